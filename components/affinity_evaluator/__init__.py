@@ -1,0 +1,1 @@
+"""AffinityEvaluator: average precision by protein and split group, and the blessing."""

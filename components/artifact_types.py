@@ -1,0 +1,31 @@
+"""Artifact types of the custom components.
+
+`TYPE_NAME` is the importable `components.<Class>` (see components/__init__.py): Kubeflow Pipelines accepts only names of the form
+`module.Class`, and no declared properties.
+"""
+
+from tfx.types.artifact import Artifact
+
+
+class Molecules(Artifact):
+    """One row a molecule: parquet shards by split, blocks.parquet, summary.json, rejected.parquet."""
+
+    TYPE_NAME = "components.Molecules"
+
+
+class Vocabulary(Artifact):
+    """`vocab.txt`: one token a line, the line number is the id."""
+
+    TYPE_NAME = "components.Vocabulary"
+
+
+class Rejections(Artifact):
+    """`rejected.parquet`: rows a component could not use, each with its reason."""
+
+    TYPE_NAME = "components.Rejections"
+
+
+class Submission(Artifact):
+    """`submission.csv`: id, binds."""
+
+    TYPE_NAME = "components.Submission"

@@ -1,0 +1,33 @@
+"""Atomic writes: a file or folder appears under its name whole, or not at all."""
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `target` and rename it to `target` when the block ends without an error.
+
+    The temporary name starts with a dot, so that no reader takes a half-written file for a whole one.
+
+    Args:
+        target: File or folder to be written; its parent is made if needed. An existing one is replaced.
+
+    Yields:
+        The temporary path. The block creates a file or a folder there.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"
+    try:
+        yield temporary
+        if target.is_dir():
+            shutil.rmtree(target)
+        temporary.replace(target)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        else:
+            temporary.unlink(missing_ok=True)

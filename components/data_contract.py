@@ -1,0 +1,98 @@
+"""Names and codes that every part of the pipeline shares: raw columns, molecule columns, label codes, Example features.
+
+This module imports nothing heavy, so that the command line can use it at start-up.
+"""
+
+from enum import IntEnum
+from typing import Final
+
+# Raw files (source: the Leash BELKA competition's data page).
+RAW_ID: Final = "id"
+RAW_BLOCKS: Final = ("buildingblock1_smiles", "buildingblock2_smiles", "buildingblock3_smiles")
+RAW_SMILES: Final = "molecule_smiles"
+RAW_PROTEIN: Final = "protein_name"
+RAW_LABEL: Final = "binds"
+EXTRA_FILE: Final = "DNA_Labeled_Data.csv"
+EXTRA_SMILES: Final = "new_structure"
+EXTRA_COUNT: Final = "read_count"
+EXTRA_TARGET: Final = "sEH"
+DEFAULT_TARGETS: Final = ("BRD4", "HSA", "sEH")
+
+LINKER: Final = "[Dy]"
+LINKER_REPLACEMENT: Final = "[H]"
+
+# Labels of one (molecule, protein) pair, int8.
+LABEL_NEGATIVE: Final = 0
+LABEL_POSITIVE: Final = 1
+LABEL_UNKNOWN: Final = 2
+
+
+class Subset(IntEnum):
+    """Which part of the data a molecule belongs to; int8 in the molecules table."""
+
+    TRAIN = 0
+    VALIDATION = 1
+    TEST = 2
+
+    @property
+    def split(self) -> str:
+        """The TFX split name, which is also the folder name `Split-<name>`."""
+        return self.name.lower()
+
+
+class SplitGroup(IntEnum):
+    """Whether training shows all building blocks of a molecule; int8 in the molecules table and in Examples.
+
+    SHARED: every block occurs in training. NON_SHARED: at least one does not.
+    """
+
+    SHARED = 0
+    NON_SHARED = 1
+
+    @property
+    def label(self) -> str:
+        """The name used in reports: `shared` or `non_shared`."""
+        return self.name.lower()
+
+
+# Columns of the molecules table: parquet shards `Split-<split>/molecules-NNNNN.parquet` of the Molecules artifact.
+MOLECULE_ID: Final = "molecule_id"  # int64, position of the row within the whole table, unique
+SMILES: Final = "smiles"  # string, as given
+SMILES_NO_LINKER: Final = "smiles_no_linker"  # string, [Dy] -> [H]
+BINDS: Final = "binds"  # fixed_size_list<int8>[n_targets], codes above
+SUBSET: Final = "subset"  # int8, Subset
+SPLIT_GROUP: Final = "split_group"  # int8, SplitGroup
+BLOCK_IDS: Final = (
+    "block1_id",
+    "block2_id",
+    "block3_id",
+)  # int32, rows of blocks.parquet; null where a molecule has no blocks
+IDS: Final = "ids"  # fixed_size_list<int64>[n_targets], raw row ids (test rows); null = pair absent
+
+# Files beside the shards in the Molecules artifact.
+BLOCKS_FILE: Final = "blocks.parquet"  # block_id int32, smiles string, in_validation bool
+SUMMARY_FILE: Final = "summary.json"  # counts: rows, molecules, pairs, conflicts, rejects by reason
+REJECTED_FILE: Final = "rejected.parquet"
+REJECTED_COLUMNS: Final = ("source", "row", "id", "molecule_smiles", "protein_name", "binds", "reason")
+
+# Vocabulary: one token a line; the line number is the token id.
+VOCAB_FILE: Final = "vocab.txt"
+PAD_TOKEN: Final = "[PAD]"  # noqa: S105 - a token of SMILES, not a secret
+MASK_TOKEN: Final = "[MASK]"  # noqa: S105
+PAD_ID: Final = 0
+MASK_ID: Final = 1  # also the id of every token the vocabulary does not hold
+FIRST_TOKEN_ID: Final = 2
+
+# Features of the TFRecord Examples.
+FEATURE_MOLECULE_ID: Final = "molecule_id"  # int64 [1]
+FEATURE_TOKENS: Final = "tokens"  # int64 [n_tokens], not padded, not truncated
+FEATURE_ECFP: Final = "ecfp"  # bytes [1], numpy.packbits (big-endian) of the 0/1 fingerprint
+FEATURE_BINDS: Final = "binds"  # int64 [n_targets]
+FEATURE_IDS: Final = "ids"  # int64 [n_targets], -1 = pair absent
+FEATURE_SPLIT_GROUP: Final = "split_group"  # int64 [1]
+ABSENT_ID: Final = -1
+
+# Signatures of the exported model.
+SIGNATURE_EXAMPLES: Final = "serving_default"
+SIGNATURE_SMILES: Final = "smiles"
+OUTPUT_PROBABILITIES: Final = "probabilities"  # float32 [batch, n_targets]

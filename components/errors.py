@@ -1,0 +1,39 @@
+"""Errors that tell a user what is wrong, what was received, what is expected and what to do next."""
+
+
+class BelkaError(Exception):
+    """A failure the pipeline can explain.
+
+    The command line prints it without a traceback and leaves with `exit_code`.
+
+    Args:
+        problem: What is wrong, as one sentence.
+        received: What was found instead, with its place (file, column, row).
+        expected: What would have been right.
+        action: What to do next.
+    """
+
+    exit_code = 1
+
+    def __init__(self, problem: str, *, received: str = "", expected: str = "", action: str = "") -> None:
+        super().__init__(problem, received, expected, action)
+        self.problem = problem
+        self.received = received
+        self.expected = expected
+        self.action = action
+
+    def __str__(self) -> str:
+        """Render the parts that are filled, one a line."""
+        lines = [self.problem]
+        lines += [
+            f"  {label}: {text}"
+            for label, text in (("received", self.received), ("expected", self.expected), ("to do", self.action))
+            if text
+        ]
+        return "\n".join(lines)
+
+
+class InputError(BelkaError):
+    """Wrong use or wrong input: the user can mend it. Exit code 2."""
+
+    exit_code = 2

@@ -1,0 +1,1 @@
+"""ParquetMerge: raw BELKA files to one row a molecule."""

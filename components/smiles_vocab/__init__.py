@@ -1,0 +1,1 @@
+"""SmilesVocab: the sorted distinct tokens of all molecules."""

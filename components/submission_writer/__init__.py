@@ -1,0 +1,1 @@
+"""SubmissionWriter: predictions to submission.csv."""

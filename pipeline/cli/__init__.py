@@ -1,0 +1,1 @@
+"""The `belka` command line."""

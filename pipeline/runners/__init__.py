@@ -1,0 +1,1 @@
+"""Runners: each hands create_pipeline(config) to one orchestrator."""

@@ -1,0 +1,1 @@
+"""The Belka transformer: layers, losses, metrics, input pipeline, training and export."""

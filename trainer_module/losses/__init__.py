@@ -1,0 +1,1 @@
+"""Losses with masked labels, one a file."""

@@ -1,0 +1,1 @@
+"""Metrics with masked labels."""
