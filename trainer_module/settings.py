@@ -1,0 +1,253 @@
+"""Settings of the model and of its training: typed, frozen, strict, and free of TensorFlow, so that the command line may import them.
+
+The pipeline's configuration embeds `ModelSettings` and `TrainingSettings`; TFX's Trainer hands them to `run_fn` as the JSON
+object `RunSettings` describes (`custom_config`).
+"""
+
+import itertools
+from collections.abc import Mapping
+from typing import Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from components.data_contract import DEFAULT_TARGETS
+from components.errors import InputError
+
+Mode = Literal["mlm", "fps", "clf"]
+MODES: Final[tuple[Mode, ...]] = ("mlm", "fps", "clf")
+Monitor = Literal["auto", "val_average_precision", "val_loss"]
+ECFP_BITS: Final = 2048
+
+
+class _Settings(BaseModel):
+    """Frozen, strict, and without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class ModelSettings(_Settings):
+    """Architecture. Two models with equal settings and vocabulary have the same weights, shape by shape."""
+
+    depth: int = Field(
+        default=32,
+        ge=2,
+        le=4096,
+        multiple_of=2,
+        description="Width of the token representation and of each attention head.",
+    )
+    num_heads: int = Field(default=8, ge=1, le=128, description="Attention heads, each `depth` wide.")
+    num_layers: int = Field(default=4, ge=1, le=64, description="Encoder layers.")
+    dropout_rate: float = Field(default=0.1, ge=0.0, lt=1.0, description="Share of activations dropped while training.")
+    activation: Literal["gelu", "relu", "silu", "tanh"] = Field(
+        default="gelu", description="Non-linearity of the feed-forward blocks."
+    )
+    max_length: int = Field(
+        default=128, ge=8, le=4096, json_schema_extra={"unit": "tokens"}, description="Longer molecules are cut here."
+    )
+    vocab_size: int | None = Field(
+        default=None,
+        ge=3,
+        description="Rows of the embedding table, PAD and MASK included; null takes the vocabulary's size. A given value that is "
+        "smaller than the vocabulary is an error.",
+    )
+    attention_dropout: bool = Field(
+        default=True, description="Drop attention weights too, as the reference does; false changes the maths."
+    )
+    ecfp_branch: bool = Field(
+        default=False, description="Add the ECFP bits as a wide branch to the classification head (wide and deep)."
+    )
+    ecfp_hidden: int = Field(
+        default=0, ge=0, le=4096, description="Units of the wide branch's hidden layer; 0 makes the branch linear."
+    )
+    ecfp_dropout: float = Field(
+        default=0.0,
+        ge=0.0,
+        lt=1.0,
+        description="Share of the wide branch's inputs (linear) or hidden units dropped while training.",
+    )
+    ecfp_l2: float = Field(
+        default=1e-5, ge=0.0, description="L2 penalty on the wide branch's kernels (coefficient of the sum of squares)."
+    )
+
+
+class StageSettings(_Settings):
+    """Values that replace those of `TrainingSettings` in one stage; null keeps the common value."""
+
+    epochs: int | None = Field(default=None, ge=1, description="See training.epochs.")
+    steps_per_epoch: int | None = Field(default=None, ge=1, description="See training.steps_per_epoch.")
+    batch_size: int | None = Field(default=None, ge=1, description="See training.batch_size.")
+    learning_rate: float | None = Field(default=None, gt=0.0, description="See training.learning_rate.")
+    patience: int | None = Field(default=None, ge=1, description="See training.patience.")
+    validations_per_epoch: int | None = Field(default=None, ge=1, description="See training.validations_per_epoch.")
+
+
+class TrainingSettings(_Settings):
+    """How the model is trained. Sizes count molecules or batches over all devices together."""
+
+    stages: tuple[Mode, ...] = Field(
+        default=("mlm", "fps", "clf"),
+        strict=False,
+        description="Stages to run, in this order; each starts from the weights of the one before. The last must be clf.",
+    )
+    batch_size: int = Field(
+        default=2048,
+        ge=1,
+        json_schema_extra={"unit": "molecules"},
+        description="Molecules in a step, over all devices.",
+    )
+    buffer_size: int = Field(
+        default=10_000_000,
+        ge=1,
+        json_schema_extra={"unit": "molecules"},
+        description="Most molecules held for shuffling (shards are shuffled already, so at most 262,144 are used).",
+    )
+    epochs: int = Field(default=1000, ge=1, description="Most epochs; early stopping usually ends training sooner.")
+    patience: int = Field(
+        default=20,
+        ge=1,
+        json_schema_extra={"unit": "validations"},
+        description="Validations without improvement before stopping.",
+    )
+    steps_per_epoch: int = Field(
+        default=10_000,
+        ge=1,
+        json_schema_extra={"unit": "batches"},
+        description="Most batches in an epoch. An epoch also ends with the data; data left over feeds the next epoch.",
+    )
+    validation_steps: int = Field(
+        default=2000,
+        ge=1,
+        json_schema_extra={"unit": "batches"},
+        description="Most validation batches; fewer if the data ends.",
+    )
+    validations_per_epoch: int = Field(
+        default=1, ge=1, le=1000, description="Validations (and decisions on patience and learning rate) in one epoch."
+    )
+    masking_rate: float = Field(
+        default=0.15,
+        gt=0.0,
+        lt=1.0,
+        description="Share of non-PAD positions the masked language model predicts (stage mlm).",
+    )
+    epsilon: float = Field(
+        default=1e-7, gt=0.0, lt=0.1, description="Clips probabilities inside logarithms of the losses."
+    )
+    learning_rate: float = Field(default=1e-3, gt=0.0, le=1.0, description="Adam's initial learning rate.")
+    gradient_clip_norm: float | None = Field(
+        default=1.0,
+        gt=0.0,
+        description="Most global norm of the gradient; null leaves gradients as they are (the reference).",
+    )
+    monitor: Monitor = Field(
+        default="auto",
+        description="What early stopping, the learning rate and the best weights follow. auto: validation average precision for "
+        "clf, validation loss for mlm and fps.",
+    )
+    reduce_lr_factor: float = Field(default=0.5, gt=0.0, lt=1.0, description="Learning rate factor on a plateau.")
+    reduce_lr_patience: int = Field(
+        default=5,
+        ge=1,
+        json_schema_extra={"unit": "validations"},
+        description="Validations without improvement before reducing.",
+    )
+    min_learning_rate: float = Field(default=1e-6, ge=0.0, description="The learning rate is not reduced below this.")
+    bucket_boundaries: tuple[int, ...] = Field(
+        default=(64, 72, 80, 96, 128),
+        strict=False,
+        json_schema_extra={"unit": "tokens"},
+        description="Padded lengths, ascending; a molecule is padded to the first that holds it, max_length closes the list.",
+    )
+    precision: Literal["auto", "float32", "mixed_bfloat16"] = Field(
+        default="auto", description="auto: mixed_bfloat16 on GPUs that have bfloat16 units, float32 elsewhere."
+    )
+    xla: Literal["auto", "on", "off"] = Field(default="auto", description="Compile the step with XLA; auto is on.")
+    device: Literal["auto", "cpu", "gpu"] = Field(
+        default="auto", description="auto uses every visible GPU, else the CPU; gpu warns when there is none."
+    )
+    checkpoint_every_steps: int | None = Field(
+        default=1000,
+        ge=1,
+        json_schema_extra={"unit": "batches"},
+        description="Batches between checkpoints; null: only at the end of each epoch.",
+    )
+    resume: bool = Field(
+        default=True, description="Continue from the last checkpoint of an equal run, if there is one."
+    )
+    mlm: StageSettings = Field(default=StageSettings(), description="Values of the stage mlm only.")
+    fps: StageSettings = Field(default=StageSettings(), description="Values of the stage fps only.")
+    clf: StageSettings = Field(default=StageSettings(), description="Values of the stage clf only.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if list(self.stages) != [mode for mode in MODES if mode in self.stages] or self.stages[-1:] != ("clf",):
+            msg = "stages must be an ordered choice of mlm, fps, clf that ends with clf"
+            raise ValueError(msg)
+        bounds = self.bucket_boundaries
+        if any(bound < 1 for bound in bounds) or any(a >= b for a, b in itertools.pairwise(bounds)):
+            msg = "bucket_boundaries must be positive and ascending"
+            raise ValueError(msg)
+        return self
+
+    def for_mode(self, mode: Mode) -> "TrainingSettings":
+        """Merge the values of one stage into the common ones.
+
+        Args:
+            mode: The stage.
+
+        Returns:
+            Settings whose sections mlm, fps and clf are empty.
+        """
+        stage: StageSettings = getattr(self, mode)
+        update: dict[str, Any] = stage.model_dump(exclude_none=True)
+        update.update((section, StageSettings()) for section in MODES)
+        return self.model_copy(update=update)
+
+
+class RunSettings(_Settings):
+    """What `run_fn` reads from TFX's `custom_config`."""
+
+    mode: Mode = Field(description="Stage of the training order.")
+    targets: tuple[str, ...] = Field(
+        default=DEFAULT_TARGETS, min_length=1, strict=False, description="Proteins, in the order of the label vector."
+    )
+    seed: int = Field(default=42, ge=0, lt=2**31, description="Seed of weights, order, masks and dropout.")
+    model: ModelSettings = Field(default=ModelSettings(), description="Architecture.")
+    training: TrainingSettings = Field(default=TrainingSettings(), description="How it is trained.")
+    checkpoint_root: str | None = Field(
+        default=None,
+        description="Folder that outlives TFX's executions; checkpoints live below it under a key of settings and data. "
+        "null: below the model's run directory, where another execution cannot find them.",
+    )
+    initial_epoch: int | None = Field(
+        default=None,
+        ge=0,
+        description="Number of the first epoch when no checkpoint is resumed (counts towards epochs).",
+    )
+    model_path: str | None = Field(
+        default=None, description="Exported model whose encoder starts this stage, in place of TFX's base_model."
+    )
+
+
+def parse_run_settings(custom_config: Mapping[str, Any]) -> RunSettings:
+    """Check TFX's `custom_config` and give it types.
+
+    Args:
+        custom_config: JSON object with the fields of `RunSettings`.
+
+    Returns:
+        The frozen settings.
+
+    Raises:
+        InputError: If a key is unknown or a value is outside its range; the message names every such key.
+    """
+    try:
+        return RunSettings.model_validate(dict(custom_config))
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        problem = "The trainer's custom_config is not valid."
+        raise InputError(
+            problem,
+            received=problems,
+            expected="the fields of trainer_module.settings.RunSettings",
+            action="Correct the named keys in the configuration.",
+        ) from error
