@@ -1,0 +1,60 @@
+# One place for every command of the project. `make demo` and `make test` set up everything they need.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+UV_VERSION := 0.13.9
+UV := .tools/bin/uv
+INSTALLED := $(VENV)/.installed
+DEMO := demo
+
+.PHONY: help setup demo test test-all lint format bench lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(UV):
+	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))' || { \
+	  echo "CPython 3.11 with its venv module is needed; found: '$(PYTHON)'. Install python3.11 and python3.11-venv, or name one with PYTHON=..."; exit 2; }
+	$(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(INSTALLED): requirements-dev.lock pyproject.toml | $(UV)
+	test -x $(BIN)/python || $(UV) venv --quiet --no-managed-python --python $(PYTHON) $(VENV)
+	VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --compile-bytecode --require-hashes requirements-dev.lock
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+setup: $(INSTALLED) ## Make .venv from the hash-pinned lock
+
+demo: $(INSTALLED) ## Make demo data and run the whole pipeline on it (results in demo/output)
+	$(BIN)/belka make-demo-data --molecules 2000 --out $(DEMO)/raw
+	$(BIN)/belka run --config configs/demo.yaml --raw-dir $(DEMO)/raw --output-dir $(DEMO)/output
+
+test: $(INSTALLED) ## Run the tests that finish within minutes
+	$(BIN)/pytest -m "not slow"
+
+test-all: $(INSTALLED) ## Run every test
+	$(BIN)/pytest
+
+lint: $(INSTALLED) ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED) ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED) ## Measure against references in the same run
+	$(BIN)/python -m benchmarks
+
+lock: | $(UV) ## Resolve the lock files anew
+	$(UV) pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet -o requirements.lock
+	$(UV) pip compile pyproject.toml --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-annotate --quiet -c requirements.lock -o requirements-dev.lock
+
+clean: ## Remove the environment and the demo
+	rm -rf $(VENV) .tools $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis

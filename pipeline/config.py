@@ -1,0 +1,120 @@
+"""The configuration: one frozen, strict model. An unknown key or a wrong type is an error that names it."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from components.data_contract import DEFAULT_TARGETS, EXTRA_TARGET
+from trainer_module.settings import ModelSettings, TrainingSettings
+
+Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+Target = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
+
+
+class _Section(BaseModel):
+    """A frozen section that refuses unknown keys and silent conversions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class DataSettings(_Section):
+    """Where the data are, how they are split, and what is stored for training."""
+
+    raw_dir: str = Field(default="data", min_length=1, description="Folder of train and test (parquet or csv).")
+    raw_fingerprint: str | None = Field(
+        default=None,
+        description="Content of the raw files as one text: part of the cache key. null = the local runner reads the files.",
+    )
+    output_dir: str = Field(default="output", min_length=1, description="Folder that receives every result.")
+    targets: tuple[Target, ...] = Field(
+        default=DEFAULT_TARGETS,
+        min_length=1,
+        strict=False,
+        description="Proteins, in the order of the model's outputs.",
+    )
+    use_extra_data: bool = Field(
+        default=True,
+        description=f"Use DNA_Labeled_Data.csv where it lies in raw_dir ({EXTRA_TARGET} labels, training only).",
+    )
+    validation_block_share: Share = Field(
+        default=0.03, description="Share of all building blocks held out; a molecule with any of them is validation."
+    )
+    validation_shared_share: Share = Field(
+        default=0.0, description="Share of the remaining molecules that becomes validation with blocks training knows."
+    )
+    max_rejected_share: Share = Field(default=0.01, description="Share of unusable rows above which the run stops.")
+    rejected_prediction: float = Field(
+        default=0.0, ge=0.0, le=1.0, description="Probability written for test rows that could not be used."
+    )
+    rows_per_shard: int = Field(default=1_000_000, ge=1_000, description="Molecules per parquet or TFRecord shard.")
+    compression: Literal["gzip", "none"] = Field(default="gzip", description="Compression of the TFRecords.")
+    ecfp_size: int = Field(default=2048, ge=64, multiple_of=8, description="Bits of the fingerprint.")
+    ecfp_radius: int = Field(default=2, ge=0, le=6, description="Bonds around each atom (ECFP4 has radius 2).")
+    ecfp_chirality: bool = Field(default=True, description="Whether stereo centres change the fingerprint.")
+
+    @model_validator(mode="after")
+    def _targets_are_distinct(self) -> Self:
+        if len(set(self.targets)) != len(self.targets):
+            msg = f"targets must be distinct, received {list(self.targets)}"
+            raise ValueError(msg)
+        return self
+
+
+class EvaluationSettings(_Section):
+    """What a model must reach to be pushed."""
+
+    min_mean_average_precision: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        description="Mean average precision on validation below which a model is not pushed.",
+    )
+    batch_size: int = Field(default=1024, ge=1, description="Molecules scored at once.")
+
+
+class SystemSettings(_Section):
+    """What the machine gives."""
+
+    seed: int = Field(
+        default=42, ge=0, le=2**31 - 1, description="Seed of splits, shuffles, initial weights and dropout."
+    )
+    n_workers: int = Field(default=0, ge=0, description="Worker processes and threads; 0 = all cores.")
+    memory_limit_gb: float = Field(default=4.0, gt=0.5, description="Memory of the merge, GB.")
+    spill_dir: str | None = Field(default=None, description="Folder for spilled data; null = below output_dir.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Level of the log file."
+    )
+    enable_cache: bool = Field(default=True, description="Serve a step from the cache when its inputs did not change.")
+
+
+class BeamSettings(_Section):
+    """Which engine runs Beam."""
+
+    runner: Literal["local", "FlinkRunner", "PortableRunner", "SparkRunner", "DataflowRunner"] = Field(
+        default="local", description="local = Beam's in-process runner on this machine."
+    )
+    options: tuple[str, ...] = Field(
+        default=(), strict=False, description="Further Beam options, as on Beam's command line (--flink_master=...)."
+    )
+
+
+class Config(_Section):
+    """Everything a run depends on."""
+
+    pipeline_name: str = Field(
+        default="belka",
+        pattern=r"^[a-z][a-z0-9-]{0,21}$",
+        description="Lower case; at most 22 characters for Kubeflow.",
+    )
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
+    data: DataSettings = Field(default_factory=DataSettings)
+    evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
+    system: SystemSettings = Field(default_factory=SystemSettings)
+    beam: BeamSettings = Field(default_factory=BeamSettings)
+
+    @property
+    def output_dir(self) -> Path:
+        """The folder that receives every result."""
+        return Path(self.data.output_dir)
