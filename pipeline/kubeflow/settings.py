@@ -1,0 +1,165 @@
+"""The configuration's section `kubeflow`: where a compiled pipeline runs and what each of its pods gets. Imports nothing heavy."""
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+# Names of Kubernetes objects (RFC 1123 label) and of environment variables.
+DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+AbsolutePath = Annotated[str, Field(pattern=r"^/[^/]")]
+ImageReference = Annotated[str, Field(min_length=1)]
+
+NVIDIA_GPU: Final = "nvidia.com/gpu"
+
+
+class _Section(BaseModel):
+    """A frozen section that refuses unknown keys and silent conversions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Toleration(_Section):
+    """A taint that a pod accepts (the fields of a Kubernetes toleration)."""
+
+    key: str | None = Field(default=None, description="Taint key; null with operator Exists accepts every taint.")
+    operator: Literal["Exists", "Equal"] = Field(default="Exists", description="How key and value are compared.")
+    value: str | None = Field(default=None, description="Taint value, with operator Equal.")
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
+        default=None, description="Taint effect; null accepts all."
+    )
+
+
+class VolumeMount(_Section):
+    """A persistent volume claim mounted into pods."""
+
+    claim: DnsLabel = Field(description="Name of the PersistentVolumeClaim in the namespace of the run.")
+    mount_path: AbsolutePath = Field(description="Folder of the container where it appears.")
+    nodes: tuple[str, ...] = Field(default=(), strict=False, description="Node ids that mount it; empty = all.")
+
+
+class SecretVariable(_Section):
+    """One key of a Kubernetes secret as an environment variable."""
+
+    secret: DnsLabel = Field(description="Name of the Secret in the namespace of the run.")
+    key: str = Field(min_length=1, description="Key within the Secret.")
+    variable: VariableName = Field(description="Environment variable of the container.")
+
+
+class RetryPolicy(_Section):
+    """What the backend does when a task fails."""
+
+    retries: int = Field(default=2, ge=0, le=100, description="Further attempts after the first; 0 = none.")
+    backoff_seconds: int = Field(default=60, ge=0, description="Wait before the second attempt.")
+    backoff_factor: float = Field(default=2.0, ge=1.0, description="Growth of the wait from attempt to attempt.")
+    max_backoff_seconds: int = Field(default=1800, ge=0, description="Longest wait.")
+
+
+class NodeOverrides(_Section):
+    """What one node gets instead of `kubeflow.defaults`; null keeps the default."""
+
+    cpu: float | None = Field(default=None, gt=0.0, description="See kubeflow.defaults.cpu.")
+    memory_gb: float | None = Field(default=None, gt=0.0, description="See kubeflow.defaults.memory_gb.")
+    gpus: int | None = Field(default=None, ge=0, description="See kubeflow.defaults.gpus.")
+    gpu_type: str | None = Field(default=None, description="See kubeflow.defaults.gpu_type.")
+    shm_gb: float | None = Field(default=None, ge=0.0, description="See kubeflow.defaults.shm_gb.")
+    image: ImageReference | None = Field(
+        default=None, description="Image of this node; null = kubeflow.image or kubeflow.gpu_image."
+    )
+    node_selector: Mapping[str, str] | None = Field(default=None, description="See kubeflow.defaults.node_selector.")
+    tolerations: tuple[Toleration, ...] | None = Field(
+        default=None, strict=False, description="See kubeflow.defaults.tolerations."
+    )
+
+
+class NodeSettings(_Section):
+    """What the pod of a node gets."""
+
+    cpu: float = Field(default=2.0, gt=0.0, description="Cores, as request and limit.")
+    memory_gb: float = Field(default=8.0, gt=0.0, description="Memory as request and limit, GB (10^9 bytes).")
+    gpus: int = Field(default=0, ge=0, description="Accelerators.")
+    gpu_type: str = Field(default=NVIDIA_GPU, min_length=1, description="Kubernetes resource name of an accelerator.")
+    shm_gb: float = Field(
+        default=1.0, ge=0.0, description="Size of /dev/shm, GB; counts as memory. 0 = the runtime's 64 MB."
+    )
+    node_selector: Mapping[str, str] = Field(default_factory=dict, description="Labels a cluster node must carry.")
+    tolerations: tuple[Toleration, ...] = Field(default=(), strict=False, description="Taints the pod accepts.")
+
+    def overridden(self, overrides: NodeOverrides | None) -> "NodeSettings":
+        """These settings with the values of one node that are not null."""
+        if overrides is None:
+            return self
+        return self.model_copy(
+            update={name: value for name in type(self).model_fields if (value := getattr(overrides, name)) is not None}
+        )
+
+
+class KubeflowSettings(_Section):
+    """Where a compiled pipeline runs and what its pods get."""
+
+    image: ImageReference | None = Field(
+        default=None, description="Image of every node, registry/name@sha256:...; `belka compile` needs one."
+    )
+    gpu_image: ImageReference | None = Field(
+        default=None, description="Image of the nodes that ask for accelerators; null = image."
+    )
+    allow_image_tag: bool = Field(
+        default=False,
+        description="Accept name:tag without a digest (clusters that load images by hand). The cache then knows the tag only.",
+    )
+    image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = Field(
+        default="IfNotPresent", description="When the image is pulled."
+    )
+    image_pull_secrets: tuple[DnsLabel, ...] = Field(
+        default=(), strict=False, description="Secrets with the registry's credentials."
+    )
+    pipeline_root: str | None = Field(
+        default=None,
+        description="Bucket that receives artifacts: gs://, s3:// or minio://bucket/prefix; null = the installation's default.",
+    )
+    endpoint: str = Field(
+        default="http://localhost:8080", pattern=r"^https?://", description="URL of the Kubeflow Pipelines API or UI."
+    )
+    namespace: DnsLabel = Field(default="kubeflow", description="Namespace of the runs.")
+    experiment: str = Field(default="belka", min_length=1, description="Experiment that groups the runs.")
+    service_account: DnsLabel | None = Field(
+        default=None, description="Service account of the pods; null = the installation's default."
+    )
+    auth: Literal["none", "token", "service_account"] = Field(
+        default="none",
+        description="How `belka submit` proves who it is: not at all (port-forward), with the token in token_variable, or with the "
+        "projected service account token at token_path.",
+    )
+    token_variable: VariableName = Field(
+        default="KFP_TOKEN", description="Environment variable with the bearer token (auth: token)."
+    )
+    token_path: AbsolutePath = Field(
+        default="/var/run/secrets/kubeflow/pipelines/token",
+        description="File of the projected token (auth: service_account).",
+    )
+    volumes: tuple[VolumeMount, ...] = Field(
+        default=(VolumeMount(claim="belka-data", mount_path="/mnt/belka"),),
+        strict=False,
+        description="Claims that hold raw data and results. Relative data.raw_dir and data.output_dir lie below the first one.",
+    )
+    env: Mapping[VariableName, str] = Field(default_factory=dict, description="Environment variables of every node.")
+    secrets: tuple[SecretVariable, ...] = Field(
+        default=(), strict=False, description="Environment variables of every node that come from Secrets."
+    )
+    retry: RetryPolicy = Field(default=RetryPolicy(), description="What happens when a task fails.")
+    defaults: NodeSettings = Field(default=NodeSettings(), description="What every node gets.")
+    nodes: Mapping[str, NodeOverrides] = Field(
+        default_factory=dict, description="Node id (trainer-clf, ...) -> what this node gets instead."
+    )
+
+    def node(self, node_id: str) -> NodeSettings:
+        """What the pod of one node gets."""
+        return self.defaults.overridden(self.nodes.get(node_id))
+
+    def node_image(self, node_id: str) -> str | None:
+        """The image of one node: its own, else gpu_image where it asks for accelerators, else image."""
+        own = self.nodes.get(node_id)
+        if own is not None and own.image is not None:
+            return own.image
+        return (self.gpu_image or self.image) if self.node(node_id).gpus else self.image
