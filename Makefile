@@ -52,9 +52,13 @@ format: $(INSTALLED) ## Format the code
 bench: $(INSTALLED) ## Measure against references in the same run
 	$(BIN)/python -m benchmarks
 
-lock: | $(UV) ## Resolve the lock files anew
-	$(UV) pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet -o requirements.lock
-	$(UV) pip compile pyproject.toml --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-annotate --quiet -c requirements.lock -o requirements-dev.lock
+COMPILE = $(UV) pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet \
+  --custom-compile-command "make lock"
+
+lock: | $(UV) ## Resolve the lock files anew (core, container, development)
+	$(COMPILE) -o requirements.lock
+	$(COMPILE) --extra kubeflow -c requirements.lock -o requirements-kubeflow.lock
+	$(COMPILE) --extra dev -c requirements-kubeflow.lock -o requirements-dev.lock
 
 clean: ## Remove the environment and the demo
 	rm -rf $(VENV) .tools $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis
