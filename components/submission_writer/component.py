@@ -1,0 +1,52 @@
+"""The TFX component SubmissionWriter."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types.standard_artifacts import Examples
+
+from components.artifact_types import Molecules, Rejections, Submission
+from components.atomic import atomic_path
+from components.data_contract import REJECTED_FILE, SUMMARY_FILE, Subset
+from components.submission_writer.submission import write_submission
+
+SUBMISSION_FILE = "submission.csv"
+
+
+@component
+def SubmissionWriter(  # noqa: N802, PLR0917 - TFX names a component after its function, and takes no keyword-only arguments
+    predictions: InputArtifact[Examples],
+    molecules: InputArtifact[Molecules],
+    rejected: InputArtifact[Rejections],
+    submission: OutputArtifact[Submission],
+    raw_dir: Parameter[str],
+    targets: Parameter[str],
+    rejected_prediction: Parameter[float] = 0.0,
+    code_version: Parameter[str] = "",
+) -> None:
+    """Write submission.csv from the predictions of the test split, and summary.json beside it.
+
+    Args:
+        predictions: BulkInferrer's `output_examples`, with the split `test`.
+        molecules: From ParquetMerge: its rejected.parquet lists the rows it refused.
+        rejected: From MoleculeTransform: the molecules it refused.
+        submission: Receives `submission.csv` and `summary.json`.
+        raw_dir: Raw BELKA directory.
+        targets: Target names, separated by commas, in the order of the Examples.
+        rejected_prediction: Probability written for refused rows.
+        code_version: Changes when the code does, so that cached results of older code are not used.
+    """
+    del code_version
+    summary = write_submission(
+        Path(predictions.uri) / f"Split-{Subset.TEST.split}",
+        Path(raw_dir),
+        [Path(artifact.uri) / REJECTED_FILE for artifact in (molecules, rejected)],
+        Path(submission.uri) / SUBMISSION_FILE,
+        targets=targets.split(","),
+        rejected_prediction=rejected_prediction,
+    )
+    with atomic_path(Path(submission.uri) / SUMMARY_FILE) as temporary:
+        temporary.write_text(json.dumps(asdict(summary), indent=2) + "\n", encoding="utf-8")

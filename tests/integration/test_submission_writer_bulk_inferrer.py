@@ -1,0 +1,124 @@
+"""BulkInferrer's real executor on a tiny exported model, then the writer: the contract between the two."""
+
+import json
+from pathlib import Path
+
+import keras
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tensorflow as tf
+from google.protobuf import json_format
+from tfx.components.bulk_inferrer.executor import Executor
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+from tfx.proto import bulk_inferrer_pb2
+from tfx.types.standard_artifacts import Examples, Model
+
+from components import data_contract as dc
+from components.artifact_types import Molecules, Rejections, Submission
+from components.submission_writer.component import SubmissionWriter
+
+N_MOLECULES = 40
+
+
+class TinyModel(keras.Model):
+    """Probabilities that are a known function of the molecule id."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = self.add_weight(shape=(3,), initializer="ones", name="scale")
+
+    def call(self, molecule_id: tf.Tensor) -> tf.Tensor:
+        return tf.cast(molecule_id, tf.float32) / 100.0 * self.scale
+
+
+def export(folder: Path) -> None:
+    model = TinyModel()
+    model(tf.zeros([1, 1], tf.int64))
+
+    def serve(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        parsed = tf.io.parse_example(examples, {dc.FEATURE_MOLECULE_ID: tf.io.FixedLenFeature([1], tf.int64)})
+        return {dc.OUTPUT_PROBABILITIES: model(parsed[dc.FEATURE_MOLECULE_ID])}
+
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint(dc.SIGNATURE_EXAMPLES, serve, [tf.TensorSpec([None], tf.string, name="examples")])
+    archive.write_out(str(folder), verbose=False)
+
+
+def write_examples(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    options = tf.io.TFRecordOptions(compression_type="GZIP")
+    with tf.io.TFRecordWriter(str(folder / "data_tfrecord-00000-of-00001.gz"), options) as writer:
+        for i in range(N_MOLECULES):
+            ids = [3 * i, 3 * i + 1, dc.ABSENT_ID if i % 2 else 3 * i + 2]
+            features = {
+                dc.FEATURE_MOLECULE_ID: tf.train.Feature(int64_list=tf.train.Int64List(value=[i])),
+                dc.FEATURE_IDS: tf.train.Feature(int64_list=tf.train.Int64List(value=ids)),
+            }
+            writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+
+
+def bulk_infer(model_dir: Path, examples_dir: Path, output_dir: Path) -> Examples:
+    model, examples, output = Model(), Examples(), Examples()
+    model.uri, examples.uri, output.uri = str(model_dir), str(examples_dir), str(output_dir)
+    examples.split_names = json.dumps(["test"])
+    column = bulk_inferrer_pb2.PredictOutputCol(
+        output_key=dc.OUTPUT_PROBABILITIES, output_column=dc.OUTPUT_PROBABILITIES
+    )
+    columns = bulk_inferrer_pb2.OutputColumnsSpec(
+        signature_name=dc.SIGNATURE_EXAMPLES, predict_output=bulk_inferrer_pb2.PredictOutput(output_columns=[column])
+    )
+    properties = {
+        "data_spec": bulk_inferrer_pb2.DataSpec(example_splits=["test"]),
+        "model_spec": bulk_inferrer_pb2.ModelSpec(model_signature_name=[dc.SIGNATURE_EXAMPLES]),
+        "output_example_spec": bulk_inferrer_pb2.OutputExampleSpec(output_columns_spec=[columns]),
+    }
+    context = BaseBeamExecutor.Context(beam_pipeline_args=["--runner=FnApiRunner"], unique_id="1")
+    Executor(context).Do(
+        {"model": [model], "examples": [examples]},
+        {"output_examples": [output]},
+        {key: json_format.MessageToJson(value) for key, value in properties.items()},
+    )
+    return output
+
+
+def rejected_list(folder: Path, rows: list[tuple[str, int]]) -> None:
+    columns: dict[str, pa.Array] = {name: pa.array([None] * len(rows), pa.string()) for name in dc.REJECTED_COLUMNS}
+    columns["source"] = pa.array([source for source, _ in rows], pa.string())
+    columns["id"] = pa.array([row_id for _, row_id in rows], pa.int64())
+    folder.mkdir()
+    pq.write_table(pa.table(columns), folder / dc.REJECTED_FILE)
+
+
+def test_predictions_of_bulk_inferrer_become_a_submission(tmp_path: Path) -> None:
+    export(tmp_path / "model" / "Format-Serving")
+    write_examples(tmp_path / "examples" / "Split-test")
+    predictions = bulk_infer(tmp_path / "model", tmp_path / "examples", tmp_path / "predictions")
+    expected = {3 * i + j: i / 100 for i in range(N_MOLECULES) for j in range(3) if not (i % 2 and j == 2)}
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    pq.write_table(pa.table({dc.RAW_ID: [*reversed(expected), 900, 901]}), raw / "test.parquet")
+    rejected_list(tmp_path / "merge", [("test", 900), ("train", 3)])
+    rejected_list(tmp_path / "transform", [("test", 901)])
+    molecules, rejected, submission = Molecules(), Rejections(), Submission()
+    molecules.uri, rejected.uri, submission.uri = (str(tmp_path / n) for n in ("merge", "transform", "submission"))
+
+    SubmissionWriter.test_call(
+        predictions=predictions,
+        molecules=molecules,
+        rejected=rejected,
+        submission=submission,
+        raw_dir=str(raw),
+        targets="BRD4,HSA,sEH",
+        rejected_prediction=0.5,
+    )
+
+    lines = (tmp_path / "submission" / "submission.csv").read_text().splitlines()
+    assert lines[0] == "id,binds"
+    written = {int(i): float(p) for i, p in (line.split(",") for line in lines[1:])}
+    assert list(written) == sorted([*expected, 900, 901])
+    assert {i: written[i] for i in expected} == pytest.approx(expected, abs=1e-7)
+    assert (written[900], written[901]) == (0.5, 0.5)
+    summary = json.loads((tmp_path / "submission" / dc.SUMMARY_FILE).read_text())
+    assert (summary["rows"], summary["rejected"]) == (len(expected) + 2, 2)
