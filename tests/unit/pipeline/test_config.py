@@ -126,4 +126,4 @@ def test_environment_names_the_file(tmp_path: Path) -> None:
 
 def test_configuration_is_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        Config().data.raw_dir = "elsewhere"  # type: ignore[misc]
+        Config().data.raw_dir = "elsewhere"
