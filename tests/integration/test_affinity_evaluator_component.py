@@ -1,0 +1,83 @@
+"""The component as the orchestrator runs it, then TFX's own reading of its blessing."""
+
+import json
+from pathlib import Path
+
+import keras
+import pytest
+import tensorflow as tf
+from tfx.components.util import model_utils
+from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation
+
+from components import data_contract as dc
+from components.affinity_evaluator.component import AffinityEvaluator
+
+
+def export(folder: Path) -> None:
+    model = keras.Sequential([keras.Input([1]), keras.layers.Rescaling(0.01)])
+
+    def serve(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        parsed = tf.io.parse_example(examples, {dc.FEATURE_MOLECULE_ID: tf.io.FixedLenFeature([1], tf.int64)})
+        return {dc.OUTPUT_PROBABILITIES: model(tf.cast(parsed[dc.FEATURE_MOLECULE_ID], tf.float32)) * tf.ones([1, 3])}
+
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint(dc.SIGNATURE_EXAMPLES, serve, [tf.TensorSpec([None], tf.string, name="examples")])
+    archive.write_out(str(folder), verbose=False)
+
+
+def write_examples(folder: Path) -> None:
+    """Ten molecules: the higher the id, the higher the prediction; the labels of the upper half are 1."""
+    folder.mkdir(parents=True)
+    options = tf.io.TFRecordOptions(compression_type="GZIP")
+    with tf.io.TFRecordWriter(str(folder / "data_tfrecord-00000-of-00001.gz"), options) as writer:
+        for i in range(10):
+            features = {
+                name: tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+                for name, values in (
+                    (dc.FEATURE_MOLECULE_ID, [i]),
+                    (dc.FEATURE_SPLIT_GROUP, [dc.SplitGroup.NON_SHARED]),
+                    (dc.FEATURE_BINDS, [i // 5, 1 - i // 5, dc.LABEL_UNKNOWN]),
+                )
+            }
+            writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+    (folder / ".half-written").write_bytes(b"not a record")
+
+
+@pytest.mark.parametrize(("floor", "blessed"), [(0.0, True), (0.99, False)])
+def test_blessing_is_what_the_standard_pusher_reads(tmp_path: Path, floor: float, blessed: bool) -> None:
+    model, examples, evaluation, blessing = Model(), Examples(), ModelEvaluation(), ModelBlessing()
+    for name, artifact in (
+        ("model", model),
+        ("examples", examples),
+        ("evaluation", evaluation),
+        ("blessing", blessing),
+    ):
+        artifact.uri = str(tmp_path / name)
+    model.id = 7
+    export(tmp_path / "model" / "Format-Serving")
+    write_examples(tmp_path / "examples" / "Split-validation")
+
+    AffinityEvaluator.test_call(
+        examples=examples,
+        model=model,
+        evaluation=evaluation,
+        blessing=blessing,
+        targets="BRD4,HSA,sEH",
+        batch_size=4,
+        min_mean_average_precision=floor,
+    )
+
+    assert model_utils.is_model_blessed(blessing) is blessed
+    assert [path.name for path in (tmp_path / "blessing").iterdir()] == ["BLESSED" if blessed else "NOT_BLESSED"]
+    assert blessing.get_string_custom_property("current_model") == model.uri
+    assert blessing.get_int_custom_property("current_model_id") == 7
+    assert ("below the floor" in blessing.get_string_custom_property("blessing_message")) is not blessed
+    written = json.loads((tmp_path / "evaluation" / "evaluation.json").read_text())
+    found = {(s["target"], s["split_group"]): s["average_precision"] for s in written["slices"]}
+    # BRD4 is ranked perfectly; HSA upside down: positives at ranks 6 to 10.
+    upside_down = sum((i + 1) / (6 + i) for i in range(5)) / 5
+    assert found["BRD4", "non_shared"] == pytest.approx(1.0, abs=1e-12)
+    assert found["HSA", "non_shared"] == pytest.approx(upside_down, abs=1e-12)
+    assert found["sEH", "non_shared"] is None
+    assert written["mean_average_precision"] == pytest.approx((1 + upside_down) / 2, abs=1e-12)

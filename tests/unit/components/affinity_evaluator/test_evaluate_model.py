@@ -1,0 +1,178 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from components import data_contract as dc
+from components.affinity_evaluator.evaluation import Evaluation, evaluate_model, measure_predictions
+from components.errors import BelkaError, InputError
+
+TARGETS = ("BRD4", "HSA", "sEH")
+Row = tuple[int, int, list[int], list[float]]
+
+
+def random_rows(n: int) -> list[Row]:
+    rng = np.random.default_rng(3)
+    labels = rng.choice([0, 1, 2], size=(n, 3), p=[0.6, 0.2, 0.2])
+    scores = rng.random((n, 3)).astype(np.float32).round(2)  # rounded, so that there are ties
+    return [(1000 + i, int(rng.integers(2)), labels[i].tolist(), scores[i].tolist()) for i in range(n)]
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[Row]:
+    return random_rows(301)
+
+
+@pytest.fixture(scope="module")
+def evaluated(
+    rows: list[Row], model_dir: Path, write_examples: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Evaluation]:
+    folder = tmp_path_factory.mktemp("evaluation")
+    files = [write_examples(folder / "a.gz", rows[:200]), write_examples(folder / "b", rows[200:])]
+    return folder / "out", evaluate_model(model_dir, files, folder / "out", targets=TARGETS, batch_size=64)
+
+
+def test_predictions_stand_beside_the_labels_in_file_order(evaluated: tuple[Path, Evaluation], rows: list[Row]) -> None:
+    table = pq.read_table(evaluated[0] / "predictions.parquet")
+    assert table.column_names == [dc.MOLECULE_ID, dc.SPLIT_GROUP, dc.BINDS, dc.OUTPUT_PROBABILITIES]
+    assert table[dc.MOLECULE_ID].to_pylist() == [row[0] for row in rows]
+    assert table[dc.SPLIT_GROUP].to_pylist() == [row[1] for row in rows]
+    assert table[dc.BINDS].to_pylist() == [row[2] for row in rows]
+    assert np.array_equal(
+        np.array(table[dc.OUTPUT_PROBABILITIES].to_pylist(), np.float32), np.array([r[3] for r in rows], np.float32)
+    )
+
+
+def test_metrics_equal_scikit_learn_on_the_exported_predictions(evaluated: tuple[Path, Evaluation]) -> None:
+    folder, evaluation = evaluated
+    table = pq.read_table(folder / "predictions.parquet")
+    labels, groups = np.array(table[dc.BINDS].to_pylist()), np.array(table[dc.SPLIT_GROUP].to_pylist())
+    probabilities = np.array(table[dc.OUTPUT_PROBABILITIES].to_pylist())
+    expected = []
+    for i, target in enumerate(TARGETS):
+        for group, name in ((0, "shared"), (1, "non_shared")):
+            mask = (groups == group) & (labels[:, i] != 2)
+            part = next(s for s in evaluation.slices if (s.target, s.split_group) == (target, name))
+            expected.append(average_precision_score(labels[mask, i], probabilities[mask, i]))
+            assert part.average_precision == pytest.approx(expected[-1], abs=1e-12)
+            assert part.roc_auc == pytest.approx(roc_auc_score(labels[mask, i], probabilities[mask, i]), abs=1e-12)
+            assert (part.n, part.positives) == (mask.sum(), labels[mask, i].sum())
+    assert evaluation.mean_average_precision == pytest.approx(np.mean(expected), abs=1e-12)
+    assert (len(evaluation.slices), evaluation.molecules, evaluation.verdict.blessed) == (6, 301, True)
+
+
+def test_a_molecule_of_unknown_labels_counts_nowhere(
+    rows: list[Row],
+    evaluated: tuple[Path, Evaluation],
+    model_dir: Path,
+    write_examples: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    unknown: list[Row] = [(5000 + i, i % 2, [2, 2, 2], [1.0, 0.0, 1.0]) for i in range(50)]
+    file = write_examples(tmp_path / "e.gz", [*rows, *unknown])
+    evaluation = evaluate_model(model_dir, [file], tmp_path / "out", targets=TARGETS, batch_size=100)
+    assert evaluation.slices == evaluated[1].slices
+    assert evaluation.molecules == 351
+
+
+def test_batch_size_and_row_groups_do_not_matter(
+    evaluated: tuple[Path, Evaluation],
+    model_dir: Path,
+    write_examples: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("components.affinity_evaluator.scoring._ROWS_PER_GROUP", 20)
+    file = write_examples(tmp_path / "e.gz", random_rows(301))
+    assert evaluate_model(model_dir, [file], tmp_path, targets=TARGETS, batch_size=7) == evaluated[1]
+    assert pq.read_metadata(tmp_path / "predictions.parquet").num_row_groups > 10
+    assert pq.read_table(tmp_path / "predictions.parquet").equals(pq.read_table(evaluated[0] / "predictions.parquet"))
+
+
+def test_slice_without_positives_is_reported_and_left_out(
+    model_dir: Path, write_examples: Callable[..., Path], tmp_path: Path
+) -> None:
+    rows: list[Row] = [(1, 0, [1, 0, 2], [0.9, 0.1, 0.5]), (2, 0, [0, 0, 2], [0.1, 0.1, 0.5])]
+    file = write_examples(tmp_path / "e.gz", rows)
+    evaluation = evaluate_model(model_dir, [file], tmp_path, targets=TARGETS, batch_size=8)
+    written: dict[str, Any] = json.loads((tmp_path / "evaluation.json").read_text())
+    assert [(s["target"], s["split_group"], s["average_precision"], s["reason"]) for s in written["slices"]] == [
+        ("BRD4", "shared", 1.0, ""),
+        ("BRD4", "non_shared", None, "no molecule with a known label"),
+        ("HSA", "shared", None, "no positive"),
+        ("HSA", "non_shared", None, "no molecule with a known label"),
+        ("sEH", "shared", None, "no molecule with a known label"),
+        ("sEH", "non_shared", None, "no molecule with a known label"),
+    ]
+    assert written["mean_average_precision"] == evaluation.mean_average_precision == 1.0
+    assert written["verdict"] == {"blessed": True, "reasons": []}
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), 1.5, -0.5])
+def test_unusable_predictions_are_not_blessed_even_where_labels_are_unknown(
+    score: float, model_dir: Path, write_examples: Callable[..., Path], tmp_path: Path
+) -> None:
+    rows: list[Row] = [(1, 0, [1, 1, 1], [0.5] * 3), (2, 0, [0, 0, 0], [0.5] * 3), (3, 0, [2, 2, 2], [0.5, score, 0.5])]
+    file = write_examples(tmp_path / "e.gz", rows)
+    evaluation = evaluate_model(model_dir, [file], tmp_path, targets=TARGETS, batch_size=8)
+    assert not evaluation.verdict.blessed
+    assert evaluation.verdict.reasons == ("1 predictions are not finite numbers from 0 to 1.",)
+    assert evaluation.mean_average_precision == 0.5
+
+
+def test_nothing_held_out_is_not_blessed(model_dir: Path, tmp_path: Path) -> None:
+    evaluation = evaluate_model(model_dir, [], tmp_path, targets=TARGETS, batch_size=8)
+    assert (evaluation.molecules, evaluation.mean_average_precision) == (0, None)
+    assert not evaluation.verdict.blessed
+    assert json.loads((tmp_path / "evaluation.json").read_text())["mean_average_precision"] is None
+
+
+def test_floor_is_applied_to_the_mean(evaluated: tuple[Path, Evaluation]) -> None:
+    mean = evaluated[1].mean_average_precision
+    assert mean is not None
+    file = evaluated[0] / "predictions.parquet"
+    for floor, blessed in ((mean, True), (mean + 1e-6, False)):
+        found = measure_predictions(file, targets=TARGETS, min_mean_average_precision=floor)
+        assert found.verdict.blessed is blessed
+
+
+def test_other_number_of_targets_in_model_or_examples(
+    export_model: Callable[..., Path], write_examples: Callable[..., Path], model_dir: Path, tmp_path: Path
+) -> None:
+    file = write_examples(tmp_path / "e.gz", [(1, 0, [1, 0, 2], [0.5, 0.5])])
+    two = export_model(tmp_path / "two", n_targets=2)
+    with pytest.raises(BelkaError, match=r"another number of targets(.|\n)*\(1, 2\)(.|\n)*\(1, 3\)"):
+        evaluate_model(two, [file], tmp_path / "out", targets=TARGETS, batch_size=8)
+    with pytest.raises(BelkaError, match=r"Examples cannot be read(.|\n)*e.gz(.|\n)*2 labels each"):
+        evaluate_model(model_dir, [file], tmp_path / "out", targets=TARGETS[:2], batch_size=8)
+    assert not (tmp_path / "out" / "predictions.parquet").exists()
+
+
+def test_truncated_examples_name_the_file(
+    rows: list[Row], model_dir: Path, write_examples: Callable[..., Path], tmp_path: Path
+) -> None:
+    file = write_examples(tmp_path / "e.gz", rows)
+    file.write_bytes(file.read_bytes()[:2_000])
+    with pytest.raises(BelkaError, match=r"Examples cannot be read(.|\n)*e\.gz"):
+        evaluate_model(model_dir, [file], tmp_path / "out", targets=TARGETS, batch_size=8)
+
+
+def test_model_that_is_none_or_has_another_signature(export_model: Callable[..., Path], tmp_path: Path) -> None:
+    with pytest.raises(BelkaError, match=r"cannot be loaded(.|\n)*nowhere"):
+        evaluate_model(tmp_path / "nowhere", [], tmp_path / "out", targets=TARGETS, batch_size=8)
+    other = export_model(tmp_path / "other", output="tokens")
+    with pytest.raises(BelkaError, match=r"no usable signature(.|\n)*serving_default -> tokens"):
+        evaluate_model(other, [], tmp_path / "out", targets=TARGETS, batch_size=8)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "floor", "message"), [(0, 0.0, "batch size"), (1, 1.5, "floor"), (1, float("nan"), "floor")]
+)
+def test_settings_out_of_range(batch_size: int, floor: float, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        evaluate_model(tmp_path, [], tmp_path, targets=TARGETS, batch_size=batch_size, min_mean_average_precision=floor)
