@@ -152,14 +152,15 @@ def _row_groups(
 
 def _check_settings(batch_size: int, min_mean_average_precision: float) -> None:
     if batch_size < 1:
-        problem = "The evaluation's batch size is too small."
         raise InputError(
-            problem, received=str(batch_size), expected="at least 1", action="Set evaluation.batch_size to 1 or more."
+            "The evaluation's batch size is too small.",
+            received=str(batch_size),
+            expected="at least 1",
+            action="Set evaluation.batch_size to 1 or more.",
         )
     if not 0.0 <= min_mean_average_precision <= 1.0:
-        problem = "The floor of the mean average precision is out of range."
         raise InputError(
-            problem,
+            "The floor of the mean average precision is out of range.",
             received=str(min_mean_average_precision),
             expected="a number from 0 to 1",
             action="Set evaluation.min_mean_average_precision to a number from 0 to 1.",

@@ -67,18 +67,16 @@ def _load_signature(model_dir: Path) -> Any:
         # The loaded object must outlive its signature, which holds its variables by weak references only.
         loaded = tf.saved_model.load(str(model_dir))
     except (OSError, ValueError) as error:
-        problem = "The model cannot be loaded."
         raise BelkaError(
-            problem,
+            "The model cannot be loaded.",
             received=f"{model_dir}: {str(error).splitlines()[0]}",
             expected="a SavedModel written by the trainer",
             action="Run the training step again.",
         ) from error
     signature = loaded.signatures.get(dc.SIGNATURE_EXAMPLES)
     if signature is None or dc.OUTPUT_PROBABILITIES not in signature.structured_outputs:
-        problem = "The model has no usable signature for Examples."
         raise BelkaError(
-            problem,
+            "The model has no usable signature for Examples.",
             received=f"{model_dir} with {_describe(loaded.signatures)}",
             expected=f"{dc.SIGNATURE_EXAMPLES!r} with the output {dc.OUTPUT_PROBABILITIES!r}",
             action="Export the model of the stage clf; those of mlm and fps predict no affinities.",
@@ -112,9 +110,8 @@ def _batches(
         try:
             yield from dataset
         except (tf.errors.InvalidArgumentError, tf.errors.DataLossError) as error:
-            problem = "Examples cannot be read."
             raise BelkaError(
-                problem,
+                "Examples cannot be read.",
                 received=f"{path}: {str(error).splitlines()[0]}",
                 expected=f"whole Examples with {', '.join(features)}, {n_targets} labels each",
                 action="Run the step make_dataset again; check that data.targets is what it was run with.",
@@ -125,9 +122,8 @@ def _predict(signature: Any, serialized: tf.Tensor, n_targets: int, model_dir: P
     probabilities = np.asarray(signature(serialized).numpy(), dtype=np.float32)
     expected = (int(serialized.shape[0]), n_targets)
     if probabilities.shape != expected:
-        problem = "The model predicts for another number of targets."
         raise BelkaError(
-            problem,
+            "The model predicts for another number of targets.",
             received=f"{model_dir}: probabilities of shape {probabilities.shape}",
             expected=f"shape {expected}: molecules x targets",
             action="Train the model again with the same data.targets.",

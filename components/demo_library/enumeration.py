@@ -32,9 +32,8 @@ def enumerate_product(first: Block, second: Block, third: Block) -> str:
     joined = f"c{_RING}({first.fragment})nc({second.fragment})nc({third.fragment})n{_RING}"
     molecule = _parse(joined)
     if molecule is None:
-        problem = "A demo molecule is not a valid molecule."
         raise BelkaError(
-            problem,
+            "A demo molecule is not a valid molecule.",
             received=f"{joined} from {first.name}, {second.name}, {third.name}",
             expected="a SMILES that RDKit can parse",
             action="Mend the block in components/demo_library/blocks.py.",

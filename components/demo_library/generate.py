@@ -120,9 +120,8 @@ def make_demo_data(output_dir: Path, *, molecules: int, seed: int = 42) -> DemoS
     rng = np.random.default_rng(seed)
     library = _Library.build(rng)
     if not MIN_MOLECULES <= molecules <= library.capacity():
-        problem = "The demo library cannot be made in this size."
         raise InputError(
-            problem,
+            "The demo library cannot be made in this size.",
             received=f"{molecules:,} molecules",
             expected=f"{MIN_MOLECULES:,} to {library.capacity():,} training molecules",
             action="Choose a number in that range, or use the real data of the competition.",

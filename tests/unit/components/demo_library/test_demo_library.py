@@ -126,8 +126,13 @@ def test_unusable_rows_are_few_and_of_every_kind(demo: tuple[Path, DemoSummary])
     assert count("binds NOT IN (0, 1)") == 2
     assert count("protein_name NOT IN ('BRD4', 'HSA', 'sEH')") == 2
     assert count("molecule_smiles LIKE '%('") == 2
-    distinct = duckdb.execute("SELECT count(DISTINCT id) FROM read_parquet(?)", [train]).fetchone()[0]
-    assert summary.train_rows - distinct == 2
+    shared_ids = duckdb.execute(
+        "SELECT list(protein_name ORDER BY protein_name), count(DISTINCT molecule_smiles) "
+        "FROM read_parquet(?) GROUP BY id HAVING count(*) > 1",
+        [train],
+    ).fetchall()
+    assert len(shared_ids) == 2
+    assert all(proteins[0] == "BRD4" and proteins[1] != "BRD4" and n == 1 for proteins, n in shared_ids)
     assert summary.train_unusable_rows == 8
     assert summary.train_unusable_rows / summary.train_rows < 0.01
 
