@@ -1,0 +1,56 @@
+"""Runs transform_molecules inside TFX, on the pipeline's Beam runner."""
+
+from pathlib import Path
+from typing import Any
+
+from tfx import types
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+from tfx.proto import example_gen_pb2
+from tfx.types import artifact_utils
+
+from components.data_contract import Subset
+from components.molecule_transform.transform import transform_molecules
+
+# Below this, one process is done before worker processes have imported TensorFlow.
+IN_PROCESS_MOLECULES = 50_000
+_LOCAL_RUNNER_FLAG = "--runner=FnApiRunner"
+
+
+class MoleculeTransformExecutor(BaseBeamExecutor):
+    """The executor of MoleculeTransform."""
+
+    def Do(  # noqa: N802 - the name TFX calls
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Write the output artifacts.
+
+        Args:
+            input_dict: `molecules`, `vocabulary`.
+            output_dict: `examples`, `transform_graph`, `rejected`.
+            exec_properties: The parameters of the component.
+        """
+        examples = artifact_utils.get_single_instance(output_dict["examples"])
+        examples.split_names = artifact_utils.encode_split_names([subset.split for subset in Subset])
+        examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
+        is_local = not self._beam_pipeline_args or _LOCAL_RUNNER_FLAG in self._beam_pipeline_args
+        transform_molecules(
+            Path(artifact_utils.get_single_uri(input_dict["molecules"])),
+            Path(artifact_utils.get_single_uri(input_dict["vocabulary"])),
+            Path(examples.uri),
+            Path(artifact_utils.get_single_uri(output_dict["transform_graph"])),
+            Path(artifact_utils.get_single_uri(output_dict["rejected"])),
+            preprocessing_fn=exec_properties["preprocessing_fn"],
+            ecfp_size=int(exec_properties["ecfp_size"]),
+            ecfp_radius=int(exec_properties["ecfp_radius"]),
+            ecfp_chirality=bool(exec_properties["ecfp_chirality"]),
+            compression=exec_properties["compression"],
+            rows_per_shard=int(exec_properties["rows_per_shard"]),
+            max_length=int(exec_properties["max_length"]),
+            max_rejected_share=float(exec_properties["max_rejected_share"]),
+            make_pipeline=self._make_beam_pipeline,
+            in_process_below=IN_PROCESS_MOLECULES if is_local else 0,
+        )

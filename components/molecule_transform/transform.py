@@ -1,0 +1,149 @@
+"""MoleculeTransform: molecules to TFRecord Examples with token ids and fingerprints, and the TransformGraph."""
+
+import json
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import rdkit
+
+from components.atomic import atomic_path
+from components.data_contract import Subset
+from components.errors import InputError
+from components.molecule_shards import list_shards
+from components.molecule_transform.fingerprint import EcfpSettings
+from components.molecule_transform.local_pipeline import local_pipeline
+from components.molecule_transform.plan import Compression, WorkUnit, plan_units
+from components.molecule_transform.transform_graph import write_transform_graph
+from components.molecule_transform.unit import TransformUnit, UnitSettings
+from components.molecule_transform.unit_report import UnitCounts, merge_unit_reports
+from components.smiles_vocab.vocabulary import read_vocabulary
+
+_LOGGER = logging.getLogger(__name__)
+TRANSFORM_SUMMARY_FILE = "transform_summary.json"
+_REPORTS_FOLDER = ".units"
+
+
+def transform_molecules(
+    molecules_dir: Path,
+    vocabulary_dir: Path,
+    examples_dir: Path,
+    transform_graph_dir: Path,
+    rejected_dir: Path,
+    *,
+    preprocessing_fn: str,
+    ecfp_size: int = 2048,
+    ecfp_radius: int = 2,
+    ecfp_chirality: bool = True,
+    compression: Compression = "gzip",
+    rows_per_shard: int = 200_000,
+    max_length: int = 128,
+    max_rejected_share: float = 0.01,
+    make_pipeline: Callable[[], beam.Pipeline] = local_pipeline,
+    in_process_below: int = 0,
+) -> dict[str, Any]:
+    """Write Examples of all molecules, and the graph that tokenizes SMILES at serving.
+
+    The elements of the Beam pipeline are whole shards: nothing is shuffled, and a shard holds the same bytes whatever the
+    runner and the number of workers. A killed run is started again from the beginning; it leaves no half-written shard.
+
+    Args:
+        molecules_dir: Folder written by ParquetMerge.
+        vocabulary_dir: Folder with vocab.txt.
+        examples_dir: Receives `Split-<split>/data_tfrecord-*`; a split without molecules gets one shard without records.
+        transform_graph_dir: Receives the graph, in the layout of tensorflow_transform.TFTransformOutput.
+        rejected_dir: Receives rejected.parquet (always, also empty) and transform_summary.json.
+        preprocessing_fn: Import path of the function to trace, see `write_transform_graph`.
+        ecfp_size: Number of fingerprint bits, a multiple of 8.
+        ecfp_radius: Radius of the fingerprint in bonds.
+        ecfp_chirality: Whether the fingerprint tells enantiomers apart.
+        compression: `gzip` or `none`.
+        rows_per_shard: Largest number of molecules in a TFRecord shard.
+        max_length: Molecules with more tokens are counted and reported; the input pipeline truncates them.
+        max_rejected_share: Share of unusable molecules, within [0, 1], above which the step fails.
+        make_pipeline: Makes the Beam pipeline for the shards.
+        in_process_below: With fewer molecules than this the shards are written in process: starting workers would take longer.
+
+    Returns:
+        The summary: counts in all and by split, settings, versions.
+
+    Raises:
+        InputError: If the molecules, the vocabulary or a setting is wrong, or too many molecules are unusable.
+    """
+    ecfp = EcfpSettings(ecfp_size, ecfp_radius, bool(ecfp_chirality))
+    units = plan_units(list_shards(molecules_dir), examples_dir, rows_per_shard=rows_per_shard, compression=compression)
+    vocabulary = read_vocabulary(vocabulary_dir)
+    _remove_earlier_output(examples_dir, rejected_dir)
+    write_transform_graph(transform_graph_dir, preprocessing_fn=preprocessing_fn, vocabulary=vocabulary)
+
+    reports_dir = rejected_dir / _REPORTS_FOLDER
+    settings = UnitSettings(str(transform_graph_dir), str(reports_dir), ecfp, compression == "gzip", max_length)
+    in_process = sum(unit.n_rows for unit in units) < in_process_below
+    with local_pipeline() if in_process else make_pipeline() as pipeline:
+        _ = (
+            pipeline
+            | "Units" >> beam.Create(units, reshuffle=False)
+            | "Spread" >> beam.Reshuffle()
+            | "WriteShards" >> beam.ParDo(TransformUnit(settings))
+        )
+    by_unit = merge_unit_reports([settings.report_path(unit) for unit in units], rejected_dir)
+    shutil.rmtree(reports_dir)
+    total, by_split = _totals(units, by_unit)
+    summary: dict[str, Any] = asdict(total) | {
+        "splits": by_split,
+        "vocabulary_size": len(vocabulary),
+        "ecfp": asdict(ecfp),
+        "max_length": max_length,
+        "rdkit_version": rdkit.__version__,
+    }
+    with atomic_path(rejected_dir / TRANSFORM_SUMMARY_FILE) as temporary:
+        temporary.write_text(json.dumps(summary, indent=2) + "\n")
+    _report(total, max_length=max_length, max_rejected_share=max_rejected_share, rejected_dir=rejected_dir)
+    return summary
+
+
+def _remove_earlier_output(examples_dir: Path, rejected_dir: Path) -> None:
+    """Remove shards of an earlier run: other settings may have given them other names."""
+    shutil.rmtree(rejected_dir / _REPORTS_FOLDER, ignore_errors=True)
+    for subset in Subset:
+        for path in (examples_dir / f"Split-{subset.split}").glob("data_tfrecord-*"):
+            path.unlink()
+
+
+def _totals(units: Sequence[WorkUnit], by_unit: Sequence[UnitCounts]) -> tuple[UnitCounts, dict[str, dict[str, int]]]:
+    """Add the counts up, in all and by split."""
+    total = UnitCounts()
+    by_split = {subset.split: {"molecules": 0, "written": 0, "shards": 0} for subset in Subset}
+    for unit, counts in zip(units, by_unit, strict=True):
+        total.add(counts)
+        by_split[unit.split]["molecules"] += counts.molecules
+        by_split[unit.split]["written"] += counts.written
+        by_split[unit.split]["shards"] += 1
+    return total, by_split
+
+
+def _report(total: UnitCounts, *, max_length: int, max_rejected_share: float, rejected_dir: Path) -> None:
+    """Log what is unusual and fail if too much of it is unusable."""
+    n_rejected = total.molecules - total.written
+    if total.too_long:
+        _LOGGER.warning(
+            "%d of %d molecules have more than %d tokens and will be truncated, for example %s",
+            total.too_long, total.written, max_length, total.first_too_long,
+        )  # fmt: skip
+    if total.unknown_tokens:
+        _LOGGER.warning(
+            "%d tokens are not in the vocabulary, for example in %s", total.unknown_tokens, total.first_unknown
+        )
+    if n_rejected:
+        _LOGGER.warning("%d of %d molecules rejected: %s", n_rejected, total.molecules, dict(total.rejected))
+    if n_rejected > max_rejected_share * total.molecules:
+        raise InputError(
+            "Too many molecules cannot be used.",
+            received=f"{n_rejected} of {total.molecules} rejected ({dict(total.rejected)}), for example {total.first_rejected}",
+            expected=f"at most a share of {max_rejected_share}",
+            action=f"See {rejected_dir / 'rejected.parquet'}; mend the SMILES or raise data.max_rejected_share.",
+        )

@@ -1,0 +1,75 @@
+"""Write the TransformGraph: the preprocessing as a SavedModel, by tensorflow-transform."""
+
+import functools
+import importlib
+import logging
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import tensorflow as tf
+import tensorflow_transform as tft
+import tensorflow_transform.beam as tft_beam
+from tensorflow_transform.tf_metadata.dataset_metadata import DatasetMetadata
+from tensorflow_transform.tf_metadata.schema_utils import schema_from_feature_spec
+
+from components.atomic import atomic_path
+from components.errors import InputError
+from components.molecule_transform.local_pipeline import local_pipeline
+
+_LOGGER = logging.getLogger(__name__)
+
+PreprocessingFn = Callable[..., dict[str, Any]]
+
+
+def write_transform_graph(output_dir: Path, *, preprocessing_fn: str, vocabulary: Sequence[str]) -> None:
+    """Trace the preprocessing and save it, in the layout of tensorflow_transform.TFTransformOutput.
+
+    The graph is a function of the code and the vocabulary alone, so no data is read and this always runs in process.
+
+    Args:
+        output_dir: Folder of the TransformGraph artifact; what it holds is replaced.
+        preprocessing_fn: Import path of a function of (inputs, custom_config) from raw to transformed tensors, without
+            tensorflow-transform analyzers; its input is the string feature `smiles`, its configuration `vocabulary`.
+        vocabulary: The tokens; the index is the id.
+
+    Raises:
+        InputError: If there is no such function, or it uses analyzers.
+    """
+    function = functools.partial(_import(preprocessing_fn), custom_config={"vocabulary": tuple(vocabulary)})
+    if tft.get_analyze_input_columns(function, {"smiles": tf.TensorSpec([None], tf.string)}):
+        raise InputError(
+            "The preprocessing function needs a pass over the data.",
+            received=f"{preprocessing_fn} uses tensorflow-transform analyzers",
+            expected="a function of the SMILES and the vocabulary alone",
+            action="Compute such statistics in a component of their own and pass them in.",
+        )
+    metadata = DatasetMetadata(schema_from_feature_spec({"smiles": tf.io.FixedLenFeature([], tf.string)}))
+    with (
+        tempfile.TemporaryDirectory(prefix="transform-graph-") as scratch,
+        atomic_path(output_dir) as temporary,
+        local_pipeline() as pipeline,
+        tft_beam.Context(temp_dir=scratch),
+    ):
+        no_rows = pipeline | "NoRows" >> beam.Create([], reshuffle=False)
+        transform_fn = (no_rows, metadata) | tft_beam.AnalyzeDataset(function)
+        _ = transform_fn | tft_beam.WriteTransformFn(str(temporary))
+        raw_metadata = str(temporary / tft.TFTransformOutput.RAW_METADATA_DIR)
+        _ = metadata | tft_beam.WriteMetadata(raw_metadata, pipeline=pipeline)
+    _LOGGER.info("transform graph written to %s", output_dir)
+
+
+def _import(path: str) -> PreprocessingFn:
+    """Import a function by its dotted path."""
+    module, _, name = path.rpartition(".")
+    try:
+        function: PreprocessingFn = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(
+            "The preprocessing function cannot be imported.",
+            received=f"{path}: {error}",
+            expected="an import path such as trainer_module.preprocessing.preprocessing_fn",
+        ) from error
+    return function

@@ -1,0 +1,28 @@
+"""The TFX component SmilesVocab."""
+
+from pathlib import Path
+
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+
+from components.artifact_types import Molecules, Vocabulary
+from components.smiles_vocab.vocabulary import build_vocabulary
+
+
+@component
+def SmilesVocab(  # noqa: N802 - TFX names a component after its function
+    molecules: InputArtifact[Molecules],
+    vocabulary: OutputArtifact[Vocabulary],
+    n_workers: Parameter[int] = 1,
+    code_version: Parameter[str] = "",
+) -> None:
+    """Write the sorted distinct tokens of all molecules.
+
+    Args:
+        molecules: One row a molecule, from ParquetMerge.
+        vocabulary: Receives `vocab.txt`.
+        n_workers: Number of shards scanned at a time.
+        code_version: Changes when the code does, so that cached results of older code are not used.
+    """
+    del code_version
+    build_vocabulary(Path(molecules.uri), Path(vocabulary.uri), n_workers=n_workers)

@@ -1,0 +1,211 @@
+"""transform_molecules on a small molecules folder: Examples, rejected rows, summary, graph, determinism, errors."""
+
+import gzip
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tensorflow as tf
+from atomInSmiles import smiles_tokenizer
+from skfp.fingerprints import ECFPFingerprint
+
+from components.errors import InputError
+from components.molecule_transform.local_pipeline import local_pipeline
+from components.molecule_transform.transform import transform_molecules
+from components.smiles_vocab.vocabulary import build_vocabulary
+from trainer_module.preprocessing import SmilesTokenizer
+
+PREPROCESSING_FN = "trainer_module.preprocessing.preprocessing_fn"
+TRAIN = ["CC[C@@H](N)C(=O)N[Dy]", "c1ccccc1Br", "C1CC", "ClCCl", "N[Dy]", "OC%11CC%11"]
+TEST = ["CCO", "not a smiles", "[nH]1cccc1"]
+TEST_IDS = [[10, None, 12], [13, 14, None], [None, None, 18]]
+
+
+def write_split(folder: Path, split: str, smiles: list[str], ids: list[list[int | None]], first_id: int) -> None:
+    n = len(smiles)
+    table = pa.table(
+        {
+            "molecule_id": pa.array(range(first_id, first_id + n), pa.int64()),
+            "smiles": pa.array(smiles, pa.string()),
+            "smiles_no_linker": pa.array([s.replace("[Dy]", "[H]") for s in smiles], pa.string()),
+            "binds": pa.array([[i % 3, (i + 1) % 3, 2] for i in range(n)], pa.list_(pa.int8(), 3)),
+            "subset": pa.array([0] * n, pa.int8()),
+            "split_group": pa.array([i % 2 for i in range(n)], pa.int8()),
+            "block1_id": pa.array([None] * n, pa.int32()),
+            "ids": pa.array(ids, pa.list_(pa.int64(), 3)),
+        }
+    )
+    target = folder / f"Split-{split}"
+    target.mkdir(parents=True)
+    half = max(n // 2, 1)
+    for shard, start in enumerate(range(0, n, half)):
+        pq.write_table(table.slice(start, half), target / f"molecules-{shard:05d}.parquet", row_group_size=2)
+
+
+@pytest.fixture(scope="module")
+def molecules_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("molecules")
+    write_split(folder, "train", TRAIN, [[None] * 3] * len(TRAIN), 0)
+    write_split(folder, "test", TEST, TEST_IDS, len(TRAIN))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def vocabulary(molecules_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("vocabulary")
+    build_vocabulary(molecules_dir, folder, n_workers=1)
+    return folder
+
+
+def run(molecules_dir: Path, vocabulary: Path, out: Path, **settings: Any) -> dict[str, Any]:
+    defaults: dict[str, Any] = {"preprocessing_fn": PREPROCESSING_FN, "max_rejected_share": 0.5, "rows_per_shard": 2}
+    return transform_molecules(
+        molecules_dir, vocabulary, out / "examples", out / "graph", out / "rejected", **(defaults | settings)
+    )
+
+
+def read_examples(folder: Path, split: str) -> dict[int, dict[str, Any]]:
+    files = sorted((folder / f"Split-{split}").glob("*"))
+    compression = "GZIP" if files[0].suffix == ".gz" else ""
+    spec = {
+        "molecule_id": tf.io.FixedLenFeature([], tf.int64),
+        "tokens": tf.io.RaggedFeature(tf.int64),
+        "ecfp": tf.io.FixedLenFeature([], tf.string),
+        "binds": tf.io.FixedLenFeature([3], tf.int64),
+        "ids": tf.io.FixedLenFeature([3], tf.int64),
+        "split_group": tf.io.FixedLenFeature([], tf.int64),
+    }
+    examples = {}
+    for record in tf.data.TFRecordDataset([str(file) for file in files], compression):
+        parsed = tf.io.parse_single_example(record, spec)
+        examples[int(parsed["molecule_id"])] = {name: value.numpy() for name, value in parsed.items()}
+    return examples
+
+
+@pytest.fixture(scope="module")
+def transformed(molecules_dir: Path, vocabulary: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("transformed")
+    run(molecules_dir, vocabulary, out)
+    return out
+
+
+def test_examples_hold_tokens_fingerprint_labels_and_ids(transformed: Path, vocabulary: Path) -> None:
+    tokens = (vocabulary / "vocab.txt").read_text().split("\n")
+    train, test = (read_examples(transformed / "examples", split) for split in ("train", "test"))
+    assert sorted(train) == [0, 1, 3, 4, 5]
+    assert sorted(test) == [6, 8]
+    for row in train:
+        example = train[row]
+        smiles = TRAIN[row].replace("[Dy]", "[H]")
+        assert [tokens[token] for token in example["tokens"]] == smiles_tokenizer(smiles)
+        expected = ECFPFingerprint(fp_size=2048, radius=2, include_chirality=True).transform([smiles])[0]
+        assert np.unpackbits(np.frombuffer(example["ecfp"], np.uint8)).tolist() == expected.tolist()
+        assert example["binds"].tolist() == [row % 3, (row + 1) % 3, 2]
+        assert example["ids"].tolist() == [-1, -1, -1]
+        assert example["split_group"] == row % 2
+    assert test[6]["ids"].tolist() == [10, -1, 12]
+    assert test[8]["ids"].tolist() == [-1, -1, 18]
+
+
+def test_refused_molecules_are_listed_with_their_test_ids(transformed: Path) -> None:
+    rows = pq.read_table(transformed / "rejected" / "rejected.parquet").to_pylist()
+    assert [(r["source"], r["row"], r["id"], r["molecule_smiles"], r["reason"]) for r in rows] == [
+        ("train", 2, None, "C1CC", "unparsable SMILES"),
+        ("test", 7, 13, "not a smiles", "unparsable SMILES"),
+        ("test", 7, 14, "not a smiles", "unparsable SMILES"),
+    ]
+    summary = json.loads((transformed / "rejected" / "transform_summary.json").read_text())
+    assert summary["rejected"] == {"unparsable SMILES": 2}
+    assert summary["molecules"] == 9
+    assert summary["written"] == 7
+    assert summary["splits"]["test"] == {"molecules": 3, "written": 2, "shards": 2}
+
+
+def test_shards_are_even_and_an_empty_split_has_a_readable_one(transformed: Path) -> None:
+    names = {path.relative_to(transformed / "examples").as_posix() for path in (transformed / "examples").rglob("*.gz")}
+    assert names == {
+        *(f"Split-train/data_tfrecord-{i:05d}-of-00003.gz" for i in range(3)),
+        *(f"Split-test/data_tfrecord-{i:05d}-of-00002.gz" for i in range(2)),
+        "Split-validation/data_tfrecord-00000-of-00001.gz",
+    }
+    empty = transformed / "examples" / "Split-validation" / "data_tfrecord-00000-of-00001.gz"
+    assert list(tf.data.TFRecordDataset(str(empty), "GZIP")) == []
+    assert {path.name for path in (transformed / "examples").iterdir()} == {
+        "Split-train",
+        "Split-validation",
+        "Split-test",
+    }
+    assert {path.name for path in (transformed / "rejected").iterdir()} == {
+        "rejected.parquet",
+        "transform_summary.json",
+    }
+
+
+def test_saved_graph_tokenizes_with_and_without_linker(transformed: Path, vocabulary: Path) -> None:
+    tokens = (vocabulary / "vocab.txt").read_text().split("\n")
+    ids = SmilesTokenizer(transformed / "graph")(tf.constant(["N[Dy]", "N[H]", "C[Zr]"])).to_list()
+    assert [[tokens[i] for i in row] for row in ids] == [["N", "[H]"], ["N", "[H]"], ["C", "[MASK]"]]
+
+
+def test_worker_processes_write_the_same_bytes_and_earlier_output_goes(
+    transformed: Path, molecules_dir: Path, vocabulary: Path, tmp_path: Path
+) -> None:
+    stale = tmp_path / "examples" / "Split-train" / "data_tfrecord-00000-of-00009.gz"
+    stale.parent.mkdir(parents=True)
+    stale.write_bytes(b"half")
+    run(molecules_dir, vocabulary, tmp_path, make_pipeline=lambda: local_pipeline(2))
+    for part in ("examples", "rejected"):
+        expected = {p.relative_to(transformed): p.read_bytes() for p in (transformed / part).rglob("*") if p.is_file()}
+        assert {
+            p.relative_to(tmp_path): p.read_bytes() for p in (tmp_path / part).rglob("*") if p.is_file()
+        } == expected
+
+
+def test_uncompressed_shards_hold_the_same_records_and_warnings_name_molecules(
+    transformed: Path, molecules_dir: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "vocab").mkdir()
+    (tmp_path / "vocab" / "vocab.txt").write_text("[PAD]\n[MASK]\nC\n")
+    with caplog.at_level(logging.WARNING):
+        summary = run(molecules_dir, tmp_path / "vocab", tmp_path, compression="none", max_length=9)
+    shard = tmp_path / "examples" / "Split-train" / "data_tfrecord-00001-of-00003"
+    compressed = transformed / "examples" / "Split-train" / "data_tfrecord-00001-of-00003.gz"
+    with pytest.raises(gzip.BadGzipFile):
+        gzip.decompress(shard.read_bytes())
+    assert len(list(tf.data.TFRecordDataset(str(shard)))) == len(list(tf.data.TFRecordDataset(str(compressed), "GZIP")))
+    assert "1 of 7 molecules have more than 9 tokens and will be truncated, for example CC[C@@H]" in caplog.text
+    assert "tokens are not in the vocabulary, for example in CC[C@@H]" in caplog.text
+    assert summary["too_long"] == 1
+    first = read_examples(tmp_path / "examples", "train")[3]
+    assert first["tokens"].tolist() == [1, 2, 1]
+
+
+def test_too_many_refused_molecules_is_an_error_that_names_one(
+    molecules_dir: Path, vocabulary: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"2 of 9 rejected .*for example C1CC"):
+        run(molecules_dir, vocabulary, tmp_path, max_rejected_share=0.2)
+    assert pq.read_metadata(tmp_path / "rejected" / "rejected.parquet").num_rows == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"ecfp_size": 100}, "ecfp_size=100"),
+        ({"ecfp_radius": -1}, "ecfp_radius=-1"),
+        ({"compression": "zip"}, "compression='zip'"),
+        ({"rows_per_shard": 0}, "rows_per_shard=0"),
+        ({"preprocessing_fn": "trainer_module.preprocessing.nothing"}, "trainer_module.preprocessing.nothing"),
+        ({"preprocessing_fn": "nothing"}, "cannot be imported"),
+    ],
+)
+def test_wrong_settings_are_errors(
+    settings: dict[str, Any], message: str, molecules_dir: Path, vocabulary: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=message):
+        run(molecules_dir, vocabulary, tmp_path, **settings)
