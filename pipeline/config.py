@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from components.data_contract import DEFAULT_TARGETS, EXTRA_TARGET
+from pipeline.kubeflow.settings import KubeflowSettings
 from trainer_module.settings import ModelSettings, TrainingSettings
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -113,6 +114,7 @@ class Config(_Section):
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
     system: SystemSettings = Field(default_factory=SystemSettings)
     beam: BeamSettings = Field(default_factory=BeamSettings)
+    kubeflow: KubeflowSettings = Field(default_factory=KubeflowSettings)
 
     @property
     def output_dir(self) -> Path:

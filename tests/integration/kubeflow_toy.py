@@ -1,0 +1,110 @@
+"""A pipeline with every kind of node the real one has: custom artifact type, Beam, standard Trainer, value passed as a parameter."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import tensorflow as tf
+from tfx.components import Trainer
+from tfx.dsl.component.experimental.annotations import (
+    BeamComponentParameter,
+    InputArtifact,
+    OutputArtifact,
+    OutputDict,
+    Parameter,
+)
+from tfx.dsl.component.experimental.decorators import component
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import trainer_pb2
+from tfx.types.standard_artifacts import Examples, Model, ModelEvaluation
+
+from components.artifact_types import Molecules
+from components.errors import InputError
+
+
+@component
+def MakeMolecules(  # noqa: N802, PLR0917 - TFX names a component after its function
+    molecules: OutputArtifact[Molecules],
+    raw_dir: Parameter[str],
+    count: Parameter[int],
+    shout: Parameter[bool] = False,
+    fail_until: Parameter[int] = 0,
+    raw_fingerprint: Parameter[str] = "",
+) -> None:
+    """Write `count` lines; fail in the first `fail_until` attempts."""
+    del raw_fingerprint
+    if shout is not True and shout is not False:
+        msg = f"shout is {shout!r}, not a boolean"
+        raise TypeError(msg)
+    attempts = Path(raw_dir) / "attempts"
+    seen = len(attempts.read_text(encoding="utf-8")) if attempts.exists() else 0
+    attempts.write_text("x" * (seen + 1), encoding="utf-8")
+    if seen < fail_until:
+        raise InputError("the toy fails as it was told to", received=f"attempt {seen + 1}", action="try again")
+    word = "MOL" if shout else "mol"
+    Path(molecules.uri, "molecules.txt").write_text("".join(f"{word}{i}\n" for i in range(count)), encoding="utf-8")
+    molecules.set_string_custom_property("word", word)
+
+
+@component(use_beam=True)
+def CountMolecules(  # noqa: N802
+    molecules: InputArtifact[Molecules],
+    examples: OutputArtifact[Examples],
+    beam_pipeline: BeamComponentParameter[beam.Pipeline] = None,
+) -> OutputDict(total=int):  # type: ignore[valid-type]
+    """Copy the lines with Beam and count them."""
+    lines = Path(molecules.uri, "molecules.txt").read_text(encoding="utf-8").split()
+    folder = Path(examples.uri, "Split-train")
+    folder.mkdir(parents=True)
+    with beam_pipeline as root:
+        _ = root | beam.Create(lines) | beam.io.WriteToText(str(folder / "part"), shard_name_template="")
+    examples.split_names = '["train"]'
+    assert molecules.get_string_custom_property("word") in lines[0]
+    return {"total": len(lines)}
+
+
+def run_fn(fn_args: Any) -> None:
+    """What the standard Trainer calls."""
+    files = [file for pattern in fn_args.train_files for file in tf.io.gfile.glob(pattern)]
+    lines = [line for file in files for line in Path(file).read_text(encoding="utf-8").split()]
+    folder = Path(fn_args.serving_model_dir)
+    folder.mkdir(parents=True)
+    content = {"lines": sorted(lines), "factor": fn_args.custom_config["factor"]}
+    (folder / "model.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+@component
+def Judge(  # noqa: N802
+    model: InputArtifact[Model],
+    evaluation: OutputArtifact[ModelEvaluation],
+    total: Parameter[int],
+    share: Parameter[float] = 0.5,
+) -> None:
+    """Write numbers and a page."""
+    content = json.loads(Path(model.uri, "Format-Serving", "model.json").read_text(encoding="utf-8"))
+    value = len(content["lines"]) * content["factor"] * share
+    result = {"value": value, "total": total, "by": {"target": {"BRD4": 0.25}}, "name": "toy"}
+    Path(evaluation.uri, "evaluation.json").write_text(json.dumps(result), encoding="utf-8")
+    Path(evaluation.uri, "report.html").write_text("<p>toy</p>", encoding="utf-8")
+
+
+def toy_pipeline(raw_dir: str, fail_until: int = 0, *, enable_cache: bool = True) -> Pipeline:
+    """The pipeline; `raw_dir` receives a file that counts attempts."""
+    make = MakeMolecules(raw_dir=raw_dir, count=3, shout=True, fail_until=fail_until).with_id("make-molecules")
+    count = CountMolecules(molecules=make.outputs["molecules"]).with_id("count-molecules")
+    trainer = Trainer(
+        run_fn="kubeflow_toy.run_fn",
+        examples=count.outputs["examples"],
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["train"]),
+        custom_config={"factor": 2},
+    ).with_id("trainer-clf")
+    judge = Judge(model=trainer.outputs["model"], total=count.outputs["total"].future()[0].value).with_id("judge")
+    return Pipeline(
+        pipeline_name="toy",
+        pipeline_root="unused",
+        components=[make, count, trainer, judge],
+        enable_cache=enable_cache,
+        beam_pipeline_args=["--runner=FnApiRunner", "--direct_running_mode=in_memory"],
+    )
