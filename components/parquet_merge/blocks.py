@@ -1,0 +1,115 @@
+"""Building blocks of the raw files: their ids, which of them training shows, which are held out for validation."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.data_contract import RAW_BLOCKS
+from components.errors import InputError
+from components.parquet_merge.engine import explained_errors
+from components.parquet_merge.locate import EXTRA, TRAIN
+from components.parquet_merge.raw_tables import RawTable
+
+N_POSITIONS = len(RAW_BLOCKS)
+# A triple of blocks is one int64: three codes of 21 bits, block id + 1, 0 where there is no block.
+CODE_BITS = 21
+MAX_BLOCKS = (1 << CODE_BITS) - 1
+
+
+@dataclass(frozen=True)
+class BlockTable:
+    """All distinct building blocks; the block id is the position in sorted order.
+
+    Attributes:
+        smiles: SMILES as given, sorted by code point.
+        in_training: bool[n_blocks], whether the raw training file shows the block, in any position.
+        in_validation: bool[n_blocks], whether the block is held out for validation; a subset of `in_training`.
+        training_positions: For each of the three positions, whether the training file has blocks there at all. A library with
+            fewer positions leaves a column empty.
+    """
+
+    smiles: tuple[str, ...]
+    in_training: npt.NDArray[np.bool_]
+    in_validation: npt.NDArray[np.bool_]
+    training_positions: tuple[bool, ...]
+
+
+def collect_blocks(
+    engine: Any, tables: tuple[RawTable, ...], *, seed: int, validation_block_share: float
+) -> BlockTable:
+    """Read the distinct blocks of the train and test files, draw the held-out ones, and make the DuckDB type `block`.
+
+    `block` is an ENUM over the sorted SMILES, so that a cast turns a SMILES into its block id.
+
+    Args:
+        engine: DuckDB connection.
+        tables: The open raw tables.
+        seed: Seed of the draw; any integer.
+        validation_block_share: Share of the training file's distinct blocks to hold out, in [0, 1); rounded to the nearest
+            count, but at least one block when it is above 0 and there are at least two.
+
+    Returns:
+        The blocks.
+
+    Raises:
+        InputError: If there are more blocks than a code has room for.
+    """
+    by_position: dict[tuple[str, int], set[str]] = {}
+    for table in tables:
+        if table.source == EXTRA:
+            continue
+        for position in range(N_POSITIONS):
+            with explained_errors(f"reading {table.file.path}"):
+                sql = f"SELECT DISTINCT block{position + 1} FROM {table.view}"  # noqa: S608 - a name of ours
+                found = {row[0] for row in engine.execute(sql).fetchall()}
+            by_position[table.source, position] = found - {None}
+    smiles = sorted(set().union(*by_position.values()))
+    if len(smiles) > MAX_BLOCKS:
+        raise InputError(
+            "There are too many distinct building blocks.",
+            received=f"{len(smiles):,}",
+            expected=f"at most {MAX_BLOCKS:,}",
+            action="Check that the building block columns hold building blocks, not whole molecules.",
+        )
+    training = set().union(*(by_position[TRAIN, position] for position in range(N_POSITIONS)))
+    held_out = _draw(training, seed=seed, share=validation_block_share)
+    engine.register("block_list", pa.table({"smiles": pa.array(smiles or [""], pa.string())}))
+    engine.execute("CREATE TYPE block AS ENUM (SELECT smiles FROM block_list)")
+    return BlockTable(
+        tuple(smiles),
+        np.array([block in training for block in smiles], dtype=np.bool_),
+        np.array([block in held_out for block in smiles], dtype=np.bool_),
+        tuple(bool(by_position[TRAIN, position]) for position in range(N_POSITIONS)),
+    )
+
+
+def write_blocks(blocks: BlockTable, path: Path) -> None:
+    """Write blocks.parquet: block_id int32, smiles string, in_validation bool.
+
+    Args:
+        blocks: The blocks.
+        path: The file to write.
+    """
+    table = pa.table(
+        {
+            "block_id": pa.array(np.arange(len(blocks.smiles), dtype=np.int32)),
+            "smiles": pa.array(blocks.smiles, pa.string()),
+            "in_validation": pa.array(blocks.in_validation),
+        }
+    )
+    pq.write_table(table, path, compression="zstd")
+
+
+def _draw(blocks: set[str], *, seed: int, share: float) -> set[str]:
+    """Draw by the order of a keyed hash: adding a block to the library moves at most a few others in or out."""
+    n_drawn = round(share * len(blocks))
+    if share > 0 and len(blocks) > 1:
+        n_drawn = max(n_drawn, 1)
+    ranked = sorted(blocks, key=lambda block: hashlib.blake2b(f"{seed}:{block}".encode(), digest_size=16).digest())
+    return set(ranked[:n_drawn])

@@ -1,0 +1,207 @@
+"""ParquetMerge without an orchestrator: raw BELKA files in, one row a molecule out, in bounded memory.
+
+Three stages, each streaming: raw rows are dealt out to partitions by the hash of their SMILES; each partition is grouped in memory;
+the molecules, now in a seeded random order, are cut into even shards. Training may therefore read the shards front to back with a
+small shuffle buffer: neighbouring rows are unrelated.
+"""
+
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.atomic import atomic_path
+from components.data_contract import BLOCKS_FILE, EXTRA_TARGET, REJECTED_COLUMNS, REJECTED_FILE, SUMMARY_FILE, Subset
+from components.errors import InputError
+from components.parquet_merge.blocks import write_blocks
+from components.parquet_merge.checks import RejectedCount, check_rejected_share, rejected_counts, rejected_rows_sql
+from components.parquet_merge.engine import explained_errors, open_engine
+from components.parquet_merge.locate import EXTRA, TEST, TRAIN
+from components.parquet_merge.molecules import MergedPartition, MergeRules, merge_partition
+from components.parquet_merge.parallel import map_in_order
+from components.parquet_merge.partition import (
+    BATCH_ROWS,
+    Partitions,
+    count_partitions,
+    estimate_spill_bytes,
+    mean_record_bytes,
+    partition_source,
+)
+from components.parquet_merge.raw_data import RawData, open_raw_data
+from components.parquet_merge.records import RecordLayout
+from components.parquet_merge.shards import MergedStore, ShardTask, plan_shards
+from components.parquet_merge.summary import make_summary
+from components.parquet_merge.workspace import check_room, work_folder
+
+logger = logging.getLogger(__name__)
+MIN_MEMORY_GB = 0.5
+REJECTED_SCHEMA = pa.schema([(name, pa.int64() if name == "row" else pa.string()) for name in REJECTED_COLUMNS])
+
+
+def merge_raw_files(
+    raw_dir: Path,
+    output_dir: Path,
+    *,
+    targets: Sequence[str],
+    seed: int,
+    validation_block_share: float,
+    validation_shared_share: float,
+    use_extra_data: bool,
+    max_rejected_share: float,
+    rows_per_shard: int,
+    memory_limit_gb: float,
+    n_workers: int,
+    spill_dir: Path | None,
+) -> dict[str, Any]:
+    """Merge the raw files into the molecules table.
+
+    The result depends on the content of the files, the seed and the shares only: not on the order of the raw rows, the number of
+    workers or the memory limit. The folder appears whole or not at all; an existing one is replaced.
+
+    Args:
+        raw_dir: Folder with train.parquet|csv, test.parquet|csv and maybe DNA_Labeled_Data.csv.
+        output_dir: Folder of the Molecules artifact: Split-*/molecules-NNNNN.parquet, blocks.parquet, rejected.parquet, summary.json.
+        targets: Names of the proteins; the order of labels and ids.
+        seed: Seed of the validation draw and of the order of rows.
+        validation_block_share: Share of the distinct training blocks to hold out, in [0, 1). A training molecule with any of them
+            is validation/non_shared.
+        validation_shared_share: Share of the other training molecules that become validation/shared, in [0, 1).
+        use_extra_data: Whether to read DNA_Labeled_Data.csv, if it is there and its protein is a target.
+        max_rejected_share: Largest share of a file's rows that may be unusable, in [0, 1].
+        rows_per_shard: Upper bound of molecules in a shard, >= 1.
+        memory_limit_gb: Memory budget of the process, GB (10^9 bytes), >= 0.5.
+        n_workers: Threads, >= 1.
+        spill_dir: Folder for temporary files; None = inside the temporary output folder.
+
+    Returns:
+        The summary, which is also written to summary.json.
+
+    Raises:
+        InputError: If a file is missing, unreadable or of the wrong form, too many rows are unusable, a setting is out of range, or
+            there is no room for temporary files.
+        BelkaError: If the pairs written are not exactly the pairs read.
+    """
+    settings = {
+        "targets": list(targets), "seed": seed, "validation_block_share": validation_block_share,
+        "validation_shared_share": validation_shared_share, "use_extra_data": use_extra_data,
+        "max_rejected_share": max_rejected_share, "rows_per_shard": rows_per_shard,
+    }  # fmt: skip
+    _check_settings(validation_block_share, validation_shared_share, rows_per_shard, memory_limit_gb, n_workers)
+    started = time.monotonic()
+    with atomic_path(output_dir) as folder:
+        folder.mkdir()
+        with work_folder(spill_dir or output_dir.parent) as work_dir:
+            engine = open_engine(memory_limit_gb=memory_limit_gb, n_workers=n_workers, temp_dir=work_dir / "duckdb")
+            try:
+                raw = open_raw_data(
+                    engine, raw_dir, targets=targets, seed=seed, validation_block_share=validation_block_share,
+                    use_extra_data=use_extra_data and EXTRA_TARGET in targets, work_dir=work_dir,
+                )  # fmt: skip
+                run = _Run(engine, raw, work_dir, MergeRules(seed, tuple(targets), validation_shared_share), n_workers)
+                partitions, rejected = run.partition(memory_limit_gb, max_rejected_share)
+                _write_rejected(engine, raw, rejected, folder / REJECTED_FILE)
+                stores, counts = run.merge(partitions)
+            finally:
+                engine.close()
+            for _ in map_in_order(
+                ShardTask.write, plan_shards(stores, folder, rows_per_shard=rows_per_shard), n_workers=n_workers
+            ):
+                pass
+        write_blocks(raw.blocks, folder / BLOCKS_FILE)
+        summary = make_summary(raw, rejected, counts, settings)
+        (folder / SUMMARY_FILE).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    n_molecules = sum(store.n_rows for store in stores)
+    logger.info("%s molecules written in %.1f s", f"{n_molecules:,}", time.monotonic() - started)
+    return summary
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The first two stages and what they share."""
+
+    engine: Any
+    raw: RawData
+    work_dir: Path
+    rules: MergeRules
+    n_workers: int
+
+    def partition(
+        self, memory_limit_gb: float, max_rejected_share: float
+    ) -> tuple[dict[str, Partitions], tuple[RejectedCount, ...]]:
+        """Deal out the rows of every source; fail if too many cannot be used."""
+        sizes = [(table.n_rows, mean_record_bytes(self.engine, table)) for table in self.raw.tables]
+        check_room(self.work_dir, estimate_spill_bytes(sizes))
+        n_bytes = sum(n_rows * mean_bytes for n_rows, mean_bytes in sizes)
+        n_partitions = count_partitions(n_bytes, memory_limit_gb=memory_limit_gb, n_workers=self.n_workers)
+        layout = RecordLayout(self.rules.seed, len(self.rules.targets), self.raw.blocks)
+        folder = self.work_dir / "partitions"
+        partitions = {source: Partitions(folder, source, n_partitions) for source in (TRAIN, TEST, EXTRA)}
+        rejected: list[RejectedCount] = []
+        for table in self.raw.tables:
+            logger.info("reading %s (%s rows)", table.file.path, f"{table.n_rows:,}")
+            n_used = partition_source(self.engine, table, layout, partitions[table.source])
+            counts = rejected_counts(self.engine, table) if n_used < table.n_rows else ()
+            check_rejected_share(table, counts, max_rejected_share=max_rejected_share)
+            rejected += counts
+        return partitions, tuple(rejected)
+
+    def merge(self, partitions: dict[str, Partitions]) -> tuple[list[MergedStore], Counter[str]]:
+        """Merge partition by partition; the stores come in the order of molecule ids."""
+        n_targets = len(self.rules.targets)
+        stores = {subset: MergedStore(self.work_dir / f"{subset.split}.arrow", subset, n_targets) for subset in Subset}
+        counts: Counter[str] = Counter()
+        n_partitions = partitions[TRAIN].n_partitions
+
+        def merge_one(partition: int) -> MergedPartition:
+            train, extra, test = (partitions[source].read(partition) for source in (TRAIN, EXTRA, TEST))
+            with self.engine.cursor() as cursor, explained_errors("merging molecules"):
+                return merge_partition(cursor, train, extra, test, self.rules)
+
+        logger.info("merging %d partitions", n_partitions)
+        for partition, merged in enumerate(map_in_order(merge_one, range(n_partitions), n_workers=self.n_workers)):
+            for subset, table in merged.by_subset.items():
+                stores[subset].add(table)
+            counts.update(merged.counts)
+            for source in partitions.values():
+                source.remove(partition)
+        for store in stores.values():
+            store.close()
+        return list(stores.values()), counts
+
+
+def _check_settings(
+    validation_block_share: float,
+    validation_shared_share: float,
+    rows_per_shard: int,
+    memory_limit_gb: float,
+    n_workers: int,
+) -> None:
+    rules = (
+        ("data.validation_block_share", validation_block_share, 0 <= validation_block_share < 1, "in [0, 1)"),
+        ("data.validation_shared_share", validation_shared_share, 0 <= validation_shared_share < 1, "in [0, 1)"),
+        ("data.rows_per_shard", rows_per_shard, rows_per_shard >= 1, "1 or more"),
+        ("system.memory_limit_gb", memory_limit_gb, memory_limit_gb >= MIN_MEMORY_GB, f"{MIN_MEMORY_GB} or more"),
+        ("system.n_workers", n_workers, n_workers >= 1, "1 or more"),
+    )
+    for name, value, is_valid, expected in rules:
+        if not is_valid:
+            raise InputError(
+                f"{name} is out of range.", received=str(value), expected=expected, action="Correct the setting."
+            )
+
+
+def _write_rejected(engine: Any, raw: RawData, rejected: Sequence[RejectedCount], path: Path) -> None:
+    sources = {count.source for count in rejected}
+    with pq.ParquetWriter(path, REJECTED_SCHEMA, compression="zstd") as writer:
+        for table in raw.tables:
+            if table.source in sources:
+                with explained_errors(f"reading {table.file.path}"):
+                    for batch in engine.sql(rejected_rows_sql(table)).to_arrow_reader(BATCH_ROWS):
+                        writer.write_batch(batch.cast(REJECTED_SCHEMA))

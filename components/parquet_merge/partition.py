@@ -1,0 +1,188 @@
+"""First stage: raw rows become records, dealt out to partitions by the hash of their SMILES.
+
+All rows of a molecule land in one partition whatever their place in the file, and a partition is made to fit in memory, so that the
+second stage never sorts or groups more than one at a time.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from components.parquet_merge.engine import explained_errors, fetch_row
+from components.parquet_merge.parallel import read_ahead
+from components.parquet_merge.raw_tables import RawTable
+from components.parquet_merge.records import RecordLayout, record_schema
+
+logger = logging.getLogger(__name__)
+
+BATCH_ROWS = 1 << 18
+# Open files are limited (1,024 by default), and each partition is one.
+MAX_PARTITIONS = 512
+RECORD_OVERHEAD_BYTES = 40
+# Measured on shuffled BELKA-like rows, where nothing can be merged before the spill: lz4 leaves 0.46 of the bytes.
+SPILL_COMPRESSION = 0.6
+SECONDS_BETWEEN_REPORTS = 10.0
+
+
+def mean_record_bytes(engine: Any, table: RawTable) -> float:
+    """Estimate the size of a record in memory.
+
+    Args:
+        engine: DuckDB connection.
+        table: The raw table.
+
+    Returns:
+        Bytes.
+    """
+    with explained_errors(f"reading {table.file.path}"):
+        sql = f"SELECT coalesce(avg(strlen(smiles)), 0) FROM (SELECT smiles FROM {table.view} LIMIT 100000)"  # noqa: S608
+        (mean_length,) = fetch_row(engine, sql)
+    return float(mean_length) + RECORD_OVERHEAD_BYTES
+
+
+def count_partitions(n_bytes: float, *, memory_limit_gb: float, n_workers: int) -> int:
+    """Choose a number of partitions such that grouping one on each worker at a time stays within the memory budget.
+
+    Args:
+        n_bytes: Size of all records in memory, if no two rows are merged.
+        memory_limit_gb: Memory budget of the process, GB.
+        n_workers: Partitions that are worked on at once.
+
+    Returns:
+        A power of two from 1 to 512.
+    """
+    room = memory_limit_gb * 1e9 / (16 * n_workers)
+    needed = max(n_bytes / room, 1.0)
+    return int(min(2 ** np.ceil(np.log2(needed)), MAX_PARTITIONS))
+
+
+class Partitions:
+    """The partition files of one source.
+
+    Args:
+        folder: Folder for the files; made when needed.
+        source: `train`, `test` or `extra`.
+        n_partitions: A power of two.
+    """
+
+    def __init__(self, folder: Path, source: str, n_partitions: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.schema = record_schema(source)
+        self.n_partitions = n_partitions
+        self._paths = [folder / f"{source}-{i:05d}.arrow" for i in range(n_partitions)]
+        self._writers: dict[int, pa.RecordBatchStreamWriter] = {}
+        self._shift = np.uint64(64 - (n_partitions.bit_length() - 1))
+        self._waiting: list[pa.Table] = []
+
+    def add(self, records: pa.Table) -> None:
+        """Deal out records; they are kept until a write is worth it.
+
+        Args:
+            records: Records of the source's schema.
+        """
+        self._waiting.append(records)
+        if sum(len(table) for table in self._waiting) >= BATCH_ROWS:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is left and close the files."""
+        self._flush()
+        for writer in self._writers.values():
+            writer.close()
+        self._writers.clear()
+
+    def read(self, partition: int) -> pa.Table:
+        """Read one partition.
+
+        Args:
+            partition: Its number.
+
+        Returns:
+            The records, in the order they came.
+        """
+        path = self._paths[partition]
+        if not path.exists():
+            return self.schema.empty_table()
+        with pa.OSFile(str(path)) as stream, pa.ipc.open_stream(stream) as reader:
+            return reader.read_all()
+
+    def remove(self, partition: int) -> None:
+        """Delete one partition's file.
+
+        Args:
+            partition: Its number.
+        """
+        self._paths[partition].unlink(missing_ok=True)
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        records = pa.concat_tables(self._waiting).combine_chunks()
+        self._waiting = []
+        if len(self._paths) == 1:
+            self._write(0, records)
+            return
+        partition = (records["order_key"].to_numpy() >> self._shift).astype(np.uint16)
+        order = np.argsort(partition, kind="stable")
+        records = records.take(pa.array(order))
+        bounds = np.searchsorted(partition[order], np.arange(len(self._paths) + 1))
+        for i in range(len(self._paths)):
+            if bounds[i + 1] > bounds[i]:
+                self._write(i, records.slice(bounds[i], bounds[i + 1] - bounds[i]))
+
+    def _write(self, partition: int, records: pa.Table) -> None:
+        writer = self._writers.get(partition)
+        if writer is None:
+            options = pa.ipc.IpcWriteOptions(compression="lz4")
+            writer = pa.ipc.new_stream(str(self._paths[partition]), self.schema, options=options)
+            self._writers[partition] = writer
+        writer.write_table(records)
+
+
+def partition_source(engine: Any, table: RawTable, layout: RecordLayout, partitions: Partitions) -> int:
+    """Read the usable rows of a source once and deal them out.
+
+    Args:
+        engine: DuckDB connection with the checked view of the source.
+        table: The raw table.
+        layout: How records are made.
+        partitions: Where the records go; closed afterwards.
+
+    Returns:
+        The number of usable rows.
+    """
+    n_used, last_report = 0, time.monotonic()
+    try:
+        with explained_errors(f"reading {table.file.path}"):
+            for batch in read_ahead(_batches(engine, layout.select_sql(table.source))):
+                n_used += batch.num_rows
+                partitions.add(layout.to_records(batch, table.source))
+                if time.monotonic() - last_report > SECONDS_BETWEEN_REPORTS:
+                    last_report = time.monotonic()
+                    logger.info("%s: %s of %s rows read", table.source, f"{n_used:,}", f"{table.n_rows:,}")
+    finally:
+        partitions.close()
+    return n_used
+
+
+def estimate_spill_bytes(sizes: Sequence[tuple[int, float]]) -> int:
+    """Estimate the disk space the partitions take at most.
+
+    Args:
+        sizes: Number of rows and mean bytes a record, by source.
+
+    Returns:
+        Bytes.
+    """
+    return int(SPILL_COMPRESSION * sum(n_rows * n_bytes for n_rows, n_bytes in sizes))
+
+
+def _batches(engine: Any, sql: str) -> Iterator[pa.RecordBatch]:
+    for batch in engine.sql(sql).to_arrow_reader(BATCH_ROWS):
+        if batch.num_rows:
+            yield batch

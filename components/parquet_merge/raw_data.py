@@ -1,0 +1,62 @@
+"""Raw files opened and checked: what the merge and the validation of a folder both start from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.data_contract import EXTRA_TARGET
+from components.parquet_merge.blocks import BlockTable, collect_blocks
+from components.parquet_merge.checks import create_checked_view
+from components.parquet_merge.locate import locate_raw_files
+from components.parquet_merge.raw_tables import RawTable, open_raw_table
+from components.parquet_merge.records import check_targets
+
+
+@dataclass(frozen=True)
+class RawData:
+    """The raw files as checked views `<source>_checked` of an engine.
+
+    Attributes:
+        tables: The open files: train, test, and extra where it is used.
+        blocks: The building blocks of train and test.
+    """
+
+    tables: tuple[RawTable, ...]
+    blocks: BlockTable
+
+
+def open_raw_data(
+    engine: Any,
+    raw_dir: Path,
+    *,
+    targets: Sequence[str],
+    seed: int,
+    validation_block_share: float,
+    use_extra_data: bool,
+    work_dir: Path,
+) -> RawData:
+    """Locate the raw files, check their columns and define which rows can be used.
+
+    Args:
+        engine: DuckDB connection.
+        raw_dir: Folder of the raw files.
+        targets: Names of the proteins, in the order of their codes.
+        seed: Seed of the draw of held-out blocks.
+        validation_block_share: Share of the training blocks to hold out, in [0, 1).
+        use_extra_data: Whether to use DNA_Labeled_Data.csv; it is left out when its protein is not a target.
+        work_dir: Existing folder for temporary files.
+
+    Returns:
+        The open files.
+
+    Raises:
+        InputError: If a file is missing, unreadable, or lacks a column.
+    """
+    check_targets(targets)
+    files = locate_raw_files(raw_dir, use_extra_data=use_extra_data and EXTRA_TARGET in targets)
+    tables = tuple(open_raw_table(engine, file, work_dir=work_dir) for file in files)
+    blocks = collect_blocks(engine, tables, seed=seed, validation_block_share=validation_block_share)
+    for table in tables:
+        create_checked_view(engine, table, targets=targets, blocks=blocks)
+    return RawData(tables, blocks)

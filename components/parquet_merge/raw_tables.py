@@ -1,0 +1,153 @@
+"""Raw files as DuckDB views with checked columns and one type each, whatever the format of the file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.data_contract import (
+    EXTRA_COUNT,
+    EXTRA_SMILES,
+    RAW_BLOCKS,
+    RAW_ID,
+    RAW_LABEL,
+    RAW_PROTEIN,
+    RAW_SMILES,
+)
+from components.errors import InputError
+from components.parquet_merge.engine import explained_errors, fetch_row, sql_string
+from components.parquet_merge.locate import EXTRA, TRAIN, RawFile
+
+TEXT = frozenset({"VARCHAR"})
+INTEGER = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"})
+# pandas turns integers with a missing value into doubles, and some exports write labels as booleans.
+LABEL = INTEGER | {"BOOLEAN", "FLOAT", "DOUBLE"}
+KIND_NAMES = {TEXT: "text", INTEGER: "integer", LABEL: "number 0 or 1"}
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A raw file that is open as the view `<source>_raw`.
+
+    The view has the columns row (BIGINT, from 0), id (BIGINT), block1, block2, block3, smiles, protein (VARCHAR), label (DOUBLE),
+    id_text and label_text (VARCHAR, as given); null where the source has no such column or the value is not of that type.
+
+    Attributes:
+        file: The raw file.
+        n_rows: Number of its rows, > 0.
+    """
+
+    file: RawFile
+    n_rows: int
+
+    @property
+    def source(self) -> str:
+        """`train`, `test` or `extra`."""
+        return self.file.source
+
+    @property
+    def view(self) -> str:
+        """Name of the DuckDB view."""
+        return f"{self.source}_raw"
+
+
+def open_raw_table(engine: Any, file: RawFile, *, work_dir: Path) -> RawTable:
+    """Check the columns of a raw file and open it as a view.
+
+    CSV is first turned into parquet, as text, so that a value of the wrong type is a row to reject and not an end of reading.
+
+    Args:
+        engine: DuckDB connection.
+        file: The raw file.
+        work_dir: Existing folder for the parquet made of a CSV file.
+
+    Returns:
+        The table.
+
+    Raises:
+        InputError: If the file cannot be read, a column is missing or of the wrong type, or there are no rows.
+    """
+    expected = _expected_columns(file.source)
+    path = file.path
+    with explained_errors(f"reading {file.path}"):
+        if file.is_csv:
+            path = work_dir / f"{file.source}.parquet"
+            _check_columns(file, _describe(engine, _csv_scan(file.path)), expected)
+            names = ", ".join(f'"{name}"' for name in expected)
+            target = f"{sql_string(path)} (FORMAT parquet, COMPRESSION lz4)"
+            engine.execute(f"COPY (SELECT {names} FROM {_csv_scan(file.path)}) TO {target}")  # noqa: S608 - names are constants
+        scan = f"read_parquet({sql_string(path)}, file_row_number = true)"
+        types = _describe(engine, scan)
+        if not file.is_csv:
+            _check_columns(file, types, expected)
+        engine.execute(f"CREATE VIEW {file.source}_raw AS SELECT {_view_columns(file, types)} FROM {scan}")  # noqa: S608
+        (n_rows,) = fetch_row(engine, f"SELECT count(*) FROM {scan}")  # noqa: S608 - the path is quoted
+    if n_rows == 0:
+        raise InputError(
+            f"The raw {file.source} file holds no rows.",
+            received=f"{file.path}: columns, 0 rows",
+            expected="a row for each (molecule, protein) pair",
+            action="Fetch the file again.",
+        )
+    return RawTable(file, n_rows)
+
+
+def _expected_columns(source: str) -> dict[str, frozenset[str]]:
+    if source == EXTRA:
+        return {EXTRA_SMILES: TEXT, EXTRA_COUNT: LABEL}
+    columns = {RAW_ID: INTEGER, **dict.fromkeys((*RAW_BLOCKS, RAW_SMILES, RAW_PROTEIN), TEXT)}
+    return {**columns, RAW_LABEL: LABEL} if source == TRAIN else columns
+
+
+def _csv_scan(path: Path) -> str:
+    return f"read_csv({sql_string(path)}, header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"')"
+
+
+def _describe(engine: Any, scan: str) -> dict[str, str]:
+    rows = engine.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()  # noqa: S608 - the path is quoted
+    return {row[0]: row[1] for row in rows}
+
+
+def _check_columns(file: RawFile, found: dict[str, str], expected: dict[str, frozenset[str]]) -> None:
+    missing = [name for name in expected if name not in found]
+    if missing:
+        raise InputError(
+            f"The raw {file.source} file lacks the column {', '.join(missing)}.",
+            received=f"{file.path} with the columns {', '.join(name for name in found if name != 'file_row_number')}",
+            expected=f"the columns {', '.join(expected)}",
+            action="Rename the columns, or fetch the file again.",
+        )
+    if file.is_csv:
+        return
+    for name, types in expected.items():
+        if found[name] not in types:
+            raise InputError(
+                f"The column {name} of the raw {file.source} file has the wrong type.",
+                received=f"{found[name]} in {file.path}",
+                expected=f"{KIND_NAMES[types]} ({', '.join(sorted(types))})",
+                action="Write the file again with that type.",
+            )
+
+
+def _view_columns(file: RawFile, types: dict[str, str]) -> str:
+    """SQL of the view's columns; what the source does not have is null."""
+    is_extra = file.source == EXTRA
+    label = EXTRA_COUNT if is_extra else RAW_LABEL if file.source == TRAIN else None
+    columns = {
+        "row": "file_row_number",
+        "id": "NULL::BIGINT" if is_extra else _whole_number(RAW_ID, types[RAW_ID]),
+        "id_text": "NULL::VARCHAR" if is_extra else f"{RAW_ID}::VARCHAR",
+        "smiles": EXTRA_SMILES if is_extra else RAW_SMILES,
+        "protein": "NULL::VARCHAR" if is_extra else RAW_PROTEIN,
+        "label": "NULL::DOUBLE" if label is None else f"TRY_CAST({label} AS DOUBLE)",
+        "label_text": "NULL::VARCHAR" if label is None else f"{label}::VARCHAR",
+    }
+    for i, block in enumerate(RAW_BLOCKS, start=1):
+        columns[f"block{i}"] = "NULL::VARCHAR" if is_extra else f"nullif({block}, '')"
+    return ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
+
+
+def _whole_number(column: str, sql_type: str) -> str:
+    # DuckDB rounds '1.5' to 2 when it casts text, so text must look like a whole number first.
+    if sql_type in TEXT:
+        return f"CASE WHEN regexp_full_match({column}, '[0-9]+') THEN TRY_CAST({column} AS BIGINT) END"
+    return f"TRY_CAST({column} AS BIGINT)"

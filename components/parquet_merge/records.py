@@ -1,0 +1,196 @@
+"""The merge's working record: what one raw row, or several neighbouring rows of one molecule, say about the molecule.
+
+Labels are sets of bits, so that merging is a bitwise or and no label is lost on the way: bit 2t says that target t was seen with
+label 0, bit 2t + 1 with label 1; the two bits above the targets hold the label of the extra data; the flag bit says that a block of
+the molecule is not shown by training (held out, or absent from the training file).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components.data_contract import LABEL_NEGATIVE, LABEL_POSITIVE, LABEL_UNKNOWN
+from components.errors import InputError
+from components.parquet_merge.blocks import CODE_BITS, N_POSITIONS, BlockTable
+from components.parquet_merge.locate import EXTRA, TEST, TRAIN
+
+FLAG_BIT = 62
+MAX_TARGETS = FLAG_BIT // 2 - 1
+
+RECORD_SCHEMA = pa.schema(
+    [
+        ("order_key", pa.uint64()),
+        ("smiles", pa.string()),
+        ("triple", pa.int64()),
+        ("bits", pa.int64()),
+        ("n_rows", pa.int64()),
+    ]
+)
+TEST_SCHEMA = RECORD_SCHEMA.append(pa.field("protein_code", pa.int8())).append(pa.field("id", pa.int64()))
+
+_LABEL_OF_BITS = np.array([LABEL_UNKNOWN, LABEL_NEGATIVE, LABEL_POSITIVE, LABEL_POSITIVE], dtype=np.int8)
+
+
+@dataclass(frozen=True)
+class RecordLayout:
+    """How records of this run are made.
+
+    Attributes:
+        seed: Seed of the order of molecules.
+        n_targets: Number of proteins.
+        blocks: The building blocks.
+    """
+
+    seed: int
+    n_targets: int
+    blocks: BlockTable
+
+    def select_sql(self, source: str) -> str:
+        """SQL that turns the usable rows of a source into records of one row each.
+
+        Args:
+            source: `train`, `test` or `extra`.
+
+        Returns:
+            A SELECT statement over `<source>_checked`; its columns are cast to the record's types by `to_records`.
+        """
+        label_bit = {
+            TRAIN: "1::BIGINT << (2 * protein_code::BIGINT + label::BIGINT)",
+            TEST: "0::BIGINT",
+            EXTRA: f"1::BIGINT << ({2 * self.n_targets} + (label > 0)::BIGINT)",
+        }[source]
+        codes = [f"coalesce(enum_code(block{i + 1}::block)::BIGINT + 1, 0)" for i in range(N_POSITIONS)]
+        triple = " | ".join(f"({code} << {CODE_BITS * i})" for i, code in enumerate(codes))
+        columns = [
+            f"hash(smiles, {self.seed}::BIGINT) AS order_key",
+            "smiles",
+            f"{'0::BIGINT' if source == EXTRA else triple} AS triple",
+            f"{label_bit} AS bits",
+        ]
+        if source == TEST:
+            columns += ["protein_code", "id"]
+        return f"SELECT {', '.join(columns)} FROM {source}_checked WHERE reason IS NULL"  # noqa: S608 - names of ours
+
+    def to_records(self, batch: pa.RecordBatch, source: str) -> pa.Table:
+        """Turn a batch of the query above into records; neighbouring training rows of one molecule become one record.
+
+        Args:
+            batch: Rows of `select_sql`.
+            source: `train`, `test` or `extra`.
+
+        Returns:
+            Records, with RECORD_SCHEMA or TEST_SCHEMA.
+        """
+        order_key, smiles = _numpy(batch["order_key"]), batch["smiles"]
+        triple, bits = _numpy(batch["triple"]), _numpy(batch["bits"])
+        n_rows = np.ones(len(smiles), dtype=np.int64)
+        tail: list[pa.Array] = []
+        if source == TEST:
+            tail = [batch["protein_code"].cast(pa.int8()), batch["id"]]
+        else:
+            starts = _run_starts(smiles, triple)
+            if len(starts) < len(smiles):
+                smiles = smiles.take(pa.array(starts))
+                order_key, triple = order_key[starts], triple[starts]
+                bits, n_rows = np.bitwise_or.reduceat(bits, starts), np.add.reduceat(n_rows, starts)
+        bits = bits | (self._flag(triple, source) << FLAG_BIT)
+        columns = [pa.array(order_key), smiles, pa.array(triple), pa.array(bits), pa.array(n_rows), *tail]
+        return pa.Table.from_arrays(columns, schema=TEST_SCHEMA if source == TEST else RECORD_SCHEMA)
+
+    def _flag(self, triple: npt.NDArray[np.int64], source: str) -> npt.NDArray[np.int64]:
+        """1 where a block is held out (train) or not shown by the training file (test), else 0."""
+        if source == EXTRA:
+            return np.zeros(len(triple), dtype=np.int64)
+        codes = block_codes(triple)
+        lookup = self.blocks.in_validation if source == TRAIN else ~self.blocks.in_training
+        flag = np.zeros(len(triple), dtype=np.int64)
+        for position, used in enumerate(self.blocks.training_positions):
+            # A test molecule without a block where the training library has one is not of that library.
+            absent = source == TEST and used
+            flag |= np.concatenate(([absent], lookup))[codes[:, position]]
+        return flag
+
+
+def block_codes(triple: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Split coded triples: block id + 1 by position, 0 = no block.
+
+    Args:
+        triple: int64[n].
+
+    Returns:
+        int64[n, 3].
+    """
+    shifts = CODE_BITS * np.arange(N_POSITIONS, dtype=np.int64)
+    return (triple[:, None] >> shifts) & ((1 << CODE_BITS) - 1)
+
+
+def labels_of(bits: npt.NDArray[np.int64], n_targets: int) -> npt.NDArray[np.int8]:
+    """Labels of the label bits: 1 wins over 0, no bit is unknown.
+
+    Args:
+        bits: int64[n], two bits a target.
+        n_targets: Number of targets.
+
+    Returns:
+        int8[n, n_targets] of 0, 1, 2.
+    """
+    return _LABEL_OF_BITS[pair_bits(bits, n_targets)]
+
+
+def pair_bits(bits: npt.NDArray[np.int64], n_targets: int) -> npt.NDArray[np.int64]:
+    """The two bits of each target: 0 no label, 1 label 0, 2 label 1, 3 both.
+
+    Args:
+        bits: int64[n].
+        n_targets: Number of targets.
+
+    Returns:
+        int64[n, n_targets].
+    """
+    return (bits[:, None] >> (2 * np.arange(n_targets, dtype=np.int64))) & 3
+
+
+def record_schema(source: str) -> pa.Schema:
+    """The schema of a source's records.
+
+    Args:
+        source: `train`, `test` or `extra`.
+
+    Returns:
+        TEST_SCHEMA for `test`, else RECORD_SCHEMA.
+    """
+    return TEST_SCHEMA if source == TEST else RECORD_SCHEMA
+
+
+def _run_starts(smiles: pa.Array, triple: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """First row of each run of equal molecules; equality is that of the SMILES and the blocks, never of a hash."""
+    n = len(smiles)
+    same = _numpy(pc.equal(smiles.slice(1), smiles.slice(0, n - 1))) & (triple[1:] == triple[:-1])
+    return np.flatnonzero(np.concatenate(([True], ~same)))
+
+
+def _numpy(array: Any) -> Any:
+    return array.to_numpy(zero_copy_only=False)
+
+
+def check_targets(targets: Sequence[str]) -> None:
+    """Check the list of proteins.
+
+    Args:
+        targets: Names.
+
+    Raises:
+        InputError: If the list is empty, repeats a name, or is too long for the label bits.
+    """
+    if not targets or len(set(targets)) < len(targets) or len(targets) > MAX_TARGETS or not all(targets):
+        raise InputError(
+            "The list of targets cannot be used.",
+            received=", ".join(targets) or "no target",
+            expected=f"1 to {MAX_TARGETS} different protein names",
+            action="Correct data.targets.",
+        )

@@ -1,0 +1,187 @@
+"""Third stage: the molecules of a split, in order, become evenly sized parquet shards."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from components import data_contract as contract
+from components.data_contract import Subset
+from components.parquet_merge.molecules import merged_schema
+from components.parquet_merge.records import block_codes, labels_of
+
+ROW_GROUP_ROWS = 1 << 16
+NO_BLOCK_CODE = 0
+
+
+def molecules_schema(n_targets: int) -> pa.Schema:
+    """Schema of the molecules table.
+
+    Args:
+        n_targets: Number of targets.
+
+    Returns:
+        The schema of every shard.
+    """
+    return pa.schema(
+        [
+            pa.field(contract.MOLECULE_ID, pa.int64(), nullable=False),
+            pa.field(contract.SMILES, pa.string(), nullable=False),
+            pa.field(contract.SMILES_NO_LINKER, pa.string(), nullable=False),
+            pa.field(contract.BINDS, pa.list_(pa.int8(), n_targets)),
+            pa.field(contract.SUBSET, pa.int8(), nullable=False),
+            pa.field(contract.SPLIT_GROUP, pa.int8(), nullable=False),
+            *(pa.field(name, pa.int32()) for name in contract.BLOCK_IDS),
+            pa.field(contract.IDS, pa.list_(pa.int64(), n_targets)),
+        ]
+    )
+
+
+class MergedStore:
+    """The merged molecules of one subset on disk, in the order they are added.
+
+    Args:
+        path: The file.
+        subset: The subset.
+        n_targets: Number of targets.
+    """
+
+    def __init__(self, path: Path, subset: Subset, n_targets: int) -> None:
+        self.path, self.subset, self.n_targets = path, subset, n_targets
+        options = pa.ipc.IpcWriteOptions(compression="lz4")
+        self._writer = pa.ipc.new_file(str(path), merged_schema(subset, n_targets), options=options)
+        self._ends: list[int] = []
+
+    @property
+    def n_rows(self) -> int:
+        """Number of molecules added."""
+        return self._ends[-1] if self._ends else 0
+
+    def add(self, table: pa.Table) -> None:
+        """Add molecules.
+
+        Args:
+            table: Rows of `merged_schema`.
+        """
+        for batch in table.to_batches(max_chunksize=ROW_GROUP_ROWS):
+            if batch.num_rows:
+                self._writer.write_batch(batch)
+                self._ends.append(self.n_rows + batch.num_rows)
+
+    def close(self) -> None:
+        """Finish the file; rows can be read from now on."""
+        self._writer.close()
+
+    def read(self, start: int, stop: int) -> pa.Table:
+        """Read a range of molecules.
+
+        Args:
+            start: First row, from 0.
+            stop: Row after the last.
+
+        Returns:
+            The rows.
+        """
+        first = int(np.searchsorted(self._ends, start, side="right"))
+        last = int(np.searchsorted(self._ends, stop, side="left"))
+        offset = self._ends[first - 1] if first else 0
+        with pa.OSFile(str(self.path)) as stream, pa.ipc.open_file(stream) as reader:
+            table = pa.Table.from_batches([reader.get_batch(i) for i in range(first, last + 1)])
+        return table.slice(start - offset, stop - start)
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """One shard to write.
+
+    Attributes:
+        store: The merged molecules of its subset.
+        start: First row of the shard in the store.
+        stop: Row after the last.
+        first_molecule_id: Id of the first row.
+        path: The parquet file.
+    """
+
+    store: MergedStore
+    start: int
+    stop: int
+    first_molecule_id: int
+    path: Path
+
+    def write(self) -> None:
+        """Write the shard."""
+        schema = molecules_schema(self.store.n_targets)
+        plain = {contract.SUBSET, contract.SPLIT_GROUP, *contract.BLOCK_IDS}
+        with pq.ParquetWriter(
+            self.path, schema, compression="zstd", use_dictionary=list(plain), write_statistics=[contract.MOLECULE_ID]
+        ) as writer:
+            for start in range(self.start, self.stop, ROW_GROUP_ROWS):
+                stop = min(start + ROW_GROUP_ROWS, self.stop)
+                merged = self.store.read(start, stop)
+                first_id = self.first_molecule_id + start - self.start
+                writer.write_table(molecules_table(merged, self.store.subset, first_id, self.store.n_targets))
+
+
+def plan_shards(stores: list[MergedStore], output_dir: Path, *, rows_per_shard: int) -> list[ShardTask]:
+    """Cut each split into shards whose sizes differ by one row at most, and make the split folders.
+
+    Args:
+        stores: The merged molecules, in the order of molecule ids.
+        output_dir: Folder of the artifact.
+        rows_per_shard: Upper bound of rows in a shard, >= 1.
+
+    Returns:
+        One task a shard; a split without molecules has none.
+    """
+    tasks: list[ShardTask] = []
+    first_id = 0
+    for store in stores:
+        folder = output_dir / f"Split-{store.subset.split}"
+        folder.mkdir()
+        n_shards = -(-store.n_rows // rows_per_shard)
+        for i in range(n_shards):
+            start, stop = (store.n_rows * i // n_shards, store.n_rows * (i + 1) // n_shards)
+            tasks.append(ShardTask(store, start, stop, first_id + start, folder / f"molecules-{i:05d}.parquet"))
+        first_id += store.n_rows
+    return tasks
+
+
+def molecules_table(merged: pa.Table, subset: Subset, first_molecule_id: int, n_targets: int) -> pa.Table:
+    """Turn merged molecules into rows of the molecules table.
+
+    Args:
+        merged: Rows of `merged_schema`.
+        subset: Their subset.
+        first_molecule_id: Id of the first row.
+        n_targets: Number of targets.
+
+    Returns:
+        Rows of `molecules_schema`.
+    """
+    n = len(merged)
+    smiles = merged["smiles"].combine_chunks()
+    binds = labels_of(merged["bits"].to_numpy(), n_targets)
+    codes = block_codes(merged["triple"].to_numpy())
+    blocks = [
+        pa.array((codes[:, i] - 1).astype(np.int32), mask=codes[:, i] == NO_BLOCK_CODE)
+        for i in range(len(contract.BLOCK_IDS))
+    ]
+    if subset is Subset.TEST:
+        by_target = pa.concat_arrays([merged[f"id_{i}"].combine_chunks() for i in range(n_targets)])
+        ids = by_target.take(pa.array(np.arange(n * n_targets).reshape(n_targets, n).T.ravel()))
+    else:
+        ids = pa.nulls(n * n_targets, pa.int64())
+    columns = [
+        pa.array(np.arange(first_molecule_id, first_molecule_id + n)),
+        smiles,
+        pc.replace_substring(smiles, contract.LINKER, contract.LINKER_REPLACEMENT),
+        pa.FixedSizeListArray.from_arrays(pa.array(binds.ravel()), n_targets),
+        pa.array(np.full(n, subset, dtype=np.int8)),
+        merged["split_group"],
+        *blocks,
+        pa.FixedSizeListArray.from_arrays(ids, n_targets),
+    ]
+    return pa.Table.from_arrays(columns, schema=molecules_schema(n_targets))

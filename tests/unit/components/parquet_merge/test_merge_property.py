@@ -1,0 +1,194 @@
+"""Random raw files against a brute-force merge in plain Python dictionaries."""
+
+import itertools
+import json
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from components.parquet_merge import merge as merge_module
+from components.parquet_merge import partition as partition_module
+
+TARGETS = ["BRD4", "HSA", "sEH"]
+SMILES = ["C[Dy]", "N[Dy]C", "O[Dy]N", "CC(=O)N[Dy]", "C", ""]
+BLOCKS = ["Ca", "Cb", "Cc", "Cd"]
+
+rows = st.fixed_dictionaries(
+    {
+        "id": st.one_of(st.integers(0, 30), st.just(-1), st.none()),
+        "buildingblock1_smiles": st.sampled_from([*BLOCKS, *BLOCKS, None]),
+        "buildingblock2_smiles": st.sampled_from(BLOCKS),
+        "buildingblock3_smiles": st.sampled_from(BLOCKS),
+        "molecule_smiles": st.sampled_from([*SMILES, None]),
+        "protein_name": st.sampled_from([*TARGETS, *TARGETS, "XYZ", None]),
+        "binds": st.sampled_from([0, 1, 0, 1, 2, None]),
+    }
+)
+extra_rows = st.fixed_dictionaries(
+    {"new_structure": st.sampled_from([*SMILES, "NEW"]), "read_count": st.sampled_from(["0", "1", "17", "-3", "many"])}
+)
+raw_folders = st.fixed_dictionaries(
+    {
+        "train": st.lists(rows, min_size=1, max_size=25),
+        "test": st.lists(rows, min_size=1, max_size=25),
+        "extra": st.lists(extra_rows, min_size=1, max_size=8),
+        "shuffled": st.randoms(use_true_random=False),
+    }
+)
+
+
+Row = dict[str, Any]
+
+
+def triple(row: Row) -> tuple[str | None, ...]:
+    return tuple(row[f"buildingblock{i}_smiles"] for i in (1, 2, 3))
+
+
+def pair(row: Row) -> tuple[bytes, int]:
+    return row["molecule_smiles"].encode(), TARGETS.index(row["protein_name"])
+
+
+def row_reason(row: Row, has_position: list[bool], *, is_train: bool) -> str | None:
+    """Why a row cannot be used, whatever the others say."""
+    tests = (
+        (not row["molecule_smiles"], "molecule SMILES is missing or starts with a blank"),
+        (is_train and any(has_position[i] and not triple(row)[i] for i in range(3)), "building block is missing"),
+        (row["id"] is None or row["id"] < 0, "id is not a whole number of 0 or more"),
+        (row["protein_name"] not in TARGETS, "unknown protein"),
+        (is_train and row["binds"] not in (0, 1), "label is not 0 or 1"),
+    )
+    return next((reason for is_so, reason in tests if is_so), None)
+
+
+def usable(raw: list[Row], *, is_train: bool) -> tuple[list[Row], Counter[str]]:
+    """The rows that survive, and why the others do not."""
+    has_position = [any(triple(row)[i] for row in raw) for i in range(3)]
+    reasons = Counter(reason for row in raw if (reason := row_reason(row, has_position, is_train=is_train)))
+    kept = [row for row in raw if not row_reason(row, has_position, is_train=is_train)]
+    owner: dict[int, tuple[bytes, int]] = {}
+    for row in kept:
+        owner[row["id"]] = min(owner.get(row["id"], pair(row)), pair(row))
+    one_pair = [row for row in kept if owner[row["id"]] == pair(row)]
+    first: dict[tuple[bytes, int], int] = {}
+    for row in one_pair:
+        first[pair(row)] = min(first.get(pair(row), row["id"]), row["id"])
+    one_id = [row for row in one_pair if is_train or first[pair(row)] == row["id"]]
+    reasons["duplicate id: another pair has it"] = len(kept) - len(one_pair)
+    reasons["second id of one test pair"] = len(one_pair) - len(one_id)
+    return one_id, +reasons
+
+
+def expected_molecules(raw: dict[str, Any], held_out: set[str]) -> dict[tuple[str, str], dict[str, Any]]:
+    """(side, SMILES) -> what the molecules table must say."""
+    shown = {block for row in raw["train"] for block in triple(row) if block}
+    has_position = [any(triple(row)[i] for row in raw["train"]) for i in range(3)]
+    result: dict[tuple[str, str], dict[str, Any]] = {}
+    labels: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+    triples: dict[tuple[str, str], set[tuple[str | None, ...]]] = defaultdict(set)
+    train, _ = usable(raw["train"], is_train=True)
+    for row in train:
+        labels[row["molecule_smiles"]][row["protein_name"]].add(row["binds"])
+        triples["train", row["molecule_smiles"]].add(triple(row))
+    validation = {smiles for _, smiles in triples if any(held_out & set(t) for t in triples["train", smiles])}
+    for row in raw["extra"]:
+        smiles, count = row["new_structure"], row["read_count"]
+        if smiles and count in ("0", "1", "17"):
+            molecule = labels[smiles]
+            if smiles not in validation:
+                molecule["sEH"].add(int(count != "0"))
+    for smiles, by_protein in labels.items():
+        is_validation = smiles in validation
+        result["train", smiles] = {
+            "binds": [max(by_protein[target]) if by_protein[target] else 2 for target in TARGETS],
+            "ids": [None] * 3,
+            "subset": int(is_validation),
+            "split_group": int(is_validation),
+            "triples": triples["train", smiles],
+        }
+    test, _ = usable(raw["test"], is_train=False)
+    for row in test:
+        entry = result.setdefault(
+            ("test", row["molecule_smiles"]),
+            {"binds": [2] * 3, "ids": [None] * 3, "subset": 2, "split_group": 0, "triples": set()},
+        )
+        entry["ids"][TARGETS.index(row["protein_name"])] = row["id"]
+        entry["triples"].add(triple(row))
+        unseen = any(
+            (block is None and has_position[i]) or (block and block not in shown) for i, block in enumerate(triple(row))
+        )
+        entry["split_group"] |= int(unseen)
+    return result
+
+
+def check_molecules(molecules: pa.Table, raw: dict[str, Any], blocks: list[dict[str, Any]]) -> None:
+    names = [block["smiles"] for block in blocks]
+    held_out = {block["smiles"] for block in blocks if block["in_validation"]}
+    expected = expected_molecules(raw, held_out)
+    found = molecules.to_pylist()
+    assert [row["molecule_id"] for row in found] == list(range(len(expected)))
+    for row in found:
+        side = "test" if row["subset"] == 2 else "train"
+        want = expected.pop((side, row["smiles"]))
+        ids = [row["block1_id"], row["block2_id"], row["block3_id"]]
+        assert tuple(None if i is None else names[i] for i in ids) in (want["triples"] or {(None, None, None)})
+        assert row["smiles_no_linker"] == row["smiles"].replace("[Dy]", "[H]")
+        assert {name: row[name] for name in ("binds", "ids", "subset", "split_group")} == {
+            name: want[name] for name in ("binds", "ids", "subset", "split_group")
+        }
+    assert not expected
+
+
+@pytest.fixture(autouse=True)
+def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many batches and partitions even for a few rows."""
+    partitions = itertools.cycle((1, 4, 16))
+    monkeypatch.setattr(partition_module, "BATCH_ROWS", 3)
+    monkeypatch.setattr(merge_module, "count_partitions", lambda *_args, **_kwargs: next(partitions))
+
+
+@pytest.fixture(name="folders")
+def fixture_folders() -> Iterator[Callable[[], Path]]:
+    with tempfile.TemporaryDirectory() as parent:
+        numbers = itertools.count()
+        yield lambda: Path(parent) / str(next(numbers))
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(raw=raw_folders)
+def test_merge_equals_brute_force_in_any_row_order(
+    raw: dict[str, Any],
+    folders: Callable[[], Path],
+    write_raw: Callable[..., Path],
+    merge: Callable[..., dict[str, Any]],
+    read_molecules: Callable[[Path], pa.Table],
+) -> None:
+    assume(all(usable(raw[source], is_train=source == "train")[0] for source in ("train", "test")))
+    options = {"validation_block_share": 0.3, "rows_per_shard": 2}
+    first, second = folders(), folders()
+    summary = merge(write_raw(folders(), raw["train"], raw["test"], raw["extra"]), first, **options)
+    molecules = read_molecules(first)
+    check_molecules(molecules, raw, pq.read_table(first / "blocks.parquet").to_pylist())
+    for source, is_train in (("train", True), ("test", False)):
+        kept, reasons = usable(raw[source], is_train=is_train)
+        pairs = {pair(row) for row in kept}
+        assert summary["files"][source]["rejected_by_reason"] == reasons
+        assert summary["files"][source]["pairs_kept"] == len(pairs)
+        assert summary["files"][source]["duplicates"] == len(kept) - len(pairs)
+    n_rejected = sum(entry["rejected"] for entry in summary["files"].values())
+    assert pq.read_metadata(first / "rejected.parquet").num_rows == n_rejected
+    shuffled = {name: list(raw[name]) for name in ("train", "test", "extra")}
+    for part in shuffled.values():
+        raw["shuffled"].shuffle(part)
+    again = merge(write_raw(folders(), **shuffled), second, **options, n_workers=1)
+    assert read_molecules(second).equals(molecules)
+    for entry in (*summary["files"].values(), *again["files"].values()):
+        entry.pop("bytes")
+    assert json.dumps(again, sort_keys=True) == json.dumps(summary, sort_keys=True)
