@@ -29,9 +29,8 @@ def prediction_files(predictions_dir: Path) -> list[Path]:
     """
     files = sorted(path for path in predictions_dir.glob(FILE_PATTERN) if path.is_file())
     if not files:
-        problem = "There are no predictions."
         raise BelkaError(
-            problem,
+            "There are no predictions.",
             received=f"no file {predictions_dir / FILE_PATTERN}",
             expected="the output_examples of BulkInferrer for the test split",
             action="Run the inference step again; it writes nothing when its model was not blessed.",
@@ -68,9 +67,8 @@ def read_predictions(
                 present = ids != dc.ABSENT_ID
                 yield ids[present], batch[dc.OUTPUT_PROBABILITIES].ravel()[present]
         except (tf.errors.InvalidArgumentError, tf.errors.DataLossError) as error:
-            problem = "The predictions cannot be read."
             raise BelkaError(
-                problem,
+                "The predictions cannot be read.",
                 received=f"{path}: {str(error).splitlines()[0]}",
                 expected=f"whole Examples with {n_targets} values each in {dc.FEATURE_IDS!r} and {dc.OUTPUT_PROBABILITIES!r}",
                 action="Run the inference step again; check that data.targets is what the model was trained with.",

@@ -8,10 +8,14 @@ import duckdb
 
 from components import data_contract as dc
 from components.errors import InputError
+from components.parquet_merge.locate import TEST, locate_raw_files
 
-# Ids are read as text and converted afterwards, so that an odd one costs its row and not the file; the trim keeps DuckDB from
-# moving the conversion into its CSV reader, which stops at the first odd one.
-_READERS: Final = {"test.parquet": "read_parquet(?)", "test.csv": "read_csv(?, header = true, all_varchar = true)"}
+_READ_PARQUET: Final = "read_parquet(?)"
+_READ_CSV: Final = "read_csv(?, header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"')"
+# Ids are tested as text, so that an odd one costs its row and not the file: DuckDB rounds '1.5' to 2 when it casts.
+_WHOLE_NUMBER: Final = (
+    f"CASE WHEN regexp_full_match({dc.RAW_ID}::VARCHAR, '[0-9]+') THEN TRY_CAST({dc.RAW_ID}::VARCHAR AS BIGINT) END"
+)
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class RawTestIds:
     Args:
         distinct: Distinct ids: the rows of the submission.
         repeated: Rows that repeat an id.
-        unreadable: Rows whose id is no integer; no submission row can stand for them.
+        unreadable: Rows whose id is no whole number of 0 or more; no submission row can stand for them.
     """
 
     distinct: int
@@ -40,18 +44,18 @@ def load_raw_test_ids(connection: duckdb.DuckDBPyConnection, raw_dir: Path) -> R
         Counts.
 
     Raises:
-        InputError: There is no such file, it has no id column, cannot be read, or holds no usable id.
+        InputError: There is no such file or both, it has no id column, cannot be read, or holds no usable id.
     """
-    path = _raw_test_file(raw_dir)
+    file = next(f for f in locate_raw_files(raw_dir, use_extra_data=False) if f.source == TEST)
+    path = file.path
     try:
         connection.execute(
-            f"CREATE TABLE raw_rows AS SELECT TRY_CAST(trim({dc.RAW_ID}::VARCHAR) AS BIGINT) AS id FROM {_READERS[path.name]}",  # noqa: S608 - constants
+            f"CREATE TABLE raw_rows AS SELECT {_WHOLE_NUMBER} AS id FROM {_READ_CSV if file.is_csv else _READ_PARQUET}",  # noqa: S608 - constants
             [str(path)],
         )
     except duckdb.Error as error:
-        problem = "The ids of the raw test file cannot be read."
         raise InputError(
-            problem,
+            "The ids of the raw test file cannot be read.",
             received=f"{path}: {str(error).splitlines()[0]}",
             expected=f"a whole file with a column {dc.RAW_ID!r}",
             action="Download the file again, or mend it; `belka validate` checks a raw directory.",
@@ -63,25 +67,10 @@ def load_raw_test_ids(connection: duckdb.DuckDBPyConnection, raw_dir: Path) -> R
     connection.execute("DROP TABLE raw_rows")
     found = RawTestIds(distinct=counts[0], repeated=counts[1], unreadable=counts[2])
     if not found.distinct:
-        problem = "The raw test file has no usable id."
         raise InputError(
-            problem,
+            "The raw test file has no usable id.",
             received=f"{path} with {found.unreadable:,} rows",
             expected=f"rows with whole numbers in column {dc.RAW_ID!r}",
             action="Put the competition's test file there.",
         )
     return found
-
-
-def _raw_test_file(raw_dir: Path) -> Path:
-    candidates = [raw_dir / name for name in _READERS]
-    for path in candidates:
-        if path.is_file():
-            return path
-    problem = "The raw test file is missing."
-    raise InputError(
-        problem,
-        received=f"neither {' nor '.join(map(str, candidates))}",
-        expected="one of them: its ids are the rows of the submission",
-        action="Put the competition's test file there, or correct data.raw_dir.",
-    )

@@ -33,7 +33,7 @@ class SubmissionSummary:
         rejected: Rows without one because an earlier step refused their raw row.
         rejected_prediction: What stands in the `rejected` rows.
         repeated_ids: Rows of the raw test file that repeat an id; it stands in submission.csv once.
-        unreadable_ids: Rows of the raw test file whose id is no integer; they cannot stand in submission.csv.
+        unreadable_ids: Rows of the raw test file whose id is no whole number; they cannot stand in submission.csv.
     """
 
     rows: int
@@ -75,9 +75,8 @@ def write_submission(
         BelkaError: Predictions are missing, unexpected, repeated, not finite or outside [0, 1], or cannot be read.
     """
     if not 0.0 <= rejected_prediction <= 1.0:
-        problem = "The prediction of rejected rows is not a probability."
         raise InputError(
-            problem,
+            "The prediction of rejected rows is not a probability.",
             received=f"rejected_prediction {rejected_prediction}",
             expected="a number from 0 to 1",
             action="Set data.rejected_prediction to a number from 0 to 1.",
@@ -109,7 +108,7 @@ def _warn(summary: SubmissionSummary) -> None:
         )
     if summary.unreadable_ids:
         _LOG.warning(
-            "%d rows of the raw test file have no whole number as id: no submission row stands for them.",
+            "%d rows of the raw test file have no whole number of 0 or more as id: no submission row stands for them.",
             summary.unreadable_ids,
         )
 
@@ -133,9 +132,8 @@ def _load_rejected(connection: duckdb.DuckDBPyConnection, rejected: Sequence[Pat
         try:
             connection.execute(query, [str(path), dc.Subset.TEST.split])
         except duckdb.Error as error:
-            problem = "A list of rejected rows cannot be read."
             raise BelkaError(
-                problem,
+                "A list of rejected rows cannot be read.",
                 received=f"{path}: {str(error).splitlines()[0]}",
                 expected=f"a parquet file with the columns {', '.join(dc.REJECTED_COLUMNS)}",
                 action="Run the pipeline again from the first step.",

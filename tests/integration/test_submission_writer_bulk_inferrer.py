@@ -99,6 +99,7 @@ def test_predictions_of_bulk_inferrer_become_a_submission(tmp_path: Path) -> Non
     raw = tmp_path / "raw"
     raw.mkdir()
     pq.write_table(pa.table({dc.RAW_ID: [*reversed(expected), 900, 901]}), raw / "test.parquet")
+    pq.write_table(pa.table({dc.RAW_ID: [0]}), raw / "train.parquet")
     rejected_list(tmp_path / "merge", [("test", 900), ("train", 3)])
     rejected_list(tmp_path / "transform", [("test", 901)])
     molecules, rejected, submission = Molecules(), Rejections(), Submission()

@@ -39,6 +39,7 @@ class Case:
         self.predictions.mkdir()
         self.raw.mkdir()
         self.reject([])
+        pq.write_table(pa.table({dc.RAW_ID: [0]}), self.raw / "train.parquet")
 
     def predict(self, *pairs: tuple[Sequence[int], Sequence[float]], name: str = "examples-00000-of-00001.gz") -> None:
         options = tf.io.TFRecordOptions(compression_type="GZIP" if name.endswith(".gz") else "")
@@ -115,12 +116,12 @@ def test_repeated_raw_id_appears_once_with_its_prediction(case: Case) -> None:
 
 def test_csv_raw_file_with_an_unreadable_id(case: Case, caplog: pytest.LogCaptureFixture) -> None:
     case.predict(([4, 5, -1], [0.5, 1.0, 0.5]))
-    (case.raw / "test.csv").write_text("id,molecule_smiles\n5,C\nfive,CC\n4,CCC\n")
+    (case.raw / "test.csv").write_text("id,molecule_smiles\n5,C\nfive,CC\n4.5,CC\n4,CCC\n")
     with caplog.at_level(logging.WARNING):
         summary = case.write()
     assert case.output.read_text() == "id,binds\n4,0.5\n5,1.0\n"
-    assert summary.unreadable_ids == 1
-    assert "1 rows of the raw test file have no whole number as id" in caplog.text
+    assert summary.unreadable_ids == 2
+    assert "2 rows of the raw test file have no whole number of 0 or more as id" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -185,7 +186,7 @@ def test_other_number_of_targets(case: Case) -> None:
 
 def test_missing_raw_file_says_where_it_was_looked_for(case: Case) -> None:
     case.predict(([1, -1, -1], [0.5, 0.5, 0.5]))
-    with pytest.raises(InputError, match=rf"raw test file is missing(.|\n)*neither {case.raw}/test.parquet nor"):
+    with pytest.raises(InputError, match=rf"raw test file is missing(.|\n)*in {case.raw}"):
         case.write()
 
 
@@ -194,8 +195,9 @@ def test_raw_file_without_ids_column_or_damaged(case: Case) -> None:
     (case.raw / "test.csv").write_text("ident\n1\n")
     with pytest.raises(InputError, match="expected: a whole file with a column 'id'"):
         case.write()
+    (case.raw / "test.csv").unlink()
     (case.raw / "test.parquet").write_bytes(b"PAR1 cut off")
-    with pytest.raises(InputError, match=r"cannot be read(.|\n)*test.parquet"):
+    with pytest.raises(InputError, match=r"not a whole parquet file(.|\n)*test.parquet"):
         case.write()
 
 
