@@ -1,0 +1,165 @@
+"""`belka compile`, `belka submit` and `belka simulate`."""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from components.errors import InputError
+from pipeline.cli.options import ConfigOption, QuietOption, SetOption
+from pipeline.config_files import load_config
+from pipeline.kubeflow.settings import KubeflowSettings
+
+PackageArgument = Annotated[Path, typer.Argument(metavar="PIPELINE.yaml", help="What `belka compile` wrote.")]
+ParameterOption = Annotated[
+    list[str] | None, typer.Option("--parameter", metavar="NAME=VALUE", help="A pipeline parameter; may be repeated.")
+]
+NoCacheOption = Annotated[bool, typer.Option("--cache/--no-cache", help="--no-cache runs every task anew.")]
+
+
+def compile_(
+    out: Annotated[Path, typer.Option(help="YAML file to write.")] = Path("pipeline.yaml"),
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    image: Annotated[
+        str | None, typer.Option(help="Image of every node, registry/name@sha256:... (kubeflow.image).")
+    ] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Compile the pipeline for Kubeflow Pipelines v2.
+
+    Folders of the section `data` are those of the pods: relative ones lie below the first of kubeflow.volumes.
+    """
+    values = [*(overrides or ()), *([f"kubeflow.image={image}"] if image else ())]
+    settings = load_config(config, values)
+    console = Console(quiet=quiet, soft_wrap=True)
+    with console.status("loading TensorFlow Extended"):
+        _require_kfp()
+        from pipeline.runners.kubeflow import compile_config
+    compiled = compile_config(settings)
+    compiled.write(out)
+    for warning in compiled.warnings:
+        console.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
+    tasks = len(compiled.spec["root"]["dag"]["tasks"])
+    console.print(f"{out}: {tasks} tasks; next: belka submit {out}", markup=False, highlight=False)
+
+
+def submit(
+    package: PackageArgument = Path("pipeline.yaml"),
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    endpoint: Annotated[str | None, typer.Option(help="URL of the API or UI (kubeflow.endpoint).")] = None,
+    namespace: Annotated[str | None, typer.Option(help="Namespace of the run (kubeflow.namespace).")] = None,
+    experiment: Annotated[str | None, typer.Option(help="Experiment of the run (kubeflow.experiment).")] = None,
+    parameters: ParameterOption = None,
+    run_name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
+    cache: NoCacheOption = True,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the run to its end; fail when it fails.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be sent and send nothing.")] = False,
+) -> None:
+    """Send a compiled pipeline to Kubeflow Pipelines and print the run's URL."""
+    options = {"endpoint": endpoint, "namespace": namespace, "experiment": experiment}
+    given = [f"kubeflow.{key}={json.dumps(value)}" for key, value in options.items() if value is not None]
+    settings = load_config(config, [*(overrides or ()), *given]).kubeflow
+    from pipeline.kubeflow.submission import SubmissionRequest, connect
+    from pipeline.kubeflow.submission import submit as send
+
+    request = SubmissionRequest(package, settings, parse_parameters(parameters), run_name, cache)
+    described = request.describe()
+    if dry_run:
+        typer.echo(yaml.safe_dump(described, sort_keys=False), nl=False)
+        return
+    _require_kfp()
+    client = connect(settings)
+    run = send(client, request)
+    typer.echo(run.url)
+    if wait:
+        _follow(client, run, settings)
+
+
+def simulate(
+    package: PackageArgument = Path("pipeline.yaml"),
+    work_dir: Annotated[Path, typer.Option(help="Keeps buckets, metadata and logs from run to run.")] = Path(
+        "simulation"
+    ),
+    volumes: Annotated[
+        list[str] | None,
+        typer.Option("--volume", metavar="CLAIM=FOLDER", help="Folder that stands for a volume; may be repeated."),
+    ] = None,
+    parameters: ParameterOption = None,
+    pipeline_root: Annotated[str | None, typer.Option(help="Bucket URI of the artifacts.")] = None,
+    cache: NoCacheOption = True,
+    quiet: QuietOption = False,
+) -> None:
+    """Run a compiled pipeline on this machine as Kubeflow Pipelines would: its messages, buckets, cache and retries, without containers."""
+    from pipeline.kubeflow.simulator.pipeline_file import read_pipeline
+    from pipeline.kubeflow.simulator.run import DEFAULT_ROOT, Simulation, TaskResult
+    from pipeline.kubeflow.simulator.run import simulate as run
+
+    console = Console(quiet=quiet, soft_wrap=True)
+
+    def show(result: TaskResult) -> None:
+        attempts = f", {result.attempts} attempts" if result.attempts > 1 else ""
+        took = f" after {result.seconds:.1f} s" if result.attempts else ""
+        console.print(f"{result.name}: {result.state}{took}{attempts}", highlight=False)
+
+    results = run(
+        read_pipeline(package),
+        Simulation(
+            work_dir=work_dir,
+            pipeline_root=pipeline_root or DEFAULT_ROOT,
+            volumes={claim: Path(folder) for claim, folder in _pairs(volumes, "--volume", "CLAIM=FOLDER")},
+            parameters=parse_parameters(parameters),
+            enable_cache=cache,
+            observe=show,
+        ),
+    )
+    table = Table("task", "output", "place", box=None, pad_edge=False)
+    for result in results:
+        for key, place in result.outputs.items():
+            table.add_row(result.name, key, str(place))
+    console.print(table)
+
+
+def parse_parameters(texts: list[str] | None) -> dict[str, Any]:
+    """Turn NAME=VALUE texts into values; a value is read as YAML, so numbers and true or false work."""
+    return {name: yaml.safe_load(value) for name, value in _pairs(texts, "--parameter", "NAME=VALUE")}
+
+
+def _pairs(texts: list[str] | None, option: str, form: str) -> list[tuple[str, str]]:
+    pairs = []
+    for text in texts or ():
+        name, separator, value = text.partition("=")
+        if not separator or not name:
+            raise InputError(f"{option} is malformed", received=text, expected=form, action=f"write {option} {form}")
+        pairs.append((name, value))
+    return pairs
+
+
+def _follow(client: Any, run: Any, settings: KubeflowSettings) -> None:
+    from pipeline.kubeflow.submission import wait
+
+    started = time.monotonic()
+
+    def show(task: str, state: str) -> None:
+        typer.echo(f"{time.monotonic() - started:7.0f} s  {task}: {state.lower()}")
+
+    wait(client, run, settings, show)
+    typer.echo(f"{time.monotonic() - started:7.0f} s  succeeded")
+
+
+def _require_kfp() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("kfp") is None or find_spec("kfp.kubernetes") is None:
+        raise InputError(
+            "the packages for Kubeflow Pipelines are not installed",
+            received="no module kfp with kfp.kubernetes",
+            expected="the optional dependencies `kubeflow`",
+            action="uv pip install --require-hashes -r requirements-kubeflow.lock",
+        )
