@@ -1,0 +1,101 @@
+"""The three stages through `run_fn`, each from the one before, and what they export."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.data_contract import OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, SIGNATURE_SMILES
+from components.errors import InputError
+from trainer_module.run_fn import run_fn
+from trainer_module.saved_model import load_model
+from trainer_module.training import TrainingData
+
+MODEL = {"depth": 16, "num_heads": 2, "num_layers": 1, "max_length": 32}
+TRAINING = {"batch_size": 64, "epochs": 2, "bucket_boundaries": [32]}
+
+
+def run_stage(
+    folder: Path, data: TrainingData, transform_graph: Path, base_model: Path | None = None, **config: Any
+) -> Path:
+    serving = folder / "Format-Serving"
+    run_fn(
+        SimpleNamespace(
+            train_files=[str(Path(data.train_files[0]).parent / "*")],
+            eval_files=[str(Path(data.eval_files[0]).parent / "*")],
+            transform_output=str(transform_graph),
+            base_model=None if base_model is None else str(base_model),
+            serving_model_dir=str(serving),
+            model_run_dir=str(folder / "run"),
+            custom_config={"model": MODEL, "training": TRAINING, **config},
+        )
+    )
+    return serving
+
+
+@pytest.fixture(scope="module")
+def stages(
+    tmp_path_factory: pytest.TempPathFactory, training_data: TrainingData, transform_graph: Path
+) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("stages")
+    mlm = run_stage(root / "mlm", training_data, transform_graph, mode="mlm")
+    fps = run_stage(root / "fps", training_data, transform_graph, mlm, mode="fps")
+    clf = run_stage(root / "clf", training_data, transform_graph, fps, mode="clf")
+    return {"mlm": mlm, "fps": fps, "clf": clf}
+
+
+def test_each_stage_exports_the_signatures_of_its_mode(stages: dict[str, Path]) -> None:
+    shapes = {"mlm": [5, 3, 18], "fps": [5, 2048], "clf": [5, 3]}
+    for mode, folder in stages.items():
+        loaded = tf.saved_model.load(str(folder))
+        smiles = tf.constant(["CCO", "CC", "C", "CBr", "OC"])
+        probabilities = loaded.signatures[SIGNATURE_SMILES](smiles=smiles)[OUTPUT_PROBABILITIES]
+        assert probabilities.shape.as_list() == shapes[mode]
+        assert probabilities.dtype == tf.float32
+
+
+def test_both_signatures_give_the_predictions_of_the_stored_model(stages: dict[str, Path], molecules: Any) -> None:
+    stored = load_model(stages["clf"])
+    signatures = tf.saved_model.load(str(stages["clf"])).signatures
+    sample = molecules.part(0, 7)
+    padded = np.zeros((7, 32), np.int32)
+    for row, tokens in enumerate(sample.tokens):
+        padded[row, : len(tokens)] = tokens
+    expected = stored.model({"tokens": padded}).numpy()
+    from_examples = signatures[SIGNATURE_EXAMPLES](examples=tf.constant(sample.serialized()))
+    from_smiles = signatures[SIGNATURE_SMILES](smiles=tf.constant(sample.smiles))
+    np.testing.assert_allclose(from_examples[OUTPUT_PROBABILITIES], expected, atol=1e-6)
+    np.testing.assert_allclose(from_smiles[OUTPUT_PROBABILITIES], expected, atol=1e-6)
+    assert stored.targets == ("BRD4", "HSA", "sEH")
+
+
+def test_the_linker_changes_nothing(stages: dict[str, Path]) -> None:
+    serve = tf.saved_model.load(str(stages["clf"])).signatures[SIGNATURE_SMILES]
+    probabilities = serve(smiles=tf.constant(["CCN[Dy]", "CCN[H]"]))[OUTPUT_PROBABILITIES].numpy()
+    np.testing.assert_array_equal(probabilities[0], probabilities[1])
+
+
+def test_a_stage_starts_from_the_encoder_of_the_one_before(
+    stages: dict[str, Path], training_data: TrainingData, transform_graph: Path, tmp_path: Path
+) -> None:
+    training = {**TRAINING, "epochs": 1, "learning_rate": 1e-9}
+    folder = run_stage(tmp_path, training_data, transform_graph, stages["fps"], mode="clf", training=training)
+    before, after = load_model(stages["fps"]).model, load_model(folder).model
+    for old, new in zip(before.encoder.get_weights(), after.encoder.get_weights(), strict=True):
+        np.testing.assert_allclose(new, old, atol=1e-7)
+
+
+def test_another_architecture_is_refused_by_the_name_of_the_key(
+    stages: dict[str, Path], training_data: TrainingData, transform_graph: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"another num_layers(.|\n)*num_layers = 1(.|\n)*num_layers = 2"):
+        run_stage(tmp_path, training_data, transform_graph, stages["mlm"], mode="clf", model={**MODEL, "num_layers": 2})
+
+
+def test_missing_examples_are_named(training_data: TrainingData, transform_graph: Path, tmp_path: Path) -> None:
+    data = TrainingData((str(tmp_path / "nowhere" / "x"),), training_data.eval_files, training_data.vocabulary)
+    with pytest.raises(InputError, match=r"no file matches .*nowhere"):
+        run_stage(tmp_path, data, transform_graph, mode="clf")

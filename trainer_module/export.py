@@ -1,0 +1,97 @@
+"""Export a stage as a SavedModel with its serving signatures."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import keras
+import tensorflow as tf
+
+from components.data_contract import (
+    FEATURE_ECFP,
+    FEATURE_TOKENS,
+    OUTPUT_PROBABILITIES,
+    SIGNATURE_EXAMPLES,
+    SIGNATURE_SMILES,
+)
+from trainer_module.input_pipeline.parsing import ECFP_BYTES, parse_examples
+from trainer_module.model import Belka
+from trainer_module.preprocessing import RAW_SMILES_FEATURE, SmilesTokenizer
+from trainer_module.saved_model import StoredModel, save_model
+
+INPUT_EXAMPLES: Final = "examples"
+
+
+def export_model(stored: StoredModel, transform_graph_dir: Path, folder: Path) -> None:
+    """Write SavedModel, weights and configuration.
+
+    Signatures:
+    - `serving_default`: `examples`, string [batch], serialized Examples as MoleculeTransform writes them.
+    - `smiles`: `smiles`, string [batch], raw SMILES with or without [Dy]; with `model.ecfp_branch` also `ecfp`, string [batch], the
+      fingerprints as `numpy.packbits` packs them.
+    Both return `probabilities`, float32: [batch, n_targets] in clf, [batch, 2048] in fps, [batch, length, vocab_size] in mlm.
+
+    Args:
+        stored: Model, vocabulary, targets.
+        transform_graph_dir: TransformGraph that tokenises SMILES.
+        folder: Where to write; made if needed.
+    """
+    arguments = stored.model.arguments
+    model = Belka(**arguments, name="belka")  # float32, whatever the precision of training
+    model.build()
+    model.set_weights(stored.model.get_weights())
+    tokenizer = SmilesTokenizer(transform_graph_dir)
+
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.track(tokenizer)
+    archive.add_endpoint(
+        SIGNATURE_EXAMPLES,
+        _examples_function(model),
+        input_signature=[tf.TensorSpec([None], tf.string, name=INPUT_EXAMPLES)],
+    )
+    smiles_signature = [tf.TensorSpec([None], tf.string, name=RAW_SMILES_FEATURE)]
+    if model.uses_ecfp:
+        smiles_signature.append(tf.TensorSpec([None], tf.string, name=FEATURE_ECFP))
+    archive.add_endpoint(SIGNATURE_SMILES, _smiles_function(model, tokenizer), input_signature=smiles_signature)
+    archive.write_out(str(folder), verbose=False)
+    save_model(folder, StoredModel(model, stored.vocabulary, stored.targets))
+
+
+def _predict(model: Belka, inputs: dict[str, Any]) -> dict[str, Any]:
+    return {OUTPUT_PROBABILITIES: model(inputs, training=False)}
+
+
+def _examples_function(model: Belka) -> Callable[[Any], dict[str, Any]]:
+    def predict_examples(examples: Any) -> dict[str, Any]:
+        features = parse_examples(
+            examples,
+            vocab_size=model.arguments["vocab_size"],
+            max_length=model.arguments["max_length"],
+            with_ecfp=model.uses_ecfp,
+        )
+        return _predict(model, {**features, FEATURE_TOKENS: _cut(features[FEATURE_TOKENS])})
+
+    return predict_examples
+
+
+def _smiles_function(model: Belka, tokenizer: SmilesTokenizer) -> Callable[..., dict[str, Any]]:
+    max_length: int = model.arguments["max_length"]
+
+    def tokens_of(smiles: Any) -> Any:
+        return _cut(tf.cast(tokenizer(smiles)[:, :max_length].to_tensor(), tf.int32))
+
+    def predict_smiles(smiles: Any) -> dict[str, Any]:
+        return _predict(model, {FEATURE_TOKENS: tokens_of(smiles)})
+
+    def predict_smiles_and_ecfp(smiles: Any, ecfp: Any) -> dict[str, Any]:
+        packed = tf.reshape(tf.io.decode_raw(ecfp, tf.uint8), [-1, ECFP_BYTES])
+        return _predict(model, {FEATURE_TOKENS: tokens_of(smiles), FEATURE_ECFP: packed})
+
+    return predict_smiles_and_ecfp if model.uses_ecfp else predict_smiles
+
+
+def _cut(tokens: Any) -> Any:
+    """Cut the padding all molecules of the batch share; at least one position stays."""
+    longest = tf.reduce_max(tf.reduce_sum(tf.cast(tokens != 0, tf.int32), axis=1))
+    return tokens[:, : tf.maximum(longest, 1)]

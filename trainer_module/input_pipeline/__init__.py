@@ -1,0 +1,1 @@
+"""From TFRecord shards to padded batches of few static shapes."""

@@ -1,0 +1,53 @@
+"""Dropout whose mask is a function of a seed handed in with the call."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from trainer_module.layers.seeds import keep_mask
+
+
+@keras.saving.register_keras_serializable(package="belka")
+class SeededDropout(keras.layers.Layer):
+    """Set activations to zero at random and scale the rest by 1 / (1 - rate).
+
+    The maths are those of `keras.layers.Dropout`. The layer holds no generator state: a step repeated with the same seed drops the
+    same activations, on any device and after any restart.
+
+    Args:
+        rate: Share dropped, in [0, 1).
+        **kwargs: Arguments of `keras.layers.Layer`.
+    """
+
+    def __init__(self, rate: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.rate = rate
+        self.supports_masking = True
+
+    def call(self, inputs: Any, training: bool = False, seed: Any = None) -> Any:
+        """Drop activations while training.
+
+        Args:
+            inputs: Float tensor.
+            training: False returns the inputs.
+            seed: uint32 [2]; needed while training.
+
+        Returns:
+            Tensor like `inputs`.
+
+        Raises:
+            ValueError: If the seed is missing while training.
+        """
+        if not training or self.rate == 0.0:
+            return inputs
+        if seed is None:
+            msg = f"{self.name}: dropout needs a seed (uint32 [2]) while training"
+            raise ValueError(msg)
+        kept = keep_mask(tuple(inputs.shape), self.rate, seed)
+        scale = ops.cast(1.0 / (1.0 - self.rate), inputs.dtype)
+        return ops.where(kept, inputs * scale, ops.zeros((), inputs.dtype))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "rate": self.rate}

@@ -1,0 +1,182 @@
+"""The Belka transformer with the head of one training stage."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from components.data_contract import FEATURE_ECFP, FEATURE_TOKENS
+from trainer_module.layers.encoder import Encoder
+from trainer_module.layers.seeded_dropout import SeededDropout
+from trainer_module.layers.seeds import fold_in
+from trainer_module.layers.unpack_bits import UnpackBits
+from trainer_module.settings import ECFP_BITS, Mode, ModelSettings
+
+_HEAD_SEED = 1_000_000
+
+
+@keras.saving.register_keras_serializable(package="belka")
+class Belka(keras.Model):
+    """Pre-norm transformer encoder over SMILES tokens with one of three heads.
+
+    - `mlm`: the vocabulary's probabilities at each position, [batch, length, vocab_size].
+    - `fps`: the probability of each ECFP bit, [batch, 2048], from the mean over the molecule's tokens.
+    - `clf`: the probability of binding each target, [batch, n_targets], from the same mean; with `ecfp_branch`, the logits of a
+      linear or one-hidden-layer model on the ECFP bits are added (wide and deep).
+
+    Source: the first place of the Leash BELKA competition (architecture); Cheng et al., Wide & Deep Learning for Recommender
+    Systems, 2016 (branch).
+
+    Args:
+        mode: Which head.
+        vocab_size: Rows of the embedding table.
+        n_targets: Proteins; used by the mode clf only.
+        depth: Width of the token representation.
+        num_heads: Attention heads of each layer, each `depth` wide.
+        num_layers: Encoder layers.
+        dropout_rate: Share dropped while training.
+        activation: Non-linearity of the feed-forward blocks.
+        max_length: Longest sequence.
+        attention_dropout: False leaves the attention weights whole.
+        ecfp_branch: Add the branch on the ECFP bits (mode clf only).
+        ecfp_hidden: Units of its hidden layer; 0: none.
+        ecfp_dropout: Share of its inputs (linear) or hidden units dropped while training.
+        ecfp_l2: L2 penalty on its kernels.
+        **kwargs: Arguments of `keras.Model`.
+    """
+
+    def __init__(
+        self,
+        *,
+        mode: Mode,
+        vocab_size: int,
+        n_targets: int = 3,
+        depth: int = 32,
+        num_heads: int = 8,
+        num_layers: int = 4,
+        dropout_rate: float = 0.1,
+        activation: str = "gelu",
+        max_length: int = 128,
+        attention_dropout: bool = True,
+        ecfp_branch: bool = False,
+        ecfp_hidden: int = 0,
+        ecfp_dropout: float = 0.0,
+        ecfp_l2: float = 1e-5,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.arguments: dict[str, Any] = {
+            "mode": mode,
+            "vocab_size": vocab_size,
+            "n_targets": n_targets,
+            "depth": depth,
+            "num_heads": num_heads,
+            "num_layers": num_layers,
+            "dropout_rate": dropout_rate,
+            "activation": activation,
+            "max_length": max_length,
+            "attention_dropout": attention_dropout,
+            "ecfp_branch": ecfp_branch,
+            "ecfp_hidden": ecfp_hidden,
+            "ecfp_dropout": ecfp_dropout,
+            "ecfp_l2": ecfp_l2,
+        }
+        self.mode = mode
+        self.depth = depth
+        self.uses_ecfp = mode == "clf" and ecfp_branch
+        policy = self.dtype_policy
+        self.encoder = Encoder(
+            vocab_size=vocab_size,
+            depth=depth,
+            num_heads=num_heads,
+            num_layers=num_layers,
+            dropout_rate=dropout_rate,
+            activation=activation,
+            max_length=max_length,
+            attention_dropout=attention_dropout,
+            dtype=policy,
+            name="encoder",
+        )
+        units = {"mlm": vocab_size, "fps": ECFP_BITS, "clf": n_targets}[mode]
+        self.head = keras.layers.Dense(units, dtype="float32", name="head")
+        if self.uses_ecfp:
+            penalty = keras.regularizers.L2(ecfp_l2)
+            self.unpack = UnpackBits(dtype=policy, name="unpack")
+            self.wide_hidden = (
+                keras.layers.Dense(ecfp_hidden, "relu", kernel_regularizer=penalty, dtype=policy, name="wide_hidden")
+                if ecfp_hidden
+                else None
+            )
+            self.wide_dropout = SeededDropout(ecfp_dropout, dtype=policy, name="wide_dropout")
+            self.wide_head = keras.layers.Dense(
+                units, use_bias=False, kernel_regularizer=penalty, dtype="float32", name="wide_head"
+            )
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make all weights; their shapes do not depend on the inputs' shape."""
+        del input_shape
+        self.encoder.build((None, None))
+        self.head.build((None, self.depth))
+        if self.uses_ecfp:
+            width = ECFP_BITS
+            if self.wide_hidden is not None:
+                self.wide_hidden.build((None, width))
+                width = self.wide_hidden.units
+            self.wide_head.build((None, width))
+        self.built = True
+
+    def call(self, inputs: Any, training: bool = False, seed: Any = None) -> Any:
+        """Predict.
+
+        Args:
+            inputs: `tokens`: integer [batch, length], PAD (0) after the last token; with `ecfp_branch` also `ecfp`: uint8
+                [batch, 256], the bits as `numpy.packbits` packs them.
+            training: Whether to drop.
+            seed: uint32 [2]; needed while training.
+
+        Returns:
+            float32 probabilities, shaped as the class says.
+        """
+        tokens = inputs[FEATURE_TOKENS]
+        hidden = self.encoder(tokens, training=training, seed=seed)
+        if self.mode == "mlm":
+            return ops.softmax(self.head(hidden), axis=-1)
+        weights = ops.cast(self.encoder.compute_mask(tokens), "float32")[:, :, None]
+        count = ops.maximum(ops.sum(weights, axis=1), 1.0)
+        logits = self.head(ops.sum(ops.cast(hidden, "float32") * weights, axis=1) / count)
+        if self.uses_ecfp:
+            logits = logits + self._wide_logits(inputs[FEATURE_ECFP], training, seed)
+        return ops.sigmoid(logits)
+
+    def _wide_logits(self, packed: Any, training: bool, seed: Any) -> Any:
+        """Return the branch's logits, float32 [batch, n_targets]."""
+        wide = self.unpack(packed)
+        if self.wide_hidden is not None:
+            wide = self.wide_hidden(wide)
+        wide = self.wide_dropout(wide, training=training, seed=None if seed is None else fold_in(seed, _HEAD_SEED))
+        return self.wide_head(wide)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), **self.arguments}
+
+
+def build_model(
+    settings: ModelSettings, mode: Mode, vocab_size: int, n_targets: int, precision: str = "float32"
+) -> Belka:
+    """Make a model with new weights.
+
+    Args:
+        settings: Architecture.
+        mode: Which head.
+        vocab_size: Size of the vocabulary, already checked against `settings.vocab_size`.
+        n_targets: Number of proteins.
+        precision: Keras dtype policy.
+
+    Returns:
+        The built model.
+    """
+    arguments = {**settings.model_dump(), "vocab_size": vocab_size}
+    model = Belka(mode=mode, n_targets=n_targets, **arguments, dtype=precision, name="belka")
+    model.build()
+    return model

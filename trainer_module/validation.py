@@ -1,0 +1,119 @@
+"""Scores of a model on a validation split."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score
+
+from components.data_contract import LABEL_POSITIVE, LABEL_UNKNOWN, SplitGroup
+from components.errors import InputError
+from trainer_module.metrics.masked_auc import MaskedAUC
+from trainer_module.settings import Mode
+from trainer_module.step import Steps
+
+
+@dataclass
+class Predictions:
+    """Labels and predictions of the molecules validated; empty but in the mode clf.
+
+    Attributes:
+        labels: int32 [n, n_targets].
+        scores: float32 [n, n_targets].
+        groups: int32 [n], SplitGroup.
+    """
+
+    labels: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    groups: NDArray[np.int32]
+
+
+def average_precisions(predictions: Predictions, targets: Sequence[str]) -> dict[str, float]:
+    """Score each target, over all molecules and by split group; unknown labels are left out.
+
+    Args:
+        predictions: What to score.
+        targets: Names of the targets.
+
+    Returns:
+        `val_average_precision`: the mean over the targets that have both classes; `val_ap_<target>` and
+        `val_ap_<target>_<group>` where both classes exist. Empty if no target has both.
+    """
+    scores: dict[str, float] = {}
+    for index, target in enumerate(targets):
+        known = predictions.labels[:, index] != LABEL_UNKNOWN
+        parts = {f"val_ap_{target}": known}
+        parts |= {f"val_ap_{target}_{group.label}": known & (predictions.groups == group) for group in SplitGroup}
+        for name, rows in parts.items():
+            positive = predictions.labels[rows, index] == LABEL_POSITIVE
+            if positive.any() and not positive.all():
+                scores[name] = float(average_precision_score(positive, predictions.scores[rows, index]))
+    overall = [scores[f"val_ap_{target}"] for target in targets if f"val_ap_{target}" in scores]
+    return {"val_average_precision": float(np.mean(overall)), **scores} if overall else {}
+
+
+def check_validation(batches: Any, mode: Mode) -> bool:
+    """Look at the labels of the validation split before any hour of training is spent.
+
+    Args:
+        batches: Dataset of `validation_batches`.
+        mode: Stage of training.
+
+    Returns:
+        Whether average precision exists: some target has known labels of both classes (clf only).
+
+    Raises:
+        InputError: If the split is empty or, in clf, holds no label.
+    """
+    molecules, classes = 0, set[tuple[int, int]]()
+    for _, labels, row_weight, _ in batches:
+        molecules += int(np.sum(row_weight))
+        if mode != "clf":
+            break
+        known = labels.numpy()
+        classes |= {(target, int(code)) for target in range(known.shape[1]) for code in np.unique(known[:, target])}
+    classes = {(target, code) for target, code in classes if code != LABEL_UNKNOWN}
+    action = "Hold out more labelled building blocks or molecules for validation."
+    expected = "labelled molecules: the learning rate, early stopping and the best weights follow them"
+    if not molecules:
+        problem = "The validation split is empty."
+        raise InputError(problem, received="0 molecules", expected=expected, action=action)
+    if mode == "clf" and not classes:
+        problem = "No molecule of the validation split has a label."
+        raise InputError(problem, received=f"{molecules} molecules", expected=expected, action=action)
+    return any((target, 1 - label) in classes for target, label in classes)
+
+
+def validate(steps: Steps, batches: Any, *, mode: Mode, targets: Sequence[str]) -> dict[str, float]:
+    """Run the model over the validation split.
+
+    Args:
+        steps: Compiled steps.
+        batches: Dataset of `validation_batches`.
+        mode: Stage of training.
+        targets: Names of the targets (clf).
+
+    Returns:
+        `val_loss`: the mean over batches, weighted by their molecules; in clf also `average_precisions` and `val_masked_auc`.
+    """
+    total, rows = 0.0, 0
+    kept: list[tuple[Any, Any, Any]] = []
+    for inputs, labels, row_weight, groups in batches:
+        loss, predictions = steps.validate(inputs, labels, row_weight)
+        real = row_weight.numpy() > 0
+        total += float(loss) * int(real.sum())
+        rows += int(real.sum())
+        if mode == "clf":
+            kept.append((labels.numpy()[real], predictions.numpy()[real], groups.numpy()[real]))
+    scores = {"val_loss": total / rows}
+    if mode == "clf":
+        scores |= _classification_scores(Predictions(*map(np.concatenate, zip(*kept, strict=True))), targets)
+    return scores
+
+
+def _classification_scores(predictions: Predictions, targets: Sequence[str]) -> dict[str, float]:
+    metric = MaskedAUC(num_labels=len(targets))
+    metric.update_state(predictions.labels, predictions.scores)
+    return {**average_precisions(predictions, targets), "val_masked_auc": float(metric.result())}
