@@ -21,6 +21,14 @@ from tfx.types.standard_artifacts import Examples, Model, ModelEvaluation
 
 from components.artifact_types import Molecules
 from components.errors import InputError
+from pipeline.kubeflow.displays import HTML, METRICS, Display
+
+DISPLAYS = {
+    "judge": (
+        Display("metrics", METRICS, "evaluation", "evaluation.json"),
+        Display("report", HTML, "evaluation", "report.html"),
+    )
+}
 
 
 @component

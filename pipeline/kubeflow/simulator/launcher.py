@@ -63,13 +63,16 @@ class Launcher:
         """
         self._download(executor_input, pod)
         _make_parents(executor_input, pod)
+        # The launcher opens the log artifact before the command starts.
+        log_copy = local_path(executor_input["outputs"]["artifacts"][EXECUTOR_LOGS]["artifacts"][0]["uri"], pod)
+        log_copy.touch()
         environment = {
             **os.environ,
             **{item["name"]: item["value"] for item in task.container.get("env", ())},
             STORE_ROOT_VARIABLE: str(pod),
         }
         code = self.run_container(self._command(task, executor_input), environment, pod, log)
-        self._keep_log(executor_input, pod, log)
+        _copy(log, log_copy)
         if code:
             msg = f"exit code {code}"
             raise TaskFailedError(msg)
@@ -105,10 +108,6 @@ class Launcher:
             for artifact in listed["artifacts"]:
                 if is_bucket_uri(artifact["uri"]):
                     _copy(self.bucket_path(artifact["uri"]), local_path(artifact["uri"], pod))
-
-    def _keep_log(self, executor_input: Json, pod: Path, log: Path) -> None:
-        uri = executor_input["outputs"]["artifacts"][EXECUTOR_LOGS]["artifacts"][0]["uri"]
-        _copy(log, local_path(uri, pod))
 
     def _upload(self, executor_input: Json, executor_output: Json, pod: Path) -> Json:
         recorded: Json = {}

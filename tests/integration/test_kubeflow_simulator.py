@@ -1,0 +1,165 @@
+"""A compiled pipeline through the simulator: the repairs of the pods' entrypoint suffice, and each of them is needed."""
+
+import json
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))  # the toy's components are imported by name, in pods too
+
+from kubeflow_pods import live  # noqa: E402 - needs the path above
+from kubeflow_toy import DISPLAYS, toy_pipeline  # noqa: E402
+
+from components.errors import BelkaError, InputError  # noqa: E402
+from pipeline.kubeflow import postprocess  # noqa: E402
+from pipeline.kubeflow.settings import KubeflowSettings  # noqa: E402
+from pipeline.kubeflow.simulator.launcher import RunContainer  # noqa: E402
+from pipeline.kubeflow.simulator.pipeline_file import read_pipeline  # noqa: E402
+from pipeline.kubeflow.simulator.run import Simulation, TaskResult, TaskState, simulate  # noqa: E402
+from pipeline.runners.kubeflow import compile_pipeline  # noqa: E402
+
+IMAGE = "registry.example/belka@sha256:" + "0" * 64
+MAKE, COUNT, TRAIN, JUDGE = "make-molecules", "count-molecules", "trainer-clf", "judge"
+MakeContainer = Callable[[Mapping[str, str]], RunContainer]
+
+
+@pytest.fixture(scope="module")
+def containers() -> Iterator[MakeContainer]:
+    """Makes what runs containers; the mapping names a repair to leave out for each task."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["kubeflow_pods"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+
+        def make(without: Mapping[str, str]) -> RunContainer:
+            def run(command: Sequence[str], environment: Mapping[str, str], pod: Path, log: Path) -> int:
+                repair = next((name for task, name in without.items() if log.name.startswith(task)), "")
+                process = context.Process(target=live, args=(command, dict(environment), pod, log, repair))
+                process.start()
+                process.join()
+                assert process.exitcode is not None
+                return process.exitcode
+
+            return run
+
+        yield make
+
+
+class Cluster:
+    """A folder that stands for a cluster, and a way to run the toy pipeline on it."""
+
+    def __init__(self, root: Path, containers: MakeContainer) -> None:
+        self.root, self.volume, self.package = root, root / "volume", root / "pipeline.yaml"
+        self._containers = containers
+        (self.volume / "raw").mkdir(parents=True)
+
+    def compile(self, *, retries: int = 0, fail_until: int = 0) -> None:
+        settings = KubeflowSettings.model_validate({"image": IMAGE, "retry": {"retries": retries}})
+        pipeline = toy_pipeline("/mnt/belka/raw", fail_until)
+        compile_pipeline(pipeline, settings, DISPLAYS).write(self.package)
+
+    def run(self, **without: str) -> dict[str, TaskResult]:
+        tasks = {name.replace("_", "-"): repair for name, repair in without.items()}
+        simulation = Simulation(
+            work_dir=self.root / "work",
+            pipeline_root="s3://bucket/root",
+            volumes={"belka-data": self.volume},
+            run_container=self._containers(tasks),
+        )
+        return {result.name: result for result in simulate(read_pipeline(self.package), simulation)}
+
+    def metadata(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads((self.root / "work" / "metadata.json").read_text(encoding="utf-8"))
+        return content
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, containers: MakeContainer) -> Cluster:
+    return Cluster(tmp_path, containers)
+
+
+def test_every_task_succeeds_with_retry_and_a_second_run_is_served_from_the_cache(cluster: Cluster) -> None:
+    cluster.compile(retries=1, fail_until=1)
+    first = cluster.run()
+
+    assert {name: result.state for name, result in first.items()} == dict.fromkeys(first, TaskState.SUCCEEDED)
+    assert (first[MAKE].attempts, first[COUNT].attempts) == (2, 1)
+    model = json.loads((first[TRAIN].outputs["model"] / "Format-Serving" / "model.json").read_text(encoding="utf-8"))
+    assert model == {"lines": ["MOL0", "MOL1", "MOL2"], "factor": 2}
+    evaluation = json.loads((first[JUDGE].outputs["evaluation"] / "evaluation.json").read_text(encoding="utf-8"))
+    assert evaluation["value"] == 3.0  # 3 lines x factor 2 x share 0.5
+    assert evaluation["total"] == 3
+
+    second = cluster.run()
+    assert {name: result.state for name, result in second.items()} == dict.fromkeys(first, TaskState.CACHED)
+    assert second[JUDGE].outputs == first[JUDGE].outputs
+    assert (cluster.volume / "raw" / "attempts").read_text(encoding="utf-8") == "xx"
+
+
+def test_metrics_and_page_reach_the_types_that_the_pages_draw(cluster: Cluster) -> None:
+    cluster.compile()
+    judged = cluster.run()[JUDGE]
+    assert judged.outputs["report"].read_text(encoding="utf-8") == "<p>toy</p>"
+    drawn = next(a["metadata"] for a in cluster.metadata()["artifacts"].values() if a["uri"].endswith("/metrics"))
+    assert drawn == {"display_name": "metrics", "value": 3.0, "total": 3.0, "by.target.BRD4": 0.25}
+
+
+def test_the_store_learns_bucket_uris_only(cluster: Cluster) -> None:
+    cluster.compile()
+    cluster.run()
+    uris = [artifact["uri"] for artifact in cluster.metadata()["artifacts"].values()]
+    assert uris
+    assert all(uri.startswith("s3://bucket/root/toy/") for uri in uris)
+
+
+# Without a repair the run must fail with the error that made the repair necessary.
+@pytest.mark.parametrize(
+    ("task", "repair", "message"),
+    [
+        (MAKE, "drop_outputs", r"task make-molecules failed[\s\S]*(ImportError|ModuleNotFoundError)[\s\S]*system"),
+        (COUNT, "restore_input_types", r"task count-molecules failed[\s\S]*AttributeError: 'NoneType' object has no attribute 'get'"),
+        (TRAIN, "map_to_local_paths", r"task trainer-clf failed[\s\S]*File system scheme 's3' not implemented"),
+        (MAKE, "make_output_folders", r"task make-molecules failed[\s\S]*FileNotFoundError[\s\S]*molecules.txt"),
+        # Nothing is uploaded, silently; the next task finds nothing.
+        (MAKE, "restore_uris", r"task count-molecules failed[\s\S]*FileNotFoundError[\s\S]*molecules.txt"),
+    ],
+)  # fmt: skip
+def test_each_repair_is_needed(cluster: Cluster, task: str, repair: str, message: str) -> None:
+    cluster.compile()
+    with pytest.raises(BelkaError, match=message):
+        cluster.run(**{task: repair})
+
+
+def test_without_typed_booleans_a_component_receives_an_integer(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postprocess, "type_booleans", lambda *_: None)
+    cluster.compile()
+    with pytest.raises(BelkaError, match="TypeError: shout is 1, not a boolean"):
+        cluster.run()
+
+
+def test_without_wired_parameters_the_producer_does_not_exist(cluster: Cluster) -> None:
+    cluster.compile()
+    spec, platform = yaml.safe_load_all(cluster.package.read_text(encoding="utf-8"))
+    total = spec["root"]["dag"]["tasks"][JUDGE]["inputs"]["parameters"]["total"]["taskOutputParameter"]
+    assert total["producerTask"] == COUNT
+    total["producerTask"] = f"{COUNT}_task"  # what TFX writes
+    cluster.package.write_text(yaml.safe_dump_all([spec, platform]), encoding="utf-8")
+    with pytest.raises(InputError, match="parameter total of judge comes from a task that does not exist"):
+        cluster.run()
+
+
+def test_a_failing_task_is_named_with_its_log_and_its_own_words(cluster: Cluster) -> None:
+    cluster.compile(fail_until=9)
+    with pytest.raises(BelkaError, match=r"task make-molecules failed in 1 attempt") as caught:
+        cluster.run()
+    assert "the toy fails as it was told to" in caught.value.received
+    assert "make-molecules-1.log" in caught.value.action
