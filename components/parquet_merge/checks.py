@@ -10,6 +10,7 @@ from components.parquet_merge.blocks import BlockTable
 from components.parquet_merge.engine import explained_errors, fetch_row, sql_string
 from components.parquet_merge.locate import EXTRA, TEST, TRAIN
 from components.parquet_merge.raw_tables import RawTable
+from components.parquet_merge.repeated_ids import may_have_repeated_ids
 
 NO_SMILES = "molecule SMILES is missing or starts with a blank"
 NO_BLOCK = "building block is missing"
@@ -19,9 +20,6 @@ BAD_LABEL = "label is not 0 or 1"
 BAD_COUNT = "read_count is not a number of 0 or more"
 DUPLICATE_ID = "duplicate id: another pair has it"
 SECOND_ID = "second id of one test pair"
-
-# A bit string of all ids is the cheap proof that none repeats; above this range it would take too much memory.
-MAX_BITSTRING_RANGE = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,9 @@ def create_checked_view(engine: Any, table: RawTable, *, targets: Sequence[str],
         f"FROM (SELECT *, {protein_code}::TINYINT AS protein_code FROM {table.view})"
     )
     joins, repeats = "", ""
-    if table.source != EXTRA and _has_repeated_ids(engine, table):
+    with explained_errors(f"reading {table.file.path}"):
+        has_repeats = table.source != EXTRA and may_have_repeated_ids(engine, table.view)
+    if has_repeats:
         _keep_one_pair_an_id(engine, table)
         joins += f" LEFT JOIN {table.source}_kept_pair USING (id)"
         repeats += f" WHEN kept_pair.smiles <> smiles OR kept_pair.protein_code <> protein_code THEN {sql_string(DUPLICATE_ID)}"
@@ -150,26 +150,12 @@ def _row_rules(source: str, blocks: BlockTable) -> list[tuple[str, str]]:
     return rules
 
 
-def _has_repeated_ids(engine: Any, table: RawTable) -> bool:
-    """Whether some id occurs twice, usable or not; True also where the ids span too wide a range for the quick proof."""
-    with explained_errors(f"reading {table.file.path}"):
-        sql = f"SELECT count(id), min(id), max(id) FROM {table.view} WHERE id >= 0"  # noqa: S608 - a name of ours
-        n_ids, lowest, highest = fetch_row(engine, sql)
-        if n_ids == 0:
-            return False
-        if highest - lowest >= MAX_BITSTRING_RANGE:
-            return True
-        sql = f"SELECT bit_count(bitstring_agg(id, {lowest}, {highest})) FROM {table.view} WHERE id >= 0"  # noqa: S608
-        (n_distinct,) = fetch_row(engine, sql)
-    return bool(n_distinct != n_ids)
-
-
 def _keep_one_pair_an_id(engine: Any, table: RawTable) -> None:
     """Table `<source>_kept_pair`: the pair each id keeps, for ids that several pairs share."""
     rows = f"{table.source}_rows"
     with explained_errors(f"reading {table.file.path}"):
         engine.execute(
-            f"CREATE TEMP TABLE {table.source}_kept_pair AS "  # noqa: S608 - names of ours
+            f"CREATE TABLE {table.source}_kept_pair AS "  # noqa: S608 - names of ours
             "SELECT id, min(struct_pack(smiles := smiles, protein_code := protein_code)) AS kept_pair "
             f"FROM {rows} WHERE row_reason IS NULL "
             f"AND id IN (SELECT id FROM {rows} WHERE row_reason IS NULL GROUP BY id HAVING count(*) > 1) "
@@ -181,7 +167,7 @@ def _keep_one_id_a_pair(engine: Any, joins: str, repeats: str) -> bool:
     """Table `test_kept_id`: the id each test pair keeps, for pairs with several ids; whether there is any."""
     with explained_errors("looking for repeated pairs in the raw test file"):
         engine.execute(
-            "CREATE TEMP TABLE test_kept_id AS SELECT smiles, protein_code, min(id) AS kept_id FROM "  # noqa: S608
+            "CREATE TABLE test_kept_id AS SELECT smiles, protein_code, min(id) AS kept_id FROM "  # noqa: S608
             f"(SELECT * FROM test_rows{joins} WHERE (CASE WHEN row_reason IS NOT NULL THEN row_reason{repeats} END) IS NULL) "
             "GROUP BY smiles, protein_code HAVING min(id) <> max(id)"
         )

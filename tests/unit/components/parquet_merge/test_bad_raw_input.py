@@ -1,0 +1,320 @@
+"""Every kind of bad raw input has an answer; nothing is lost without a count."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+import pytest
+
+from components.errors import InputError
+from components.parquet_merge import merge as merge_module
+from components.parquet_merge import workspace
+from components.parquet_merge.raw_files import raw_fingerprint, validate_raw_files
+
+Rows = list[dict[str, Any]]
+TARGETS = ["BRD4", "HSA", "sEH"]
+
+
+@pytest.fixture(name="good")
+def fixture_good(row: Callable[..., dict[str, Any]]) -> tuple[Rows, Rows]:
+    train = [row(i, "abc", TARGETS[i], 0) for i in range(3)]
+    test = [row(10 + i, "abd", TARGETS[i]) for i in range(2)]
+    return train, test
+
+
+@pytest.fixture(name="raw_dir")
+def fixture_raw_dir(tmp_path: Path, good: tuple[Rows, Rows], write_raw: Callable[..., Path]) -> Path:
+    return write_raw(tmp_path / "raw", *good, [{"new_structure": "CC", "read_count": 1}])
+
+
+Merge = Callable[..., dict[str, Any]]
+
+
+def refused(merge: Merge, raw_dir: Path, **changes: Any) -> str:
+    """The message, which must leave no output behind and be the same when the folder is only validated."""
+    output = raw_dir.parent / "out"
+    with pytest.raises(InputError) as raised:
+        merge(raw_dir, output, **changes)
+    assert raised.value.exit_code == 2
+    assert [path.name for path in raw_dir.parent.iterdir()] == [raw_dir.name]
+    return str(raised.value)
+
+
+def also_refused_by_validation(raw_dir: Path, message: str, *, max_rejected_share: float = 1.0) -> None:
+    with pytest.raises(InputError) as raised:
+        validate_raw_files(raw_dir, targets=TARGETS, max_rejected_share=max_rejected_share)
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize("source", ["train", "test"])
+def test_missing_file_names_the_file_the_place_and_the_way_to_get_it(merge: Merge, raw_dir: Path, source: str) -> None:
+    (raw_dir / f"{source}.parquet").unlink()
+    message = refused(merge, raw_dir)
+    assert message.startswith(f"The raw {source} file is missing.\n")
+    assert f"neither {source}.parquet nor {source}.csv in {raw_dir}" in message
+    assert "kaggle competitions download -c leash-BELKA" in message
+    also_refused_by_validation(raw_dir, message)
+
+
+def test_missing_folder(merge: Merge, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"The folder of raw files does not exist\.\n  received: .*/nowhere\n"):
+        merge(tmp_path / "nowhere", tmp_path / "out")
+
+
+def test_csv_beside_parquet_is_refused(merge: Merge, raw_dir: Path) -> None:
+    (raw_dir / "train.csv").write_text("id\n", encoding="utf-8")
+    message = refused(merge, raw_dir)
+    assert "The raw train file is there twice" in message
+    assert "Move one of them away." in message
+
+
+@pytest.mark.parametrize("column", ["id", "buildingblock2_smiles", "molecule_smiles", "protein_name", "binds"])
+@pytest.mark.parametrize("as_csv", [False, True])
+def test_missing_column(merge: Merge, raw_dir: Path, column: str, as_csv: bool) -> None:
+    path = raw_dir / "train.parquet"
+    table = pq.read_table(path).drop_columns([column])
+    if as_csv:
+        path.unlink()
+        pa_csv.write_csv(table, path.with_suffix(".csv"))
+    else:
+        pq.write_table(table, path)
+    message = refused(merge, raw_dir)
+    assert message.startswith(f"The raw train file lacks the column {column}.\n")
+    assert "expected: the columns id, buildingblock1_smiles" in message
+    also_refused_by_validation(raw_dir, message)
+
+
+@pytest.mark.parametrize(
+    ("column", "type_", "found", "wanted"),
+    [
+        ("id", pa.string(), "VARCHAR", "integer"),
+        ("binds", pa.string(), "VARCHAR", "number 0 or 1"),
+        ("buildingblock1_smiles", pa.int64(), "BIGINT", "text"),
+    ],
+)
+def test_wrong_column_type(
+    *, merge: Merge, raw_dir: Path, column: str, type_: pa.DataType, found: str, wanted: str
+) -> None:
+    path = raw_dir / "train.parquet"
+    table = pq.read_table(path)
+    index = table.column_names.index(column)
+    pq.write_table(table.set_column(index, column, pa.nulls(len(table), type_)), path)
+    message = refused(merge, raw_dir)
+    assert f"The column {column} of the raw train file has the wrong type." in message
+    assert f"received: {found} in {path}" in message
+    assert f"expected: {wanted} (" in message
+
+
+def test_no_rows(merge: Merge, raw_dir: Path, write_raw: Callable[..., Path], good: tuple[Rows, Rows]) -> None:
+    write_raw(raw_dir, good[0], [])
+    message = refused(merge, raw_dir)
+    assert message.startswith("The raw test file holds no rows.")
+    also_refused_by_validation(raw_dir, message)
+
+
+@pytest.mark.parametrize("name", ["train.parquet", "test.parquet", "DNA_Labeled_Data.csv"])
+def test_zero_bytes(merge: Merge, raw_dir: Path, name: str) -> None:
+    (raw_dir / name).write_bytes(b"")
+    assert f"{raw_dir / name}: 0 bytes" in refused(merge, raw_dir)
+
+
+def test_truncated_parquet(merge: Merge, raw_dir: Path) -> None:
+    path = raw_dir / "train.parquet"
+    path.write_bytes(path.read_bytes()[:-10])
+    message = refused(merge, raw_dir)
+    assert message.startswith("The raw train file is not a whole parquet file; it may be truncated.")
+    also_refused_by_validation(raw_dir, message)
+
+
+def test_damaged_parquet_pages(
+    merge: Merge, raw_dir: Path, row: Callable[..., dict[str, Any]], write_raw: Callable[..., Path]
+) -> None:
+    rows = [row(i, "abc", "HSA", 0, molecule_smiles=f"C{i}") for i in range(5000)]
+    write_raw(raw_dir, rows, [row(1, "abc", "HSA")])
+    path = raw_dir / "train.parquet"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3 : len(content) // 2] = bytes(len(content) // 2 - len(content) // 3)
+    path.write_bytes(content)
+    assert f"An error occurred while reading {path}." in refused(merge, raw_dir)
+
+
+def test_extra_file_with_wrong_columns(merge: Merge, raw_dir: Path) -> None:
+    (raw_dir / "DNA_Labeled_Data.csv").write_text("smiles,count\nCC,1\n", encoding="utf-8")
+    message = refused(merge, raw_dir)
+    assert "The raw extra file lacks the column new_structure, read_count." in message
+    assert "with the columns smiles, count" in message
+
+
+def test_ragged_csv_names_the_line(merge: Merge, raw_dir: Path) -> None:
+    (raw_dir / "DNA_Labeled_Data.csv").write_text("new_structure,read_count\nCC,1\nCC,1,5,6\nCCC,0\n", encoding="utf-8")
+    message = refused(merge, raw_dir)
+    assert "An error occurred while reading" in message
+    assert "line" in message.lower()
+
+
+def test_too_many_rejected_rows_show_reasons_with_examples(
+    merge: Merge,
+    raw_dir: Path,
+    row: Callable[..., dict[str, Any]],
+    good: tuple[Rows, Rows],
+    write_raw: Callable[..., Path],
+) -> None:
+    bad = [row(3, "abc", "HSA", 2), row(4, "abc", "HSA", None), row(5, "abc", "XYZ", 0)]
+    write_raw(raw_dir, [*good[0], *bad], good[1])
+    message = refused(merge, raw_dir, max_rejected_share=0.25)
+    assert "Too many rows of the raw train file cannot be used." in message
+    assert "3 of 6 rows (50.00%)" in message
+    assert "2 x label is not 0 or 1 (row 3, id 3, protein HSA, label 2, smiles N[Dy]abc)" in message
+    assert "1 x unknown protein (row 5, id 5, protein XYZ, label 0, smiles N[Dy]abc)" in message
+    assert "expected: at most 25.00% (data.max_rejected_share)" in message
+    also_refused_by_validation(raw_dir, message, max_rejected_share=0.25)
+    report = validate_raw_files(raw_dir, targets=TARGETS, max_rejected_share=0.5)
+    assert [(file.source, file.n_rows, sum(count.n_rows for count in file.rejected)) for file in report.files] == [
+        ("train", 6, 3),
+        ("test", 2, 0),
+        ("extra", 1, 0),
+    ]
+
+
+def test_file_without_one_usable_row_is_refused_at_any_share(
+    merge: Merge,
+    raw_dir: Path,
+    row: Callable[..., dict[str, Any]],
+    good: tuple[Rows, Rows],
+    write_raw: Callable[..., Path],
+) -> None:
+    write_raw(raw_dir, good[0], [row(1, "abc", "XYZ")])
+    assert "1 of 1 rows (100.00%)" in refused(merge, raw_dir, max_rejected_share=1.0)
+
+
+def test_rejected_rows_are_written_as_given(
+    *,
+    merge: Merge,
+    raw_dir: Path,
+    row: Callable[..., dict[str, Any]],
+    good: tuple[Rows, Rows],
+    write_raw: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    train = [
+        *good[0],
+        row(3, "abc", "HSA", 7),
+        row(1, "abd", "HSA", 1),
+        row(1, "abd", "HSA", 1),
+        row(4, "abc", "HSA", 1, molecule_smiles=""),
+        row(5, "abc", "HSA", 1, buildingblock3_smiles=None),
+        row(None, "abc", "HSA", 1),
+        row(-7, "abc", "HSA", 1),
+    ]
+    test = [*good[1], row(99, "abd", "HSA"), row(98, None, "sEH"), row(50, "abd", None)]
+    extra = [{"new_structure": "CC", "read_count": "3"}, {"new_structure": "CC", "read_count": "many"}]
+    summary = merge(write_raw(raw_dir, train, test, extra), tmp_path / "out")
+    rejected = pq.read_table(tmp_path / "out" / "rejected.parquet")
+    assert [str(field.type) for field in rejected.schema] == ["string", "int64", *["string"] * 5]
+    assert [tuple(line.values()) for line in rejected.to_pylist()] == [
+        ("train", 3, "3", "N[Dy]abc", "HSA", "7", "label is not 0 or 1"),
+        ("train", 4, "1", "N[Dy]abd", "HSA", "1", "duplicate id: another pair has it"),
+        ("train", 5, "1", "N[Dy]abd", "HSA", "1", "duplicate id: another pair has it"),
+        ("train", 6, "4", "", "HSA", "1", "molecule SMILES is missing or starts with a blank"),
+        ("train", 7, "5", "N[Dy]abc", "HSA", "1", "building block is missing"),
+        ("train", 8, None, "N[Dy]abc", "HSA", "1", "id is not a whole number of 0 or more"),
+        ("train", 9, "-7", "N[Dy]abc", "HSA", "1", "id is not a whole number of 0 or more"),
+        ("test", 2, "99", "N[Dy]abd", "HSA", None, "second id of one test pair"),
+        ("test", 4, "50", "N[Dy]abd", None, None, "unknown protein"),
+        ("extra", 1, None, "CC", None, "many", "read_count is not a number of 0 or more"),
+    ]
+    for source, n_rejected in (("train", 7), ("test", 2), ("extra", 1)):
+        entry = summary["files"][source]
+        assert entry["rejected"] == n_rejected
+        assert entry["rows_read"] == entry["pairs_kept"] + entry["duplicates"] + entry["rejected"]
+
+
+def test_csv_gives_the_molecules_of_parquet(
+    merge: Merge, raw_dir: Path, read_molecules: Callable[[Path], pa.Table], tmp_path: Path
+) -> None:
+    as_csv = tmp_path / "csv"
+    as_csv.mkdir()
+    for source in ("train", "test"):
+        pa_csv.write_csv(pq.read_table(raw_dir / f"{source}.parquet"), as_csv / f"{source}.csv")
+    shutil.copy(raw_dir / "DNA_Labeled_Data.csv", as_csv)
+    merge(raw_dir, tmp_path / "from_parquet")
+    merge(as_csv, tmp_path / "from_csv")
+    assert read_molecules(tmp_path / "from_csv").equals(read_molecules(tmp_path / "from_parquet"))
+
+
+def test_csv_values_of_the_wrong_kind_are_rejected_rows(
+    merge: Merge, raw_dir: Path, row: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    good = row(0, "abc", "HSA", 1)
+    lines = [
+        {**good, "id": "1.5"},
+        {**good, "id": "x"},
+        {**good, "binds": "yes"},
+        {**good, "binds": "0.5"},
+        {**good, "binds": "1.0"},
+    ]
+    text = "\n".join([",".join(good), *(",".join(str(value) for value in line.values()) for line in lines)])
+    (raw_dir / "train.parquet").unlink()
+    (raw_dir / "train.csv").write_text(text + "\n", encoding="utf-8")
+    summary = merge(raw_dir, tmp_path / "out")
+    assert summary["files"]["train"]["rejected_by_reason"] == {
+        "id is not a whole number of 0 or more": 2,
+        "label is not 0 or 1": 2,
+    }
+    assert summary["files"]["train"]["pairs_kept"] == 1
+    assert summary["labels"]["train"]["HSA"] == {"negative": 0, "positive": 1, "unknown": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("validation_block_share", 1.0, "in [0, 1)"),
+        ("validation_shared_share", -0.1, "in [0, 1)"),
+        ("rows_per_shard", 0, "1 or more"),
+        ("memory_limit_gb", 0.1, "0.5 or more"),
+        ("n_workers", 0, "1 or more"),
+    ],
+)
+def test_setting_out_of_range(merge: Merge, raw_dir: Path, name: str, value: float, expected: str) -> None:
+    message = refused(merge, raw_dir, **{name: value})
+    assert f"{name} is out of range.\n  received: {value}\n  expected: {expected}" in message
+
+
+@pytest.mark.parametrize("targets", [[], ["HSA", "HSA"], ["HSA", ""], [f"P{i}" for i in range(31)]])
+def test_unusable_targets(merge: Merge, raw_dir: Path, targets: list[str]) -> None:
+    assert "The list of targets cannot be used." in refused(merge, raw_dir, targets=targets)
+
+
+def test_spill_disk_without_room(merge: Merge, raw_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merge_module, "estimate_spill_bytes", lambda _sizes: 10**18)
+    message = refused(merge, raw_dir)
+    assert "There is not enough room for temporary files." in message
+    assert "expected: about 1000000000.00 GB" in message
+
+
+def test_fingerprint_follows_content_and_nothing_else(raw_dir: Path, tmp_path: Path) -> None:
+    before = raw_fingerprint(raw_dir)
+    moved = tmp_path / "moved"
+    shutil.copytree(raw_dir, moved, copy_function=shutil.copyfile)
+    assert raw_fingerprint(moved) == before
+    extra = moved / "DNA_Labeled_Data.csv"
+    extra.write_text(extra.read_text(encoding="utf-8").replace("CC,1", "CC,2"), encoding="utf-8")
+    assert raw_fingerprint(moved) != before
+    extra.unlink()
+    assert raw_fingerprint(moved) != before
+
+
+def test_what_a_killed_merge_left_is_removed_but_not_what_a_running_one_uses(tmp_path: Path) -> None:
+    abandoned = tmp_path / f"{workspace.PREFIX}abandoned"
+    abandoned.mkdir()
+    (abandoned / workspace.LOCK_FILE).touch()
+    with workspace.work_folder(tmp_path) as first:
+        assert not abandoned.exists()
+        with workspace.work_folder(tmp_path) as second:
+            assert first.is_dir()
+            assert second.is_dir()
+    assert list(tmp_path.iterdir()) == []
