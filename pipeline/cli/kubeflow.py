@@ -1,6 +1,8 @@
 """`belka compile`, `belka submit` and `belka simulate`."""
 
 import json
+import logging
+import os
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,10 +40,14 @@ def compile_(
     values = [*(overrides or ()), *([f"kubeflow.image={image}"] if image else ())]
     settings = load_config(config, values)
     console = Console(quiet=quiet, soft_wrap=True)
-    with console.status("loading TensorFlow Extended"):
-        _require_kfp()
+    _require_kfp()
+    # TensorFlow reads this when it is first imported; TFX warns of a missing default image that is there.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    with console.status("compiling"):
         from pipeline.runners.kubeflow import compile_config
-    compiled = compile_config(settings)
+
+        compiled = compile_config(settings)
     compiled.write(out)
     for warning in compiled.warnings:
         console.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import kubeflow_toy  # noqa: F401 - loaded before the fork
+import kubeflow_toy  # type: ignore[import-not-found]  # noqa: F401 - found through sys.path; loaded before the fork
 import tfx.components
 import tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor  # noqa: F401 - as above
 

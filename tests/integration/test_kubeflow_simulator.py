@@ -14,8 +14,8 @@ import yaml
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # the toy's components are imported by name, in pods too
 
-from kubeflow_pods import live  # noqa: E402 - needs the path above
-from kubeflow_toy import DISPLAYS, toy_pipeline  # noqa: E402
+from kubeflow_pods import live  # type: ignore[import-not-found]  # noqa: E402 - found through the path above
+from kubeflow_toy import DISPLAYS, toy_pipeline  # type: ignore[import-not-found]  # noqa: E402 - as above
 
 from components.errors import BelkaError, InputError  # noqa: E402
 from pipeline.kubeflow import postprocess  # noqa: E402
