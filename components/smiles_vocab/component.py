@@ -6,6 +6,7 @@ from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArti
 from tfx.dsl.component.experimental.decorators import component
 
 from components.artifact_types import Molecules, Vocabulary
+from components.machine import worker_count
 from components.smiles_vocab.vocabulary import build_vocabulary
 
 
@@ -21,8 +22,8 @@ def SmilesVocab(  # noqa: N802 - TFX names a component after its function
     Args:
         molecules: One row a molecule, from ParquetMerge.
         vocabulary: Receives `vocab.txt`.
-        n_workers: Number of shards scanned at a time.
+        n_workers: Number of shards scanned at a time; 0 = as many as there are cores to use.
         code_version: Changes when the code does, so that cached results of older code are not used.
     """
     del code_version
-    build_vocabulary(Path(molecules.uri), Path(vocabulary.uri), n_workers=n_workers)
+    build_vocabulary(Path(molecules.uri), Path(vocabulary.uri), n_workers=worker_count(n_workers))

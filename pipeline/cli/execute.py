@@ -1,0 +1,104 @@
+"""What `belka run` and `belka step` share: prepare, run nodes with progress, publish, tell where the results are."""
+
+import logging
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from components.errors import BelkaError
+from pipeline.cli.progress import StepTable
+from pipeline.cli.session import open_session
+from pipeline.config import Config
+from pipeline.config_files import write_resolved
+from pipeline.steps import Step, nodes_between
+
+logger = logging.getLogger(__name__)
+
+RESOLVED_CONFIG = "config.yaml"
+
+
+def execute(config: Config, nodes: Sequence[str] | None, *, quiet: bool) -> dict[str, Any]:
+    """Run nodes on this machine and publish their results.
+
+    Args:
+        config: The configuration, its folders absolute.
+        nodes: Node ids to run on what earlier runs left; None = the whole pipeline.
+        quiet: Whether the console stays silent.
+
+    Returns:
+        The content of metrics.json.
+
+    Raises:
+        BelkaError: With the failing step and the log file's name in what to do.
+    """
+    with open_session(config.output_dir, log_level=config.system.log_level, quiet=quiet) as session:
+        write_resolved(config, config.output_dir / RESOLVED_CONFIG)
+        shown = nodes or nodes_between(Step.GENERATE_PARQUET, Step.MAKE_SUBMISSION, config.training.stages)
+        with session.console.status("loading TensorFlow Extended"):
+            # Their import takes 10 s; nothing on the command line's start-up path may cause it.
+            from pipeline.publish import publish_results
+            from pipeline.runners.local import metadata_path, run_local
+            from pipeline.runners.node_events import observe_nodes
+            from pipeline.runners.outcomes import read_outcomes
+        before = read_outcomes(metadata_path(config), config.pipeline_name)
+        table = StepTable(session.console, shown)
+        try:
+            with table, observe_nodes(table):
+                run_local(config, nodes)
+        except KeyboardInterrupt as interrupt:
+            raise BelkaError(
+                "stopped by the user", action="run the same command again: it continues where it stopped"
+            ) from interrupt
+        except Exception as error:
+            logger.exception("the run failed")
+            table.print_final()
+            raise _explain(error, table.failed() or "the pipeline", session.log_file) from error
+        outcomes = read_outcomes(metadata_path(config), config.pipeline_name)
+        for node, outcome in outcomes.items():
+            if outcome.cached and (node not in before or before[node].execution_id != outcome.execution_id):
+                table.mark_cached(node)
+        metrics = publish_results(outcomes, table.summary(), config.output_dir)
+        table.print_final()
+        print_results(session.console, config.output_dir, metrics)
+    return metrics
+
+
+def print_results(console: Console, output_dir: Path, metrics: dict[str, Any]) -> None:
+    """Print where the results are and how good the model is on validation."""
+    table = Table("result", "where or how much", box=None, pad_edge=False, title="results", title_justify="left")
+    score = metrics.get("evaluation", {}).get("mean_average_precision")
+    if score is not None:
+        table.add_row("validation average precision (mean)", f"{score:.4f}")
+    for name in ("submission.csv", "metrics.json", "model", "rejected.parquet", RESOLVED_CONFIG, "logs"):
+        path = output_dir / name
+        if path.exists():
+            table.add_row(name, str(path))
+    console.print(table)
+
+
+def _explain(error: Exception, failed: str, log_file: Path) -> BelkaError:
+    """Turn any failure into one that names the step and the log; a BelkaError keeps its own words and exit code."""
+    known = find_belka_error(error)
+    hint = f"the whole story is in {log_file}; run the same command again after mending: finished steps come from the cache"
+    if known is None:
+        last = traceback.format_exception_only(error)[-1].strip()
+        return BelkaError(f"{failed} failed", received=last, action=hint)
+    return type(known)(
+        f"{failed}: {known.problem}",
+        received=known.received,
+        expected=known.expected,
+        action=f"{known.action}; {hint}" if known.action else hint,
+    )
+
+
+def find_belka_error(error: BaseException | None) -> BelkaError | None:
+    """The explained error in a chain of causes, if there is one: orchestrators and Beam wrap what a component raises."""
+    while error is not None:
+        if isinstance(error, BelkaError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None

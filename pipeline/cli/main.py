@@ -1,0 +1,68 @@
+"""The `belka` command."""
+
+import logging
+import sys
+import traceback
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from components.errors import BelkaError
+from pipeline.cli import config, data, run
+
+
+class LogLevel(StrEnum):
+    """Levels of Python's logging."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+app = typer.Typer(
+    name="belka",
+    help="Machine learning on DNA-encoded libraries: raw BELKA files in; model, metrics and submission.csv out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(run.run)
+app.command()(run.step)
+app.command()(data.make_demo_data)
+app.command()(data.validate)
+app.add_typer(config.app, name="config")
+
+
+@app.callback()
+def options(
+    log_level: Annotated[LogLevel | None, typer.Option(help="Level of the log; DEBUG also prints tracebacks.")] = None,
+) -> None:
+    """Set what holds for every command."""
+    if log_level is not None:
+        logging.getLogger().setLevel(log_level.value)
+
+
+def main() -> None:
+    """Run the command line; every error ends in its exit code, with a traceback only under --log-level DEBUG."""
+    try:
+        app()
+    except BelkaError as explained:
+        cause: Exception = explained
+        error = explained
+    except Exception as unexpected:  # noqa: BLE001 - the last line of defence between a user and a traceback
+        error = BelkaError(
+            "an unexpected error: this is a defect of the program",
+            received=f"{type(unexpected).__name__}: {unexpected}",
+            action="run the same command with `belka --log-level DEBUG ...` and report what it prints",
+        )
+        cause = unexpected
+    else:
+        return
+    console = Console(stderr=True)
+    if logging.getLogger().isEnabledFor(logging.DEBUG):
+        console.print("".join(traceback.format_exception(cause)), markup=False, highlight=False, soft_wrap=True)
+    console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(error.exit_code)

@@ -1,0 +1,45 @@
+"""Options that several commands share, and how they become a configuration."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.config import Config
+from pipeline.config_files import load_config
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="YAML file; what it leaves out has its default.")]
+RawDirOption = Annotated[Path | None, typer.Option("--raw-dir", help="Folder of train and test (parquet or csv).")]
+OutputDirOption = Annotated[Path | None, typer.Option("--output-dir", help="Folder that receives every result.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override one value; may be repeated.")
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
+ResumeOption = Annotated[
+    bool,
+    typer.Option(
+        "--resume/--no-resume",
+        help="Continue: finished steps come from the cache, training from its last checkpoint. --no-resume starts over.",
+    ),
+]
+
+
+def build_config(
+    config: Path | None,
+    raw_dir: Path | None = None,
+    output_dir: Path | None = None,
+    overrides: list[str] | None = None,
+    *,
+    resume: bool = True,
+) -> Config:
+    """Load the configuration, apply the command line's own options, and make its folders absolute."""
+    values = list(overrides or [])
+    if not resume:
+        values += ["system.enable_cache=false", "training.resume=false"]
+    loaded = load_config(config, values)
+    data = loaded.data
+    folders = {
+        "raw_dir": str((raw_dir or Path(data.raw_dir)).absolute()),
+        "output_dir": str((output_dir or Path(data.output_dir)).absolute()),
+    }
+    return loaded.model_copy(update={"data": data.model_copy(update=folders)})

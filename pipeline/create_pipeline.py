@@ -1,0 +1,103 @@
+"""The pipeline: which component feeds which. It knows no platform; runners hand it to one."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+from tfx.components import BulkInferrer, Pusher, Trainer
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import bulk_inferrer_pb2, pusher_pb2, trainer_pb2
+
+from components.affinity_evaluator.component import AffinityEvaluator
+from components.data_contract import OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, Subset
+from components.molecule_transform.component import MoleculeTransform
+from components.parquet_merge.component import ParquetMerge
+from components.smiles_vocab.component import SmilesVocab
+from components.submission_writer.component import SubmissionWriter
+from pipeline import steps
+from pipeline.beam_options import beam_pipeline_args
+from pipeline.config import Config
+from trainer_module.settings import Mode, RunSettings
+
+PREPROCESSING_FN = "trainer_module.preprocessing.preprocessing_fn"
+RUN_FN = "trainer_module.run_fn.run_fn"
+# What each stage may see: labels of validation molecules and fingerprints of them stay out of training.
+TRAINING_SUBSETS: dict[Mode, tuple[Subset, ...]] = {
+    "mlm": (Subset.TRAIN, Subset.VALIDATION, Subset.TEST),
+    "fps": (Subset.TRAIN, Subset.TEST),
+    "clf": (Subset.TRAIN,),
+}
+
+
+def create_pipeline(config: Config) -> Pipeline:
+    """Connect the components.
+
+    Args:
+        config: The configuration; `data.raw_fingerprint` is part of the cache key of everything downstream.
+
+    Returns:
+        The pipeline, without a metadata store: the runner sets the one of its platform.
+    """
+    data, system, targets, code = config.data, config.system, ",".join(config.data.targets), version("belka")
+    merge = ParquetMerge(
+        raw_dir=data.raw_dir, raw_fingerprint=data.raw_fingerprint or "", targets=targets, seed=system.seed, use_extra_data=int(data.use_extra_data),
+        validation_block_share=data.validation_block_share, validation_shared_share=data.validation_shared_share,
+        max_rejected_share=data.max_rejected_share, rows_per_shard=data.rows_per_shard, memory_limit_gb=system.memory_limit_gb,
+        n_workers=system.n_workers, spill_dir=system.spill_dir or "", code_version=code,
+    ).with_id(steps.PARQUET_MERGE)  # fmt: skip
+    molecules = merge.outputs["molecules"]
+    vocab = SmilesVocab(molecules=molecules, n_workers=system.n_workers, code_version=code).with_id(steps.SMILES_VOCAB)
+    transform = MoleculeTransform(
+        molecules=molecules, vocabulary=vocab.outputs["vocabulary"], preprocessing_fn=PREPROCESSING_FN,
+        ecfp_size=data.ecfp_size, ecfp_radius=data.ecfp_radius, ecfp_chirality=data.ecfp_chirality, compression=data.compression,
+        rows_per_shard=data.rows_per_shard, max_length=config.model.max_length, max_rejected_share=data.max_rejected_share, code_version=code,
+    ).with_id(steps.MOLECULE_TRANSFORM)  # fmt: skip
+    trainers: list[Trainer] = []
+    for mode in config.training.stages:
+        base_model = trainers[-1].outputs["model"] if trainers else None
+        trainers.append(_trainer(config, mode, transform, base_model))
+    model = trainers[-1].outputs["model"]
+    evaluator = AffinityEvaluator(
+        examples=transform.outputs["examples"], model=model, targets=targets, batch_size=config.evaluation.batch_size,
+        min_mean_average_precision=config.evaluation.min_mean_average_precision, code_version=code,
+    ).with_id(steps.AFFINITY_EVALUATOR)  # fmt: skip
+    pusher = Pusher(
+        model=model, model_blessing=evaluator.outputs["blessing"],
+        push_destination=pusher_pb2.PushDestination(filesystem={"base_directory": f"{data.output_dir}/model"}),
+    ).with_id(steps.PUSHER)  # fmt: skip
+    inferrer = BulkInferrer(
+        examples=transform.outputs["examples"], model=model,
+        data_spec=bulk_inferrer_pb2.DataSpec(example_splits=[Subset.TEST.split]),
+        model_spec=bulk_inferrer_pb2.ModelSpec(model_signature_name=[SIGNATURE_EXAMPLES]),
+        output_example_spec=_output_example_spec(),
+    ).with_id(steps.BULK_INFERRER)  # fmt: skip
+    writer = SubmissionWriter(
+        predictions=inferrer.outputs["output_examples"], molecules=molecules, rejected=transform.outputs["rejected"],
+        raw_dir=data.raw_dir, targets=targets, rejected_prediction=data.rejected_prediction, code_version=code,
+    ).with_id(steps.SUBMISSION_WRITER)  # fmt: skip
+    return Pipeline(
+        pipeline_name=config.pipeline_name,
+        pipeline_root=str(Path(data.output_dir) / "pipeline_root"),
+        components=[merge, vocab, transform, *trainers, evaluator, pusher, inferrer, writer],
+        enable_cache=system.enable_cache,
+        beam_pipeline_args=beam_pipeline_args(config),
+    )
+
+
+def _trainer(config: Config, mode: Mode, transform: MoleculeTransform, base_model: object | None) -> Trainer:
+    settings = RunSettings(
+        mode=mode, targets=config.data.targets, seed=config.system.seed, model=config.model, training=config.training.for_mode(mode),
+        ecfp_size=config.data.ecfp_size, checkpoint_root=f"{config.data.output_dir}/checkpoints",
+    )  # fmt: skip
+    return Trainer(
+        run_fn=RUN_FN, examples=transform.outputs["examples"], transform_graph=transform.outputs["transform_graph"], base_model=base_model,
+        train_args=trainer_pb2.TrainArgs(splits=[subset.split for subset in TRAINING_SUBSETS[mode]]),
+        eval_args=trainer_pb2.EvalArgs(splits=[Subset.VALIDATION.split]),
+        custom_config=settings.model_dump(mode="json"),
+    ).with_id(steps.trainer_node(mode))  # fmt: skip
+
+
+def _output_example_spec() -> bulk_inferrer_pb2.OutputExampleSpec:
+    column = bulk_inferrer_pb2.PredictOutputCol(output_key=OUTPUT_PROBABILITIES, output_column=OUTPUT_PROBABILITIES)
+    predict = bulk_inferrer_pb2.PredictOutput(output_columns=[column])
+    columns = bulk_inferrer_pb2.OutputColumnsSpec(signature_name=SIGNATURE_EXAMPLES, predict_output=predict)
+    return bulk_inferrer_pb2.OutputExampleSpec(output_columns_spec=[columns])

@@ -1,0 +1,67 @@
+"""Run the pipeline on this machine: LocalDagRunner, SQLite ML Metadata, Beam's in-process runner.
+
+`tfx pipeline create --engine local --pipeline_path pipeline/runners/local.py` takes this file as it stands; the configuration then comes
+from the file that the environment variable BELKA_CONFIG names.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tfx.orchestration import metadata
+from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+from tfx.orchestration.pipeline import Pipeline, RunOptions
+
+from components.errors import InputError
+from components.parquet_merge.raw_files import raw_fingerprint
+from pipeline.config import Config
+from pipeline.config_files import load_config_from_environment
+from pipeline.create_pipeline import create_pipeline
+
+METADATA_FILE = "metadata.db"
+
+
+def metadata_path(config: Config) -> Path:
+    """The SQLite file of ML Metadata."""
+    return config.output_dir / METADATA_FILE
+
+
+def local_pipeline(config: Config) -> Pipeline:
+    """The pipeline of a configuration with this machine's metadata store.
+
+    The content of the raw files becomes part of the configuration, so that changed data are never served from the cache.
+    """
+    fingerprint = raw_fingerprint(Path(config.data.raw_dir))
+    seen = config.model_copy(update={"data": config.data.model_copy(update={"raw_fingerprint": fingerprint})})
+    config.output_dir.mkdir(parents=True, exist_ok=True)
+    pipeline = create_pipeline(seen)
+    pipeline.metadata_connection_config = metadata.sqlite_metadata_connection_config(str(metadata_path(config)))
+    return pipeline
+
+
+def run_local(config: Config, nodes: Sequence[str] | None = None) -> None:
+    """Run the whole pipeline, or the given nodes on what earlier runs left in the output directory.
+
+    Args:
+        config: The configuration.
+        nodes: Node ids to run; None = all.
+
+    Raises:
+        InputError: A node needs the output of one that never ran here.
+    """
+    pipeline = local_pipeline(config)
+    if nodes is None:
+        LocalDagRunner().run(pipeline)
+        return
+    try:
+        LocalDagRunner().run(pipeline, run_options=RunOptions(from_nodes=nodes, to_nodes=nodes))
+    except LookupError as error:
+        raise InputError(
+            f"{', '.join(nodes)} cannot run: what an earlier step leaves is not in the output directory",
+            received=str(error),
+            expected=f"the earlier steps' results below {config.output_dir.absolute()}",
+            action="run the earlier steps first (`belka run --to ...` or one `belka step ...` after the other)",
+        ) from error
+
+
+if __name__ == "__main__":
+    LocalDagRunner().run(local_pipeline(load_config_from_environment()))

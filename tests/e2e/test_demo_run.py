@@ -1,0 +1,93 @@
+"""The whole pipeline through the command line on demo data: results, cache, steps alone."""
+
+import csv
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Demo
+
+
+def _metrics(output: Path) -> dict[str, Any]:
+    metrics: dict[str, Any] = json.loads((output / "metrics.json").read_text(encoding="utf-8"))
+    return metrics
+
+
+def test_submission_holds_exactly_the_raw_test_ids(demo: "Demo") -> None:
+    with (demo.output / "submission.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    ids = [int(row["id"]) for row in rows]
+    raw = pq.read_table(demo.raw / "test.parquet", columns=["id"])["id"].to_pylist()
+    assert ids == sorted(set(raw))
+    values = np.array([float(row["binds"]) for row in rows])
+    assert np.isfinite(values).all()
+    assert ((values >= 0) & (values <= 1)).all()
+    assert len(set(values.tolist())) > 10
+
+
+def test_every_result_is_where_the_readme_says(demo: "Demo") -> None:
+    for name in ("submission.csv", "metrics.json", "config.yaml", "rejected.parquet", "metadata.db", "pipeline_root"):
+        assert (demo.output / name).exists(), name
+    assert list((demo.output / "model").glob("*/saved_model.pb"))
+    assert list((demo.output / "logs").glob("*.log"))
+    assert "validation average precision" in demo.first.stdout
+    assert yaml.safe_load((demo.output / "config.yaml").read_text(encoding="utf-8"))["training"]["epochs"] == 1
+
+
+def test_console_stays_readable(demo: "Demo") -> None:
+    """The libraries' chatter goes to the log."""
+    assert "WARNING" not in demo.first.stdout + demo.first.stderr
+    assert len(demo.first.stdout.splitlines()) < 60
+
+
+def test_unusable_rows_are_accounted_for(demo: "Demo") -> None:
+    rejected = pq.read_table(demo.output / "rejected.parquet").to_pylist()
+    reasons = {row["reason"] for row in rejected}
+    assert any("unparsable" in reason for reason in reasons)
+    assert len(reasons) >= 3
+
+
+def test_metrics_hold_every_step_and_score(demo: "Demo") -> None:
+    metrics = _metrics(demo.output)
+    assert set(metrics) >= {"data", "examples", "evaluation", "submission", "steps"}
+    assert {"parquet-merge", "trainer-clf", "submission-writer"} <= set(metrics["steps"])
+    assert 0 < metrics["evaluation"]["mean_average_precision"] <= 1
+
+
+def test_second_run_comes_from_the_cache(demo: "Demo") -> None:
+    before = (demo.output / "submission.csv").read_bytes()
+    again = demo.run("run", *demo.arguments())
+    assert again.returncode == 0, again.stderr
+    assert {row["state"] for row in _metrics(demo.output)["steps"].values()} == {"cached"}
+    assert (demo.output / "submission.csv").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_steps_run_one_after_the_other(demo: "Demo", tmp_path: Path) -> None:
+    arguments = [*demo.arguments()[:-1], str(tmp_path / "steps")]
+    early = demo.run("step", "make_dataset", *arguments)
+    assert early.returncode == 2
+    assert "molecule-transform cannot run" in early.stderr
+    for step in ("generate_parquet", "get_vocab", "make_dataset", "train_model", "evaluate_model", "make_submission"):
+        result = demo.run("step", step, *arguments)
+        assert result.returncode == 0, f"{step}: {result.stderr}"
+    assert (tmp_path / "steps" / "submission.csv").read_bytes() == (demo.output / "submission.csv").read_bytes()
+
+
+def test_quiet_prints_nothing(demo: "Demo") -> None:
+    result = demo.run("step", "get_vocab", "--quiet", *demo.arguments())
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_missing_raw_folder_names_file_and_place(demo: "Demo", tmp_path: Path) -> None:
+    result = demo.run("run", *demo.arguments(), "--raw-dir", tmp_path / "nowhere")
+    assert result.returncode == 2
+    assert "train.parquet" in result.stderr
+    assert str(tmp_path / "nowhere") in result.stderr
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,26 @@
+"""Steps of the command line and the nodes behind them."""
+
+import re
+
+from pipeline.steps import Step, nodes_between, step_nodes
+
+
+def test_train_model_has_a_node_a_stage() -> None:
+    assert step_nodes(Step.TRAIN_MODEL, ("mlm", "fps", "clf")) == ["trainer-mlm", "trainer-fps", "trainer-clf"]
+
+
+def test_nodes_between_runs_in_the_order_of_the_flow() -> None:
+    assert nodes_between(Step.GET_VOCAB, Step.TRAIN_MODEL, ("clf",)) == [
+        "smiles-vocab",
+        "molecule-transform",
+        "trainer-clf",
+    ]
+
+
+def test_nodes_between_is_empty_when_reversed() -> None:
+    assert nodes_between(Step.MAKE_SUBMISSION, Step.GET_VOCAB, ("clf",)) == []
+
+
+def test_every_node_id_is_one_kubeflow_takes() -> None:
+    for node in nodes_between(Step.GENERATE_PARQUET, Step.MAKE_SUBMISSION, ("mlm", "fps", "clf")):
+        assert re.fullmatch(r"[a-z0-9][-a-z0-9]*", node)
