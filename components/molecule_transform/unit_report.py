@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.atomic import atomic_path
-from components.data_contract import IDS, MOLECULE_ID, REJECTED_COLUMNS, REJECTED_FILE, SMILES, Subset
+from components.data_contract import IDS, MOLECULE_ID, REJECTED_FILE, SMILES, Subset
+from components.rejections import REJECTED_SCHEMA
 
-REJECTED_SCHEMA = pa.schema([(name, pa.int64() if name in ("row", "id") else pa.string()) for name in REJECTED_COLUMNS])
 _COUNTS_KEY = b"unit_counts"
 
 
@@ -66,7 +66,7 @@ def rejected_rows(batch: pa.RecordBatch, rejected: dict[int, str], split: str) -
     """
     rows: list[dict[str, Any]] = []
     for row, reason in rejected.items():
-        ids = [value for value in batch.column(IDS)[row].as_py() or () if value is not None]
+        ids = [str(value) for value in batch.column(IDS)[row].as_py() or () if value is not None]
         description = {
             "source": split,
             "row": batch.column(MOLECULE_ID)[row].as_py(),

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.atomic import atomic_path
-from components.data_contract import BLOCKS_FILE, EXTRA_TARGET, REJECTED_COLUMNS, REJECTED_FILE, SUMMARY_FILE, Subset
+from components.data_contract import BLOCKS_FILE, EXTRA_TARGET, REJECTED_FILE, SUMMARY_FILE, Subset
 from components.errors import InputError
 from components.parquet_merge.blocks import write_blocks
 from components.parquet_merge.checks import RejectedCount, check_rejected_share, rejected_counts, rejected_rows_sql
@@ -39,10 +38,10 @@ from components.parquet_merge.records import RecordLayout
 from components.parquet_merge.shards import MergedStore, ShardTask, plan_shards
 from components.parquet_merge.summary import make_summary
 from components.parquet_merge.workspace import check_room, work_folder
+from components.rejections import REJECTED_SCHEMA
 
 logger = logging.getLogger(__name__)
 MIN_MEMORY_GB = 0.5
-REJECTED_SCHEMA = pa.schema([(name, pa.int64() if name == "row" else pa.string()) for name in REJECTED_COLUMNS])
 
 
 def merge_raw_files(

@@ -116,8 +116,8 @@ def test_refused_molecules_are_listed_with_their_test_ids(transformed: Path) -> 
     rows = pq.read_table(transformed / "rejected" / "rejected.parquet").to_pylist()
     assert [(r["source"], r["row"], r["id"], r["molecule_smiles"], r["reason"]) for r in rows] == [
         ("train", 2, None, "C1CC", "unparsable SMILES"),
-        ("test", 7, 13, "not a smiles", "unparsable SMILES"),
-        ("test", 7, 14, "not a smiles", "unparsable SMILES"),
+        ("test", 7, "13", "not a smiles", "unparsable SMILES"),
+        ("test", 7, "14", "not a smiles", "unparsable SMILES"),
     ]
     summary = json.loads((transformed / "rejected" / "transform_summary.json").read_text())
     assert summary["rejected"] == {"unparsable SMILES": 2}
