@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from components.atomic import atomic_path
-from components.data_contract import BLOCKS_FILE, EXTRA_TARGET, REJECTED_FILE, SUMMARY_FILE, Subset
+from components.data_contract import BLOCKS_FILE, REJECTED_FILE, SUMMARY_FILE, Subset
 from components.errors import InputError
 from components.parquet_merge.blocks import write_blocks
 from components.parquet_merge.checks import RejectedCount, check_rejected_share, rejected_counts, rejected_rows_sql
@@ -29,6 +29,7 @@ from components.parquet_merge.partition import (
     BATCH_ROWS,
     Partitions,
     count_partitions,
+    estimate_output_bytes,
     estimate_spill_bytes,
     mean_record_bytes,
     partition_source,
@@ -77,7 +78,7 @@ def merge_raw_files(
         rows_per_shard: Upper bound of molecules in a shard, >= 1.
         memory_limit_gb: Memory budget of the process, GB (10^9 bytes), >= 0.5.
         n_workers: Threads, >= 1.
-        spill_dir: Folder for temporary files; None = inside the temporary output folder.
+        spill_dir: Folder for temporary files; None = beside the output.
 
     Returns:
         The summary, which is also written to summary.json.
@@ -94,28 +95,30 @@ def merge_raw_files(
     }  # fmt: skip
     _check_settings(validation_block_share, validation_shared_share, rows_per_shard, memory_limit_gb, n_workers)
     started = time.monotonic()
-    with atomic_path(output_dir) as folder:
+    with work_folder(output_dir.parent) as staging, work_folder(spill_dir or staging) as work_dir:
+        folder = staging / "molecules"
         folder.mkdir()
-        with work_folder(spill_dir or output_dir.parent) as work_dir:
-            engine = open_engine(memory_limit_gb=memory_limit_gb, n_workers=n_workers, temp_dir=work_dir / "duckdb")
-            try:
-                raw = open_raw_data(
-                    engine, raw_dir, targets=targets, seed=seed, validation_block_share=validation_block_share,
-                    use_extra_data=use_extra_data and EXTRA_TARGET in targets, work_dir=work_dir,
-                )  # fmt: skip
-                run = _Run(engine, raw, work_dir, MergeRules(seed, tuple(targets), validation_shared_share), n_workers)
-                partitions, rejected = run.partition(memory_limit_gb, max_rejected_share)
-                _write_rejected(engine, raw, rejected, folder / REJECTED_FILE)
-                stores, counts = run.merge(partitions)
-            finally:
-                engine.close()
-            for _ in map_in_order(
-                ShardTask.write, plan_shards(stores, folder, rows_per_shard=rows_per_shard), n_workers=n_workers
-            ):
-                pass
+        engine = open_engine(memory_limit_gb=memory_limit_gb, n_workers=n_workers, temp_dir=work_dir / "duckdb")
+        try:
+            raw = open_raw_data(
+                engine, raw_dir, targets=targets, seed=seed, validation_block_share=validation_block_share,
+                use_extra_data=use_extra_data, work_dir=work_dir,
+            )  # fmt: skip
+            run = _Run(engine, raw, work_dir, MergeRules(seed, tuple(targets), validation_shared_share), n_workers)
+            partitions, rejected = run.partition(folder, memory_limit_gb, max_rejected_share)
+            _write_rejected(engine, raw, rejected, folder / REJECTED_FILE)
+            stores, counts = run.merge(partitions)
+        finally:
+            engine.close()
+        for _ in map_in_order(
+            ShardTask.write, plan_shards(stores, folder, rows_per_shard=rows_per_shard), n_workers=n_workers
+        ):
+            pass
         write_blocks(raw.blocks, folder / BLOCKS_FILE)
         summary = make_summary(raw, rejected, counts, settings)
         (folder / SUMMARY_FILE).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        with atomic_path(output_dir) as temporary:
+            folder.rename(temporary)
     n_molecules = sum(store.n_rows for store in stores)
     logger.info("%s molecules written in %.1f s", f"{n_molecules:,}", time.monotonic() - started)
     return summary
@@ -132,11 +135,11 @@ class _Run:
     n_workers: int
 
     def partition(
-        self, memory_limit_gb: float, max_rejected_share: float
+        self, output_folder: Path, memory_limit_gb: float, max_rejected_share: float
     ) -> tuple[dict[str, Partitions], tuple[RejectedCount, ...]]:
         """Deal out the rows of every source; fail if too many cannot be used."""
         sizes = [(table.n_rows, mean_record_bytes(self.engine, table)) for table in self.raw.tables]
-        check_room(self.work_dir, estimate_spill_bytes(sizes))
+        check_room([(self.work_dir, estimate_spill_bytes(sizes)), (output_folder, estimate_output_bytes(sizes))])
         n_bytes = sum(n_rows * mean_bytes for n_rows, mean_bytes in sizes)
         n_partitions = count_partitions(n_bytes, memory_limit_gb=memory_limit_gb, n_workers=self.n_workers)
         layout = RecordLayout(self.rules.seed, len(self.rules.targets), self.raw.blocks)

@@ -26,6 +26,8 @@ MAX_PARTITIONS = 512
 RECORD_OVERHEAD_BYTES = 40
 # Measured on shuffled BELKA-like rows, where nothing can be merged before the spill: lz4 leaves 0.46 of the bytes.
 SPILL_COMPRESSION = 0.6
+# Measured on the shards of BELKA-like molecules: zstd leaves 0.35 of a record's bytes.
+OUTPUT_COMPRESSION = 0.4
 SECONDS_BETWEEN_REPORTS = 10.0
 
 
@@ -180,6 +182,18 @@ def estimate_spill_bytes(sizes: Sequence[tuple[int, float]]) -> int:
         Bytes.
     """
     return int(SPILL_COMPRESSION * sum(n_rows * n_bytes for n_rows, n_bytes in sizes))
+
+
+def estimate_output_bytes(sizes: Sequence[tuple[int, float]]) -> int:
+    """Estimate the disk space the output takes at most, which is when each raw row is a molecule of its own.
+
+    Args:
+        sizes: Number of rows and mean bytes a record, by source.
+
+    Returns:
+        Bytes.
+    """
+    return int(OUTPUT_COMPRESSION * sum(n_rows * n_bytes for n_rows, n_bytes in sizes))
 
 
 def _batches(engine: Any, sql: str) -> Iterator[pa.RecordBatch]:

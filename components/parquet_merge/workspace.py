@@ -3,7 +3,7 @@
 import fcntl
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,24 +39,28 @@ def work_folder(parent: Path) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def check_room(work_dir: Path, needed: int) -> None:
-    """Check that a disk has room before hours of work.
+def check_room(needs: Sequence[tuple[Path, int]]) -> None:
+    """Check that the disks have room before hours of work.
 
     Args:
-        work_dir: Folder on the disk.
-        needed: Bytes that will be written at most.
+        needs: Existing folders and the bytes that will be written into each at most; folders on one disk share its room.
 
     Raises:
-        InputError: If there is less.
+        InputError: If a disk has less.
     """
-    free = shutil.disk_usage(work_dir).free
-    if free < needed:
-        raise InputError(
-            "There is not enough room for temporary files.",
-            received=f"{free / 1e9:.2f} GB free at {work_dir.parent}",
-            expected=f"about {needed / 1e9:.2f} GB",
-            action="Free some space, or point system.spill_dir at a larger disk.",
-        )
+    by_disk: dict[int, list[tuple[Path, int]]] = {}
+    for folder, n_bytes in needs:
+        by_disk.setdefault(folder.stat().st_dev, []).append((folder, n_bytes))
+    for entries in by_disk.values():
+        needed, folder = sum(n_bytes for _, n_bytes in entries), entries[0][0]
+        free = shutil.disk_usage(folder).free
+        if free < needed:
+            raise InputError(
+                "There is not enough room for temporary files and the output.",
+                received=f"{free / 1e9:.2f} GB free on the disk of {folder.parent}",
+                expected=f"about {needed / 1e9:.2f} GB",
+                action="Free some space, or point system.spill_dir at a larger disk.",
+            )
 
 
 def _remove_if_abandoned(folder: Path) -> None:

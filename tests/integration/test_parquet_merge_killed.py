@@ -42,16 +42,16 @@ def test_killed_merge_starts_again(tmp_path: Path) -> None:
     command = [sys.executable, "-c", MERGE, str(raw_dir), str(parent / "out")]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
     deadline = time.monotonic() + 60
-    while not list(parent.glob(".belka-merge-*/partitions/train-*.arrow")):
+    while not list(parent.glob(".belka-merge-*/.belka-merge-*/partitions/train-*.arrow")):
         assert time.monotonic() < deadline
         assert process.poll() is None, "the merge ended before it could be killed"
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (parent / "out").exists()
-    assert list(parent.glob(".belka-merge-*"))
+    assert list(parent.iterdir()), "the killed merge left its temporary files"
     subprocess.run(command, cwd=Path(__file__).parents[2], check=True)
-    assert not list(parent.glob(".belka-merge-*"))
+    assert [path.name for path in parent.iterdir()] == ["out"]
     molecules = pq.read_table(parent / "out" / "Split-train", columns=["smiles", "binds"])
     assert len(set(molecules["smiles"].to_pylist())) == molecules.num_rows == N_MOLECULES
     for smiles, binds in zip(molecules["smiles"].to_pylist(), molecules["binds"].to_pylist(), strict=True):

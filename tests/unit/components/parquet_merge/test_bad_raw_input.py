@@ -292,7 +292,7 @@ def test_unusable_targets(merge: Merge, raw_dir: Path, targets: list[str]) -> No
 def test_spill_disk_without_room(merge: Merge, raw_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merge_module, "estimate_spill_bytes", lambda _sizes: 10**18)
     message = refused(merge, raw_dir)
-    assert "There is not enough room for temporary files." in message
+    assert "There is not enough room for temporary files and the output." in message
     assert "expected: about 1000000000.00 GB" in message
 
 
