@@ -14,10 +14,11 @@ from components.data_contract import (
     SIGNATURE_EXAMPLES,
     SIGNATURE_SMILES,
 )
-from trainer_module.input_pipeline.parsing import ECFP_BYTES, parse_examples
+from trainer_module.input_pipeline.parsing import parse_examples, unpack_bytes
 from trainer_module.model import Belka
 from trainer_module.preprocessing import RAW_SMILES_FEATURE, SmilesTokenizer
 from trainer_module.saved_model import StoredModel, save_model
+from trainer_module.serving import predict
 
 INPUT_EXAMPLES: Final = "examples"
 
@@ -29,7 +30,7 @@ def export_model(stored: StoredModel, transform_graph_dir: Path, folder: Path) -
     - `serving_default`: `examples`, string [batch], serialized Examples as MoleculeTransform writes them.
     - `smiles`: `smiles`, string [batch], raw SMILES with or without [Dy]; with `model.ecfp_branch` also `ecfp`, string [batch], the
       fingerprints as `numpy.packbits` packs them.
-    Both return `probabilities`, float32: [batch, n_targets] in clf, [batch, 2048] in fps, [batch, length, vocab_size] in mlm.
+    Both return `probabilities`, float32: [batch, n_targets] in clf, [batch, ecfp_size] in fps, [batch, length, vocab_size] in mlm.
 
     Args:
         stored: Model, vocabulary, targets.
@@ -58,19 +59,15 @@ def export_model(stored: StoredModel, transform_graph_dir: Path, folder: Path) -
     save_model(folder, StoredModel(model, stored.vocabulary, stored.targets))
 
 
-def _predict(model: Belka, inputs: dict[str, Any]) -> dict[str, Any]:
-    return {OUTPUT_PROBABILITIES: model(inputs, training=False)}
-
-
 def _examples_function(model: Belka) -> Callable[[Any], dict[str, Any]]:
     def predict_examples(examples: Any) -> dict[str, Any]:
         features = parse_examples(
             examples,
             vocab_size=model.arguments["vocab_size"],
             max_length=model.arguments["max_length"],
-            with_ecfp=model.uses_ecfp,
+            ecfp_size=model.ecfp_size if model.uses_ecfp else 0,
         )
-        return _predict(model, {**features, FEATURE_TOKENS: _cut(features[FEATURE_TOKENS])})
+        return {OUTPUT_PROBABILITIES: predict(model, features)}
 
     return predict_examples
 
@@ -79,19 +76,13 @@ def _smiles_function(model: Belka, tokenizer: SmilesTokenizer) -> Callable[..., 
     max_length: int = model.arguments["max_length"]
 
     def tokens_of(smiles: Any) -> Any:
-        return _cut(tf.cast(tokenizer(smiles)[:, :max_length].to_tensor(), tf.int32))
+        return tf.cast(tokenizer(smiles)[:, :max_length].to_tensor(), tf.int32)
 
     def predict_smiles(smiles: Any) -> dict[str, Any]:
-        return _predict(model, {FEATURE_TOKENS: tokens_of(smiles)})
+        return {OUTPUT_PROBABILITIES: predict(model, {FEATURE_TOKENS: tokens_of(smiles)})}
 
     def predict_smiles_and_ecfp(smiles: Any, ecfp: Any) -> dict[str, Any]:
-        packed = tf.reshape(tf.io.decode_raw(ecfp, tf.uint8), [-1, ECFP_BYTES])
-        return _predict(model, {FEATURE_TOKENS: tokens_of(smiles), FEATURE_ECFP: packed})
+        inputs = {FEATURE_TOKENS: tokens_of(smiles), FEATURE_ECFP: unpack_bytes(ecfp, model.ecfp_size)}
+        return {OUTPUT_PROBABILITIES: predict(model, inputs)}
 
     return predict_smiles_and_ecfp if model.uses_ecfp else predict_smiles
-
-
-def _cut(tokens: Any) -> Any:
-    """Cut the padding all molecules of the batch share; at least one position stays."""
-    longest = tf.reduce_max(tf.reduce_sum(tf.cast(tokens != 0, tf.int32), axis=1))
-    return tokens[:, : tf.maximum(longest, 1)]

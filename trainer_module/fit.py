@@ -17,7 +17,7 @@ from trainer_module.model import Belka
 from trainer_module.progress import ProgressLog
 from trainer_module.settings import RunSettings, TrainingSettings
 from trainer_module.step import Steps
-from trainer_module.validation import check_validation, validate
+from trainer_module.validation import Validator
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,8 @@ class Fit:
         self._spec = spec
         self._store = store
         self._log_dir = log_dir
-        self._eval_batches = validation_batches(eval_files, spec, seed=run.seed).take(settings.validation_steps)
+        eval_batches = validation_batches(eval_files, spec, seed=run.seed).take(settings.validation_steps)
+        self._validator = Validator(steps, eval_batches, mode=run.mode, targets=run.targets)
         self._progress = Progress(epoch=run.initial_epoch or 0)
         self._pending: tuple[int, Any] | None = None
         self._batches_per_pass = 0
@@ -125,7 +126,7 @@ class Fit:
 
     def _monitor(self) -> tuple[str, Literal["min", "max"]]:
         """Return the score to follow and its direction, falling back to the loss where the score cannot exist."""
-        scorable = check_validation(self._eval_batches, self._run.mode)
+        scorable = self._validator.can_score()
         wanted = self._settings.monitor
         if wanted == "auto":
             wanted = "val_average_precision" if self._run.mode == "clf" else "val_loss"
@@ -184,7 +185,7 @@ class Fit:
             "step": progress.step,
             "loss": progress.loss_sum / max(progress.loss_count, 1),
             "learning_rate": float(self._model.optimizer.learning_rate),
-            **self._scores(),
+            **self._validator.scores(),
         }
         progress.loss_sum, progress.loss_count = 0.0, 0
         progress.history.append(scores)
@@ -195,9 +196,6 @@ class Fit:
         self._write_history()
         text = ", ".join(f"{name} {value:.4g}" for name, value in scores.items() if name not in {"epoch", "step"})
         logger.info("%s epoch %d step %d: %s%s", self._run.mode, scores["epoch"], progress.step, text, " (best)" * best)
-
-    def _scores(self) -> dict[str, float]:
-        return validate(self._steps, self._eval_batches, mode=self._run.mode, targets=self._run.targets)
 
     def _settle_pending(self) -> None:
         """Look at the loss of the batch before, which has been computed by now, so that the device need not wait.

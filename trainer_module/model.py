@@ -10,7 +10,7 @@ from trainer_module.layers.encoder import Encoder
 from trainer_module.layers.seeded_dropout import SeededDropout
 from trainer_module.layers.seeds import fold_in
 from trainer_module.layers.unpack_bits import UnpackBits
-from trainer_module.settings import ECFP_BITS, Mode, ModelSettings
+from trainer_module.settings import DEFAULT_ECFP_SIZE, Mode, ModelSettings
 
 _HEAD_SEED = 1_000_000
 
@@ -20,7 +20,7 @@ class Belka(keras.Model):
     """Pre-norm transformer encoder over SMILES tokens with one of three heads.
 
     - `mlm`: the vocabulary's probabilities at each position, [batch, length, vocab_size].
-    - `fps`: the probability of each ECFP bit, [batch, 2048], from the mean over the molecule's tokens.
+    - `fps`: the probability of each ECFP bit, [batch, ecfp_size], from the mean over the molecule's tokens.
     - `clf`: the probability of binding each target, [batch, n_targets], from the same mean; with `ecfp_branch`, the logits of a
       linear or one-hidden-layer model on the ECFP bits are added (wide and deep).
 
@@ -31,6 +31,7 @@ class Belka(keras.Model):
         mode: Which head.
         vocab_size: Rows of the embedding table.
         n_targets: Proteins; used by the mode clf only.
+        ecfp_size: Bits of the fingerprint; used by the mode fps and by the branch.
         depth: Width of the token representation.
         num_heads: Attention heads of each layer, each `depth` wide.
         num_layers: Encoder layers.
@@ -51,6 +52,7 @@ class Belka(keras.Model):
         mode: Mode,
         vocab_size: int,
         n_targets: int = 3,
+        ecfp_size: int = DEFAULT_ECFP_SIZE,
         depth: int = 32,
         num_heads: int = 8,
         num_layers: int = 4,
@@ -69,6 +71,7 @@ class Belka(keras.Model):
             "mode": mode,
             "vocab_size": vocab_size,
             "n_targets": n_targets,
+            "ecfp_size": ecfp_size,
             "depth": depth,
             "num_heads": num_heads,
             "num_layers": num_layers,
@@ -82,6 +85,7 @@ class Belka(keras.Model):
             "ecfp_l2": ecfp_l2,
         }
         self.mode = mode
+        self.ecfp_size = ecfp_size
         self.depth = depth
         self.uses_ecfp = mode == "clf" and ecfp_branch
         policy = self.dtype_policy
@@ -97,7 +101,7 @@ class Belka(keras.Model):
             dtype=policy,
             name="encoder",
         )
-        units = {"mlm": vocab_size, "fps": ECFP_BITS, "clf": n_targets}[mode]
+        units = {"mlm": vocab_size, "fps": ecfp_size, "clf": n_targets}[mode]
         self.head = keras.layers.Dense(units, dtype="float32", name="head")
         if self.uses_ecfp:
             penalty = keras.regularizers.L2(ecfp_l2)
@@ -118,7 +122,7 @@ class Belka(keras.Model):
         self.encoder.build((None, None))
         self.head.build((None, self.depth))
         if self.uses_ecfp:
-            width = ECFP_BITS
+            width = self.ecfp_size
             if self.wide_hidden is not None:
                 self.wide_hidden.build((None, width))
                 width = self.wide_hidden.units
@@ -130,7 +134,7 @@ class Belka(keras.Model):
 
         Args:
             inputs: `tokens`: integer [batch, length], PAD (0) after the last token; with `ecfp_branch` also `ecfp`: uint8
-                [batch, 256], the bits as `numpy.packbits` packs them.
+                [batch, ecfp_size / 8], the bits as `numpy.packbits` packs them.
             training: Whether to drop.
             seed: uint32 [2]; needed while training.
 
@@ -162,7 +166,13 @@ class Belka(keras.Model):
 
 
 def build_model(
-    settings: ModelSettings, mode: Mode, vocab_size: int, n_targets: int, precision: str = "float32"
+    settings: ModelSettings,
+    mode: Mode,
+    *,
+    vocab_size: int,
+    n_targets: int,
+    ecfp_size: int = DEFAULT_ECFP_SIZE,
+    precision: str = "float32",
 ) -> Belka:
     """Make a model with new weights.
 
@@ -171,12 +181,30 @@ def build_model(
         mode: Which head.
         vocab_size: Size of the vocabulary, already checked against `settings.vocab_size`.
         n_targets: Number of proteins.
+        ecfp_size: Bits of the fingerprint.
         precision: Keras dtype policy.
 
     Returns:
         The built model.
     """
-    arguments = {**settings.model_dump(), "vocab_size": vocab_size}
-    model = Belka(mode=mode, n_targets=n_targets, **arguments, dtype=precision, name="belka")
+    model = Belka(
+        mode=mode,
+        vocab_size=vocab_size,
+        n_targets=n_targets,
+        ecfp_size=ecfp_size,
+        depth=settings.depth,
+        num_heads=settings.num_heads,
+        num_layers=settings.num_layers,
+        dropout_rate=settings.dropout_rate,
+        activation=settings.activation,
+        max_length=settings.max_length,
+        attention_dropout=settings.attention_dropout,
+        ecfp_branch=settings.ecfp_branch,
+        ecfp_hidden=settings.ecfp_hidden,
+        ecfp_dropout=settings.ecfp_dropout,
+        ecfp_l2=settings.ecfp_l2,
+        dtype=precision,
+        name="belka",
+    )
     model.build()
     return model

@@ -16,7 +16,7 @@ from components.errors import InputError
 Mode = Literal["mlm", "fps", "clf"]
 MODES: Final[tuple[Mode, ...]] = ("mlm", "fps", "clf")
 Monitor = Literal["auto", "val_average_precision", "val_loss"]
-ECFP_BITS: Final = 2048
+DEFAULT_ECFP_SIZE: Final = 2048
 
 
 class _Settings(BaseModel):
@@ -211,6 +211,13 @@ class RunSettings(_Settings):
         default=DEFAULT_TARGETS, min_length=1, strict=False, description="Proteins, in the order of the label vector."
     )
     seed: int = Field(default=42, ge=0, lt=2**31, description="Seed of weights, order, masks and dropout.")
+    ecfp_size: int = Field(
+        default=DEFAULT_ECFP_SIZE,
+        ge=8,
+        multiple_of=8,
+        json_schema_extra={"unit": "bits"},
+        description="Bits of the Examples' ECFP.",
+    )
     model: ModelSettings = Field(default=ModelSettings(), description="Architecture.")
     training: TrainingSettings = Field(default=TrainingSettings(), description="How it is trained.")
     checkpoint_root: str | None = Field(

@@ -75,9 +75,10 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
         model = build_model(
             run.model,
             run.mode,
-            _embedding_rows(run, data.vocabulary),
-            len(run.targets),
-            choose_precision(settings.precision, strategy),
+            vocab_size=_embedding_rows(run, data.vocabulary),
+            n_targets=len(run.targets),
+            ecfp_size=run.ecfp_size,
+            precision=choose_precision(settings.precision, strategy),
         )
         if data.start_from is not None:
             warm_start(model, data.vocabulary, data.start_from)
@@ -94,7 +95,7 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
         boundaries=settings.bucket_boundaries,
         masking_rate=settings.masking_rate,
         buffer_size=settings.buffer_size,
-        with_ecfp=model.uses_ecfp,
+        ecfp_size=run.ecfp_size if run.mode == "fps" or model.uses_ecfp else 0,
     )
     on_cpu = any("CPU" in device for device in strategy.extended.worker_devices)
     steps = Steps(

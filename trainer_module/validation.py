@@ -17,7 +17,7 @@ from trainer_module.step import Steps
 
 @dataclass
 class Predictions:
-    """Labels and predictions of the molecules validated; empty but in the mode clf.
+    """Labels and predictions of the molecules validated.
 
     Attributes:
         labels: int32 [n, n_targets].
@@ -54,66 +54,70 @@ def average_precisions(predictions: Predictions, targets: Sequence[str]) -> dict
     return {"val_average_precision": float(np.mean(overall)), **scores} if overall else {}
 
 
-def check_validation(batches: Any, mode: Mode) -> bool:
-    """Look at the labels of the validation split before any hour of training is spent.
-
-    Args:
-        batches: Dataset of `validation_batches`.
-        mode: Stage of training.
-
-    Returns:
-        Whether average precision exists: some target has known labels of both classes (clf only).
-
-    Raises:
-        InputError: If the split is empty or, in clf, holds no label.
-    """
-    molecules, classes = 0, set[tuple[int, int]]()
-    for _, labels, row_weight, _ in batches:
-        molecules += int(np.sum(row_weight))
-        if mode != "clf":
-            break
-        known = labels.numpy()
-        classes |= {(target, int(code)) for target in range(known.shape[1]) for code in np.unique(known[:, target])}
-    classes = {(target, code) for target, code in classes if code != LABEL_UNKNOWN}
-    action = "Hold out more labelled building blocks or molecules for validation."
-    expected = "labelled molecules: the learning rate, early stopping and the best weights follow them"
-    if not molecules:
-        problem = "The validation split is empty."
-        raise InputError(problem, received="0 molecules", expected=expected, action=action)
-    if mode == "clf" and not classes:
-        problem = "No molecule of the validation split has a label."
-        raise InputError(problem, received=f"{molecules} molecules", expected=expected, action=action)
-    return any((target, 1 - label) in classes for target, label in classes)
-
-
-def validate(steps: Steps, batches: Any, *, mode: Mode, targets: Sequence[str]) -> dict[str, float]:
-    """Run the model over the validation split.
+class Validator:
+    """Validate a model again and again on one split.
 
     Args:
         steps: Compiled steps.
         batches: Dataset of `validation_batches`.
         mode: Stage of training.
         targets: Names of the targets (clf).
-
-    Returns:
-        `val_loss`: the mean over batches, weighted by their molecules; in clf also `average_precisions` and `val_masked_auc`.
     """
-    total, rows = 0.0, 0
-    kept: list[tuple[Any, Any, Any]] = []
-    for inputs, labels, row_weight, groups in batches:
-        loss, predictions = steps.validate(inputs, labels, row_weight)
-        real = row_weight.numpy() > 0
-        total += float(loss) * int(real.sum())
-        rows += int(real.sum())
-        if mode == "clf":
-            kept.append((labels.numpy()[real], predictions.numpy()[real], groups.numpy()[real]))
-    scores = {"val_loss": total / rows}
-    if mode == "clf":
-        scores |= _classification_scores(Predictions(*map(np.concatenate, zip(*kept, strict=True))), targets)
-    return scores
 
+    def __init__(self, steps: Steps, batches: Any, *, mode: Mode, targets: Sequence[str]) -> None:
+        self._steps = steps
+        self._batches = batches
+        self._mode = mode
+        self._targets = targets
+        self._metric = MaskedAUC(num_labels=len(targets))
 
-def _classification_scores(predictions: Predictions, targets: Sequence[str]) -> dict[str, float]:
-    metric = MaskedAUC(num_labels=len(targets))
-    metric.update_state(predictions.labels, predictions.scores)
-    return {**average_precisions(predictions, targets), "val_masked_auc": float(metric.result())}
+    def can_score(self) -> bool:
+        """Look at the labels before any hour of training is spent.
+
+        Returns:
+            Whether average precision exists: some target has known labels of both classes (clf only).
+
+        Raises:
+            InputError: If the split is empty or, in clf, holds no label.
+        """
+        molecules, classes = 0, set[tuple[int, int]]()
+        for _, labels, row_weight, _ in self._batches:
+            molecules += int(np.sum(row_weight))
+            if self._mode != "clf":
+                break
+            known = labels.numpy()
+            classes |= {(target, int(code)) for target in range(known.shape[1]) for code in np.unique(known[:, target])}
+        classes = {(target, code) for target, code in classes if code != LABEL_UNKNOWN}
+        action = "Hold out more labelled building blocks or molecules for validation."
+        expected = "labelled molecules: the learning rate, early stopping and the best weights follow them"
+        if not molecules:
+            problem = "The validation split is empty."
+            raise InputError(problem, received="0 molecules", expected=expected, action=action)
+        if self._mode == "clf" and not classes:
+            problem = "No molecule of the validation split has a label."
+            raise InputError(problem, received=f"{molecules} molecules", expected=expected, action=action)
+        return any((target, 1 - label) in classes for target, label in classes)
+
+    def scores(self) -> dict[str, float]:
+        """Run the model over the split.
+
+        Returns:
+            `val_loss`: the mean over batches, weighted by their molecules; in clf also `average_precisions` and
+            `val_masked_auc`.
+        """
+        total, rows = 0.0, 0
+        kept: list[tuple[Any, Any, Any]] = []
+        self._metric.reset_state()
+        for inputs, labels, row_weight, groups in self._batches:
+            loss, predictions = self._steps.validate(inputs, labels, row_weight)
+            real = row_weight.numpy() > 0
+            total += float(loss) * int(real.sum())
+            rows += int(real.sum())
+            if self._mode == "clf":
+                self._metric.update_state(labels, predictions)
+                kept.append((labels.numpy()[real], predictions.numpy()[real], groups.numpy()[real]))
+        scores = {"val_loss": total / rows}
+        if self._mode == "clf":
+            predicted = Predictions(*map(np.concatenate, zip(*kept, strict=True)))
+            scores |= average_precisions(predicted, self._targets) | {"val_masked_auc": float(self._metric.result())}
+        return scores

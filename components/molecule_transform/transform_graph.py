@@ -16,6 +16,7 @@ from tensorflow_transform.tf_metadata.dataset_metadata import DatasetMetadata
 from tensorflow_transform.tf_metadata.schema_utils import schema_from_feature_spec
 
 from components.atomic import atomic_path
+from components.data_contract import VOCAB_FILE
 from components.errors import InputError
 from components.molecule_transform.local_pipeline import local_pipeline
 
@@ -25,7 +26,7 @@ PreprocessingFn = Callable[..., dict[str, Any]]
 
 
 def write_transform_graph(output_dir: Path, *, preprocessing_fn: str, vocabulary: Sequence[str]) -> None:
-    """Trace the preprocessing and save it, in the layout of tensorflow_transform.TFTransformOutput.
+    """Trace the preprocessing and save it, in the layout of tensorflow_transform.TFTransformOutput, with vocab.txt beside.
 
     The graph is a function of the code and the vocabulary alone, so no data is read and this always runs in process.
 
@@ -47,17 +48,15 @@ def write_transform_graph(output_dir: Path, *, preprocessing_fn: str, vocabulary
             action="Compute such statistics in a component of their own and pass them in.",
         )
     metadata = DatasetMetadata(schema_from_feature_spec({"smiles": tf.io.FixedLenFeature([], tf.string)}))
-    with (
-        tempfile.TemporaryDirectory(prefix="transform-graph-") as scratch,
-        atomic_path(output_dir) as temporary,
-        local_pipeline() as pipeline,
-        tft_beam.Context(temp_dir=scratch),
-    ):
-        no_rows = pipeline | "NoRows" >> beam.Create([], reshuffle=False)
-        transform_fn = (no_rows, metadata) | tft_beam.AnalyzeDataset(function)
-        _ = transform_fn | tft_beam.WriteTransformFn(str(temporary))
-        raw_metadata = str(temporary / tft.TFTransformOutput.RAW_METADATA_DIR)
-        _ = metadata | tft_beam.WriteMetadata(raw_metadata, pipeline=pipeline)
+    with tempfile.TemporaryDirectory(prefix="transform-graph-") as scratch, atomic_path(output_dir) as temporary:
+        with local_pipeline() as pipeline, tft_beam.Context(temp_dir=scratch):
+            no_rows = pipeline | "NoRows" >> beam.Create([], reshuffle=False)
+            transform_fn = (no_rows, metadata) | tft_beam.AnalyzeDataset(function)
+            _ = transform_fn | tft_beam.WriteTransformFn(str(temporary))
+            raw_metadata = str(temporary / tft.TFTransformOutput.RAW_METADATA_DIR)
+            _ = metadata | tft_beam.WriteMetadata(raw_metadata, pipeline=pipeline)
+        # The trainer has no channel for the vocabulary; the graph it belongs to carries it.
+        (temporary / VOCAB_FILE).write_bytes("".join(f"{token}\n" for token in vocabulary).encode())
     _LOGGER.info("transform graph written to %s", output_dir)
 
 

@@ -1,6 +1,6 @@
 """Serialized Examples to arrays, a batch at a time."""
 
-from typing import Any, Final
+from typing import Any
 
 import tensorflow as tf
 
@@ -12,9 +12,6 @@ from components.data_contract import (
     LABEL_NEGATIVE,
     LABEL_UNKNOWN,
 )
-from trainer_module.settings import ECFP_BITS
-
-ECFP_BYTES: Final = ECFP_BITS // 8
 
 
 def parse_examples(
@@ -23,7 +20,7 @@ def parse_examples(
     vocab_size: int,
     max_length: int,
     n_targets: int = 0,
-    with_ecfp: bool = False,
+    ecfp_size: int = 0,
     with_group: bool = False,
 ) -> dict[str, Any]:
     """Parse Examples.
@@ -33,12 +30,12 @@ def parse_examples(
         vocab_size: Token ids must be below it.
         max_length: Longer molecules are cut here.
         n_targets: Width of the label vector; 0 leaves the labels out.
-        with_ecfp: Whether to read the fingerprint.
+        ecfp_size: Bits of the fingerprint; 0 leaves it out.
         with_group: Whether to read the split group.
 
     Returns:
         `tokens`: int32 [batch, max_length], PAD after the last; and as asked `binds`: int32 [batch, n_targets], `ecfp`: uint8
-        [batch, 256] (packed bits), `split_group`: int32 [batch].
+        [batch, ecfp_size / 8] (packed bits), `split_group`: int32 [batch].
 
     Raises:
         tf.errors.InvalidArgumentError: When run, if a token id or a label is out of range, or a feature is missing.
@@ -46,7 +43,7 @@ def parse_examples(
     spec: dict[str, Any] = {FEATURE_TOKENS: tf.io.RaggedFeature(tf.int64)}
     if n_targets:
         spec[FEATURE_BINDS] = tf.io.FixedLenFeature([n_targets], tf.int64)
-    if with_ecfp:
+    if ecfp_size:
         spec[FEATURE_ECFP] = tf.io.FixedLenFeature([], tf.string)
     if with_group:
         spec[FEATURE_SPLIT_GROUP] = tf.io.FixedLenFeature([], tf.int64)
@@ -68,8 +65,22 @@ def parse_examples(
         ]
         with tf.control_dependencies(checks):
             features[FEATURE_BINDS] = tf.cast(binds, tf.int32)
-    if with_ecfp:
-        features[FEATURE_ECFP] = tf.reshape(tf.io.decode_raw(parsed[FEATURE_ECFP], tf.uint8), [-1, ECFP_BYTES])
+    if ecfp_size:
+        features[FEATURE_ECFP] = unpack_bytes(parsed[FEATURE_ECFP], ecfp_size)
     if with_group:
         features[FEATURE_SPLIT_GROUP] = tf.cast(parsed[FEATURE_SPLIT_GROUP], tf.int32)
     return features
+
+
+def unpack_bytes(packed: Any, ecfp_size: int) -> Any:
+    """Turn packed fingerprints, string [batch], into their bytes, uint8 [batch, ecfp_size / 8].
+
+    Raises:
+        tf.errors.InvalidArgumentError: When run, if a fingerprint has another size.
+    """
+    size = ecfp_size // 8
+    check = tf.debugging.assert_equal(
+        tf.strings.length(packed), size, message=f"A fingerprint has not {ecfp_size} bits"
+    )
+    with tf.control_dependencies([check]):
+        return tf.ensure_shape(tf.reshape(tf.io.decode_raw(packed, tf.uint8), [-1, size]), [None, size])

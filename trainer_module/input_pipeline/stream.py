@@ -37,7 +37,7 @@ class BatchSpec:
         boundaries: Padded lengths below `max_length`.
         masking_rate: Share of positions hidden (mlm).
         buffer_size: Most molecules in the shuffle buffer.
-        with_ecfp: Whether clf needs the fingerprint as an input.
+        ecfp_size: Bits of the fingerprint; 0 if the stage does not read it.
     """
 
     mode: Mode
@@ -48,7 +48,7 @@ class BatchSpec:
     boundaries: tuple[int, ...]
     masking_rate: float
     buffer_size: int
-    with_ecfp: bool
+    ecfp_size: int
 
 
 def training_batches(files: Sequence[str], spec: BatchSpec, *, seed: int, pass_index: int) -> Any:
@@ -62,7 +62,7 @@ def training_batches(files: Sequence[str], spec: BatchSpec, *, seed: int, pass_i
 
     Returns:
         Dataset of `(inputs, labels, row_weight)`; inputs: `tokens` int32 [batch, length], with
-        the branch also `ecfp` uint8 [batch, 256]; labels: mlm int32 [batch, length, 2], fps float32 [batch, 2048], clf int32
+        the branch also `ecfp` uint8 [batch, ecfp_size / 8]; labels: mlm int32 [batch, length, 2], fps float32 [batch, ecfp_size], clf int32
         [batch, n_targets]; weights: float32 [batch].
     """
     order = sorted(files)
@@ -103,7 +103,7 @@ def _batches(files: Sequence[str], spec: BatchSpec, *, seed: tuple[int, int], sh
             vocab_size=spec.vocab_size,
             max_length=spec.max_length,
             n_targets=spec.n_targets if spec.mode == "clf" else 0,
-            with_ecfp=spec.mode == "fps" or spec.with_ecfp,
+            ecfp_size=spec.ecfp_size,
             with_group=not shuffle,
         )
 
@@ -147,8 +147,8 @@ def _with_labels(features: dict[str, Any], spec: BatchSpec, mask_seed: Any) -> t
     """Split a batch into inputs, labels and row weights.
 
     Returns:
-        Inputs: `tokens` int32 [batch, length], with the branch also `ecfp` uint8 [batch, 256]. Labels: mlm int32 [batch,
-        length, 2], fps float32 [batch, 2048], clf int32 [batch, n_targets] (2 = unknown, in filling rows too). Weights:
+        Inputs: `tokens` int32 [batch, length], with the branch also `ecfp` uint8 [batch, ecfp_size / 8]. Labels: mlm int32 [batch,
+        length, 2], fps float32 [batch, ecfp_size], clf int32 [batch, n_targets] (2 = unknown, in filling rows too). Weights:
         float32 [batch].
     """
     tokens, weight = features[FEATURE_TOKENS], features[ROW_WEIGHT]
@@ -158,6 +158,6 @@ def _with_labels(features: dict[str, Any], spec: BatchSpec, mask_seed: Any) -> t
     if spec.mode == "fps":
         return {FEATURE_TOKENS: tokens}, UnpackBits(dtype="float32")(features[FEATURE_ECFP]), weight
     inputs = {FEATURE_TOKENS: tokens}
-    if spec.with_ecfp:
+    if spec.ecfp_size:
         inputs[FEATURE_ECFP] = features[FEATURE_ECFP]
     return inputs, tf.where(weight[:, None] > 0, features[FEATURE_BINDS], LABEL_UNKNOWN), weight

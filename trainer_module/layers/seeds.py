@@ -57,5 +57,6 @@ def keep_mask(shape: tuple[int, ...], rate: float, seed: Any) -> Any:
     size = 1
     for length in shape:
         size *= length
+    seed = fold_in(seed, 0)  # else seeds that differ in a bit would give masks that resemble each other
     counter = ops.reshape(ops.cast(ops.arange(size, dtype="int32"), "uint32"), shape) + seed[0]
     return _mix(counter, seed[1]) >= _uint(round(rate * _WORD))

@@ -17,9 +17,8 @@ from components.data_contract import (
     FEATURE_TOKENS,
     MASK_TOKEN,
     PAD_TOKEN,
-    VOCAB_FILE,
 )
-from trainer_module.settings import ECFP_BITS
+from trainer_module.settings import DEFAULT_ECFP_SIZE
 from trainer_module.training import TrainingData
 
 _FRAGMENTS = (
@@ -103,7 +102,7 @@ def make_molecules(number: int, *, seed: int = 0) -> Molecules:
     generator = np.random.default_rng(seed)
     parts = list(product(range(len(_FRAGMENTS)), repeat=3))
     chosen = [parts[index] for index in generator.choice(len(parts), number, replace=False)]
-    bits_of = generator.random((len(_FRAGMENTS), ECFP_BITS)) < 0.01
+    bits_of = generator.random((len(_FRAGMENTS), DEFAULT_ECFP_SIZE)) < 0.01
     ecfp = np.array([bits_of[list(part)].any(axis=0) for part in chosen]).astype(np.uint8)
     binds = generator.choice([0, 1, 2], size=(number, 3), p=[0.6, 0.3, 0.1])
     smiles = ["".join(_FRAGMENTS[index] for index in part) for part in chosen]
@@ -136,5 +135,4 @@ def transform_graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_transform_graph(
         folder, preprocessing_fn="trainer_module.preprocessing.preprocessing_fn", vocabulary=VOCABULARY
     )
-    (folder / VOCAB_FILE).write_text("".join(f"{token}\n" for token in VOCABULARY), encoding="utf-8")
     return folder
