@@ -1,14 +1,17 @@
 """The pipeline: which component feeds which. It knows no platform; runners hand it to one."""
 
+import json
 from importlib.metadata import version
 from pathlib import Path
 
 from tfx.components import BulkInferrer, Pusher, Trainer
+from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import bulk_inferrer_pb2, pusher_pb2, trainer_pb2
 
 from components.affinity_evaluator.component import AffinityEvaluator
 from components.data_contract import OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, Subset
+from components.model_pusher.executor import ChampionPusherExecutor
 from components.molecule_transform.component import MoleculeTransform
 from components.parquet_merge.component import ParquetMerge
 from components.smiles_vocab.component import SmilesVocab
@@ -56,13 +59,17 @@ def create_pipeline(config: Config) -> Pipeline:
         base_model = trainers[-1].outputs["model"] if trainers else None
         trainers.append(_trainer(config, mode, transform, base_model))
     model = trainers[-1].outputs["model"]
+    models_dir, gate = f"{data.output_dir}/model", config.evaluation
     evaluator = AffinityEvaluator(
-        examples=transform.outputs["examples"], model=model, targets=targets, batch_size=config.evaluation.batch_size,
-        min_mean_average_precision=config.evaluation.min_mean_average_precision, code_version=code,
+        examples=transform.outputs["examples"], molecules=molecules, model=model, targets=targets, batch_size=gate.batch_size,
+        champion_dir=models_dir, seed=system.seed, min_mean_average_precision=gate.min_mean_average_precision,
+        slice_floors=json.dumps(gate.slice_floors, sort_keys=True), max_slice_regression=gate.max_slice_regression,
+        bootstrap_samples=gate.bootstrap_samples, confidence=gate.confidence, code_version=code,
     ).with_id(steps.AFFINITY_EVALUATOR)  # fmt: skip
     pusher = Pusher(
         model=model, model_blessing=evaluator.outputs["blessing"],
-        push_destination=pusher_pb2.PushDestination(filesystem={"base_directory": f"{data.output_dir}/model"}),
+        push_destination=pusher_pb2.PushDestination(filesystem={"base_directory": models_dir}),
+        custom_executor_spec=ExecutorClassSpec(ChampionPusherExecutor),
     ).with_id(steps.PUSHER)  # fmt: skip
     inferrer = BulkInferrer(
         examples=transform.outputs["examples"], model=model,

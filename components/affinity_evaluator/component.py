@@ -1,5 +1,6 @@
 """The TFX component AffinityEvaluator."""
 
+import json
 from pathlib import Path
 
 from tfx.components.evaluator import constants
@@ -8,34 +9,55 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation
 from tfx.utils import path_utils
 
-from components.affinity_evaluator.evaluation import evaluate_model
-from components.affinity_evaluator.gate import Verdict
+from components.affinity_evaluator.bootstrap import BootstrapSettings
+from components.affinity_evaluator.comparison import ChampionSource
+from components.affinity_evaluator.evaluation import Evaluation, evaluate_model
+from components.affinity_evaluator.gate import GateSettings
+from components.artifact_types import Molecules
 from components.atomic import atomic_path
 from components.data_contract import Subset
+from components.model_pusher.executor import CHAMPION_PROPERTY
 
 
 @component
 def AffinityEvaluator(  # noqa: N802, PLR0917 - TFX names a component after its function, and takes no keyword-only arguments
     examples: InputArtifact[Examples],
+    molecules: InputArtifact[Molecules],
     model: InputArtifact[Model],
     evaluation: OutputArtifact[ModelEvaluation],
     blessing: OutputArtifact[ModelBlessing],
     targets: Parameter[str],
     batch_size: Parameter[int],
+    champion_dir: Parameter[str],
+    seed: Parameter[int],
     min_mean_average_precision: Parameter[float] = 0.0,
+    slice_floors: Parameter[str] = "{}",
+    max_slice_regression: Parameter[float] = 0.05,
+    bootstrap_samples: Parameter[int] = 1000,
+    confidence: Parameter[float] = 0.95,
     code_version: Parameter[str] = "",
 ) -> None:
-    """Measure a model on the validation split and bless it when it holds the floors.
+    """Measure a model on the validation split and bless it when it holds the floors and beats the model in production.
+
+    The model in production is found when the component runs and is no part of the cache key: the same model on the same data keeps
+    its verdict. Should another model go into production between the verdict and the push, the Pusher notices.
 
     Args:
         examples: From MoleculeTransform, with the split `validation`.
+        molecules: From ParquetMerge: the SMILES of the Examples, for a champion of another vocabulary.
         model: From the Trainer.
-        evaluation: Receives `evaluation.json` and `predictions.parquet`.
+        evaluation: Receives `evaluation.json`, `predictions.parquet` and, with a champion, `champion_predictions.parquet`.
         blessing: Receives the empty file `BLESSED` or `NOT_BLESSED` and the custom properties of TFX's Evaluator, so that the
             standard Pusher understands it.
         targets: Target names, separated by commas, in the order of the Examples.
         batch_size: Examples scored at a time.
+        champion_dir: Folder of the pushed models, where champion.json names the one in production.
+        seed: Seed of the bootstrap.
         min_mean_average_precision: Floor of the mean average precision, from 0 to 1.
+        slice_floors: JSON object: `<target>/<split group>` -> least average precision.
+        max_slice_regression: Average precision a slice may lose against the champion, from 0 to 1.
+        bootstrap_samples: Number of bootstrap resamples.
+        confidence: Confidence of the intervals, between 0 and 1.
         code_version: Changes when the code does, so that cached results of older code are not used.
     """
     del code_version
@@ -46,17 +68,24 @@ def AffinityEvaluator(  # noqa: N802, PLR0917 - TFX names a component after its 
         Path(evaluation.uri),
         targets=targets.split(","),
         batch_size=batch_size,
-        min_mean_average_precision=min_mean_average_precision,
+        gate=GateSettings(min_mean_average_precision, json.loads(slice_floors), max_slice_regression),
+        bootstrap=BootstrapSettings(bootstrap_samples, confidence, seed),
+        champion=ChampionSource(Path(champion_dir), Path(molecules.uri)),
     )
     blessing.set_string_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri)
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
-    _bless(blessing, result.verdict)
+    _bless(blessing, result, champion_dir)
 
 
-def _bless(blessing: ModelBlessing, verdict: Verdict) -> None:
+def _bless(blessing: ModelBlessing, result: Evaluation, champion_dir: str) -> None:
+    verdict, champion = result.verdict, result.champion
     name = constants.BLESSED_FILE_NAME if verdict.blessed else constants.NOT_BLESSED_FILE_NAME
     value = constants.BLESSED_VALUE if verdict.blessed else constants.NOT_BLESSED_VALUE
     with atomic_path(Path(blessing.uri) / name) as temporary:
         temporary.touch()
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, value)
     blessing.set_string_custom_property(constants.ARTIFACT_PROPERTY_BLESSING_MESSAGE_KEY, " ".join(verdict.reasons))
+    blessing.set_string_custom_property(CHAMPION_PROPERTY, champion.digest if champion else "")
+    if champion:
+        uri = str(Path(champion_dir) / champion.version)
+        blessing.set_string_custom_property(constants.ARTIFACT_PROPERTY_BASELINE_MODEL_URI_KEY, uri)

@@ -2,20 +2,17 @@
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
-
-from components import data_contract as dc
-from components.affinity_evaluator.gate import Verdict, judge
+from components.affinity_evaluator.bootstrap import BootstrapSettings, Interval
+from components.affinity_evaluator.comparison import ChampionSource, compare_with_champion
+from components.affinity_evaluator.gate import ChampionComparison, GateSettings, Verdict, judge
+from components.affinity_evaluator.measurement import measure_predictions
 from components.affinity_evaluator.scoring import score_examples
-from components.affinity_evaluator.slices import SliceMetrics, known, mean_average_precision, slice_metrics
+from components.affinity_evaluator.slices import SliceMetrics
 from components.atomic import atomic_path
 from components.errors import InputError
 
@@ -32,15 +29,21 @@ class Evaluation:
     Args:
         molecules: Molecules scored, those without a known label included.
         mean_average_precision: Plain mean over the slices that exist; None when there is none.
+        mean_interval: Its bootstrap interval.
         slices: One entry a (target, split group), existing or not.
-        min_mean_average_precision: The floor that was applied.
+        champion: The model in production on the same data; None when no model was pushed yet.
+        gate: The floors that were applied.
+        bootstrap: How intervals were computed.
         verdict: Whether the model may be pushed.
     """
 
     molecules: int
     mean_average_precision: float | None
+    mean_interval: Interval | None
     slices: tuple[SliceMetrics, ...]
-    min_mean_average_precision: float
+    champion: ChampionComparison | None
+    gate: GateSettings
+    bootstrap: BootstrapSettings
     verdict: Verdict
 
 
@@ -51,9 +54,11 @@ def evaluate_model(
     *,
     targets: Sequence[str],
     batch_size: int,
-    min_mean_average_precision: float = 0.0,
+    gate: GateSettings | None = None,
+    bootstrap: BootstrapSettings | None = None,
+    champion: ChampionSource | None = None,
 ) -> Evaluation:
-    """Score held-out Examples with an exported model and measure it as the competition does.
+    """Score held-out Examples with an exported model, measure it as the competition does, and judge it.
 
     Average precision and ROC AUC of every (target, split group) by scikit-learn; a pair of unknown label counts nowhere. Memory:
     one batch while scoring, then about 6 bytes a molecule while measuring one target.
@@ -64,93 +69,17 @@ def evaluate_model(
         output_dir: Folder for predictions.parquet (molecule_id, split_group, binds, probabilities) and evaluation.json.
         targets: Target names, in the order of the Examples' labels.
         batch_size: Examples scored at a time, at least 1.
-        min_mean_average_precision: Floor of the mean below which the model is not blessed, from 0 to 1.
+        gate: Floors; None = the defaults.
+        bootstrap: How intervals are computed; None = the defaults.
+        champion: Where the model in production is; None = judge by the floors alone.
 
     Returns:
         The evaluation, as written.
 
     Raises:
-        InputError: `batch_size` or the floor is out of range.
+        InputError: A setting is out of range, or champion.json is damaged.
         BelkaError: The model or the Examples cannot be used.
     """
-    _check_settings(batch_size, min_mean_average_precision)
-    predictions_file = output_dir / PREDICTIONS_FILE
-    score_examples(model_dir, examples_files, predictions_file, n_targets=len(targets), batch_size=batch_size)
-    evaluation = measure_predictions(
-        predictions_file, targets=targets, min_mean_average_precision=min_mean_average_precision
-    )
-    with atomic_path(output_dir / EVALUATION_FILE) as temporary:
-        temporary.write_text(json.dumps(asdict(evaluation), indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    for reason in evaluation.verdict.reasons:
-        _LOG.warning("The model is not blessed: %s", reason)
-    return evaluation
-
-
-def measure_predictions(
-    predictions_file: Path, *, targets: Sequence[str], min_mean_average_precision: float
-) -> Evaluation:
-    """Measure predictions that `score_examples` wrote.
-
-    Args:
-        predictions_file: predictions.parquet.
-        targets: Target names, in the order of its columns.
-        min_mean_average_precision: Floor of the mean, from 0 to 1.
-
-    Returns:
-        The evaluation.
-    """
-    slices: list[SliceMetrics] = []
-    unusable = 0
-    for index, target in enumerate(targets):
-        labels, probabilities, groups, unusable_of_target = _target_columns(predictions_file, index)
-        unusable += unusable_of_target
-        for group in dc.SplitGroup:
-            inside = groups == group
-            slices.append(slice_metrics(target, group.label, labels[inside], probabilities[inside]))
-    mean = mean_average_precision(slices)
-    return Evaluation(
-        molecules=pq.read_metadata(predictions_file).num_rows,
-        mean_average_precision=mean,
-        slices=tuple(slices),
-        min_mean_average_precision=min_mean_average_precision,
-        verdict=judge(
-            slices,
-            mean,
-            unusable_predictions=unusable,
-            min_mean_average_precision=min_mean_average_precision,
-        ),
-    )
-
-
-def _target_columns(
-    predictions_file: Path, index: int
-) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.int8], int]:
-    """Labels, probabilities and split groups where the label is known; the number of unusable predictions of all molecules."""
-    kept: list[tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.int8]]] = [
-        (np.empty(0, np.int8), np.empty(0, np.float32), np.empty(0, np.int8))  # concatenation wants at least one part
-    ]
-    unusable = 0
-    for labels, probabilities, groups in _row_groups(predictions_file, index):
-        unusable += int(np.count_nonzero(~((probabilities >= 0) & (probabilities <= 1))))
-        counts = known(labels)
-        kept.append((labels[counts], probabilities[counts], groups[counts]))
-    all_labels, all_probabilities, all_groups = zip(*kept, strict=True)
-    return np.concatenate(all_labels), np.concatenate(all_probabilities), np.concatenate(all_groups), unusable
-
-
-def _row_groups(
-    predictions_file: Path, index: int
-) -> Iterator[tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.int8]]]:
-    with pq.ParquetFile(predictions_file) as file:
-        for batch in file.iter_batches():
-            labels, probabilities = (
-                pc.list_flatten(batch.column(name)).to_numpy().reshape(batch.num_rows, -1)[:, index]
-                for name in (dc.BINDS, dc.OUTPUT_PROBABILITIES)
-            )
-            yield labels, probabilities, batch.column(dc.SPLIT_GROUP).to_numpy()
-
-
-def _check_settings(batch_size: int, min_mean_average_precision: float) -> None:
     if batch_size < 1:
         raise InputError(
             "The evaluation's batch size is too small.",
@@ -158,10 +87,34 @@ def _check_settings(batch_size: int, min_mean_average_precision: float) -> None:
             expected="at least 1",
             action="Set evaluation.batch_size to 1 or more.",
         )
-    if not 0.0 <= min_mean_average_precision <= 1.0:
-        raise InputError(
-            "The floor of the mean average precision is out of range.",
-            received=str(min_mean_average_precision),
-            expected="a number from 0 to 1",
-            action="Set evaluation.min_mean_average_precision to a number from 0 to 1.",
+    gate, bootstrap = gate or GateSettings(), bootstrap or BootstrapSettings()
+    predictions_file = output_dir / PREDICTIONS_FILE
+    score_examples(model_dir, examples_files, predictions_file, n_targets=len(targets), batch_size=batch_size)
+    measured = measure_predictions(predictions_file, targets=targets, bootstrap=bootstrap)
+    compared = None
+    if champion is not None:
+        compared = compare_with_champion(
+            champion,
+            model_dir,
+            measured,
+            examples_files,
+            predictions_file,
+            targets=targets,
+            batch_size=batch_size,
+            bootstrap=bootstrap,
         )
+    evaluation = Evaluation(
+        molecules=measured.molecules,
+        mean_average_precision=measured.mean_average_precision,
+        mean_interval=measured.mean_interval,
+        slices=measured.slices,
+        champion=compared,
+        gate=gate,
+        bootstrap=bootstrap,
+        verdict=judge(measured, compared, gate),
+    )
+    with atomic_path(output_dir / EVALUATION_FILE) as temporary:
+        temporary.write_text(json.dumps(asdict(evaluation), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    for reason in evaluation.verdict.reasons:
+        _LOG.warning("The model is not blessed: %s", reason)
+    return evaluation

@@ -1,9 +1,64 @@
 """Whether a model may go into production, and why not."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from components.affinity_evaluator.measurement import Measurement
 from components.affinity_evaluator.slices import SliceMetrics
+from components.errors import InputError
+
+
+@dataclass(frozen=True)
+class GateSettings:
+    """What a model must reach.
+
+    Args:
+        min_mean_average_precision: Floor of the mean, from 0 to 1; a mean equal to it passes.
+        slice_floors: `<target>/<split group>` -> least average precision; a slice that does not exist fails its floor.
+        max_slice_regression: Average precision a slice may lose against the champion, from 0 to 1.
+    """
+
+    min_mean_average_precision: float = 0.0
+    slice_floors: Mapping[str, float] = field(default_factory=dict)
+    max_slice_regression: float = 0.05
+
+    def __post_init__(self) -> None:
+        values = {
+            "min_mean_average_precision": self.min_mean_average_precision,
+            "max_slice_regression": self.max_slice_regression,
+            **{f"slice_floors[{name}]": floor for name, floor in self.slice_floors.items()},
+        }
+        for key, value in values.items():
+            if not 0.0 <= value <= 1.0:
+                raise InputError(
+                    "A floor of the evaluation is out of range.",
+                    received=f"{key} = {value}",
+                    expected="a number from 0 to 1",
+                    action=f"Set evaluation.{key} to a number from 0 to 1.",
+                )
+
+
+@dataclass(frozen=True)
+class ChampionComparison:
+    """The model in production on the same data.
+
+    Args:
+        version: Folder of its pushed version.
+        digest: Digest of its files.
+        same_model: Whether it is the very model that is judged.
+        problem: Why it could not be measured; empty when it was.
+        scored_by: Signature that scored it; empty when it was not scored anew.
+        mean_average_precision: Its mean; None when it could not be measured.
+        slices: Its metrics of every slice; empty when it could not be measured.
+    """
+
+    version: str
+    digest: str
+    same_model: bool = False
+    problem: str = ""
+    scored_by: str = ""
+    mean_average_precision: float | None = None
+    slices: tuple[SliceMetrics, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -19,32 +74,81 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def judge(
-    slices: Sequence[SliceMetrics],
-    mean: float | None,
-    *,
-    unusable_predictions: int,
-    min_mean_average_precision: float,
-) -> Verdict:
-    """Check a model against absolute floors.
+def judge(measured: Measurement, champion: ChampionComparison | None, settings: GateSettings) -> Verdict:
+    """Check a model against absolute floors and against the model in production.
+
+    Against the champion it must be better on the mean and must not lose more than `max_slice_regression` on any slice; a tie keeps
+    the champion. A champion that cannot be measured lets nothing through: the gate would otherwise open by accident. The champion
+    itself, judged again, faces the floors alone.
 
     Args:
-        slices: Metrics of every slice.
-        mean: Mean average precision over the slices that exist; None when there is none.
-        unusable_predictions: Predictions that are not finite or outside [0, 1], of known and unknown labels alike.
-        min_mean_average_precision: Floor of the mean, from 0 to 1; a mean equal to it passes.
+        measured: The model on the validation data.
+        champion: The model in production; None when there is none.
+        settings: The floors.
 
     Returns:
-        The verdict. A model that could not be measured is not blessed, whatever the floor.
+        The verdict. A model that could not be measured is not blessed, whatever the floors.
+
+    Raises:
+        InputError: A floor names a slice that cannot exist.
     """
-    reasons: list[str] = []
-    if unusable_predictions:
-        reasons.append(f"{unusable_predictions} predictions are not finite numbers from 0 to 1.")
-    if mean is None:
-        absent = "; ".join(f"{s.target} {s.split_group}: {s.reason}" for s in slices)
-        reasons.append(f"The model could not be measured: {absent}.")
-    elif mean < min_mean_average_precision:
-        reasons.append(
-            f"The mean average precision {mean:.4f} is below the floor min_mean_average_precision {min_mean_average_precision}."
-        )
+    reasons = list(_below_floors(measured, settings))
+    if champion is not None and not champion.same_model:
+        reasons += _not_better(measured, champion, settings)
     return Verdict(blessed=not reasons, reasons=tuple(reasons))
+
+
+def _below_floors(measured: Measurement, settings: GateSettings) -> list[str]:
+    reasons: list[str] = []
+    if measured.unusable_predictions:
+        reasons.append(f"{measured.unusable_predictions} predictions are not finite numbers from 0 to 1.")
+    mean, floor = measured.mean_average_precision, settings.min_mean_average_precision
+    if mean is None:
+        absent = "; ".join(f"{s.target} {s.split_group}: {s.reason}" for s in measured.slices)
+        reasons.append(f"The model could not be measured: {absent}.")
+    elif mean < floor:
+        reasons.append(f"The mean average precision {mean:.4f} is below the floor min_mean_average_precision {floor}.")
+    slices = {s.name: s for s in measured.slices}
+    for name, least in settings.slice_floors.items():
+        if name not in slices:
+            raise InputError(
+                "A floor names a slice that does not exist.",
+                received=f"evaluation.slice_floors: {name}",
+                expected=f"one of {', '.join(slices)}",
+                action="Correct the name.",
+            )
+        value, reason = slices[name].average_precision, slices[name].reason
+        if value is None:
+            reasons.append(f"{name} has the floor {least} but could not be measured: {reason}.")
+        elif value < least:
+            reasons.append(f"The average precision {value:.4f} of {name} is below its floor {least}.")
+    return reasons
+
+
+def _not_better(measured: Measurement, champion: ChampionComparison, settings: GateSettings) -> list[str]:
+    if champion.problem:
+        return [f"The model in production, version {champion.version}, cannot be compared: {champion.problem}"]
+    reasons: list[str] = []
+    mean, to_beat = measured.mean_average_precision, champion.mean_average_precision
+    if mean is not None and to_beat is not None and mean <= to_beat:
+        word = "equals" if mean == to_beat else "is below"
+        reasons.append(
+            f"The mean average precision {mean:.4f} {word} the {to_beat:.4f} of the model in production, version {champion.version}."
+        )
+    allowed = settings.max_slice_regression
+    for name, value, before in _pairs(measured.slices, champion.slices):
+        if value < before - allowed:
+            reasons.append(
+                f"{name} loses {before - value:.4f} average precision ({before:.4f} to {value:.4f}) against the model in production; "
+                f"max_slice_regression allows {allowed}."
+            )
+    return reasons
+
+
+def _pairs(slices: Sequence[SliceMetrics], before: Sequence[SliceMetrics]) -> list[tuple[str, float, float]]:
+    champion = {s.name: s.average_precision for s in before}
+    return [
+        (s.name, s.average_precision, value)
+        for s in slices
+        if s.average_precision is not None and (value := champion.get(s.name)) is not None
+    ]

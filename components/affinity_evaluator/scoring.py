@@ -1,17 +1,22 @@
 """Score Examples with an exported model, the way BulkInferrer and a server do, and keep the predictions beside the labels."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from components import data_contract as dc
 from components.atomic import atomic_path
 from components.errors import BelkaError
+
+Predict = Callable[[Any], NDArray[np.float32]]
 
 _ROWS_PER_GROUP: Final = 131_072
 
@@ -34,6 +39,75 @@ def predictions_schema(n_targets: int) -> pa.Schema:
     return pa.schema(fields)
 
 
+class PredictionsWriter:
+    """Writes predictions.parquet; the file appears whole when the `with` block ends without an error, or not at all.
+
+    Args:
+        path: The file.
+        n_targets: Number of targets.
+    """
+
+    def __init__(self, path: Path, n_targets: int) -> None:
+        self._path, self._n_targets = path, n_targets
+        self._schema = predictions_schema(n_targets)
+        self._waiting: list[pa.RecordBatch] = []
+        self._stack = ExitStack()
+        self.n_rows = 0
+
+    def __enter__(self) -> Self:
+        temporary = self._stack.enter_context(atomic_path(self._path))
+        self._writer = self._stack.enter_context(pq.ParquetWriter(temporary, self._schema))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._flush()
+        self._stack.__exit__(kind, error, trace)
+
+    def write(
+        self,
+        molecule_ids: NDArray[np.int64],
+        split_groups: NDArray[np.int8],
+        labels: NDArray[np.int8],
+        probabilities: NDArray[np.float32],
+    ) -> None:
+        """Add molecules.
+
+        Args:
+            molecule_ids: int64 [n].
+            split_groups: int8 [n].
+            labels: int8 [n * n_targets], one molecule after the other.
+            probabilities: float32 [n, n_targets].
+
+        Raises:
+            BelkaError: The probabilities have another shape.
+        """
+        expected = (molecule_ids.size, self._n_targets)
+        if probabilities.shape != expected:
+            raise BelkaError(
+                "The model predicts for another number of targets.",
+                received=f"probabilities of shape {probabilities.shape}",
+                expected=f"shape {expected}: molecules x targets",
+                action="Train the model again with the same data.targets.",
+            )
+        arrays: list[pa.Array[Any]] = [
+            pa.array(molecule_ids),
+            pa.array(split_groups),
+            pa.FixedSizeListArray.from_arrays(pa.array(labels), self._n_targets),
+            pa.FixedSizeListArray.from_arrays(pa.array(probabilities.ravel()), self._n_targets),
+        ]
+        self._waiting.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
+        self.n_rows += molecule_ids.size
+        if sum(batch.num_rows for batch in self._waiting) >= _ROWS_PER_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._writer.write_table(pa.Table.from_batches(self._waiting, schema=self._schema))
+        self._waiting.clear()
+
+
 def score_examples(
     model_dir: Path, examples_files: Sequence[Path], predictions_file: Path, *, n_targets: int, batch_size: int
 ) -> None:
@@ -49,20 +123,30 @@ def score_examples(
     Raises:
         BelkaError: The model cannot be loaded, has another signature or another number of targets, or Examples are damaged.
     """
-    signature = _load_signature(model_dir)
-    schema = predictions_schema(n_targets)
-    with atomic_path(predictions_file) as temporary, pq.ParquetWriter(temporary, schema) as writer:
-        waiting: list[pa.RecordBatch] = []
+    predict = load_signature(model_dir, dc.SIGNATURE_EXAMPLES)
+    with PredictionsWriter(predictions_file, n_targets) as writer:
         for serialized, columns in _batches(examples_files, n_targets, batch_size):
-            probabilities = _predict(signature, serialized, n_targets, model_dir)
-            waiting.append(_record_batch(columns, probabilities, schema))
-            if sum(batch.num_rows for batch in waiting) >= _ROWS_PER_GROUP:
-                writer.write_table(pa.Table.from_batches(waiting))
-                waiting.clear()
-        writer.write_table(pa.Table.from_batches(waiting, schema=schema))
+            writer.write(
+                columns[dc.FEATURE_MOLECULE_ID].numpy(),
+                columns[dc.FEATURE_SPLIT_GROUP].numpy().astype(np.int8),
+                columns[dc.FEATURE_BINDS].numpy().astype(np.int8).ravel(),
+                predict(serialized),
+            )
 
 
-def _load_signature(model_dir: Path) -> Any:
+def load_signature(model_dir: Path, name: str) -> Predict:
+    """Load one signature that takes a batch of strings and returns probabilities.
+
+    Args:
+        model_dir: SavedModel.
+        name: Name of the signature.
+
+    Returns:
+        A function from a string tensor [batch] to float32 [batch, n_targets].
+
+    Raises:
+        BelkaError: The model cannot be loaded or has no such signature.
+    """
     try:
         # The loaded object must outlive its signature, which holds its variables by weak references only.
         loaded = tf.saved_model.load(str(model_dir))
@@ -73,25 +157,28 @@ def _load_signature(model_dir: Path) -> Any:
             expected="a SavedModel written by the trainer",
             action="Run the training step again.",
         ) from error
-    signature = loaded.signatures.get(dc.SIGNATURE_EXAMPLES)
-    if signature is None or dc.OUTPUT_PROBABILITIES not in signature.structured_outputs:
+    signature = loaded.signatures.get(name)
+    arguments = [] if signature is None else list(signature.structured_input_signature[1])
+    if signature is None or dc.OUTPUT_PROBABILITIES not in signature.structured_outputs or len(arguments) != 1:
         raise BelkaError(
-            "The model has no usable signature for Examples.",
+            f"The model has no usable signature {name!r}.",
             received=f"{model_dir} with {_describe(loaded.signatures)}",
-            expected=f"{dc.SIGNATURE_EXAMPLES!r} with the output {dc.OUTPUT_PROBABILITIES!r}",
+            expected=f"{name!r} with one input and the output {dc.OUTPUT_PROBABILITIES!r}",
             action="Export the model of the stage clf; those of mlm and fps predict no affinities.",
         )
-    (argument,) = signature.structured_input_signature[1]
 
-    def predict(serialized: tf.Tensor) -> tf.Tensor:
-        return loaded.signatures[dc.SIGNATURE_EXAMPLES](**{argument: serialized})[dc.OUTPUT_PROBABILITIES]
+    def predict(values: Any) -> NDArray[np.float32]:
+        outputs = loaded.signatures[name](**{arguments[0]: values})
+        return np.asarray(outputs[dc.OUTPUT_PROBABILITIES].numpy(), dtype=np.float32)
 
     return predict
 
 
 def _describe(signatures: Any) -> str:
     return "; ".join(
-        f"{name} -> {', '.join(sorted(signatures[name].structured_outputs))}" for name in sorted(signatures)
+        f"{name}({', '.join(sorted(signatures[name].structured_input_signature[1]))}) -> "
+        f"{', '.join(sorted(signatures[name].structured_outputs))}"
+        for name in sorted(signatures)
     )
 
 
@@ -116,30 +203,3 @@ def _batches(
                 expected=f"whole Examples with {', '.join(features)}, {n_targets} labels each",
                 action="Run the step make_dataset again; check that data.targets is what it was run with.",
             ) from error
-
-
-def _predict(signature: Any, serialized: tf.Tensor, n_targets: int, model_dir: Path) -> np.ndarray[Any, Any]:
-    probabilities = np.asarray(signature(serialized).numpy(), dtype=np.float32)
-    expected = (int(serialized.shape[0]), n_targets)
-    if probabilities.shape != expected:
-        raise BelkaError(
-            "The model predicts for another number of targets.",
-            received=f"{model_dir}: probabilities of shape {probabilities.shape}",
-            expected=f"shape {expected}: molecules x targets",
-            action="Train the model again with the same data.targets.",
-        )
-    return probabilities
-
-
-def _record_batch(
-    columns: dict[str, tf.Tensor], probabilities: np.ndarray[Any, Any], schema: pa.Schema
-) -> pa.RecordBatch:
-    n_targets = probabilities.shape[1]
-    binds = columns[dc.FEATURE_BINDS].numpy().astype(np.int8)
-    arrays: list[pa.Array[Any]] = [
-        pa.array(columns[dc.FEATURE_MOLECULE_ID].numpy()),
-        pa.array(columns[dc.FEATURE_SPLIT_GROUP].numpy().astype(np.int8)),
-        pa.FixedSizeListArray.from_arrays(pa.array(binds.ravel()), n_targets),
-        pa.FixedSizeListArray.from_arrays(pa.array(probabilities.ravel()), n_targets),
-    ]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)

@@ -1,13 +1,60 @@
-"""Ranking metrics of one target in one split group, and their mean as the competition defines it."""
+"""Metrics of one target in one split group, and their mean as the competition defines it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from components import data_contract as dc
+from components.affinity_evaluator.bootstrap import (
+    BootstrapSettings,
+    Interval,
+    Samples,
+    resample_brier,
+    resample_ranking,
+    resample_shares,
+)
+from components.affinity_evaluator.calibration import CalibrationBin, calibration_bins
+from components.affinity_evaluator.ranking import RankedCells, top_size
+
+ENRICHMENT_SHARES: Final = (0.001, 0.005, 0.01)
+
+
+@dataclass(frozen=True)
+class Enrichment:
+    """How much richer in positives the best-ranked share is than the slice.
+
+    Args:
+        share: Part of the ranking.
+        molecules: Molecules in it.
+        factor: Share of positives among them over the share among all.
+    """
+
+    share: float
+    molecules: int
+    factor: float
+
+
+@dataclass(frozen=True)
+class SliceIntervals:
+    """Bootstrap intervals; None where no resample has the metric.
+
+    Args:
+        average_precision: Of the average precision.
+        roc_auc: Of the area under the ROC curve.
+        enrichment: Of each entry of `SliceMetrics.enrichment`.
+        brier: Of the Brier score.
+        calibration: Of the observed share of each calibration bin.
+    """
+
+    average_precision: Interval | None
+    roc_auc: Interval | None
+    enrichment: tuple[Interval | None, ...]
+    brier: Interval | None
+    calibration: tuple[Interval | None, ...]
 
 
 @dataclass(frozen=True)
@@ -23,6 +70,10 @@ class SliceMetrics:
         average_precision: scikit-learn's average precision; None when the slice does not exist.
         roc_auc: Area under the ROC curve; None when the slice does not exist.
         reason: Why the slice does not exist; empty when it does.
+        enrichment: At 0.1, 0.5 and 1 % of the slice; empty when the slice does not exist.
+        brier: Mean squared error of the probabilities; None when they are not probabilities or the slice does not exist.
+        calibration: Observed against predicted frequency; empty where `brier` is None.
+        intervals: Bootstrap intervals; None when the slice does not exist or none were asked for.
     """
 
     target: str
@@ -33,12 +84,21 @@ class SliceMetrics:
     average_precision: float | None
     roc_auc: float | None
     reason: str
+    enrichment: tuple[Enrichment, ...] = ()
+    brier: float | None = None
+    calibration: tuple[CalibrationBin, ...] = ()
+    intervals: SliceIntervals | None = None
+
+    @property
+    def name(self) -> str:
+        """How settings and messages call the slice: `<target>/<split group>`."""
+        return f"{self.target}/{self.split_group}"
 
 
 def slice_metrics(
     target: str, split_group: str, labels: NDArray[np.int8], probabilities: NDArray[np.float32]
 ) -> SliceMetrics:
-    """Compute the metrics of one slice.
+    """Compute the metrics of one slice, without intervals.
 
     A slice exists when it has a positive and a negative and all its predictions are finite. One that does not says so in words:
     its metrics are neither 0 nor NaN and enter no mean.
@@ -56,7 +116,7 @@ def slice_metrics(
     """
     n, positives = len(labels), int(labels.sum(dtype=np.int64))
     reason = _why_absent(n, positives, int(np.count_nonzero(~np.isfinite(probabilities))))
-    return SliceMetrics(
+    plain = SliceMetrics(
         target=target,
         split_group=split_group,
         n=n,
@@ -66,6 +126,59 @@ def slice_metrics(
         roc_auc=None if reason else float(roc_auc_score(labels, probabilities)),
         reason=reason,
     )
+    if reason:
+        return plain
+    cells = RankedCells.from_predictions(labels, probabilities)
+    calibrated = _are_probabilities(probabilities)
+    return replace(
+        plain,
+        enrichment=tuple(
+            Enrichment(share, top_size(n, share), float(cells.enrichment(share))) for share in ENRICHMENT_SHARES
+        ),
+        brier=float(brier_score_loss(labels, probabilities)) if calibrated else None,
+        calibration=calibration_bins(labels, probabilities) if calibrated else (),
+    )
+
+
+def add_intervals(
+    metrics: SliceMetrics,
+    labels: NDArray[np.int8],
+    probabilities: NDArray[np.float32],
+    settings: BootstrapSettings,
+    *stream: int,
+) -> tuple[SliceMetrics, Samples | None]:
+    """Add bootstrap intervals to the metrics of a slice.
+
+    Args:
+        metrics: From `slice_metrics` for the same labels and probabilities.
+        labels: int8 [n] of 0 and 1.
+        probabilities: float32 [n].
+        settings: Number of resamples, confidence, seed.
+        stream: Numbers that name the slice, so that its intervals depend on no other slice.
+
+    Returns:
+        The metrics, and the average precision of every resample, float64 [settings.samples]; None when the slice does not exist.
+    """
+    if metrics.reason:
+        return metrics, None
+    generator, count = settings.generator(*stream), settings.samples
+    ranking = resample_ranking(RankedCells.from_predictions(labels, probabilities), ENRICHMENT_SHARES, count, generator)
+    brier: Interval | None = None
+    observed: tuple[Interval | None, ...] = ()
+    if metrics.brier is not None:
+        errors = np.square(probabilities.astype(np.float64) - labels)
+        brier = settings.interval(resample_brier(errors, count, generator))
+        bins = metrics.calibration
+        shares = resample_shares(np.array([b.positives for b in bins]), np.array([b.n for b in bins]), count, generator)
+        observed = tuple(settings.interval(share) for share in shares)
+    intervals = SliceIntervals(
+        average_precision=settings.interval(ranking.average_precision),
+        roc_auc=settings.interval(ranking.roc_auc),
+        enrichment=tuple(settings.interval(factor) for factor in ranking.enrichment),
+        brier=brier,
+        calibration=observed,
+    )
+    return replace(metrics, intervals=intervals), ranking.average_precision
 
 
 def mean_average_precision(slices: Sequence[SliceMetrics]) -> float | None:
@@ -91,6 +204,10 @@ def known(labels: NDArray[np.int8]) -> NDArray[np.bool_]:
         bool [n].
     """
     return np.not_equal(labels, dc.LABEL_UNKNOWN)
+
+
+def _are_probabilities(values: NDArray[np.float32]) -> bool:
+    return bool(((values >= 0) & (values <= 1)).all())
 
 
 def _why_absent(n: int, positives: int, not_finite: int) -> str:

@@ -11,6 +11,7 @@ from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEv
 
 from components import data_contract as dc
 from components.affinity_evaluator.component import AffinityEvaluator
+from components.artifact_types import Molecules
 
 
 def export(folder: Path) -> None:
@@ -46,10 +47,12 @@ def write_examples(folder: Path) -> None:
 
 @pytest.mark.parametrize(("floor", "blessed"), [(0.0, True), (0.99, False)])
 def test_blessing_is_what_the_standard_pusher_reads(tmp_path: Path, floor: float, blessed: bool) -> None:
-    model, examples, evaluation, blessing = Model(), Examples(), ModelEvaluation(), ModelBlessing()
+    model, examples, molecules = Model(), Examples(), Molecules()
+    evaluation, blessing = ModelEvaluation(), ModelBlessing()
     for name, artifact in (
         ("model", model),
         ("examples", examples),
+        ("molecules", molecules),
         ("evaluation", evaluation),
         ("blessing", blessing),
     ):
@@ -60,11 +63,16 @@ def test_blessing_is_what_the_standard_pusher_reads(tmp_path: Path, floor: float
 
     AffinityEvaluator.test_call(
         examples=examples,
+        molecules=molecules,
         model=model,
         evaluation=evaluation,
         blessing=blessing,
         targets="BRD4,HSA,sEH",
         batch_size=4,
+        champion_dir=str(tmp_path / "pushed"),
+        seed=1,
+        slice_floors='{"BRD4/non_shared": 0.99}',
+        bootstrap_samples=50,
         min_mean_average_precision=floor,
     )
 

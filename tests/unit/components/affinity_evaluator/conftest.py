@@ -10,10 +10,21 @@ from components import data_contract as dc
 
 @pytest.fixture(scope="session")
 def export_model() -> Callable[..., Path]:
-    """Export a model whose probabilities stand in the Example itself, under `score`, times a weight."""
+    """Export a model whose probabilities stand in the Example itself, under `score`; reversed, they are 1 minus that.
 
-    def export(folder: Path, *, n_targets: int = 3, output: str = dc.OUTPUT_PROBABILITIES) -> Path:
-        model = keras.Sequential([keras.Input([n_targets]), keras.layers.Rescaling(1.0)])
+    Its signature `smiles` gives one hundredth of the length of the SMILES for every target.
+    """
+
+    def export(
+        folder: Path,
+        *,
+        n_targets: int = 3,
+        output: str = dc.OUTPUT_PROBABILITIES,
+        reverse: bool = False,
+        note: str = "",
+    ) -> Path:
+        scaling = keras.layers.Rescaling(-1.0, offset=1.0) if reverse else keras.layers.Rescaling(1.0)
+        model = keras.Sequential([keras.Input([n_targets]), scaling])
         features = {"score": tf.io.FixedLenFeature([n_targets], tf.float32)}
 
         def serve(examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -22,7 +33,16 @@ def export_model() -> Callable[..., Path]:
         archive = keras.export.ExportArchive()
         archive.track(model)
         archive.add_endpoint(dc.SIGNATURE_EXAMPLES, serve, [tf.TensorSpec([None], tf.string, name="examples")])
+
+        def serve_smiles(smiles: tf.Tensor) -> dict[str, tf.Tensor]:
+            lengths = tf.cast(tf.strings.length(smiles), tf.float32)[:, None] / 100
+            return {output: lengths * tf.ones([1, n_targets])}
+
+        archive.add_endpoint(dc.SIGNATURE_SMILES, serve_smiles, [tf.TensorSpec([None], tf.string, name="smiles")])
         archive.write_out(str(folder), verbose=False)
+        if note:
+            (folder / "assets").mkdir(exist_ok=True)
+            (folder / "assets" / "note").write_text(note)
         return folder
 
     return export

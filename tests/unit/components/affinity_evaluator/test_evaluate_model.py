@@ -9,7 +9,10 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from components import data_contract as dc
-from components.affinity_evaluator.evaluation import Evaluation, evaluate_model, measure_predictions
+from components.affinity_evaluator.bootstrap import BootstrapSettings
+from components.affinity_evaluator.evaluation import Evaluation, evaluate_model
+from components.affinity_evaluator.gate import GateSettings, judge
+from components.affinity_evaluator.measurement import measure_predictions
 from components.errors import BelkaError, InputError
 
 TARGETS = ("BRD4", "HSA", "sEH")
@@ -137,8 +140,8 @@ def test_floor_is_applied_to_the_mean(evaluated: tuple[Path, Evaluation]) -> Non
     assert mean is not None
     file = evaluated[0] / "predictions.parquet"
     for floor, blessed in ((mean, True), (mean + 1e-6, False)):
-        found = measure_predictions(file, targets=TARGETS, min_mean_average_precision=floor)
-        assert found.verdict.blessed is blessed
+        measured = measure_predictions(file, targets=TARGETS)
+        assert judge(measured, None, GateSettings(min_mean_average_precision=floor)).blessed is blessed
 
 
 def test_other_number_of_targets_in_model_or_examples(
@@ -166,13 +169,25 @@ def test_model_that_is_none_or_has_another_signature(export_model: Callable[...,
     with pytest.raises(BelkaError, match=r"cannot be loaded(.|\n)*nowhere"):
         evaluate_model(tmp_path / "nowhere", [], tmp_path / "out", targets=TARGETS, batch_size=8)
     other = export_model(tmp_path / "other", output="tokens")
-    with pytest.raises(BelkaError, match=r"no usable signature(.|\n)*serving_default -> tokens"):
+    with pytest.raises(BelkaError, match=r"no usable signature(.|\n)*serving_default\(examples\) -> tokens"):
         evaluate_model(other, [], tmp_path / "out", targets=TARGETS, batch_size=8)
 
 
-@pytest.mark.parametrize(
-    ("batch_size", "floor", "message"), [(0, 0.0, "batch size"), (1, 1.5, "floor"), (1, float("nan"), "floor")]
-)
-def test_settings_out_of_range(batch_size: int, floor: float, message: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=message):
-        evaluate_model(tmp_path, [], tmp_path, targets=TARGETS, batch_size=batch_size, min_mean_average_precision=floor)
+def test_settings_out_of_range(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="batch size"):
+        evaluate_model(tmp_path, [], tmp_path, targets=TARGETS, batch_size=0)
+
+
+def test_intervals_are_written(evaluated: tuple[Path, Evaluation]) -> None:
+    written: dict[str, Any] = json.loads((evaluated[0] / "evaluation.json").read_text())
+    assert written["mean_interval"]["low"] < written["mean_average_precision"] < written["mean_interval"]["high"]
+    for part in written["slices"]:
+        assert part["intervals"]["roc_auc"]["low"] < part["roc_auc"] < part["intervals"]["roc_auc"]["high"]
+    assert written["bootstrap"] == {"samples": 1000, "confidence": 0.95, "seed": 42}
+    assert written["champion"] is None
+
+
+def test_intervals_of_a_slice_depend_on_no_other_slice(evaluated: tuple[Path, Evaluation]) -> None:
+    file = evaluated[0] / "predictions.parquet"
+    one = measure_predictions(file, targets=TARGETS[:1], bootstrap=BootstrapSettings())
+    assert one.slices == evaluated[1].slices[:2]

@@ -1,17 +1,38 @@
+"""The verdict: floors, and the comparison with the model in production."""
+
 import numpy as np
 import pytest
 
-from components.affinity_evaluator.gate import Verdict, judge
-from components.affinity_evaluator.slices import slice_metrics
+from components.affinity_evaluator.gate import ChampionComparison, GateSettings, Verdict, judge
+from components.affinity_evaluator.measurement import Measurement
+from components.affinity_evaluator.slices import SliceMetrics, mean_average_precision, slice_metrics
+from components.errors import InputError
 
 ABSENT = slice_metrics("sEH", "non_shared", np.zeros(2, np.int8), np.zeros(2, np.float32))
+
+
+def part(target: str, value: float) -> SliceMetrics:
+    return SliceMetrics(target, "shared", 100, 10, 0.1, value, 0.9, "")
+
+
+def model(*values: float, absent: bool = False) -> Measurement:
+    slices = [part(target, value) for target, value in zip(("BRD4", "HSA"), values, strict=False)]
+    slices += [ABSENT] if absent else []
+    return Measurement(100, 0, mean_average_precision(slices), None, tuple(slices))
+
+
+def champion(*values: float, problem: str = "", same_model: bool = False) -> ChampionComparison:
+    measured = model(*values)
+    return ChampionComparison(
+        "17", "abc", same_model, problem, "serving_default", measured.mean_average_precision, measured.slices
+    )
 
 
 @pytest.mark.parametrize(
     ("mean", "floor", "blessed"), [(0.5, 0.4, True), (0.4, 0.4, True), (0.39, 0.4, False), (0.0, 0.0, True)]
 )
-def test_floor(mean: float, floor: float, blessed: bool) -> None:
-    verdict = judge([], mean, unusable_predictions=0, min_mean_average_precision=floor)
+def test_floor_of_the_mean(mean: float, floor: float, blessed: bool) -> None:
+    verdict = judge(model(mean), None, GateSettings(min_mean_average_precision=floor))
     assert verdict.blessed is blessed
     assert bool(verdict.reasons) is not blessed
     if not blessed:
@@ -21,10 +42,90 @@ def test_floor(mean: float, floor: float, blessed: bool) -> None:
 
 
 def test_unusable_predictions_are_never_blessed() -> None:
-    verdict = judge([], 0.9, unusable_predictions=3, min_mean_average_precision=0.0)
-    assert verdict == Verdict(blessed=False, reasons=("3 predictions are not finite numbers from 0 to 1.",))
+    measured = Measurement(9, 3, 0.9, None, ())
+    assert judge(measured, None, GateSettings()) == Verdict(
+        blessed=False, reasons=("3 predictions are not finite numbers from 0 to 1.",)
+    )
 
 
 def test_what_cannot_be_measured_is_not_blessed_even_without_a_floor() -> None:
-    verdict = judge([ABSENT], None, unusable_predictions=0, min_mean_average_precision=0.0)
+    verdict = judge(model(absent=True), None, GateSettings())
     assert verdict == Verdict(blessed=False, reasons=("The model could not be measured: sEH non_shared: no positive.",))
+
+
+@pytest.mark.parametrize(("floor", "blessed"), [(0.3, True), (0.31, False)])
+def test_floor_of_a_slice(floor: float, blessed: bool) -> None:
+    verdict = judge(model(0.9, 0.3), None, GateSettings(slice_floors={"HSA/shared": floor}))
+    assert verdict.blessed is blessed
+    if not blessed:
+        assert verdict.reasons == ("The average precision 0.3000 of HSA/shared is below its floor 0.31.",)
+
+
+def test_floor_of_a_slice_that_could_not_be_measured_fails() -> None:
+    verdict = judge(model(0.9, absent=True), None, GateSettings(slice_floors={"sEH/non_shared": 0.1}))
+    assert verdict.reasons == ("sEH/non_shared has the floor 0.1 but could not be measured: no positive.",)
+
+
+def test_floor_of_an_unknown_slice_is_an_error() -> None:
+    with pytest.raises(InputError, match=r"HSA/shard(.|\n)*BRD4/shared, HSA/shared"):
+        judge(model(0.9, 0.3), None, GateSettings(slice_floors={"HSA/shard": 0.1}))
+
+
+def test_win() -> None:
+    assert judge(model(0.6, 0.6), champion(0.5, 0.5), GateSettings()) == Verdict(blessed=True, reasons=())
+
+
+def test_lose() -> None:
+    verdict = judge(model(0.5, 0.5), champion(0.6, 0.52), GateSettings(max_slice_regression=0.05))
+    assert verdict.reasons == (
+        "The mean average precision 0.5000 is below the 0.5600 of the model in production, version 17.",
+        (
+            "BRD4/shared loses 0.1000 average precision (0.6000 to 0.5000) against the model in production; "
+            "max_slice_regression allows 0.05."
+        ),
+    )
+
+
+def test_better_on_the_mean_but_worse_on_one_slice() -> None:
+    settings = GateSettings(max_slice_regression=0.05)
+    verdict = judge(model(0.9, 0.44), champion(0.5, 0.5), settings)
+    assert not verdict.blessed
+    assert len(verdict.reasons) == 1
+    assert "HSA/shared loses 0.0600" in verdict.reasons[0]
+    assert judge(model(0.9, 0.46), champion(0.5, 0.5), settings).blessed
+
+
+def test_not_worse_on_any_slice_but_not_better_on_the_mean() -> None:
+    assert not judge(model(0.49, 0.5), champion(0.5, 0.5), GateSettings(max_slice_regression=0.05)).blessed
+
+
+def test_tie_keeps_the_champion() -> None:
+    verdict = judge(model(0.5, 0.5), champion(0.5, 0.5), GateSettings())
+    assert verdict.reasons == (
+        "The mean average precision 0.5000 equals the 0.5000 of the model in production, version 17.",
+    )
+
+
+def test_the_champion_itself_stays_blessed_and_still_faces_the_floors() -> None:
+    itself = champion(0.5, 0.5, same_model=True)
+    assert judge(model(0.5, 0.5), itself, GateSettings()).blessed
+    assert not judge(model(0.5, 0.5), itself, GateSettings(min_mean_average_precision=0.6)).blessed
+
+
+def test_champion_that_cannot_be_compared_lets_nothing_through() -> None:
+    verdict = judge(model(1.0, 1.0), ChampionComparison("17", "abc", problem="it is gone."), GateSettings())
+    assert verdict.reasons == ("The model in production, version 17, cannot be compared: it is gone.",)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"min_mean_average_precision": 1.5}, "min_mean_average_precision = 1.5"),
+        ({"min_mean_average_precision": float("nan")}, "min_mean_average_precision = nan"),
+        ({"max_slice_regression": -0.1}, "max_slice_regression = -0.1"),
+        ({"slice_floors": {"HSA/shared": 2.0}}, r"slice_floors\[HSA/shared\] = 2.0"),
+    ],
+)
+def test_settings_out_of_range(settings: dict[str, float], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        GateSettings(**settings)  # type: ignore[arg-type]

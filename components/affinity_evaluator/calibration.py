@@ -1,0 +1,51 @@
+"""Whether probabilities mean what they say: observed share of positives by predicted probability."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.calibration import calibration_curve
+
+N_BINS: Final = 10
+
+
+@dataclass(frozen=True)
+class CalibrationBin:
+    """Molecules of similar predicted probability.
+
+    Args:
+        predicted: Mean predicted probability.
+        observed: Share of positives.
+        n: Molecules.
+        positives: Positives among them.
+    """
+
+    predicted: float
+    observed: float
+    n: int
+    positives: int
+
+
+def calibration_bins(labels: NDArray[np.int8], probabilities: NDArray[np.float32]) -> tuple[CalibrationBin, ...]:
+    """Compare predicted with observed frequencies in ten bins of about equally many molecules.
+
+    Args:
+        labels: int8 [n] of 0 and 1, n at least 1.
+        probabilities: float32 [n], from 0 to 1.
+
+    Returns:
+        The bins that hold a molecule, in ascending order of probability.
+
+    Source: scikit-learn, calibration_curve with the strategy `quantile`.
+    """
+    values = probabilities.astype(np.float64)
+    observed, predicted = calibration_curve(labels, values, n_bins=N_BINS, strategy="quantile")
+    # calibration_curve keeps the sizes of its bins to itself: the same borders give them.
+    borders = np.percentile(values, np.linspace(0, 1, N_BINS + 1) * 100)
+    sizes = np.bincount(np.searchsorted(borders[1:-1], values), minlength=N_BINS)
+    sizes = sizes[sizes > 0]
+    return tuple(
+        CalibrationBin(float(p), float(o), int(n), round(float(o) * int(n)))
+        for p, o, n in zip(predicted, observed, sizes, strict=True)
+    )

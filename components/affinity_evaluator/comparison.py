@@ -1,0 +1,126 @@
+"""Measure the model in production on the data of the new one."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from components import data_contract as dc
+from components.affinity_evaluator.bootstrap import BootstrapSettings
+from components.affinity_evaluator.gate import ChampionComparison
+from components.affinity_evaluator.measurement import Measurement, measure_predictions
+from components.affinity_evaluator.molecule_scoring import score_molecules
+from components.affinity_evaluator.scoring import score_examples
+from components.errors import BelkaError
+from components.model_pusher.champion import Champion, model_digest, read_champion
+
+CHAMPION_PREDICTIONS_FILE: Final = "champion_predictions.parquet"
+MODEL_DESCRIPTION_FILE: Final = "belka.json"
+
+
+@dataclass(frozen=True)
+class ChampionSource:
+    """Where the champion and the data it needs are.
+
+    Args:
+        models_dir: Folder of the pushed versions, with champion.json.
+        molecules_dir: Folder written by ParquetMerge: the SMILES, for a champion that knows other token ids.
+    """
+
+    models_dir: Path
+    molecules_dir: Path
+
+
+def compare_with_champion(
+    source: ChampionSource,
+    candidate_dir: Path,
+    candidate: Measurement,
+    examples_files: Sequence[Path],
+    candidate_predictions: Path,
+    *,
+    targets: Sequence[str],
+    batch_size: int,
+    bootstrap: BootstrapSettings,
+) -> ChampionComparison | None:
+    """Score and measure the champion on the molecules the candidate was measured on.
+
+    The Examples hold the candidate's token ids. A champion of the same vocabulary reads them; one of another vocabulary would
+    take them for other tokens and is scored from the SMILES of the same molecules through its own tokenizer.
+
+    Args:
+        source: The champion.
+        candidate_dir: SavedModel of the candidate.
+        candidate: Its metrics.
+        examples_files: TFRecord files of the validation split.
+        candidate_predictions: The candidate's predictions.parquet; champion_predictions.parquet is written beside it.
+        targets: Target names.
+        batch_size: Molecules scored at a time.
+        bootstrap: How intervals are computed.
+
+    Returns:
+        The comparison; None where no model was pushed yet. A champion that is gone or cannot be scored comes back with `problem`.
+
+    Raises:
+        InputError: champion.json is damaged.
+    """
+    champion = read_champion(source.models_dir)
+    if champion is None:
+        return None
+    named = ChampionComparison(champion.version, champion.digest)
+    if champion.digest == model_digest(candidate_dir):
+        return _measured(named, candidate, same_model=True, scored_by="")
+    folder = source.models_dir / champion.version
+    problem = _unusable(champion, folder, targets)
+    if problem:
+        return ChampionComparison(champion.version, champion.digest, problem=problem)
+    predictions_file = candidate_predictions.with_name(CHAMPION_PREDICTIONS_FILE)
+    same_tokens = _description(folder).get("vocabulary") == _description(candidate_dir).get("vocabulary")
+    try:
+        if same_tokens:
+            score_examples(folder, examples_files, predictions_file, n_targets=len(targets), batch_size=batch_size)
+        else:
+            score_molecules(
+                folder,
+                source.molecules_dir,
+                candidate_predictions,
+                predictions_file,
+                n_targets=len(targets),
+                batch_size=batch_size,
+            )
+    except BelkaError as error:
+        problem = f"{error.problem} {error.received}. {error.action}"
+        return ChampionComparison(champion.version, champion.digest, problem=problem)
+    measured = measure_predictions(predictions_file, targets=targets, bootstrap=bootstrap)
+    signature = dc.SIGNATURE_EXAMPLES if same_tokens else dc.SIGNATURE_SMILES
+    return _measured(named, measured, same_model=False, scored_by=signature)
+
+
+def _measured(
+    named: ChampionComparison, measured: Measurement, *, same_model: bool, scored_by: str
+) -> ChampionComparison:
+    return ChampionComparison(
+        named.version,
+        named.digest,
+        same_model=same_model,
+        scored_by=scored_by,
+        mean_average_precision=measured.mean_average_precision,
+        slices=measured.slices,
+    )
+
+
+def _unusable(champion: Champion, folder: Path, targets: Sequence[str]) -> str:
+    if not (folder / "saved_model.pb").is_file():
+        return f"{folder} is gone. Restore it, or delete champion.json beside it: the next model is then judged by the absolute floors alone."
+    if model_digest(folder) != champion.digest:
+        return f"{folder} is not the model that was pushed: its files have changed. Restore it, or delete champion.json beside it."
+    predicted = _description(folder).get("targets", list(targets))
+    if predicted != list(targets):
+        return f"it predicts {', '.join(predicted)}, the new model {', '.join(targets)}. Use another data.output_dir for other targets."
+    return ""
+
+
+def _description(model_dir: Path) -> dict[str, Any]:
+    file = model_dir / MODEL_DESCRIPTION_FILE
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return content

@@ -1,0 +1,61 @@
+"""Score the molecules behind predictions.parquet from their SMILES, for a model that knows other token ids."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import tensorflow as tf
+
+from components import data_contract as dc
+from components.affinity_evaluator.scoring import PredictionsWriter, load_signature
+from components.errors import BelkaError
+from components.molecule_shards import list_shards, read_rows
+
+
+def score_molecules(
+    model_dir: Path,
+    molecules_dir: Path,
+    reference: Path,
+    predictions_file: Path,
+    *,
+    n_targets: int,
+    batch_size: int,
+) -> None:
+    """Write the predictions of a model for exactly the molecules of another model's predictions.parquet.
+
+    Args:
+        model_dir: SavedModel with the signature `smiles`: raw SMILES in, `probabilities` out.
+        molecules_dir: Folder written by ParquetMerge.
+        reference: The other model's predictions.parquet: its molecule ids are the ones to score.
+        predictions_file: Parquet file to write, in the order of the molecules; appears whole or not at all.
+        n_targets: Number of targets.
+        batch_size: Molecules scored at a time.
+
+    Raises:
+        BelkaError: The model has no such signature, or the molecules are others than those of the Examples.
+    """
+    wanted = np.sort(pq.read_table(reference, columns=[dc.MOLECULE_ID])[0].to_numpy())
+    predict = load_signature(model_dir, dc.SIGNATURE_SMILES)
+    columns = [dc.MOLECULE_ID, dc.SPLIT_GROUP, dc.BINDS, dc.SMILES]
+    with PredictionsWriter(predictions_file, n_targets) as writer:
+        for shard in list_shards(molecules_dir):
+            if shard.split != dc.Subset.VALIDATION.split:
+                continue
+            for batch in read_rows(shard.path, columns, batch_rows=batch_size):
+                rows = batch.filter(pa.array(np.isin(batch.column(dc.MOLECULE_ID).to_numpy(), wanted)))
+                if rows.num_rows:
+                    probabilities = predict(tf.constant(rows.column(dc.SMILES).to_pylist(), tf.string))
+                    writer.write(
+                        rows.column(dc.MOLECULE_ID).to_numpy(),
+                        rows.column(dc.SPLIT_GROUP).to_numpy(),
+                        rows.column(dc.BINDS).flatten().to_numpy(),
+                        probabilities,
+                    )
+        if writer.n_rows != wanted.size:
+            raise BelkaError(
+                "The molecules are not those of the Examples.",
+                received=f"{writer.n_rows} of {wanted.size} molecules of the Examples are in {molecules_dir}",
+                expected="Examples made from these molecules",
+                action="Run the step make_dataset again.",
+            )

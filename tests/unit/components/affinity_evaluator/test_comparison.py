@@ -1,0 +1,206 @@
+"""The model in production on the candidate's data: the six cases with real SavedModels."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sklearn.metrics import average_precision_score
+
+from components import data_contract as dc
+from components.affinity_evaluator.bootstrap import BootstrapSettings
+from components.affinity_evaluator.comparison import ChampionSource
+from components.affinity_evaluator.evaluation import Evaluation, evaluate_model
+from components.errors import InputError
+from components.model_pusher.champion import Champion, model_digest, read_champion, write_champion
+
+TARGETS = ("BRD4", "HSA", "sEH")
+N = 60
+
+
+class Bench:
+    """Examples whose label follows `score`, molecules of the same ids, a candidate and a folder of pushed models."""
+
+    def __init__(self, folder: Path, export: Callable[..., Path], write_examples: Callable[..., Path]) -> None:
+        self.folder, self.export = folder, export
+        rng = np.random.default_rng(11)
+        self.labels = rng.integers(0, 2, (N, 3))
+        scores = np.clip(self.labels * 0.3 + rng.random((N, 3)) * 0.6, 0, 1)
+        groups = rng.integers(0, 2, N)
+        rows = [(100 + i, int(groups[i]), self.labels[i].tolist(), scores[i].tolist()) for i in range(N)]
+        self.examples = write_examples(folder / "e.gz", rows)
+        self.models = folder / "model"
+        self.molecules = folder / "molecules"
+        self.lengths = rng.integers(1, 90, N)
+        self._write_molecules(groups)
+
+    def _write_molecules(self, groups: Any) -> None:
+        """Validation molecules with ids from 97: the first three have no Examples, as if they had been rejected."""
+        target = self.molecules / "Split-validation" / "molecules-00000.parquet"
+        target.parent.mkdir(parents=True)
+        smiles = ["C"] * 3 + ["C" * int(length) for length in self.lengths]
+        binds = np.concatenate([np.ones((3, 3), np.int64), self.labels]).ravel()
+        table = pa.table(
+            {
+                dc.MOLECULE_ID: pa.array(range(97, 100 + N), pa.int64()),
+                dc.SPLIT_GROUP: pa.array([0, 0, 0, *groups.tolist()], pa.int8()),
+                dc.BINDS: pa.FixedSizeListArray.from_arrays(pa.array(binds, pa.int8()), 3),
+                dc.SMILES: smiles,
+            }
+        )
+        pq.write_table(table, target, row_group_size=16)
+
+    def model(self, name: str, *, reverse: bool = False, vocabulary: list[str] | None = None, note: str = "") -> Path:
+        folder = self.export(self.folder / name, reverse=reverse, note=note)
+        description = {"vocabulary": vocabulary or ["[PAD]", "[MASK]", "C"], "targets": list(TARGETS)}
+        (folder / "belka.json").write_text(json.dumps(description))
+        return folder
+
+    def push(self, model: Path, version: str = "17") -> Path:
+        shutil.copytree(model, self.models / version)
+        write_champion(self.models, Champion(version, model_digest(model)))
+        return self.models / version
+
+    def evaluate(self, candidate: Path, targets: tuple[str, ...] = TARGETS) -> Evaluation:
+        return evaluate_model(
+            candidate,
+            [self.examples],
+            self.folder / "out",
+            targets=targets,
+            batch_size=16,
+            bootstrap=BootstrapSettings(samples=20),
+            champion=ChampionSource(self.models, self.molecules),
+        )
+
+
+@pytest.fixture
+def bench(tmp_path: Path, export_model: Callable[..., Path], write_examples: Callable[..., Path]) -> Bench:
+    return Bench(tmp_path, export_model, write_examples)
+
+
+def test_first_model_has_no_champion(bench: Bench) -> None:
+    evaluation = bench.evaluate(bench.model("good"))
+    assert evaluation.champion is None
+    assert evaluation.verdict.blessed
+
+
+def test_win_and_lose(bench: Bench) -> None:
+    good, bad = bench.model("good"), bench.model("bad", reverse=True)
+    bench.push(bad, "1")
+    won = bench.evaluate(good)
+    assert won.verdict.blessed
+    bench.push(good, "2")
+    lost = bench.evaluate(bad)
+    assert not lost.verdict.blessed
+    assert "is below" in lost.verdict.reasons[0]
+    assert won.champion is not None
+    assert lost.champion is not None
+    assert (won.champion.version, lost.champion.version) == ("1", "2")
+    assert won.champion.mean_average_precision == lost.mean_average_precision
+    assert lost.champion.mean_average_precision == won.mean_average_precision
+    assert lost.champion.slices == won.slices
+
+
+def test_tie_of_another_model_keeps_the_champion(bench: Bench) -> None:
+    bench.push(bench.model("good"))
+    twin = bench.evaluate(bench.model("twin", note="other files, same predictions"))
+    assert not twin.verdict.blessed
+    assert "equals" in twin.verdict.reasons[0]
+
+
+def test_champion_judged_again_stays_blessed_and_is_not_scored_twice(bench: Bench) -> None:
+    good = bench.model("good")
+    bench.push(good)
+    again = bench.evaluate(good)
+    assert again.verdict.blessed
+    assert again.champion is not None
+    assert again.champion.same_model
+    assert again.champion.mean_average_precision == again.mean_average_precision
+    assert not (bench.folder / "out" / "champion_predictions.parquet").exists()
+
+
+def test_missing_champion_lets_nothing_through(bench: Bench) -> None:
+    shutil.rmtree(bench.push(bench.model("bad", reverse=True)))
+    evaluation = bench.evaluate(bench.model("good"))
+    assert not evaluation.verdict.blessed
+    assert "17 is gone. Restore it, or delete champion.json" in evaluation.verdict.reasons[0]
+
+
+def test_changed_champion_lets_nothing_through(bench: Bench) -> None:
+    (bench.push(bench.model("bad", reverse=True)) / "variables" / "extra").write_text("x")
+    evaluation = bench.evaluate(bench.model("good"))
+    assert "its files have changed" in evaluation.verdict.reasons[0]
+
+
+def test_champion_of_another_vocabulary_is_scored_from_smiles(bench: Bench) -> None:
+    """Its signature for Examples would read the token ids of the new model; the one for SMILES gives length / 100."""
+    bench.push(bench.model("old", vocabulary=["[PAD]", "[MASK]", "C", "N"]))
+    evaluation = bench.evaluate(bench.model("good"))
+    assert evaluation.champion is not None
+    assert evaluation.champion.scored_by == dc.SIGNATURE_SMILES
+    written = pq.read_table(bench.folder / "out" / "champion_predictions.parquet")
+    assert written[dc.MOLECULE_ID].to_pylist() == list(range(100, 100 + N))
+    assert np.array(written[dc.OUTPUT_PROBABILITIES].to_pylist())[:, 0] == pytest.approx(bench.lengths / 100)
+    groups = np.array(written[dc.SPLIT_GROUP].to_pylist())
+    part = next(s for s in evaluation.champion.slices if s.name == "HSA/shared")
+    expected = average_precision_score(bench.labels[groups == 0, 1], bench.lengths[groups == 0] / 100)
+    assert part.average_precision == pytest.approx(expected, abs=1e-12)
+    assert evaluation.verdict.blessed
+
+
+def test_champion_of_another_vocabulary_that_wins_stops_the_push(bench: Bench) -> None:
+    """Turned round: with SMILES lengths that follow the labels the old model is better than a reversed new one."""
+    table = pq.read_table(bench.molecules / "Split-validation" / "molecules-00000.parquet")
+    smiles = ["C"] * 3 + ["C" * (1 + 10 * int(row.sum())) for row in bench.labels]
+    table = table.set_column(table.schema.get_field_index(dc.SMILES), dc.SMILES, pa.array(smiles))
+    pq.write_table(table, bench.molecules / "Split-validation" / "molecules-00000.parquet")
+    bench.push(bench.model("old", vocabulary=["[PAD]", "[MASK]", "C", "N"]))
+    assert not bench.evaluate(bench.model("bad", reverse=True)).verdict.blessed
+
+
+def test_molecules_of_another_run_are_noticed(bench: Bench) -> None:
+    bench.push(bench.model("old", vocabulary=["[PAD]", "[MASK]", "C", "N"]))
+    path = bench.molecules / "Split-validation" / "molecules-00000.parquet"
+    pq.write_table(pq.read_table(path).slice(0, 50), path)
+    evaluation = bench.evaluate(bench.model("good"))
+    assert "47 of 60 molecules of the Examples" in evaluation.verdict.reasons[0]
+
+
+def test_champion_of_other_targets_is_refused(bench: Bench) -> None:
+    folder = bench.model("old")
+    (folder / "belka.json").write_text(json.dumps({"vocabulary": [], "targets": ["HSA", "BRD4", "sEH"]}))
+    bench.push(folder)
+    evaluation = bench.evaluate(bench.model("good"))
+    assert "it predicts HSA, BRD4, sEH, the new model BRD4, HSA, sEH" in evaluation.verdict.reasons[0]
+
+
+def test_champion_that_cannot_be_loaded_is_a_reason_not_a_crash(bench: Bench) -> None:
+    folder = bench.model("old")
+    (folder / "saved_model.pb").write_bytes(b"not a model")
+    bench.push(folder)
+    evaluation = bench.evaluate(bench.model("good"))
+    assert not evaluation.verdict.blessed
+    assert "cannot be compared" in evaluation.verdict.reasons[0]
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"version": "1"}', "\x00"])
+def test_damaged_pointer_is_an_error_not_a_first_model(bench: Bench, content: str) -> None:
+    bench.models.mkdir()
+    (bench.models / "champion.json").write_text(content)
+    with pytest.raises(InputError, match=r"pointer to the model in production(.|\n)*champion\.json"):
+        bench.evaluate(bench.model("good"))
+
+
+def test_pointer_reads_back_and_digest_ignores_what_a_push_adds(bench: Bench) -> None:
+    model = bench.model("good")
+    before = model_digest(model)
+    write_champion(bench.models, Champion("5", before))
+    (model / "model_card.md").write_text("x")
+    assert read_champion(bench.models) == Champion("5", model_digest(model))
+    (model / "saved_model.pb").write_bytes(b"x")
+    assert model_digest(model) != before

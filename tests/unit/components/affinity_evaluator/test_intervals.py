@@ -1,0 +1,102 @@
+"""Bootstrap intervals and calibration."""
+
+import numpy as np
+import pytest
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import brier_score_loss
+
+from components.affinity_evaluator import bootstrap
+from components.affinity_evaluator.bootstrap import BootstrapSettings, Interval, resample_brier, resample_shares
+from components.affinity_evaluator.calibration import calibration_bins
+from components.affinity_evaluator.slices import SliceMetrics, add_intervals, slice_metrics
+from components.errors import InputError
+
+RNG = np.random.default_rng(7)
+SCORES = RNG.random(600).astype(np.float32).round(2)
+LABELS = (RNG.random(600) < SCORES / 3).astype(np.int8)
+
+
+def measured(settings: BootstrapSettings, *stream: int) -> SliceMetrics:
+    return add_intervals(slice_metrics("HSA", "shared", LABELS, SCORES), LABELS, SCORES, settings, *stream)[0]
+
+
+def test_intervals_hold_the_value_and_widen_with_confidence() -> None:
+    narrow = measured(BootstrapSettings(samples=400, confidence=0.5, seed=1))
+    wide = measured(BootstrapSettings(samples=400, confidence=0.99, seed=1))
+    for name in ("average_precision", "roc_auc", "brier"):
+        inner, outer = getattr(narrow.intervals, name), getattr(wide.intervals, name)
+        assert outer.low < inner.low < getattr(wide, name) < inner.high < outer.high, name
+    assert wide.intervals is not None
+    assert len(wide.intervals.enrichment) == len(wide.enrichment) == 3
+    for interval, part in zip(wide.intervals.calibration, wide.calibration, strict=True):
+        assert interval is not None
+        assert interval.low <= part.observed <= interval.high
+
+
+def test_same_seed_same_intervals_and_other_streams_differ() -> None:
+    first, again = measured(BootstrapSettings(100), 0, 1), measured(BootstrapSettings(100), 0, 1)
+    assert first == again
+    assert measured(BootstrapSettings(100), 1, 0).intervals != first.intervals
+    assert measured(BootstrapSettings(100, seed=43), 0, 1).intervals != first.intervals
+
+
+def test_chunks_of_resamples_keep_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "_CELLS_AT_A_TIME", 1000)
+    plain = slice_metrics("HSA", "shared", LABELS, SCORES)
+    _, drawn = add_intervals(plain, LABELS, SCORES, BootstrapSettings(77))
+    assert drawn is not None
+    assert drawn.shape == (77,)
+
+
+def test_slice_that_does_not_exist_gets_no_intervals() -> None:
+    labels, scores = np.zeros(3, np.int8), np.ones(3, np.float32)
+    plain = slice_metrics("HSA", "shared", labels, scores)
+    assert add_intervals(plain, labels, scores, BootstrapSettings(10)) == (plain, None)
+
+
+def test_percentile_interval_by_hand() -> None:
+    samples = np.append(np.arange(101.0), np.nan)
+    assert BootstrapSettings(confidence=0.9).interval(samples) == Interval(pytest.approx(5.0), pytest.approx(95.0))
+    assert BootstrapSettings().interval(np.array([np.nan])) is None
+
+
+def test_calibration_is_scikit_learns_with_sizes() -> None:
+    observed, predicted = calibration_curve(LABELS, SCORES.astype(np.float64), n_bins=10, strategy="quantile")
+    bins = calibration_bins(LABELS, SCORES)
+    assert [b.observed for b in bins] == pytest.approx(observed.tolist(), abs=1e-12)
+    assert [b.predicted for b in bins] == pytest.approx(predicted.tolist(), abs=1e-12)
+    assert sum(b.n for b in bins) == 600
+    assert sum(b.positives for b in bins) == LABELS.sum()
+    assert all(b.observed == pytest.approx(b.positives / b.n, abs=1e-12) for b in bins)
+
+
+def test_one_probability_for_all_is_one_bin() -> None:
+    (only,) = calibration_bins(np.array([0, 1, 1, 0], np.int8), np.full(4, 0.25, np.float32))
+    assert (only.predicted, only.observed, only.n, only.positives) == (0.25, 0.5, 4, 2)
+
+
+def test_brier_resamples_centre_on_scikit_learns() -> None:
+    errors = np.square(SCORES.astype(np.float64) - LABELS)
+    samples = resample_brier(errors, 2000, np.random.default_rng(0))
+    plain = slice_metrics("HSA", "shared", LABELS, SCORES)
+    assert plain.brier == pytest.approx(brier_score_loss(LABELS, SCORES), abs=1e-12)
+    assert samples.mean() == pytest.approx(plain.brier, abs=3e-3)
+    assert samples.std() == pytest.approx(errors.std() / np.sqrt(600), rel=0.1)
+
+
+def test_shares_of_bins() -> None:
+    shares = resample_shares(np.array([5, 0]), np.array([10, 10]), 500, np.random.default_rng(0))
+    assert shares.shape == (2, 500)
+    assert shares[0].mean() == pytest.approx(0.5, abs=0.03)
+    assert np.all(shares[1] == 0)
+
+
+@pytest.mark.parametrize(("samples", "confidence"), [(0, 0.9), (10, 0.0), (10, 1.0)])
+def test_settings_out_of_range(samples: int, confidence: float) -> None:
+    with pytest.raises(InputError, match=r"bootstrap settings are out of range(.|\n)*evaluation\.bootstrap_samples"):
+        BootstrapSettings(samples, confidence)
+
+
+def test_out_of_range_predictions_have_no_calibration() -> None:
+    found = slice_metrics("HSA", "shared", np.array([0, 1], np.int8), np.array([0.5, 1.5], np.float32))
+    assert (found.brier, found.calibration, found.average_precision) == (None, (), 1.0)
