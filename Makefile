@@ -11,7 +11,7 @@ UV := .tools/bin/uv
 INSTALLED := $(VENV)/.installed
 DEMO := demo
 
-.PHONY: help setup demo test test-all lint format bench lock clean
+.PHONY: help setup demo test test-slow test-all lint format bench lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ demo: $(INSTALLED) ## Make demo data and run the whole pipeline on it (results i
 
 test: $(INSTALLED) ## Run the tests that finish within minutes
 	$(BIN)/pytest -m "not slow"
+
+test-slow: $(INSTALLED) ## Run the tests that take minutes each
+	$(BIN)/pytest -m slow
 
 test-all: $(INSTALLED) ## Run every test
 	$(BIN)/pytest

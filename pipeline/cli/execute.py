@@ -35,6 +35,9 @@ def execute(config: Config, nodes: Sequence[str] | None, *, quiet: bool) -> dict
     Raises:
         BelkaError: With the failing step and the log file's name in what to do.
     """
+    from pipeline.fingerprint import with_raw_fingerprint
+
+    config = with_raw_fingerprint(config)  # first: a missing file is told at once, not after TensorFlow has loaded
     with open_session(config.output_dir, log_level=config.system.log_level, quiet=quiet) as session:
         write_resolved(config, config.output_dir / RESOLVED_CONFIG)
         shown = nodes or nodes_between(Step.GENERATE_PARQUET, Step.MAKE_SUBMISSION, config.training.stages)

@@ -12,10 +12,10 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.pipeline import Pipeline, RunOptions
 
 from components.errors import InputError
-from components.parquet_merge.raw_files import raw_fingerprint
 from pipeline.config import Config
 from pipeline.config_files import load_config_from_environment
 from pipeline.create_pipeline import create_pipeline
+from pipeline.fingerprint import with_raw_fingerprint
 
 METADATA_FILE = "metadata.db"
 
@@ -26,14 +26,9 @@ def metadata_path(config: Config) -> Path:
 
 
 def local_pipeline(config: Config) -> Pipeline:
-    """The pipeline of a configuration with this machine's metadata store.
-
-    The content of the raw files becomes part of the configuration, so that changed data are never served from the cache.
-    """
-    fingerprint = raw_fingerprint(Path(config.data.raw_dir))
-    seen = config.model_copy(update={"data": config.data.model_copy(update={"raw_fingerprint": fingerprint})})
+    """The pipeline of a configuration with this machine's metadata store."""
     config.output_dir.mkdir(parents=True, exist_ok=True)
-    pipeline = create_pipeline(seen)
+    pipeline = create_pipeline(config)
     pipeline.metadata_connection_config = metadata.sqlite_metadata_connection_config(str(metadata_path(config)))
     return pipeline
 
@@ -42,7 +37,7 @@ def run_local(config: Config, nodes: Sequence[str] | None = None) -> None:
     """Run the whole pipeline, or the given nodes on what earlier runs left in the output directory.
 
     Args:
-        config: The configuration.
+        config: The configuration, with the raw files' fingerprint.
         nodes: Node ids to run; None = all.
 
     Raises:
@@ -64,4 +59,4 @@ def run_local(config: Config, nodes: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    LocalDagRunner().run(local_pipeline(load_config_from_environment()))
+    LocalDagRunner().run(local_pipeline(with_raw_fingerprint(load_config_from_environment())))

@@ -21,6 +21,8 @@ SMALL = (
     "training.batch_size=32",
     "--set",
     "training.bucket_boundaries=[128]",
+    "--set",
+    "training.xla=off",
 )
 
 
@@ -39,6 +41,9 @@ class Demo:
 
     def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         return run_belka(*arguments)
+
+    def options(self) -> list[str]:
+        return list(SMALL)
 
     def arguments(self) -> list[str]:
         return [*SMALL, "--raw-dir", str(self.raw), "--output-dir", str(self.output)]
