@@ -211,6 +211,7 @@ def test_rejected_rows_are_written_as_given(
         row(-7, "abc", "HSA", 1),
     ]
     test = [*good[1], row(99, "abd", "HSA"), row(98, None, "sEH"), row(50, "abd", None)]
+    train.append(row(8, "abc", "HSA", 1, molecule_smiles=" CC"))
     extra = [{"new_structure": "CC", "read_count": "3"}, {"new_structure": "CC", "read_count": "many"}]
     summary = merge(write_raw(raw_dir, train, test, extra), tmp_path / "out")
     rejected = pq.read_table(tmp_path / "out" / "rejected.parquet")
@@ -223,11 +224,12 @@ def test_rejected_rows_are_written_as_given(
         ("train", 7, "5", "N[Dy]abc", "HSA", "1", "building block is missing"),
         ("train", 8, None, "N[Dy]abc", "HSA", "1", "id is not a whole number of 0 or more"),
         ("train", 9, "-7", "N[Dy]abc", "HSA", "1", "id is not a whole number of 0 or more"),
+        ("train", 10, "8", " CC", "HSA", "1", "molecule SMILES is missing or starts with a blank"),
         ("test", 2, "99", "N[Dy]abd", "HSA", None, "second id of one test pair"),
         ("test", 4, "50", "N[Dy]abd", None, None, "unknown protein"),
         ("extra", 1, None, "CC", None, "many", "read_count is not a number of 0 or more"),
     ]
-    for source, n_rejected in (("train", 7), ("test", 2), ("extra", 1)):
+    for source, n_rejected in (("train", 8), ("test", 2), ("extra", 1)):
         entry = summary["files"][source]
         assert entry["rejected"] == n_rejected
         assert entry["rows_read"] == entry["pairs_kept"] + entry["duplicates"] + entry["rejected"]

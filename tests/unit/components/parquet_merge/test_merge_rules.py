@@ -177,6 +177,15 @@ def test_one_smiles_with_two_triples_stays_one_molecule(
     assert summary["molecules_with_several_block_triples"] == 1
 
 
+def test_test_molecule_without_a_block_is_not_of_the_library(
+    row: Row, write_raw: WriteRaw, merge: Merge, tmp_path: Path
+) -> None:
+    test = [row(9, "abc", "HSA", buildingblock3_smiles=None), row(10, "abc", "HSA", molecule_smiles="CC")]
+    summary = merge(write_raw(tmp_path / "raw", [row(0, "abc", "HSA", 0)], test), tmp_path / "out")
+    assert summary["molecules"]["test"] == {"shared": 1, "non_shared": 1}
+    assert by_smiles(pq.read_table(tmp_path / "out" / "Split-test"))["N[Dy]abc"]["split_group"] == 1
+
+
 def test_library_with_two_positions_is_merged(row: Row, write_raw: WriteRaw, merge: Merge, tmp_path: Path) -> None:
     train = [row(i, "abc", "HSA", 0, molecule_smiles=f"C{i}", buildingblock3_smiles=None) for i in range(3)]
     test = [row(9, "abc", "HSA", buildingblock3_smiles=None)]
