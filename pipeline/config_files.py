@@ -18,9 +18,17 @@ CONFIG_VARIABLE = "BELKA_CONFIG"
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 reads `1e-3` as text; this reads it as the number everybody means."""
+    """YAML 1.1 reads `1e-3` as text and `off` as false; this reads them as YAML 1.2 and everybody else does."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - the class attribute PyYAML reads
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
 )

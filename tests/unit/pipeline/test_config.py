@@ -64,6 +64,12 @@ def test_scientific_notation_without_point_is_a_number(tmp_path: Path) -> None:
     assert load_config(file).training.epsilon == 1e-6
 
 
+def test_on_and_off_are_words() -> None:
+    config = load_config(None, ["training.xla=off", "data.use_extra_data=false"])
+    assert config.training.xla == "off"
+    assert config.data.use_extra_data is False
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
