@@ -148,6 +148,7 @@ def test_shards_are_even_and_an_empty_split_has_a_readable_one(transformed: Path
 
 def test_saved_graph_tokenizes_with_and_without_linker(transformed: Path, vocabulary: Path) -> None:
     tokens = (vocabulary / "vocab.txt").read_text().split("\n")
+    assert (transformed / "graph" / "vocab.txt").read_bytes() == (vocabulary / "vocab.txt").read_bytes()
     ids = SmilesTokenizer(transformed / "graph")(tf.constant(["N[Dy]", "N[H]", "C[Zr]"])).to_list()
     assert [[tokens[i] for i in row] for row in ids] == [["N", "[H]"], ["N", "[H]"], ["C", "[MASK]"]]
 
