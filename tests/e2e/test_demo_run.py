@@ -48,9 +48,8 @@ def test_console_stays_readable(demo: "Demo") -> None:
 
 def test_unusable_rows_are_accounted_for(demo: "Demo") -> None:
     rejected = pq.read_table(demo.output / "rejected.parquet").to_pylist()
-    reasons = {row["reason"] for row in rejected}
-    assert any("unparsable" in reason for reason in reasons)
-    assert len(reasons) >= 3
+    # What make-demo-data puts in at this size: one bad label in train, one unparsable SMILES in test.
+    assert {row["reason"] for row in rejected} == {"label is not 0 or 1", "unparsable SMILES"}
 
 
 def test_metrics_hold_every_step_and_score(demo: "Demo") -> None:
