@@ -28,12 +28,25 @@ def make_demo_data(
 
 def validate(config: ConfigOption = None, raw_dir: RawDirOption = None, overrides: SetOption = None) -> None:
     """Check raw files without writing anything: columns, types, labels, proteins, ids."""
+    from components.machine import worker_count
     from components.parquet_merge.raw_files import validate_raw_files
 
     settings = build_config(config, raw_dir, None, overrides)
+    data, system = settings.data, settings.system
     report = validate_raw_files(
-        Path(settings.data.raw_dir),
-        targets=settings.data.targets,
-        max_rejected_share=settings.data.max_rejected_share,
+        Path(data.raw_dir),
+        targets=data.targets,
+        max_rejected_share=data.max_rejected_share,
+        use_extra_data=data.use_extra_data,
+        memory_limit_gb=system.memory_limit_gb,
+        n_workers=worker_count(system.n_workers),
     )
-    Console().print(report)
+    console = Console()
+    table = Table("file", "rows", "unusable", "why, with the first such row", box=None, pad_edge=False)
+    for file in report.files:
+        unusable = sum(count.n_rows for count in file.rejected)
+        table.add_row(file.path.name, f"{file.n_rows:,}", f"{unusable:,}")
+        for count in file.rejected:
+            table.add_row("", "", f"{count.n_rows:,}", f"{count.reason}: {count.example}")
+    console.print(table)
+    console.print(f"{report.n_blocks:,} building blocks, {report.n_test_only_blocks:,} of them in test only")
