@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from pipeline.cli.options import ConfigOption, RawDirOption, SetOption, build_config
@@ -42,11 +43,12 @@ def validate(config: ConfigOption = None, raw_dir: RawDirOption = None, override
         n_workers=worker_count(system.n_workers),
     )
     console = Console()
-    table = Table("file", "rows", "unusable", "why, with the first such row", box=None, pad_edge=False)
+    table = Table("file", "rows", "unusable", box=None, pad_edge=False)
+    table.add_column("why, with the first such row", overflow="fold")
     for file in report.files:
         unusable = sum(count.n_rows for count in file.rejected)
         table.add_row(file.path.name, f"{file.n_rows:,}", f"{unusable:,}")
         for count in file.rejected:
-            table.add_row("", "", f"{count.n_rows:,}", f"{count.reason}: {count.example}")
+            table.add_row("", "", f"{count.n_rows:,}", escape(f"{count.reason}: {count.example}"))
     console.print(table)
     console.print(f"{report.n_blocks:,} building blocks, {report.n_test_only_blocks:,} of them in test only")
