@@ -98,6 +98,24 @@ def check_image(image: str | None, node: str, *, allow_tag: bool) -> None:
         )
 
 
+def check_beam(runner: str) -> None:
+    """Check that Beam runs where the artifacts are.
+
+    Args:
+        runner: `beam.runner`.
+
+    Raises:
+        InputError: A remote engine would look for folders that only the pod has.
+    """
+    if runner != "local":
+        raise InputError(
+            "on Kubeflow, Beam must run inside the pod: artifacts lie in the pod's own folders, which a remote engine does not see",
+            received=f"beam.runner: {runner}",
+            expected="beam.runner: local",
+            action="give molecule-transform more cores (kubeflow.nodes), or make the dataset with k8s/overlays/flink",
+        )
+
+
 def check_folders(settings: KubeflowSettings, folders: Mapping[str, tuple[str, Iterable[str]]]) -> None:
     """Check that the folders a node reads or writes lie on a volume it mounts.
 

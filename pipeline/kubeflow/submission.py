@@ -183,7 +183,7 @@ def _run_failed(run: SubmittedRun, settings: KubeflowSettings, state: str, faile
     return BelkaError(
         f"the run ended as {state}",
         received="; ".join(_reason(task) for task in failed) or f"no failed task is reported; see {run.url}",
-        action=f"read the log ({logs or run.url}), mend the cause, and retry: `kfp run retry {run.run_id}` or Retry on the run's page; "
+        action=f"read the log ({logs or run.url}), mend the cause, then press Retry on {run.url} or submit again: "
         "finished tasks come from the cache",
     )
 

@@ -17,7 +17,7 @@ from pipeline.config import Config
 from pipeline.create_pipeline import create_pipeline
 from pipeline.kubeflow import postprocess
 from pipeline.kubeflow.displays import HTML, METRICS, Display
-from pipeline.kubeflow.lint import check_folders, check_settings, check_spec
+from pipeline.kubeflow.lint import check_beam, check_folders, check_settings, check_spec
 from pipeline.kubeflow.platform import platform_document
 from pipeline.kubeflow.settings import KubeflowSettings
 
@@ -25,6 +25,7 @@ ENTRYPOINT: Final = ("python", "-m", "pipeline.kubeflow_entrypoint")
 # Pipeline parameters that a run may set, and the nodes that read raw files.
 RUN_PARAMETERS: Final = ("raw_dir", "raw_fingerprint")
 RAW_READERS: Final = (steps.PARQUET_MERGE, steps.SUBMISSION_WRITER)
+MODEL_READERS: Final = (steps.AFFINITY_EVALUATOR, steps.PUSHER)  # of the pushed model
 DISPLAYS: Final[Mapping[str, Sequence[Display]]] = {
     steps.AFFINITY_EVALUATOR: (
         Display("metrics", METRICS, "evaluation", "evaluation.json"),
@@ -68,13 +69,17 @@ def compile_config(config: Config) -> CompiledPipeline:
     """
     seen = on_cluster(config)
     settings = seen.kubeflow
+    check_beam(seen.beam.runner)
     pipeline = create_pipeline(seen)
     nodes = [component.id for component in pipeline.components]
     check_folders(
         settings,
         {
             "data.raw_dir": (seen.data.raw_dir, RAW_READERS),
-            "data.output_dir": (seen.data.output_dir, (steps.PUSHER, *map(steps.trainer_node, seen.training.stages))),
+            "data.output_dir": (
+                seen.data.output_dir,
+                (steps.AFFINITY_EVALUATOR, steps.PUSHER, *map(steps.trainer_node, seen.training.stages)),
+            ),
         },
     )
     compiled = compile_pipeline(pipeline, settings, DISPLAYS)

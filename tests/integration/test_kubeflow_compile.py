@@ -1,0 +1,98 @@
+"""The project's own pipeline compiles for Kubeflow Pipelines, and kfp's own loader takes the file."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+from kfp import components as kfp_components
+from typer.testing import CliRunner
+
+from components.errors import InputError
+from pipeline import steps
+from pipeline.cli import kubeflow
+from pipeline.config_files import load_config
+from pipeline.runners.kubeflow import CompiledPipeline, compile_config
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+IMAGE = "registry.example/belka@sha256:" + "0" * 64
+
+
+def _compile(name: str, *overrides: str) -> CompiledPipeline:
+    return compile_config(load_config(CONFIGS / name, [f"kubeflow.image={IMAGE}", *overrides]))
+
+
+def _parameters(compiled: CompiledPipeline, task: str) -> dict[str, Any]:
+    given: dict[str, Any] = compiled.spec["root"]["dag"]["tasks"][task]["inputs"]["parameters"]
+    return given
+
+
+@pytest.mark.parametrize("name", ["demo.yaml", "default.yaml"])
+def test_the_file_loads_with_kfp(name: str, tmp_path: Path) -> None:
+    _compile(name).write(tmp_path / "pipeline.yaml")
+    loaded = kfp_components.load_component_from_file(str(tmp_path / "pipeline.yaml"))
+    tasks = loaded.pipeline_spec.root.dag.tasks
+    assert set(tasks) == {
+        steps.PARQUET_MERGE, steps.SMILES_VOCAB, steps.MOLECULE_TRANSFORM, "trainer-mlm", "trainer-fps", "trainer-clf",
+        steps.AFFINITY_EVALUATOR, steps.PUSHER, steps.BULK_INFERRER, steps.SUBMISSION_WRITER,
+    }  # fmt: skip
+    assert len(loaded.platform_spec.platforms["kubernetes"].deployment_spec.executors) == len(tasks)
+
+
+def test_the_same_configuration_gives_the_same_file() -> None:
+    assert _compile("demo.yaml").as_yaml() == _compile("demo.yaml").as_yaml()
+
+
+def test_folders_of_the_pods_lie_on_the_volume() -> None:
+    compiled = _compile("default.yaml")
+    parameters = compiled.spec["root"]["inputDefinitions"]["parameters"]
+    assert parameters["raw_dir"]["defaultValue"] == "/mnt/belka/data"
+    assert (
+        "/mnt/belka/output/checkpoints"
+        in _parameters(compiled, "trainer-clf")["custom_config"]["runtimeValue"]["constant"]
+    )
+    with pytest.raises(InputError, match=r"data.raw_dir lies on no persistent volume that parquet-merge mounts"):
+        _compile("default.yaml", "data.raw_dir=/elsewhere")
+    with pytest.raises(InputError, match=r"data.raw_dir lies on no persistent volume[\s\S]*no volume"):
+        _compile("default.yaml", "kubeflow.volumes=[]", "data.raw_dir=/mnt/belka/raw")
+
+
+def test_raw_files_without_a_name_for_their_content_are_never_served_from_the_cache() -> None:
+    def cached(compiled: CompiledPipeline) -> set[str]:
+        return {name for name, task in compiled.spec["root"]["dag"]["tasks"].items() if "cachingOptions" in task}
+
+    unnamed, named = _compile("default.yaml"), _compile("default.yaml", "data.raw_fingerprint=v1")
+    assert cached(named) - cached(unnamed) == {steps.PARQUET_MERGE, steps.SUBMISSION_WRITER}
+    assert any("raw_fingerprint is null" in warning for warning in unnamed.warnings)
+    assert not any("raw_fingerprint" in warning for warning in named.warnings)
+
+
+def test_beam_takes_the_cores_of_its_pod_not_of_this_machine() -> None:
+    compiled = _compile("default.yaml", "kubeflow.nodes={molecule-transform: {cpu: 7.0}}")
+    arguments = compiled.spec["deploymentSpec"]["executors"][f"{steps.MOLECULE_TRANSFORM}_executor"]["container"][
+        "args"
+    ]
+    assert "--direct_num_workers=7" in arguments
+
+
+def test_the_command_writes_the_file_and_says_what_is_wrong(tmp_path: Path) -> None:
+    target = tmp_path / "p.yaml"
+    app = typer.Typer()
+    app.command("compile")(kubeflow.compile_)
+    app.command("submit")(kubeflow.submit)
+    result = CliRunner().invoke(app, ["compile", "--out", str(target), "--image", IMAGE])
+    assert result.exit_code == 0, result.output
+    assert "10 tasks" in result.output
+    assert [sorted(document) for document in yaml.safe_load_all(target.read_text(encoding="utf-8"))][1] == ["platforms"]
+
+    sent = CliRunner().invoke(
+        app, ["submit", str(target), "--dry-run", "--namespace", "team", "--parameter", "raw_dir=/x"]
+    )
+    described = yaml.safe_load(sent.output)
+    assert (described["namespace"], described["parameters"]["raw_dir"]) == ("team", "/x")
+
+    wrong = CliRunner().invoke(app, ["compile", "--out", str(tmp_path / "q.yaml"), "--image", "belka:latest"])
+    assert isinstance(wrong.exception, InputError)
+    assert "no digest" in str(wrong.exception)
+    assert not (tmp_path / "q.yaml").exists()

@@ -1,0 +1,126 @@
+"""The manifests hold what the API server cannot check: limits, no root, no secrets, files that exist, images that are set."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+K8S = Path(__file__).parents[3] / "k8s"
+FOLDERS = [K8S / "base", *sorted(path for path in (K8S / "overlays").iterdir())]
+RESERVED = {"kustomization.yaml", "config.yaml"}
+
+
+def _documents(folder: Path) -> Iterator[dict[str, Any]]:
+    for path in sorted(folder.glob("*.yaml")):
+        if path.name not in RESERVED:
+            yield from yaml.safe_load_all(path.read_text(encoding="utf-8"))
+
+
+def _pods() -> list[Any]:
+    return [
+        pytest.param(document["spec"]["template"], id=f"{folder.name}/{document['metadata']['name']}")
+        for folder in FOLDERS
+        for document in _documents(folder)
+        if document["kind"] in {"Job", "Deployment"}
+    ]
+
+
+def _containers(template: dict[str, Any]) -> list[dict[str, Any]]:
+    spec = template["spec"]
+    return [*spec.get("initContainers", ()), *spec["containers"]]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+def test_every_file_is_listed_and_every_listed_file_exists(folder: Path) -> None:
+    listed = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
+    files = {name for name in listed["resources"] if name.endswith(".yaml")}
+    files |= {name for generator in listed.get("configMapGenerator", ()) for name in generator["files"]}
+    assert files == {path.name for path in folder.iterdir()} - {"kustomization.yaml"}
+    assert all((folder / name).exists() for name in listed["resources"])
+
+
+@pytest.mark.parametrize("template", _pods())
+def test_pods_are_bounded_and_powerless(template: dict[str, Any]) -> None:
+    spec = template["spec"]
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert template["metadata"]["labels"]["app.kubernetes.io/part-of"] == "belka"  # the network policy's label
+    mounted = {volume["name"] for volume in spec["volumes"]}
+    for container in _containers(template):
+        assert {"cpu", "memory"} <= container["resources"]["limits"].keys()
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert {mount["name"] for mount in container.get("volumeMounts", ())} <= mounted
+
+
+def test_serving_is_probed() -> None:
+    (deployment,) = (d for d in _documents(K8S / "overlays" / "serving") if d["kind"] == "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys()
+
+
+def test_there_are_no_secrets() -> None:
+    for folder in FOLDERS:
+        assert all(document["kind"] != "Secret" for document in _documents(folder))
+
+
+def test_the_jobs_run_what_the_command_line_understands() -> None:
+    from typer.main import get_command
+
+    from pipeline.cli.main import app
+
+    commands = get_command(app).commands  # type: ignore[attr-defined]  # a group, which typer does not say
+    words = [
+        c["args"]
+        for template in _pods()
+        for c in _containers(template.values[0])
+        if c["image"].startswith("belka") and "args" in c
+    ]
+    assert len(words) == 3
+    for name, *arguments in words:
+        parsed = commands[name].make_context(name, list(arguments))
+        assert str(parsed.params["config"]) == "/etc/belka/config.yaml"
+
+
+def test_the_configuration_is_valid() -> None:
+    from pipeline.config_files import load_config
+
+    assert load_config(K8S / "base" / "config.yaml").data.output_dir == "/mnt/belka/output"
+
+
+@pytest.mark.parametrize("index", ["0", "1"])
+def test_each_worker_names_all_workers_and_only_the_first_writes_results(index: str, tmp_path: Path) -> None:
+    script = (K8S / "overlays" / "train-multi-worker" / "worker.sh").read_text(encoding="utf-8")
+    volume, work, tools = tmp_path / "mnt", tmp_path / "work", tmp_path / "bin"
+    (volume / "output").mkdir(parents=True)
+    (volume / "output" / "metadata.db").write_text("db", encoding="utf-8")
+    tools.mkdir()
+    belka = tools / "belka"
+    belka.write_text('#!/bin/sh\necho "$TF_CONFIG"\necho "$@"\n', encoding="utf-8")
+    belka.chmod(0o755)
+    run = subprocess.run(
+        ["sh", "-c", script.replace("/mnt/belka", str(volume)).replace("/work/", f"{work}/")],
+        env={
+            "PATH": f"{tools}:/usr/bin:/bin",
+            "WORKERS": "2",
+            "JOB_NAME": "j",
+            "SERVICE": "s",
+            "JOB_COMPLETION_INDEX": index,
+        },
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    config, command = run.stdout.splitlines()
+    assert json.loads(config) == {
+        "cluster": {"worker": ["j-0.s:2222", "j-1.s:2222"]},
+        "task": {"type": "worker", "index": int(index)},
+    }
+    assert command.startswith("step train_model")
+    assert command.endswith("--no-resume")
+    assert (str(volume / "output") in command) == (index == "0")
+    assert (work / "output" / "metadata.db").exists() == (index == "1")
