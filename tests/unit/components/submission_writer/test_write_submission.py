@@ -25,7 +25,8 @@ def example(ids: Sequence[int], probabilities: Sequence[float]) -> bytes:
         dc.OUTPUT_PROBABILITIES: tf.train.Feature(float_list=tf.train.FloatList(value=probabilities)),
         dc.FEATURE_MOLECULE_ID: tf.train.Feature(int64_list=tf.train.Int64List(value=[1])),
     }
-    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+    serialized: bytes = tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+    return serialized
 
 
 class Case:
