@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from components.errors import BelkaError
-from pipeline.cli import config, data, run
+from pipeline.cli import config, data, predict, run
 
 
 class LogLevel(StrEnum):
@@ -33,6 +33,7 @@ app.command()(run.run)
 app.command()(run.step)
 app.command()(data.make_demo_data)
 app.command()(data.validate)
+app.command()(predict.predict)
 app.add_typer(config.app, name="config")
 
 

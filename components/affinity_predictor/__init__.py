@@ -1,0 +1,1 @@
+"""Predict affinities of any SMILES with an exported model: no pipeline, no RDKit needed."""

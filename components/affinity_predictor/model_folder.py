@@ -1,0 +1,83 @@
+"""Find an exported model in whatever folder the user names, and read what it predicts."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from components.errors import InputError
+from components.model_pusher.champion import read_champion
+
+DESCRIPTION_FILE: Final = "belka.json"
+_ACTION: Final = (
+    "Give model/<version> of an output directory, the folder model itself, or a model artifact of the stage clf."
+)
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """An exported model.
+
+    Args:
+        path: The SavedModel.
+        targets: Proteins, in the order of the outputs.
+        vocabulary: Tokens the model knows.
+        max_length: Tokens it reads; the rest of a molecule is cut.
+    """
+
+    path: Path
+    targets: tuple[str, ...]
+    vocabulary: frozenset[str]
+    max_length: int
+
+
+def open_model_folder(folder: Path) -> ModelFolder:
+    """Find the model and read its description.
+
+    Args:
+        folder: A pushed version; or the folder of the versions, of which the one in production is taken; or a model artifact.
+
+    Returns:
+        The model.
+
+    Raises:
+        InputError: There is no model, or it predicts no affinities from SMILES alone.
+    """
+    path = _saved_model(folder)
+    try:
+        content = json.loads((path / DESCRIPTION_FILE).read_text(encoding="utf-8"))
+        arguments, targets, vocabulary = content["model"], content["targets"], content["vocabulary"]
+        mode, uses_ecfp, max_length = (
+            arguments["mode"],
+            arguments.get("ecfp_branch", False),
+            int(arguments["max_length"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            "The model's description cannot be read.",
+            received=f"{path / DESCRIPTION_FILE}: {type(error).__name__}: {error}",
+            expected="the file as the trainer exports it beside saved_model.pb",
+            action=_ACTION,
+        ) from error
+    if mode != "clf" or uses_ecfp:
+        raise InputError(
+            "The model does not predict affinities from SMILES alone.",
+            received=f"{path}: mode {mode}" + (", with fingerprints as a second input" if uses_ecfp else ""),
+            expected="a model of the stage clf without model.ecfp_branch",
+            action=_ACTION,
+        )
+    return ModelFolder(path, tuple(targets), frozenset(vocabulary), max_length)
+
+
+def _saved_model(folder: Path) -> Path:
+    champion = read_champion(folder)
+    candidates = [folder, folder / "Format-Serving", *([folder / champion.version] if champion else [])]
+    for candidate in candidates:
+        if (candidate / "saved_model.pb").is_file():
+            return candidate
+    raise InputError(
+        "There is no exported model.",
+        received=f"{folder.absolute()}" + ("" if folder.exists() else " (does not exist)"),
+        expected="a folder with saved_model.pb, or with champion.json",
+        action=_ACTION,
+    )

@@ -1,0 +1,96 @@
+"""`belka predict`."""
+
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from components.errors import InputError
+
+
+def predict(
+    model: Annotated[Path, typer.Option("--model", help="Folder model/<version>, or model for the one in production.")],
+    smiles: Annotated[list[str] | None, typer.Argument(metavar="SMILES", help="Any number; results as CSV.")] = None,
+    input_file: Annotated[
+        Path | None, typer.Option("--input", help="CSV, TSV (or .gz) or parquet, any length.")
+    ] = None,
+    output_file: Annotated[Path | None, typer.Option("--output", help="CSV, TSV (or .gz) or parquet.")] = None,
+    column: Annotated[
+        str | None, typer.Option("--column", help="Column with the SMILES; found by name if left out.")
+    ] = None,
+    n_workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that check SMILES; 0 = all cores.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and the results asked for.")] = False,
+) -> None:
+    """Predict the probability of binding each protein for any SMILES, with or without [Dy].
+
+    Every row is kept: one that is no molecule has empty probabilities and says why in `problem`; doubtful ones say so in `warning`.
+    """
+    if bool(smiles) == bool(input_file) or bool(input_file) != bool(output_file):
+        raise InputError(
+            "belka predict takes either SMILES or files.",
+            received=f"{len(smiles or [])} SMILES, --input {input_file}, --output {output_file}",
+            expected="SMILES as arguments, or --input with --output",
+            action="see belka predict --help",
+        )
+    with _own_stderr(quiet=quiet) as console:
+        if input_file and output_file:
+            _predict_file(model, input_file, output_file, column, n_workers, console)
+        else:
+            import pyarrow.csv as pc
+
+            from components.affinity_predictor.predict import predict_smiles
+
+            pc.write_csv(predict_smiles(model, smiles or []), sys.stdout.buffer)
+
+
+@contextmanager
+def _own_stderr(*, quiet: bool) -> Iterator[Console]:
+    """Keep the terminal's stderr for this command: what C++ libraries write to it goes nowhere, unless --log-level DEBUG."""
+    if logging.getLogger().isEnabledFor(logging.DEBUG):
+        yield Console(stderr=True, quiet=quiet)
+        return
+    sys.stderr.flush()
+    saved = os.dup(sys.stderr.fileno())
+    try:
+        with os.fdopen(os.dup(saved), "w", encoding="utf-8") as terminal, tempfile.TemporaryFile() as sink:
+            os.dup2(sink.fileno(), sys.stderr.fileno())
+            yield Console(file=terminal, quiet=quiet)
+    finally:
+        sys.stderr.flush()
+        os.dup2(saved, sys.stderr.fileno())
+        os.close(saved)
+
+
+def _predict_file(
+    model: Path, input_file: Path, output_file: Path, column: str | None, n_workers: int, console: Console
+) -> None:
+    from components.affinity_predictor.predict import predict_file
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    started = time.monotonic()
+    with Progress(
+        *columns, console=console, transient=True, disable=console.quiet or not console.is_terminal
+    ) as progress:
+        task = progress.add_task("loading the model")
+
+        def show(rows: int) -> None:
+            progress.update(task, description=f"{rows:,} rows, {rows / (time.monotonic() - started):,.0f} rows/s")
+
+        done = predict_file(model, input_file, output_file, column=column, n_workers=n_workers, on_progress=show)
+    seconds = time.monotonic() - started
+    console.print(
+        f"{output_file}: {done.rows:,} rows in {seconds:,.1f} s; {done.scored:,} scored, {done.warned:,} of them with a warning, "
+        f"{done.rows - done.scored:,} without scores (see the column problem)",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
