@@ -15,6 +15,7 @@ Errors go to the pod's log and, in short, to its termination message.
 
 import argparse
 import json
+import logging
 import os
 import sys
 import traceback
@@ -46,6 +47,8 @@ def main(argv: Sequence[str] | None = None, environment: Mapping[str, str] = os.
     Returns:
         0, or the exit code of the error.
     """
+    # The pod's log holds what the components say, not only warnings.
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         run_component(sys.argv[1:] if argv is None else argv, Path(environment.get(STORE_ROOT_VARIABLE, "/")))
     except Exception as error:  # noqa: BLE001 - the last place that can say why the pod failed
