@@ -26,7 +26,16 @@ TEST = ["CCO", "not a smiles", "[nH]1cccc1"]
 TEST_IDS = [[10, None, 12], [13, 14, None], [None, None, 18]]
 
 
-def write_split(folder: Path, split: str, smiles: list[str], ids: list[list[int | None]], first_id: int) -> None:
+def write_split(
+    folder: Path,
+    split: str,
+    smiles: list[str],
+    ids: list[list[int | None]],
+    first_id: int,
+    *,
+    n_files: int = 2,
+    row_group_size: int = 2,
+) -> None:
     n = len(smiles)
     table = pa.table(
         {
@@ -42,9 +51,11 @@ def write_split(folder: Path, split: str, smiles: list[str], ids: list[list[int 
     )
     target = folder / f"Split-{split}"
     target.mkdir(parents=True)
-    half = max(n // 2, 1)
-    for shard, start in enumerate(range(0, n, half)):
-        pq.write_table(table.slice(start, half), target / f"molecules-{shard:05d}.parquet", row_group_size=2)
+    size = max(n // n_files, 1)
+    for shard, start in enumerate(range(0, n, size)):
+        pq.write_table(
+            table.slice(start, size), target / f"molecules-{shard:05d}.parquet", row_group_size=row_group_size
+        )
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +135,33 @@ def test_refused_molecules_are_listed_with_their_test_ids(transformed: Path) -> 
     assert summary["molecules"] == 9
     assert summary["written"] == 7
     assert summary["splits"]["test"] == {"molecules": 3, "written": 2, "shards": 2}
+
+
+def test_refused_rows_do_not_shift_their_neighbours_in_the_batch(vocabulary: Path, tmp_path: Path) -> None:
+    smiles = ["C1CC", "CCO", "c1cccc1", "ClCCl", "", "N[Dy]"]
+    ids: list[list[int | None]] = [[row, None, 10 + row] for row in range(len(smiles))]
+    write_split(tmp_path / "molecules", "test", smiles, ids, 100, n_files=1, row_group_size=10)
+    run(tmp_path / "molecules", vocabulary, tmp_path, rows_per_shard=10)
+    tokens = (vocabulary / "vocab.txt").read_text().split("\n")
+    examples = read_examples(tmp_path / "examples", "test")
+    assert sorted(examples) == [101, 103, 105]
+    for molecule_id, example in examples.items():
+        row = molecule_id - 100
+        text = smiles[row].replace("[Dy]", "[H]")
+        expected = ECFPFingerprint(fp_size=2048, radius=2, include_chirality=True).transform([text])[0]
+        assert np.unpackbits(np.frombuffer(example["ecfp"], np.uint8)).tolist() == expected.tolist()
+        assert [tokens[token] for token in example["tokens"]] == smiles_tokenizer(text)
+        assert example["ids"].tolist() == [row, -1, 10 + row]
+        assert example["binds"].tolist() == [row % 3, (row + 1) % 3, 2]
+    rows = pq.read_table(tmp_path / "rejected" / "rejected.parquet").to_pylist()
+    assert [(row["row"], row["id"], row["reason"]) for row in rows] == [
+        (100, "0", "unparsable SMILES"),
+        (100, "10", "unparsable SMILES"),
+        (102, "2", "unparsable SMILES"),
+        (102, "12", "unparsable SMILES"),
+        (104, "4", "empty SMILES"),
+        (104, "14", "empty SMILES"),
+    ]
 
 
 def test_shards_are_even_and_an_empty_split_has_a_readable_one(transformed: Path) -> None:
