@@ -72,11 +72,12 @@ def execute(config: Config, nodes: Sequence[str] | None, *, quiet: bool) -> dict
 
 def print_results(console: Console, output_dir: Path, metrics: dict[str, Any]) -> None:
     """Print where the results are and how good the model is on validation."""
-    table = Table("result", "where or how much", box=None, pad_edge=False, title="results", title_justify="left")
+    table = Table("result", box=None, pad_edge=False, title="results", title_justify="left")
+    table.add_column("where or how much", overflow="fold")
     score = metrics.get("evaluation", {}).get("mean_average_precision")
     if score is not None:
         table.add_row("validation average precision (mean)", f"{score:.4f}")
-    for name in ("submission.csv", "metrics.json", "model", "rejected.parquet", RESOLVED_CONFIG, "logs"):
+    for name in ("submission.csv", "metrics.json", "report.html", "model", "rejected.parquet", RESOLVED_CONFIG, "logs"):
         path = output_dir / name
         if path.exists():
             table.add_row(name, str(path))
