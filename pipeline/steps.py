@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from trainer_module.settings import Mode
+if TYPE_CHECKING:
+    from trainer_module.settings import Mode
 
 
 class Step(StrEnum):
@@ -28,12 +29,12 @@ BULK_INFERRER: Final = "bulk-inferrer"
 SUBMISSION_WRITER: Final = "submission-writer"
 
 
-def trainer_node(mode: Mode) -> str:
+def trainer_node(mode: "Mode") -> str:
     """The node id of the Trainer of one mode."""
     return f"trainer-{mode}"
 
 
-def step_nodes(step: Step, stages: Sequence[Mode]) -> list[str]:
+def step_nodes(step: Step, stages: Sequence["Mode"]) -> list[str]:
     """The nodes that make up a step, in the order they run.
 
     Args:
@@ -51,7 +52,7 @@ def step_nodes(step: Step, stages: Sequence[Mode]) -> list[str]:
     return nodes[step]
 
 
-def nodes_between(first: Step, last: Step, stages: Sequence[Mode]) -> list[str]:
+def nodes_between(first: Step, last: Step, stages: Sequence["Mode"]) -> list[str]:
     """The nodes of all steps from `first` to `last`, both included; empty where `last` comes before `first`."""
     steps = list(Step)
     return [node for step in steps[steps.index(first) : steps.index(last) + 1] for node in step_nodes(step, stages)]

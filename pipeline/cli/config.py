@@ -5,8 +5,6 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.options import ConfigOption, OutputDirOption, RawDirOption, SetOption, build_config
-from pipeline.config_files import dump_config
-from pipeline.config_reference import explain_config
 
 app = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 
@@ -25,5 +23,8 @@ def show(
     explain: Annotated[bool, typer.Option("--explain", help="With what each key means.")] = False,
 ) -> None:
     """Print the resolved configuration as YAML."""
+    from pipeline.config_files import dump_config
+    from pipeline.config_reference import explain_config
+
     resolved = build_config(config, raw_dir, output_dir, overrides)
     typer.echo(explain_config(resolved) if explain else dump_config(resolved), nl=False)

@@ -1,12 +1,12 @@
 """Options that several commands share, and how they become a configuration."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.config import Config
-from pipeline.config_files import load_config
+if TYPE_CHECKING:
+    from pipeline.config import Config
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="YAML file; what it leaves out has its default.")]
 RawDirOption = Annotated[Path | None, typer.Option("--raw-dir", help="Folder of train and test (parquet or csv).")]
@@ -31,8 +31,10 @@ def build_config(
     overrides: list[str] | None = None,
     *,
     resume: bool = True,
-) -> Config:
+) -> "Config":
     """Load the configuration, apply the command line's own options, and make its folders absolute."""
+    from pipeline.config_files import load_config  # builds the model of the configuration: too slow for --help
+
     values = list(overrides or [])
     if not resume:
         values += ["system.enable_cache=false", "training.resume=false"]

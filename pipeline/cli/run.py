@@ -1,11 +1,10 @@
 """`belka run` and `belka step`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from components.errors import InputError
-from pipeline.cli.execute import execute
 from pipeline.cli.options import (
     ConfigOption,
     OutputDirOption,
@@ -16,7 +15,9 @@ from pipeline.cli.options import (
     build_config,
 )
 from pipeline.steps import Step, nodes_between, step_nodes, trainer_node
-from trainer_module.settings import Mode
+
+if TYPE_CHECKING:
+    from trainer_module.settings import Mode
 
 
 def run(
@@ -43,6 +44,8 @@ def run(
                 expected=f"the order {', '.join(Step)}",
                 action="swap the two",
             )
+    from pipeline.cli.execute import execute
+
     execute(settings, nodes, quiet=quiet)
 
 
@@ -61,10 +64,12 @@ def step(
     nodes = step_nodes(name, settings.training.stages)
     if mode is not None:
         nodes = [_stage_node(name, mode, settings.training.stages)]
+    from pipeline.cli.execute import execute
+
     execute(settings, nodes, quiet=quiet)
 
 
-def _stage_node(name: Step, mode: str, stages: tuple[Mode, ...]) -> str:
+def _stage_node(name: Step, mode: str, stages: tuple["Mode", ...]) -> str:
     if name is not Step.TRAIN_MODEL:
         raise InputError(
             "--mode goes with the step train_model only",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 BELKA = Path(sys.executable).parent / "belka"
-HEAVY = ("tensorflow", "tfx", "apache_beam", "rdkit", "pandas", "duckdb", "keras")
+HEAVY = ("tensorflow", "tfx", "apache_beam", "rdkit", "pandas", "duckdb", "keras", "pydantic")
 
 
 def _belka(*arguments: str) -> subprocess.CompletedProcess[str]:
