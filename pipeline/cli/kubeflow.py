@@ -5,7 +5,7 @@ import logging
 import os
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import yaml
@@ -14,8 +14,9 @@ from rich.table import Table
 
 from components.errors import InputError
 from pipeline.cli.options import ConfigOption, QuietOption, SetOption
-from pipeline.config_files import load_config
-from pipeline.kubeflow.settings import KubeflowSettings
+
+if TYPE_CHECKING:
+    from pipeline.kubeflow.settings import KubeflowSettings
 
 PackageArgument = Annotated[Path, typer.Argument(metavar="PIPELINE.yaml", help="What `belka compile` wrote.")]
 ParameterOption = Annotated[
@@ -37,6 +38,8 @@ def compile_(
 
     Folders of the section `data` are those of the pods: relative ones lie below the first of kubeflow.volumes.
     """
+    from pipeline.config_files import load_config
+
     values = [*(overrides or ()), *([f"kubeflow.image={image}"] if image else ())]
     settings = load_config(config, values)
     console = Console(quiet=quiet, soft_wrap=True)
@@ -69,6 +72,8 @@ def submit(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be sent and send nothing.")] = False,
 ) -> None:
     """Send a compiled pipeline to Kubeflow Pipelines and print the run's URL."""
+    from pipeline.config_files import load_config
+
     options = {"endpoint": endpoint, "namespace": namespace, "experiment": experiment}
     given = [f"kubeflow.{key}={json.dumps(value)}" for key, value in options.items() if value is not None]
     settings = load_config(config, [*(overrides or ()), *given]).kubeflow
@@ -147,7 +152,7 @@ def _pairs(texts: list[str] | None, option: str, form: str) -> list[tuple[str, s
     return pairs
 
 
-def _follow(client: Any, run: Any, settings: KubeflowSettings) -> None:
+def _follow(client: Any, run: Any, settings: "KubeflowSettings") -> None:
     from pipeline.kubeflow.submission import wait
 
     started = time.monotonic()

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from components.errors import BelkaError
-from pipeline.cli import config, data, predict, run
+from pipeline.cli import config, data, kubeflow, predict, run
 
 
 class LogLevel(StrEnum):
@@ -34,6 +34,9 @@ app.command()(run.step)
 app.command()(data.make_demo_data)
 app.command()(data.validate)
 app.command()(predict.predict)
+app.command("compile")(kubeflow.compile_)
+app.command()(kubeflow.submit)
+app.command()(kubeflow.simulate)
 app.add_typer(config.app, name="config")
 
 

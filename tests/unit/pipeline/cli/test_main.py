@@ -17,7 +17,7 @@ def _belka(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_command() -> None:
     result = _belka("--help")
     assert result.returncode == 0
-    for command in ("run", "step", "make-demo-data", "validate", "config"):
+    for command in ("run", "step", "make-demo-data", "validate", "predict", "compile", "submit", "simulate", "config"):
         assert command in result.stdout
 
 
