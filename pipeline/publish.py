@@ -1,4 +1,4 @@
-"""Put what the nodes produced where users look for it: submission.csv, metrics.json, rejected.parquet."""
+"""Put what the nodes produced where users look for it: submission.csv, metrics.json, report.html, rejected.parquet."""
 
 import json
 import shutil
@@ -15,7 +15,13 @@ from pipeline import steps
 from pipeline.runners.outcomes import NodeOutcome
 
 SUBMISSION_FILE: Final = "submission.csv"
+REPORT_FILE: Final = "report.html"
 METRICS_FILE: Final = "metrics.json"
+
+_COPIED: Final = (
+    (steps.SUBMISSION_WRITER, "submission", SUBMISSION_FILE),
+    (steps.AFFINITY_EVALUATOR, "evaluation", REPORT_FILE),
+)
 
 # metrics.json key -> (node, output, file) of the summaries the nodes write.
 _SUMMARIES: Final = {
@@ -39,10 +45,11 @@ def publish_results(
     Returns:
         The content of metrics.json.
     """
-    submission = _output(outcomes, steps.SUBMISSION_WRITER, "submission", SUBMISSION_FILE)
-    if submission:
-        with atomic_path(output_dir / SUBMISSION_FILE) as temporary:
-            shutil.copyfile(submission, temporary)
+    for node, output, name in _COPIED:
+        source = _output(outcomes, node, output, name)
+        if source:
+            with atomic_path(output_dir / name) as temporary:
+                shutil.copyfile(source, temporary)
     _publish_rejections(outcomes, output_dir / REJECTED_FILE)
     metrics_file = output_dir / METRICS_FILE
     earlier = json.loads(metrics_file.read_text(encoding="utf-8")) if metrics_file.is_file() else {}

@@ -1,12 +1,13 @@
 """The TFX component AffinityEvaluator."""
 
 import json
+import shutil
 from pathlib import Path
 
 from tfx.components.evaluator import constants
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
-from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation
+from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation, ModelRun
 from tfx.utils import path_utils
 
 from components.affinity_evaluator.bootstrap import BootstrapSettings
@@ -16,7 +17,8 @@ from components.affinity_evaluator.gate import GateSettings
 from components.artifact_types import Molecules
 from components.atomic import atomic_path
 from components.data_contract import Subset
-from components.model_pusher.executor import CHAMPION_PROPERTY
+from components.evaluation_report.report import CARD_FILE, ReportSources, write_report
+from components.model_pusher.executor import CHAMPION_PROPERTY, RELEASE_FOLDER
 
 
 @component
@@ -36,6 +38,9 @@ def AffinityEvaluator(  # noqa: N802, PLR0917 - TFX names a component after its 
     bootstrap_samples: Parameter[int] = 1000,
     confidence: Parameter[float] = 0.95,
     code_version: Parameter[str] = "",
+    mlm_run: InputArtifact[ModelRun] = None,
+    fps_run: InputArtifact[ModelRun] = None,
+    clf_run: InputArtifact[ModelRun] = None,
 ) -> None:
     """Measure a model on the validation split and bless it when it holds the floors and beats the model in production.
 
@@ -46,9 +51,10 @@ def AffinityEvaluator(  # noqa: N802, PLR0917 - TFX names a component after its 
         examples: From MoleculeTransform, with the split `validation`.
         molecules: From ParquetMerge: the SMILES of the Examples, for a champion of another vocabulary.
         model: From the Trainer.
-        evaluation: Receives `evaluation.json`, `predictions.parquet` and, with a champion, `champion_predictions.parquet`.
+        evaluation: Receives `evaluation.json`, `predictions.parquet`, `report.html`, `model_card.md` and, with a champion,
+            `champion_predictions.parquet`.
         blessing: Receives the empty file `BLESSED` or `NOT_BLESSED` and the custom properties of TFX's Evaluator, so that the
-            standard Pusher understands it.
+            standard Pusher understands it; and the folder `release`, whose files the Pusher puts beside the model.
         targets: Target names, separated by commas, in the order of the Examples.
         batch_size: Examples scored at a time.
         champion_dir: Folder of the pushed models, where champion.json names the one in production.
@@ -59,19 +65,31 @@ def AffinityEvaluator(  # noqa: N802, PLR0917 - TFX names a component after its 
         bootstrap_samples: Number of bootstrap resamples.
         confidence: Confidence of the intervals, between 0 and 1.
         code_version: Changes when the code does, so that cached results of older code are not used.
+        mlm_run: From the Trainer of the stage mlm, for its training curve; likewise the next two.
+        fps_run: See `mlm_run`.
+        clf_run: See `mlm_run`.
     """
     del code_version
+    model_dir, evaluation_dir = Path(path_utils.serving_model_path(model.uri)), Path(evaluation.uri)
     split_dir = Path(examples.uri) / f"Split-{Subset.VALIDATION.split}"
     result = evaluate_model(
-        Path(path_utils.serving_model_path(model.uri)),
+        model_dir,
         sorted(path for path in split_dir.glob("[!.]*") if path.is_file()),
-        Path(evaluation.uri),
+        evaluation_dir,
         targets=targets.split(","),
         batch_size=batch_size,
         gate=GateSettings(min_mean_average_precision, json.loads(slice_floors), max_slice_regression),
         bootstrap=BootstrapSettings(bootstrap_samples, confidence, seed),
         champion=ChampionSource(Path(champion_dir), Path(molecules.uri)),
     )
+    runs = {stage: run for stage, run in (("mlm", mlm_run), ("fps", fps_run), ("clf", clf_run)) if run is not None}
+    sources = ReportSources(
+        model_dir, Path(examples.uri), Path(molecules.uri), {stage: Path(run.uri) for stage, run in runs.items()}
+    )
+    write_report(result, evaluation_dir, sources, targets.split(","))
+    with atomic_path(Path(blessing.uri) / RELEASE_FOLDER) as release:
+        release.mkdir()
+        shutil.copyfile(evaluation_dir / CARD_FILE, release / CARD_FILE)
     blessing.set_string_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri)
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
     _bless(blessing, result, champion_dir)

@@ -1,5 +1,6 @@
 """The executor of the standard Pusher, with a pointer to what it pushed last."""
 
+import shutil
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ from components.model_pusher.champion import Champion, model_digest, read_champi
 
 # Custom property of the blessing: digest of the champion the model was judged against; empty = there was none.
 CHAMPION_PROPERTY: Final = "champion_digest"
+# Folder of the blessing whose files are put beside the pushed model.
+RELEASE_FOLDER: Final = "release"
 
 
 class ChampionPusherExecutor(Executor):
@@ -62,6 +65,9 @@ class ChampionPusherExecutor(Executor):
                 expected="a new folder",
                 action="Run the same command again; the model in production stays as it was.",
             )
+        for path in sorted((Path(blessing.uri) / RELEASE_FOLDER).glob("*")):
+            for target in (folder, Path(pushed.uri)):
+                shutil.copyfile(path, target / path.name)
         write_champion(models_dir, Champion(folder.name, digest))
 
 

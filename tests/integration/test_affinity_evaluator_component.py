@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import keras
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 from tfx.components.util import model_utils
@@ -27,6 +29,20 @@ def export(folder: Path) -> None:
     archive.write_out(str(folder), verbose=False)
 
 
+def write_molecules(folder: Path) -> None:
+    """The ten molecules of the Examples, each of one building block."""
+    table = pa.table(
+        {
+            dc.MOLECULE_ID: pa.array(range(10), pa.int64()),
+            dc.SMILES: ["C" * (i + 1) for i in range(10)],
+            **{name: pa.array([0] * 10 if i == 0 else [None] * 10, pa.int32()) for i, name in enumerate(dc.BLOCK_IDS)},
+        }
+    )
+    (folder / "Split-validation").mkdir(parents=True)
+    pq.write_table(table, folder / "Split-validation" / "molecules-00000.parquet")
+    pq.write_table(pa.table({"smiles": ["CN"]}), folder / dc.BLOCKS_FILE)
+
+
 def write_examples(folder: Path) -> None:
     """Ten molecules: the higher the id, the higher the prediction; the labels of the upper half are 1."""
     folder.mkdir(parents=True)
@@ -41,6 +57,8 @@ def write_examples(folder: Path) -> None:
                     (dc.FEATURE_BINDS, [i // 5, 1 - i // 5, dc.LABEL_UNKNOWN]),
                 )
             }
+            bits = tf.train.BytesList(value=[bytes([i, 255 - i])])
+            features[dc.FEATURE_ECFP] = tf.train.Feature(bytes_list=bits)
             writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
     (folder / ".half-written").write_bytes(b"not a record")
 
@@ -60,6 +78,8 @@ def test_blessing_is_what_the_standard_pusher_reads(tmp_path: Path, floor: float
     model.id = 7
     export(tmp_path / "model" / "Format-Serving")
     write_examples(tmp_path / "examples" / "Split-validation")
+    write_examples(tmp_path / "examples" / "Split-train")
+    write_molecules(tmp_path / "molecules")
 
     AffinityEvaluator.test_call(
         examples=examples,
@@ -77,7 +97,10 @@ def test_blessing_is_what_the_standard_pusher_reads(tmp_path: Path, floor: float
     )
 
     assert model_utils.is_model_blessed(blessing) is blessed
-    assert [path.name for path in (tmp_path / "blessing").iterdir()] == ["BLESSED" if blessed else "NOT_BLESSED"]
+    names = sorted(path.name for path in (tmp_path / "blessing").iterdir())
+    assert names == ["BLESSED" if blessed else "NOT_BLESSED", "release"]
+    assert "# Model card" in (tmp_path / "blessing" / "release" / "model_card.md").read_text()
+    assert "Evaluation report" in (tmp_path / "evaluation" / "report.html").read_text()
     assert blessing.get_string_custom_property("current_model") == model.uri
     assert blessing.get_int_custom_property("current_model_id") == 7
     assert ("below the floor" in blessing.get_string_custom_property("blessing_message")) is not blessed

@@ -58,6 +58,17 @@ def test_pushed_model_becomes_the_champion(bench: Bench) -> None:
     assert (bench.models / version / "saved_model.pb").read_text() == "a"
 
 
+def test_files_of_the_release_are_put_beside_the_model(bench: Bench) -> None:
+    bench.model("a")
+    release = bench.folder / "blessing" / "release"
+    release.mkdir(parents=True)
+    (release / "model_card.md").write_text("card")
+    pushed = bench.push("a")
+    (version,) = bench.versions()
+    assert (bench.models / version / "model_card.md").read_text() == "card"
+    assert (Path(pushed.uri) / "model_card.md").read_text() == "card"
+
+
 def test_not_blessed_is_not_pushed(bench: Bench) -> None:
     bench.model("a")
     assert bench.push("a", blessed=False).get_int_custom_property("pushed") == 0

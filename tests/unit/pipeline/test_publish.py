@@ -22,7 +22,11 @@ def test_everything_is_published(tmp_path: Path) -> None:
     (molecules / "summary.json").write_text('{"rows": 3}', encoding="utf-8")
     submission.mkdir()
     (submission / "submission.csv").write_text("id,binds\n1,0.5\n", encoding="utf-8")
+    evaluation = tmp_path / "e"
+    evaluation.mkdir()
+    (evaluation / "report.html").write_text("a page", encoding="utf-8")
     outcomes = {
+        "affinity-evaluator": NodeOutcome(4, cached=False, outputs={"evaluation": evaluation}),
         "parquet-merge": NodeOutcome(1, cached=False, outputs={"molecules": molecules}),
         "molecule-transform": NodeOutcome(2, cached=False, outputs={"rejected": rejected}),
         "submission-writer": NodeOutcome(3, cached=True, outputs={"submission": submission}),
@@ -34,6 +38,7 @@ def test_everything_is_published(tmp_path: Path) -> None:
     assert (
         pq.read_table(out / "rejected.parquet")["reason"].to_pylist() == ["unknown protein"] + ["unparsable SMILES"] * 2
     )
+    assert (out / "report.html").read_text(encoding="utf-8") == "a page"
     assert metrics == json.loads((out / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["data"] == {"rows": 3}
     assert set(metrics["steps"]) == {"parquet-merge", "submission-writer"}

@@ -1,0 +1,1 @@
+"""report.html and the model card: one evaluation, told to a reader."""

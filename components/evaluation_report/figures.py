@@ -1,0 +1,167 @@
+"""Figures as inline SVG that takes the page's colours, light or dark."""
+
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+from sklearn.metrics import precision_recall_curve
+
+from components.affinity_evaluator.slices import SliceMetrics
+
+# Stand-ins that become the page's own colours in the SVG text.
+_TEXT, _LINE = "#010203", "#040506"
+_PAGE_COLOURS: Final = {_TEXT: "currentColor", _LINE: "var(--line)"}
+# Told apart on white and on black, and by readers who see red and green alike.
+PALETTE: Final = ("#3b82f6", "#f59e0b", "#10b981", "#c084fc", "#ef4444", "#64748b")
+_CURVE_POINTS: Final = 300
+_STYLE: Final[dict[str, Any]] = {
+    "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9, "text.color": _TEXT, "axes.labelcolor": _TEXT,
+    "axes.edgecolor": _LINE, "xtick.color": _TEXT, "ytick.color": _TEXT, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.grid": True, "grid.color": _LINE, "grid.alpha": 0.35, "grid.linewidth": 0.5, "legend.frameon": False,
+    "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
+}  # fmt: skip
+_IDS: Final = re.compile(
+    r' id="(?:figure|axes|patch|line2d|text|matplotlib\.axis|xtick|ytick|legend|[A-Za-z]*Collection)_\d+"'
+)
+
+Curve = tuple[NDArray[np.int8], NDArray[np.float32]]
+
+
+def draw(name: str, size: tuple[float, float], columns: int, paint: Callable[[Sequence[Axes]], None]) -> str:
+    """Make one figure.
+
+    Args:
+        name: Keeps the ids of this figure apart from those of others on the page.
+        size: Width and height, inches.
+        columns: Panels side by side.
+        paint: Draws into the panels.
+
+    Returns:
+        The `<svg>` element; the same text for the same data.
+    """
+    style: Any = {**_STYLE, "svg.hashsalt": name}
+    with mpl.rc_context(style):
+        figure = Figure(figsize=size, layout="constrained")
+        paint([figure.add_subplot(1, columns, i + 1) for i in range(columns)])
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    svg = _IDS.sub("", buffer.getvalue())
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    for stand_in, colour in _PAGE_COLOURS.items():
+        svg = svg.replace(stand_in, colour)
+    return svg
+
+
+def precision_recall(curves: Mapping[str, Mapping[str, Curve]]) -> str:
+    """Precision against recall.
+
+    Args:
+        curves: Target -> split group -> labels int8 [n], probabilities float32 [n].
+    """
+
+    def paint(panels: Sequence[Axes]) -> None:
+        for panel, (target, groups) in zip(panels, curves.items(), strict=True):
+            for colour, (group, (labels, probabilities)) in zip(PALETTE, groups.items(), strict=False):
+                precision, recall, _ = precision_recall_curve(labels, probabilities)
+                kept = np.unique(np.linspace(0, recall.size - 1, _CURVE_POINTS).astype(int))
+                panel.plot(recall[kept], precision[kept], color=colour, label=group.replace("_", "-"))
+                panel.axhline(float(labels.mean()), color=colour, linewidth=0.8, linestyle=":")
+            panel.set(title=target, xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.02))
+            if groups:
+                panel.legend()
+
+    return draw("precision-recall", (3.1 * max(len(curves), 1), 2.9), max(len(curves), 1), paint)
+
+
+def average_precisions(
+    slices: Sequence[SliceMetrics], others: Mapping[str, Sequence[SliceMetrics]], confidence: float
+) -> str:
+    """Average precision of every slice with its interval, beside other models.
+
+    Args:
+        slices: Of the model.
+        others: Name -> slices of another model in the same order.
+        confidence: Of the intervals.
+    """
+    shown = [s for s in slices if s.average_precision is not None]
+
+    def paint(panels: Sequence[Axes]) -> None:
+        (panel,) = panels
+        series = {f"this model, {confidence:.0%} interval": slices, **others}
+        for i, (name, parts) in enumerate(series.items()):
+            by_name = {part.name: part for part in parts}
+            for row, part in enumerate(shown):
+                found = by_name.get(part.name)
+                if found is None or found.average_precision is None:
+                    continue
+                y = row + 0.18 * i
+                interval = found.intervals.average_precision if found.intervals else None
+                if interval:
+                    panel.plot([interval.low, interval.high], [y, y], color=PALETTE[i], linewidth=2, alpha=0.6)
+                panel.plot(found.average_precision, y, "o", color=PALETTE[i], label=name if row == 0 else None)
+        for row, part in enumerate(shown):
+            panel.plot(part.prevalence or 0.0, row, "|", color=_TEXT, label="random ranking" if row == 0 else None)
+        panel.set_yticks(range(len(shown)), [part.name.replace("_", "-") for part in shown])
+        panel.invert_yaxis()
+        panel.set(xlabel="average precision", xlim=(0, 1.01))
+        if shown:
+            panel.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+
+    return draw("average-precision", (9.3, 0.9 + 0.42 * max(len(shown), 1)), 1, paint)
+
+
+def calibration(slices: Sequence[SliceMetrics], targets: Sequence[str]) -> str:
+    """Observed share of positives against predicted probability.
+
+    Args:
+        slices: Of the model.
+        targets: One panel each.
+    """
+
+    def paint(panels: Sequence[Axes]) -> None:
+        for panel, target in zip(panels, targets, strict=True):
+            panel.plot([0, 1], [0, 1], color=_LINE, linewidth=1, linestyle="--")
+            for colour, part in zip(PALETTE, (s for s in slices if s.target == target), strict=False):
+                if not part.calibration:
+                    continue
+                x = [b.predicted for b in part.calibration]
+                panel.plot(x, [b.observed for b in part.calibration], "o-", ms=3, lw=1, color=colour,
+                           label=part.split_group.replace("_", "-"))  # fmt: skip
+                for where, interval in zip(x, part.intervals.calibration if part.intervals else (), strict=False):
+                    if interval:
+                        panel.plot([where, where], [interval.low, interval.high], color=colour, alpha=0.5, lw=1)
+            panel.set(title=target, xlabel="predicted probability", ylabel="observed share", xlim=(0, 1), ylim=(0, 1))
+
+    return draw("calibration", (3.1 * len(targets), 2.9), len(targets), paint)
+
+
+def training_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+    """Training and validation loss by epoch, a panel a stage.
+
+    Args:
+        histories: Stage -> one mapping an epoch, with `epoch`, `loss` and `val_loss`.
+    """
+
+    def paint(panels: Sequence[Axes]) -> None:
+        for panel, (stage, epochs) in zip(panels, histories.items(), strict=True):
+            for colour, key, label in zip(PALETTE, ("loss", "val_loss"), ("training", "validation"), strict=False):
+                points = [(row["epoch"], row[key]) for row in epochs if row.get(key) is not None]
+                if points:
+                    panel.plot(*zip(*points, strict=True), "o-", ms=3, color=colour, label=f"{label} loss")
+            precision = [
+                (row["epoch"], row["val_average_precision"]) for row in epochs if "val_average_precision" in row
+            ]
+            if precision:
+                panel.plot(*zip(*precision, strict=True), "s--", ms=3, color=PALETTE[2], label="validation AP")
+            panel.set(title=stage, xlabel="epoch")
+            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+            panel.legend()
+
+    return draw("training", (3.1 * max(len(histories), 1), 2.7), max(len(histories), 1), paint)

@@ -1,0 +1,141 @@
+"""Write report.html, one page that needs nothing beside it, and model_card.md from an evaluation."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from components import data_contract as dc
+from components.affinity_evaluator.bootstrap import Interval
+from components.affinity_evaluator.evaluation import PREDICTIONS_FILE, Evaluation
+from components.affinity_evaluator.measurement import target_columns
+from components.affinity_evaluator.slices import SliceMetrics
+from components.atomic import atomic_path
+from components.evaluation_report import figures
+from components.evaluation_report.baseline import baseline_slices
+from components.evaluation_report.structures import driving_blocks, wrong_molecules
+
+REPORT_FILE: Final = "report.html"
+CARD_FILE: Final = "model_card.md"
+HISTORY_FILE: Final = "history.json"
+_LIBRARIES: Final = ("belka", "tfx", "tensorflow", "keras", "rdkit", "scikit-learn", "apache-beam")
+_FOLDER: Final = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class ReportSources:
+    """What a report is made from, beside the evaluation.
+
+    Args:
+        model_dir: SavedModel of the model.
+        examples_dir: Folder of the Examples.
+        molecules_dir: Folder written by ParquetMerge.
+        model_runs: Stage -> folder with the trainer's history.json.
+    """
+
+    model_dir: Path
+    examples_dir: Path
+    molecules_dir: Path
+    model_runs: Mapping[str, Path]
+
+
+def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSources, targets: Sequence[str]) -> None:
+    """Write report.html and model_card.md beside evaluation.json.
+
+    Args:
+        evaluation: What was measured.
+        evaluation_dir: Holds predictions.parquet, receives the two files.
+        sources: Everything else the page tells.
+        targets: Target names.
+    """
+    baseline, baseline_molecules = baseline_slices(
+        _split_files(sources.examples_dir, dc.Subset.TRAIN),
+        _split_files(sources.examples_dir, dc.Subset.VALIDATION),
+        targets,
+    )
+    predictions = evaluation_dir / PREDICTIONS_FILE
+    context: dict[str, Any] = {
+        "evaluation": evaluation,
+        "targets": targets,
+        "data": _read_json(sources.molecules_dir / dc.SUMMARY_FILE) or {},
+        "model": (_read_json(sources.model_dir / "belka.json") or {}).get("model", {}),
+        "versions": {name: version(name) for name in _LIBRARIES},
+        "baseline": {part.name: part for part in baseline},
+        "baseline_molecules": baseline_molecules,
+        "champion": {part.name: part for part in evaluation.champion.slices} if evaluation.champion else {},
+        "wrong": wrong_molecules(predictions, sources.molecules_dir, targets),
+        "blocks": driving_blocks(predictions, sources.molecules_dir, targets),
+        "figures": _figures(evaluation, predictions, sources, targets, baseline),
+    }
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=_number, interval=_interval, svg=Markup)
+    plain = environment.overlay(autoescape=False)
+    for name, template in ((REPORT_FILE, environment), (CARD_FILE, plain)):
+        with atomic_path(evaluation_dir / name) as temporary:
+            temporary.write_text(template.get_template(f"{name}.j2").render(context), encoding="utf-8")
+
+
+def _figures(
+    evaluation: Evaluation,
+    predictions: Path,
+    sources: ReportSources,
+    targets: Sequence[str],
+    baseline: Sequence[SliceMetrics],
+) -> dict[str, Markup]:
+    others: dict[str, Sequence[SliceMetrics]] = {"fingerprint baseline": baseline}
+    if evaluation.champion and evaluation.champion.slices and not evaluation.champion.same_model:
+        others[f"in production ({evaluation.champion.version})"] = evaluation.champion.slices
+    histories = {stage: _read_json(folder / HISTORY_FILE) for stage, folder in sources.model_runs.items()}
+    drawn = {
+        "average_precision": figures.average_precisions(evaluation.slices, others, evaluation.bootstrap.confidence),
+        "precision_recall": figures.precision_recall(_curves(evaluation.slices, predictions, targets)),
+        "calibration": figures.calibration(evaluation.slices, targets),
+    }
+    if any(histories.values()):
+        drawn["training"] = figures.training_curves({stage: rows for stage, rows in histories.items() if rows})
+    # The text is made by matplotlib from numbers and slice names, which the configuration restricts to letters, digits and _.-
+    return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704
+
+
+def _curves(
+    slices: Sequence[SliceMetrics], predictions: Path, targets: Sequence[str]
+) -> dict[str, dict[str, figures.Curve]]:
+    curves: dict[str, dict[str, figures.Curve]] = {}
+    for index, target in enumerate(targets):
+        labels, probabilities, groups, _ = target_columns(predictions, index)
+        existing = {part.split_group for part in slices if part.target == target and not part.reason}
+        curves[target] = {
+            group.label: (labels[groups == group], probabilities[groups == group])
+            for group in dc.SplitGroup
+            if group.label in existing
+        }
+    return curves
+
+
+def _split_files(examples_dir: Path, subset: dc.Subset) -> list[Path]:
+    return sorted(path for path in (examples_dir / f"Split-{subset.split}").glob("[!.]*") if path.is_file())
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.{digits}f}"
+
+
+def _interval(value: Interval | None, digits: int = 3) -> str:
+    return "" if value is None else f"{value.low:.{digits}f} to {value.high:.{digits}f}"

@@ -1,0 +1,202 @@
+"""Molecules the model is most confidently wrong about, and the building blocks its predictions follow, drawn."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from rdkit import Chem
+from rdkit.Chem.Draw import rdMolDraw2D
+from rdkit.rdBase import BlockLogs
+
+from components import data_contract as dc
+from components.molecule_shards import list_shards, read_rows
+
+WRONG_PER_TARGET: Final = 3
+BLOCKS_PER_TARGET: Final = 4
+MIN_MOLECULES_PER_BLOCK: Final = 5
+
+
+@dataclass(frozen=True)
+class WrongMolecule:
+    """A molecule whose prediction is far from its label.
+
+    Attributes:
+        target: Protein.
+        label: 0 or 1.
+        probability: Predicted.
+        smiles: As given.
+        svg: Its drawing; empty where it cannot be drawn.
+    """
+
+    target: str
+    label: int
+    probability: float
+    smiles: str
+    svg: str
+
+
+@dataclass(frozen=True)
+class DrivingBlock:
+    """A building block whose molecules are predicted to bind.
+
+    Attributes:
+        target: Protein.
+        position: 1, 2 or 3.
+        molecules: Validation molecules with it.
+        predicted: Mean predicted probability over them.
+        observed: Share of positives among those with a known label; None without any.
+        smiles: The block.
+        svg: Its drawing.
+    """
+
+    target: str
+    position: int
+    molecules: int
+    predicted: float
+    observed: float | None
+    smiles: str
+    svg: str
+
+
+def wrong_molecules(predictions_file: Path, molecules_dir: Path, targets: Sequence[str]) -> list[WrongMolecule]:
+    """Find the negatives of highest and the positives of lowest probability.
+
+    Args:
+        predictions_file: predictions.parquet.
+        molecules_dir: Folder written by ParquetMerge.
+        targets: Target names.
+
+    Returns:
+        By target: negatives first, the most confident first; up to `WRONG_PER_TARGET` of each.
+    """
+    ids, labels, probabilities = _predictions(predictions_file, len(targets))
+    chosen: list[tuple[int, int]] = []
+    for index in range(len(targets)):
+        for label in (dc.LABEL_NEGATIVE, dc.LABEL_POSITIVE):
+            rows = np.flatnonzero(labels[:, index] == label)
+            distance = np.abs(probabilities[rows, index] - label)
+            best = rows[np.argsort(-distance, kind="stable")[:WRONG_PER_TARGET]]
+            chosen += [(int(row), index) for row in best]
+    smiles = _smiles(molecules_dir, ids[np.array([row for row, _ in chosen], dtype=np.int64)])
+    return [
+        WrongMolecule(
+            targets[index],
+            int(labels[row, index]),
+            float(probabilities[row, index]),
+            smiles.get(int(ids[row]), ""),
+            draw_smiles(smiles.get(int(ids[row]), "")),
+        )
+        for row, index in chosen
+    ]
+
+
+def driving_blocks(predictions_file: Path, molecules_dir: Path, targets: Sequence[str]) -> list[DrivingBlock]:
+    """Find the building blocks of highest mean predicted probability among the validation molecules.
+
+    Args:
+        predictions_file: predictions.parquet.
+        molecules_dir: Folder written by ParquetMerge.
+        targets: Target names.
+
+    Returns:
+        Up to `BLOCKS_PER_TARGET` a target, the highest first; blocks in at least `MIN_MOLECULES_PER_BLOCK` molecules count.
+    """
+    ids, labels, probabilities = _predictions(predictions_file, len(targets))
+    blocks = pq.read_table(molecules_dir / dc.BLOCKS_FILE, columns=["smiles"])["smiles"]
+    order = np.argsort(ids)
+    block_ids = np.full((ids.size, len(dc.BLOCK_IDS)), -1, np.int64)
+    for batch in _validation(molecules_dir, [dc.MOLECULE_ID, *dc.BLOCK_IDS], ids):
+        rows = order[np.searchsorted(ids[order], batch.column(dc.MOLECULE_ID).to_numpy())]
+        for position, name in enumerate(dc.BLOCK_IDS):
+            block_ids[rows, position] = batch.column(name).fill_null(-1).to_numpy()
+    found: list[DrivingBlock] = []
+    for index, target in enumerate(targets):
+        candidates = [
+            part
+            for position in range(block_ids.shape[1])
+            for part in _block_means(block_ids[:, position], probabilities[:, index], labels[:, index], position)
+        ]
+        candidates.sort(key=lambda part: (-part[3], part[0], part[1]))
+        for block, position, count, mean, observed in candidates[:BLOCKS_PER_TARGET]:
+            text = blocks[block].as_py()
+            found.append(DrivingBlock(target, position + 1, count, mean, observed, text, draw_smiles(text)))
+    return found
+
+
+def draw_smiles(smiles: str, width: int = 250, height: int = 170) -> str:
+    """Draw a molecule in the page's text colour.
+
+    Args:
+        smiles: The molecule.
+        width: Pixels.
+        height: Pixels.
+
+    Returns:
+        An `<svg>` element; empty where RDKit cannot parse the SMILES.
+    """
+    with BlockLogs():
+        molecule = Chem.MolFromSmiles(smiles) if smiles else None
+    if molecule is None:
+        return ""
+    drawer = rdMolDraw2D.MolDraw2DSVG(width, height)
+    options = drawer.drawOptions()
+    options.clearBackground = False
+    options.useBWAtomPalette()
+    rdMolDraw2D.PrepareAndDrawMolecule(drawer, molecule)
+    drawer.FinishDrawing()
+    svg: str = drawer.GetDrawingText()
+    svg = re.sub(r" class='[^']*'", "", svg[svg.index("<svg") :]).replace("<!-- END OF HEADER -->", "")
+    svg = re.sub(r"xmlns:(?:rdkit|xlink)='[^']*'|xml:space='[^']*'", "", svg)
+    return svg.replace("#000000", "currentColor")
+
+
+def _block_means(
+    blocks: NDArray[np.int64], probabilities: NDArray[np.float32], labels: NDArray[np.int8], position: int
+) -> list[tuple[int, int, int, float, float | None]]:
+    inside = blocks >= 0
+    if not inside.any():
+        return []
+    ids = blocks[inside]
+    counts = np.bincount(ids)
+    sums = np.bincount(ids, weights=probabilities[inside].astype(np.float64))
+    positives = np.bincount(ids, weights=labels[inside] == dc.LABEL_POSITIVE)
+    known = np.bincount(ids, weights=labels[inside] != dc.LABEL_UNKNOWN)
+    return [
+        (
+            int(i),
+            position,
+            int(counts[i]),
+            float(sums[i] / counts[i]),
+            float(positives[i] / known[i]) if known[i] else None,
+        )
+        for i in np.flatnonzero(counts >= MIN_MOLECULES_PER_BLOCK)
+    ]
+
+
+def _predictions(path: Path, n_targets: int) -> tuple[NDArray[np.int64], NDArray[np.int8], NDArray[np.float32]]:
+    table = pq.read_table(path).combine_chunks()
+    labels, probabilities = (
+        table[name].combine_chunks().flatten().to_numpy().reshape(-1, n_targets)
+        for name in (dc.BINDS, dc.OUTPUT_PROBABILITIES)
+    )
+    return table[dc.MOLECULE_ID].to_numpy(), labels, probabilities
+
+
+def _smiles(molecules_dir: Path, ids: NDArray[np.int64]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for batch in _validation(molecules_dir, [dc.MOLECULE_ID, dc.SMILES], np.unique(ids)):
+        found.update(zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True))
+    return found
+
+
+def _validation(molecules_dir: Path, columns: list[str], ids: NDArray[np.int64]) -> Any:
+    for shard in list_shards(molecules_dir):
+        if shard.split == dc.Subset.VALIDATION.split:
+            for batch in read_rows(shard.path, columns):
+                yield batch.filter(pa.array(np.isin(batch.column(dc.MOLECULE_ID).to_numpy(), ids)))

@@ -1,0 +1,179 @@
+"""report.html and model_card.md: whole, self-contained, and saying what was measured."""
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tensorflow as tf
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
+
+from components import data_contract as dc
+from components.affinity_evaluator.bootstrap import BootstrapSettings
+from components.affinity_evaluator.evaluation import Evaluation
+from components.affinity_evaluator.gate import GateSettings, Verdict
+from components.affinity_evaluator.measurement import measure_predictions
+from components.affinity_evaluator.scoring import PredictionsWriter
+from components.evaluation_report.baseline import baseline_slices
+from components.evaluation_report.report import ReportSources, write_report
+from components.evaluation_report.structures import draw_smiles, driving_blocks, wrong_molecules
+
+TARGETS = ("BRD4", "HSA")
+N = 60
+RNG = np.random.default_rng(2)
+LABELS = RNG.integers(0, 2, (N, 2)).astype(np.int8)
+LABELS[:5, 1] = dc.LABEL_UNKNOWN
+GROUPS = RNG.integers(0, 2, N).astype(np.int8)
+PROBABILITIES = np.clip(LABELS % 2 * 0.4 + RNG.random((N, 2)) * 0.55, 0, 1).astype(np.float32)
+BITS = RNG.integers(0, 256, (N, 8)).astype(np.uint8)
+SMILES = ["C" * (i % 9 + 1) + "N[Dy]" for i in range(N)]
+
+
+def write_examples(path: Path, rows: range) -> None:
+    path.parent.mkdir(parents=True)
+    with tf.io.TFRecordWriter(str(path), tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
+        for i in rows:
+            values = {dc.FEATURE_BINDS: LABELS[i].tolist(), dc.FEATURE_SPLIT_GROUP: [int(GROUPS[i])]}
+            features = {k: tf.train.Feature(int64_list=tf.train.Int64List(value=v)) for k, v in values.items()}
+            features[dc.FEATURE_ECFP] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[BITS[i].tobytes()]))
+            writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+
+
+class Bench:
+    def __init__(self, folder: Path, n: int = N) -> None:
+        self.folder = folder
+        self.predictions = folder / "out" / "predictions.parquet"
+        with PredictionsWriter(self.predictions, 2) as writer:
+            writer.write(np.arange(100, 100 + n), GROUPS[:n], LABELS[:n].ravel(), PROBABILITIES[:n])
+        for split in ("train", "validation"):
+            write_examples(folder / "examples" / f"Split-{split}" / "data.gz", range(n))
+        molecules = folder / "molecules" / "Split-validation"
+        molecules.mkdir(parents=True)
+        blocks = {
+            name: pa.array([(i * (j + 1)) % 4 for i in range(n)], pa.int32()) for j, name in enumerate(dc.BLOCK_IDS)
+        }
+        ids = pa.array(range(100, 100 + n), pa.int64())
+        pq.write_table(
+            pa.table({dc.MOLECULE_ID: ids, dc.SMILES: SMILES[:n], **blocks}), molecules / "molecules-00000.parquet"
+        )
+        pq.write_table(
+            pa.table({"smiles": ["CN", "CCN", "CCCN", "<b>no molecule</b>"]}), folder / "molecules" / "blocks.parquet"
+        )
+        (folder / "run").mkdir()
+        history = [{"epoch": 1, "loss": 0.5, "val_loss": 0.4, "val_average_precision": 0.3}]
+        (folder / "run" / "history.json").write_text(json.dumps(history))
+
+    def report(self, verdict: Verdict) -> tuple[str, str]:
+        bootstrap = BootstrapSettings(samples=30)
+        measured = measure_predictions(self.predictions, targets=TARGETS, bootstrap=bootstrap)
+        evaluation = Evaluation(
+            measured.molecules, measured.mean_average_precision, measured.mean_interval, measured.slices, None,
+            GateSettings(), bootstrap, verdict,
+        )  # fmt: skip
+        sources = ReportSources(
+            self.folder, self.folder / "examples", self.folder / "molecules", {"clf": self.folder / "run"}
+        )
+        write_report(evaluation, self.folder / "out", sources, TARGETS)
+        return tuple((self.folder / "out" / name).read_text() for name in ("report.html", "model_card.md"))  # type: ignore[return-value]
+
+
+class Collector(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href")]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    return Bench(tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="module")
+def written(bench: Bench) -> tuple[str, str]:
+    return bench.report(Verdict(blessed=False, reasons=("a <reason>.",)))
+
+
+def test_page_needs_nothing_beside_it(written: tuple[str, str]) -> None:
+    page = Collector()
+    page.feed(written[0])
+    assert all(link.startswith(("#", "data:")) for link in page.links)
+    assert "script" not in page.tags
+    assert page.tags.count("svg") >= 4 + 2 * 6
+    assert len(written[0]) < 5_000_000
+
+
+def test_page_says_what_was_measured(written: tuple[str, str]) -> None:
+    page, card = written
+    known = LABELS[:, 0] != dc.LABEL_UNKNOWN
+    inside = known & (GROUPS == dc.SplitGroup.SHARED)
+    value = f"{average_precision_score(LABELS[inside, 0], PROBABILITIES[inside, 0]):.3f}"
+    for text in (page, card):
+        assert value in text
+    assert "not passed" in page
+    assert "a &lt;reason&gt;." in page
+    assert "&lt;b&gt;no molecule&lt;/b&gt;" in page
+    assert "<b>no molecule" not in page
+    assert "Training" in page
+
+
+def test_same_evaluation_same_page(bench: Bench, written: tuple[str, str]) -> None:
+    assert bench.report(Verdict(blessed=False, reasons=("a <reason>.",))) == written
+
+
+def test_nothing_held_out_still_gives_a_page(tmp_path: Path) -> None:
+    page, card = Bench(tmp_path, n=0).report(Verdict(blessed=True, reasons=()))
+    assert "not measured: no molecule with a known label" in page
+    assert "passed" in page
+    assert "# Model card" in card
+
+
+def test_baseline_is_logistic_regression_on_the_bits(bench: Bench) -> None:
+    files = [[bench.folder / "examples" / f"Split-{split}" / "data.gz"] for split in ("train", "validation")]
+    slices, n = baseline_slices(files[0], files[1], TARGETS)
+    bits = np.unpackbits(BITS, axis=1).astype(np.float32)
+    known = LABELS[:, 1] != dc.LABEL_UNKNOWN
+    model = LogisticRegression(solver="liblinear", random_state=0).fit(bits[known], LABELS[known, 1])
+    inside = known & (GROUPS == dc.SplitGroup.NON_SHARED)
+    expected = average_precision_score(LABELS[inside, 1], model.predict_proba(bits[inside])[:, 1])
+    found = next(part for part in slices if part.name == "HSA/non_shared")
+    assert found.average_precision == pytest.approx(expected, abs=1e-6)
+    assert (n, len(slices)) == (N, 4)
+
+
+def test_wrong_molecules_are_the_most_confident_ones(bench: Bench) -> None:
+    found = [m for m in wrong_molecules(bench.predictions, bench.folder / "molecules", TARGETS) if m.target == "HSA"]
+    negatives = np.flatnonzero(LABELS[:, 1] == 0)
+    worst = negatives[np.argsort(-PROBABILITIES[negatives, 1])][:3]
+    assert [m.label for m in found] == [0, 0, 0, 1, 1, 1]
+    assert [m.probability for m in found[:3]] == pytest.approx(PROBABILITIES[worst, 1].tolist())
+    assert [m.smiles for m in found[:3]] == [SMILES[i] for i in worst]
+
+
+def test_driving_blocks_by_hand(bench: Bench) -> None:
+    found = driving_blocks(bench.predictions, bench.folder / "molecules", TARGETS)
+    first = np.array([i % 4 for i in range(N)])
+    means = {("CN", "CCN", "CCCN", "<b>no molecule</b>")[b]: PROBABILITIES[first == b, 0].mean() for b in range(4)}
+    shown = [block for block in found if block.target == "BRD4" and block.position == 1]
+    assert shown
+    for block in shown:
+        assert block.predicted == pytest.approx(means[block.smiles], abs=1e-6)
+    values = [block.predicted for block in found if block.target == "BRD4"]
+    assert values == sorted(values, reverse=True)
+
+
+def test_drawings_take_the_colour_of_the_page() -> None:
+    svg = draw_smiles("CCO")
+    ET.fromstring(svg)  # noqa: S314 - text made here
+    assert "currentColor" in svg
+    assert "#000000" not in svg
+    assert draw_smiles("C1") == draw_smiles("") == ""
