@@ -42,7 +42,7 @@ def test_make_target_exists(command: str) -> None:
 def test_belka_command_runs(demo: "Demo", command: str) -> None:
     program, *arguments = shlex.split(command)
     assert program == "belka", f"README names a program this test cannot run: {command}"
-    folders = {"data": str(demo.raw), "output": str(demo.output)}
+    folders = {"data": str(demo.raw), "output": str(demo.output), "output/model": str(demo.output / "model")}
     arguments = [folders.get(argument, argument) for argument in arguments]
     if arguments[0] in TRAINING:
         arguments += demo.options()
