@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from components.errors import BelkaError
+from pipeline.cli.options import RESOLVED_CONFIG
 from pipeline.cli.progress import StepTable
 from pipeline.cli.session import open_session
 from pipeline.config import Config
@@ -17,8 +18,6 @@ from pipeline.config_files import write_resolved
 from pipeline.steps import Step, nodes_between
 
 logger = logging.getLogger(__name__)
-
-RESOLVED_CONFIG = "config.yaml"
 
 
 def execute(config: Config, nodes: Sequence[str] | None, *, quiet: bool) -> dict[str, Any]:

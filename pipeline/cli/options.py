@@ -8,6 +8,8 @@ import typer
 if TYPE_CHECKING:
     from pipeline.config import Config
 
+RESOLVED_CONFIG = "config.yaml"
+
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="YAML file; what it leaves out has its default.")]
 RawDirOption = Annotated[Path | None, typer.Option("--raw-dir", help="Folder of train and test (parquet or csv).")]
 OutputDirOption = Annotated[Path | None, typer.Option("--output-dir", help="Folder that receives every result.")]
@@ -45,3 +47,9 @@ def build_config(
         "output_dir": str((output_dir or Path(data.output_dir)).absolute()),
     }
     return loaded.model_copy(update={"data": data.model_copy(update=folders)})
+
+
+def used_config(output_dir: Path | None) -> Path | None:
+    """The configuration of the last run in an output directory; None where there was none."""
+    file = output_dir / RESOLVED_CONFIG if output_dir else None
+    return file if file and file.is_file() else None

@@ -13,6 +13,7 @@ from pipeline.cli.options import (
     ResumeOption,
     SetOption,
     build_config,
+    used_config,
 )
 from pipeline.steps import Step, nodes_between, step_nodes, trainer_node
 
@@ -59,8 +60,8 @@ def step(
     resume: ResumeOption = True,
     quiet: QuietOption = False,
 ) -> None:
-    """Run one step alone on what earlier steps left in the output directory."""
-    settings = build_config(config, raw_dir, output_dir, overrides, resume=resume)
+    """Run one step alone on what earlier steps left in the output directory, with the configuration they ran with unless --config is given."""
+    settings = build_config(config or used_config(output_dir), raw_dir, output_dir, overrides, resume=resume)
     nodes = step_nodes(name, settings.training.stages)
     if mode is not None:
         nodes = [_stage_node(name, mode, settings.training.stages)]

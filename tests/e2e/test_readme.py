@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import Demo
 
 REPOSITORY = Path(__file__).parents[2]
-TRAINING = {"run", "step"}
 
 
 def _commands(file: Path) -> Iterator[str]:
@@ -44,7 +43,7 @@ def test_belka_command_runs(demo: "Demo", command: str) -> None:
     assert program == "belka", f"README names a program this test cannot run: {command}"
     folders = {"data": str(demo.raw), "output": str(demo.output), "output/model": str(demo.output / "model")}
     arguments = [folders.get(argument, argument) for argument in arguments]
-    if arguments[0] in TRAINING:
+    if arguments[0] == "run":
         arguments += demo.options()
     result = demo.run(*arguments)
     assert result.returncode == 0, result.stderr
