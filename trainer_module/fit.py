@@ -8,11 +8,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import keras
+
 from components.atomic import atomic_path
 from components.errors import BelkaError, InputError
 from trainer_module.callbacks import ValidationCallbacks
 from trainer_module.checkpoints import CheckpointStore, Progress
-from trainer_module.input_pipeline.stream import BatchSpec, count_molecules, training_batches, validation_batches
+from trainer_module.input_pipeline.stream import BatchSpec, count_molecules, training_stream, validation_batches
 from trainer_module.model import Belka
 from trainer_module.progress import ProgressLog
 from trainer_module.settings import RunSettings, TrainingSettings
@@ -143,12 +145,16 @@ class Fit:
 
     def _stream(self) -> Iterator[tuple[Any, Any, Any]]:
         """Yield the batches from the current position on, pass after pass, without end."""
-        skipped = self._progress.batch_in_pass
-        number = self._progress.pass_index
-        while True:
-            batches = training_batches(self._train_files, self._spec, seed=self._run.seed, pass_index=number)
-            yield from batches.skip(skipped)
-            number, skipped = number + 1, 0
+        progress = self._progress
+        return iter(
+            training_stream(
+                self._train_files,
+                self._spec,
+                seed=self._run.seed,
+                first_pass=progress.pass_index,
+                skipped=progress.batch_in_pass,
+            )
+        )
 
     def _epoch_steps(self) -> int:
         """Return the number of batches of the current epoch."""
@@ -184,7 +190,7 @@ class Fit:
             "epoch": progress.epoch + 1,
             "step": progress.step,
             "loss": progress.loss_sum / max(progress.loss_count, 1),
-            "learning_rate": float(self._model.optimizer.learning_rate),
+            "learning_rate": float(keras.ops.convert_to_numpy(self._model.optimizer.learning_rate)),
             **self._validator.scores(),
         }
         progress.loss_sum, progress.loss_count = 0.0, 0

@@ -1,5 +1,6 @@
 """One training step and one validation step, compiled once for each batch shape."""
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -49,12 +50,12 @@ class Steps:
         self._clip_norm = clip_norm
         self._micro_batch = micro_batch
         self._seed = tf.constant([seed, _STEP_SALT], tf.uint32)
-        self._weights = tf.function(loss.weights, jit_compile=xla)
-        self._local_gradients = tf.function(self._gradients, jit_compile=xla)
-        self._single = tf.function(self._single_step, jit_compile=xla)
-        self._multiple = tf.function(self._multiple_step)
-        self._predict = tf.function(self._predict_step, jit_compile=xla)
-        self._predict_all = tf.function(self._predict_replicas)
+        self._weights = tf.function(loss.weights, jit_compile=xla, autograph=False)
+        self._xla = xla
+        self._single = tf.function(self._single_step, jit_compile=xla, autograph=False)
+        self._multiple = tf.function(self._multiple_step, autograph=False)
+        self._predict = tf.function(self._predict_step, jit_compile=xla, autograph=False)
+        self._predict_all = tf.function(self._predict_replicas, autograph=False)
 
     def train(self, inputs: dict[str, Any], labels: Any, row_weight: Any, step: int) -> Any:
         """Update the model once.
@@ -103,7 +104,7 @@ class Steps:
         def replica(inputs: dict[str, Any], labels: Any, weights: Any) -> Any:
             context = tf.distribute.get_replica_context()
             seed = fold_in(fold_in(self._seed, number), context.replica_id_in_sync_group)
-            loss, gradients = self._local_gradients(inputs, labels, weights, seed)
+            loss, gradients = self._compiled_here(self._gradients)(inputs, labels, weights, seed)
             # Clipping needs the gradient of the whole batch; the optimizer adds up its replicas' gradients once more.
             gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
             self._apply([gradient / self._replicas for gradient in self._clip(gradients)], clipped=True)
@@ -117,7 +118,15 @@ class Steps:
         return tf.reduce_sum(weights * self._loss.terms(labels, predictions)), predictions
 
     def _predict_replicas(self, inputs: Any, labels: Any, weights: Any) -> Any:
-        return self._strategy.run(self._predict, args=(inputs, labels, weights))
+        def replica(inputs: dict[str, Any], labels: Any, weights: Any) -> tuple[Any, Any]:
+            loss, predictions = self._compiled_here(self._predict_step)(inputs, labels, weights)
+            return loss, predictions
+
+        return self._strategy.run(replica, args=(inputs, labels, weights))
+
+    def _compiled_here(self, function: Callable[..., Any]) -> Any:
+        """Compile for the replica that asks: a function shared by replicas would read the variables of one of them."""
+        return tf.function(function, jit_compile=self._xla, autograph=False)
 
     def _clip(self, gradients: list[Any]) -> list[Any]:
         if self._clip_norm is None:
@@ -164,4 +173,4 @@ class Steps:
         gradients = tape.gradient(
             loss, self._model.trainable_variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
-        return loss, gradients
+        return loss, [tf.convert_to_tensor(gradient) for gradient in gradients]  # that of the embeddings comes sparse

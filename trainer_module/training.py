@@ -70,6 +70,7 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
         BelkaError: If the loss is not finite, or a checkpoint cannot be written.
     """
     settings = run.training.for_mode(run.mode)
+    keras.utils.set_random_seed(run.seed)  # initial weights; order, masks and dropout take the seed explicitly
     strategy = choose_strategy(settings.device)
     with strategy.scope():
         model = build_model(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
@@ -70,6 +71,9 @@ class Validator:
         self._mode = mode
         self._targets = targets
         self._metric = MaskedAUC(num_labels=len(targets))
+        self._update_metric = tf.function(
+            self._metric.update_state, autograph=False
+        )  # else Keras traces its loop over labels each time
 
     def can_score(self) -> bool:
         """Look at the labels before any hour of training is spent.
@@ -114,7 +118,7 @@ class Validator:
             total += float(loss) * int(real.sum())
             rows += int(real.sum())
             if self._mode == "clf":
-                self._metric.update_state(labels, predictions)
+                self._update_metric(labels, predictions)
                 kept.append((labels.numpy()[real], predictions.numpy()[real], groups.numpy()[real]))
         scores = {"val_loss": total / rows}
         if self._mode == "clf":

@@ -1,6 +1,5 @@
 """Batches of one pass over the data, as a function of (files, seed, pass)."""
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,8 +19,11 @@ SHUFFLE_LIMIT: Final = (
 _WINDOW: Final = 65_536  # molecules ordered by length at once
 _INTERLEAVED_FILES: Final = 8
 _PREFETCHED: Final = 4  # batches
-_MASK_SALT: Final = 1
+_MASK_SALT, _FILES_SALT, _RECORDS_SALT = 1, 2, 3
 _COUNTED: Final = 4096  # records counted at once
+
+
+_as_written = tf.autograph.experimental.do_not_convert  # nothing here needs AutoGraph, whose parsing takes seconds
 
 
 @dataclass(frozen=True)
@@ -51,23 +53,44 @@ class BatchSpec:
     ecfp_size: int
 
 
-def training_batches(files: Sequence[str], spec: BatchSpec, *, seed: int, pass_index: int) -> Any:
+def training_batches(files: Sequence[str], spec: BatchSpec, *, seed: int, pass_index: Any) -> Any:
     """Return the batches of one pass: every molecule once, in an order that depends on (seed, pass_index) alone.
 
     Args:
         files: TFRecord files; names that end in `.gz` are GZIP.
         spec: What a batch holds.
         seed: Seed of the run.
-        pass_index: Number of the pass; another number is another order and, in mlm, other masks.
+        pass_index: Number of the pass, an integer or an int64 tensor; another number is another order and, in mlm, other masks.
 
     Returns:
-        Dataset of `(inputs, labels, row_weight)`; inputs: `tokens` int32 [batch, length], with
-        the branch also `ecfp` uint8 [batch, ecfp_size / 8]; labels: mlm int32 [batch, length, 2], fps float32 [batch, ecfp_size], clf int32
-        [batch, n_targets]; weights: float32 [batch].
+        Dataset of `(inputs, labels, row_weight)`. Inputs: `tokens` int32 [batch, length], with the branch also `ecfp` uint8
+        [batch, ecfp_size / 8]. Labels: mlm int32 [batch, length, 2], fps float32 [batch, ecfp_size], clf int32 [batch,
+        n_targets] (2 = unknown, in filling rows too). Weights: float32 [batch].
     """
-    order = sorted(files)
-    random.Random(f"{seed}/{pass_index}").shuffle(order)  # noqa: S311 - reproducible order, not secrecy
-    return _batches(order, spec, seed=(seed, pass_index), shuffle=True)
+    pass_seed = tf.stack([tf.constant(seed, tf.int64), tf.cast(pass_index, tf.int64)])
+    return _batches(files, spec, pass_seed=pass_seed, shuffle=True)
+
+
+def training_stream(files: Sequence[str], spec: BatchSpec, *, seed: int, first_pass: int, skipped: int) -> Any:
+    """Return the batches of one pass after another, without end.
+
+    Args:
+        files: TFRecord files.
+        spec: What a batch holds.
+        seed: Seed of the run.
+        first_pass: Number of the pass to start with.
+        skipped: Batches of that pass to leave out (they are read and parsed all the same).
+
+    Returns:
+        Dataset like that of `training_batches`.
+    """
+
+    @_as_written
+    def batches(pass_index: Any) -> Any:
+        return training_batches(files, spec, seed=seed, pass_index=pass_index)
+
+    stream = tf.data.Dataset.range(first_pass, tf.int64.max).flat_map(batches)
+    return stream.skip(skipped).prefetch(_PREFETCHED)
 
 
 def validation_batches(files: Sequence[str], spec: BatchSpec, *, seed: int) -> Any:
@@ -81,22 +104,25 @@ def validation_batches(files: Sequence[str], spec: BatchSpec, *, seed: int) -> A
     Returns:
         Dataset of `(inputs, labels, row_weight, split_group)`.
     """
-    return _batches(sorted(files), spec, seed=(seed, -1), shuffle=False)
+    return _batches(files, spec, pass_seed=tf.constant([seed, -1], tf.int64), shuffle=False)
 
 
 def count_molecules(files: Sequence[str]) -> int:
     """Return the number of Examples in the files, which are read once without parsing."""
     if not files:
         return 0
-    sizes = _records(sorted(files)).batch(_COUNTED).map(lambda batch: tf.size(batch, out_type=tf.int64))
-    return int(sizes.reduce(tf.constant(0, tf.int64), lambda total, size: total + size))
+    records = _records(files).batch(_COUNTED)
+    total = records.reduce(
+        tf.constant(0, tf.int64), _as_written(lambda so_far, batch: so_far + tf.size(batch, tf.int64))
+    )
+    return int(total)
 
 
-def _batches(files: Sequence[str], spec: BatchSpec, *, seed: tuple[int, int], shuffle: bool) -> Any:
+def _batches(files: Sequence[str], spec: BatchSpec, *, pass_seed: Any, shuffle: bool) -> Any:
     lengths = padded_lengths(spec.boundaries, spec.max_length)
     window = max(1, _WINDOW // spec.batch_size) * spec.batch_size
-    pass_seed = tf.constant(seed, tf.int64)
 
+    @_as_written
     def parse(serialized: Any) -> dict[str, Any]:
         return parse_examples(
             serialized,
@@ -107,38 +133,51 @@ def _batches(files: Sequence[str], spec: BatchSpec, *, seed: tuple[int, int], sh
             with_group=not shuffle,
         )
 
+    @_as_written
     def split(number: Any, features: dict[str, Any]) -> Any:
         window_seed = tf.random.fold_in(pass_seed, number) if shuffle else None
         return split_by_length(features, batch_size=spec.batch_size, lengths=lengths, seed=window_seed)
 
+    @_as_written
     def finish(number: Any, features: dict[str, Any]) -> tuple[Any, ...]:
         mask_seed = tf.random.fold_in(tf.random.fold_in(pass_seed, _MASK_SALT), number)
         batch = _with_labels(cut_padding(features, lengths), spec, mask_seed)
         return batch if shuffle else (*batch, features[FEATURE_SPLIT_GROUP])
 
-    records = _records(files)
+    records = _records(files, tf.random.fold_in(pass_seed, _FILES_SALT) if shuffle else None)
     if shuffle:
+        record_seed = tf.cast(tf.random.fold_in(pass_seed, _RECORDS_SALT)[0], tf.int64)
         buffer = min(spec.buffer_size, SHUFFLE_LIMIT)
-        shuffle_seed = random.Random(f"shuffle/{seed[0]}/{seed[1]}").randrange(2**31)  # noqa: S311
-        records = records.shuffle(buffer, seed=shuffle_seed, reshuffle_each_iteration=False)
+        records = records.shuffle(buffer, seed=record_seed, reshuffle_each_iteration=False)
     parallel: dict[str, Any] = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
     windows = records.batch(window).map(parse, **parallel)
     batches = windows.enumerate().flat_map(split)
     return batches.enumerate().map(finish, **parallel).prefetch(_PREFETCHED)
 
 
-def _records(files: Sequence[str]) -> Any:
-    """Read serialized Examples from several files at once, in an order that does not depend on timing."""
+def _records(files: Sequence[str], seed: Any = None) -> Any:
+    """Read serialized Examples from several files at once, in an order that does not depend on timing.
 
+    Args:
+        files: TFRecord files, in any order.
+        seed: int64 [2] to shuffle the files; None takes them by name.
+    """
+
+    @_as_written
     def read(name: Any, compression: Any) -> Any:
         return tf.data.TFRecordDataset(name, compression_type=compression)
 
-    compressions = ["GZIP" if name.endswith(".gz") else "" for name in files]
-    return tf.data.Dataset.from_tensor_slices((list(files), compressions)).interleave(
+    names = sorted(files)
+    compressions = ["GZIP" if name.endswith(".gz") else "" for name in names]
+    table = (tf.constant(names), tf.constant(compressions))
+    if seed is not None:
+        order = tf.argsort(tf.random.stateless_uniform([len(names)], seed), stable=True)
+        table = (tf.gather(table[0], order), tf.gather(table[1], order))
+    return tf.data.Dataset.from_tensor_slices(table).interleave(
         read,
-        cycle_length=min(len(files), _INTERLEAVED_FILES),
+        cycle_length=min(len(names), _INTERLEAVED_FILES),
         block_length=16,
-        num_parallel_calls=min(len(files), _INTERLEAVED_FILES),
+        num_parallel_calls=min(len(names), _INTERLEAVED_FILES),
         deterministic=True,
     )
 

@@ -1,9 +1,10 @@
 """Examples, vocabularies and transform graphs for the trainer's tests."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,8 +19,8 @@ from components.data_contract import (
     MASK_TOKEN,
     PAD_TOKEN,
 )
-from trainer_module.settings import DEFAULT_ECFP_SIZE
-from trainer_module.training import TrainingData
+from trainer_module.settings import DEFAULT_ECFP_SIZE, parse_run_settings
+from trainer_module.training import TrainingData, TrainingResult, train
 
 _FRAGMENTS = (
     "CC",
@@ -136,3 +137,26 @@ def transform_graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder, preprocessing_fn="trainer_module.preprocessing.preprocessing_fn", vocabulary=VOCABULARY
     )
     return folder
+
+
+@pytest.fixture
+def train_small(training_data: TrainingData, tmp_path: Path) -> Callable[..., TrainingResult]:
+    """Train a small model on 256 molecules; XLA is off, since compiling would take longer than training."""
+
+    def run(
+        data: TrainingData = training_data,
+        folder: str = "run",
+        model: Mapping[str, Any] | None = None,
+        training: Mapping[str, Any] | None = None,
+        **config: Any,
+    ) -> TrainingResult:
+        settings = {
+            "mode": "clf",
+            "checkpoint_root": str(tmp_path / "checkpoints" / folder),
+            **config,
+            "model": {"depth": 16, "num_heads": 2, "num_layers": 1, "max_length": 24, **(model or {})},
+            "training": {"batch_size": 64, "epochs": 2, "bucket_boundaries": [12], "xla": "off", **(training or {})},
+        }
+        return train(parse_run_settings(settings), data, log_dir=tmp_path / folder)
+
+    return run

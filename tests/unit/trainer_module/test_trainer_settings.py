@@ -36,7 +36,7 @@ def test_wrong_settings_are_named(config: dict[str, object], message: str) -> No
 
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        RunSettings(mode="clf").seed = 3  # type: ignore[misc]
+        RunSettings(mode="clf").seed = 3
 
 
 def test_a_stage_replaces_common_values() -> None:

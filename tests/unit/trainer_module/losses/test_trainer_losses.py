@@ -13,7 +13,7 @@ from trainer_module.losses.weighted_loss import WeightedLoss
 
 
 def focal(probability: float) -> float:
-    return (1 - probability) ** 2 * -np.log(probability)
+    return float((1 - probability) ** 2 * -np.log(probability))
 
 
 # Column 0 holds three 0 and one 1, column 1 two 0 and one 1, and one unknown.
