@@ -53,7 +53,7 @@ format: $(INSTALLED) ## Format the code
 	$(BIN)/ruff format .
 
 bench: $(INSTALLED) ## Measure against references in the same run
-	$(BIN)/python -m benchmarks
+	$(BIN)/belka benchmark vocabulary
 
 COMPILE = $(UV) pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet \
   --custom-compile-command "make lock"

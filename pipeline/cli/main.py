@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from components.errors import BelkaError
-from pipeline.cli import config, data, kubeflow, predict, run
+from pipeline.cli import benchmark, config, data, kubeflow, predict, run
 
 
 class LogLevel(StrEnum):
@@ -38,6 +38,7 @@ app.command("compile")(kubeflow.compile_)
 app.command()(kubeflow.submit)
 app.command()(kubeflow.simulate)
 app.add_typer(config.app, name="config")
+app.add_typer(benchmark.app, name="benchmark")
 
 
 @app.callback()

@@ -1,0 +1,1 @@
+"""`belka benchmark`: our rate beside a plain reference in the same run."""

@@ -1,0 +1,108 @@
+"""One measured piece of work, and the table that sets it beside its reference."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, TypeVar
+
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.peak_memory import PeakMemory
+
+GIGABYTE: Final = 1e9
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """How long a piece of work took and what it held in memory.
+
+    Args:
+        name: What was measured.
+        items: How many things it worked through, of `unit`.
+        unit: What is counted (rows, molecules, SMILES).
+        seconds: Wall time.
+        peak_bytes: Highest resident memory of the process tree while it ran.
+    """
+
+    name: str
+    items: int
+    unit: str
+    seconds: float
+    peak_bytes: int
+
+    @property
+    def rate(self) -> float:
+        """Items per second of wall time."""
+        return self.items / self.seconds
+
+
+def measure(name: str, items: int, unit: str, work: Callable[[], Result]) -> tuple[Measurement, Result]:
+    """Run `work` once and measure it.
+
+    Args:
+        name: What is measured.
+        items: How many things `work` goes through.
+        unit: What is counted.
+        work: The work; whatever it sets up is part of the measured time.
+
+    Returns:
+        The measurement, and what `work` returned.
+    """
+    with PeakMemory() as memory:
+        start = time.perf_counter()
+        result = work()
+        seconds = time.perf_counter() - start
+        peak = memory.take()
+    return Measurement(name, items, unit, seconds, peak), result
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Measurements of one run beside the reference measured in the same run.
+
+    Args:
+        title: What is compared, with the sizes that matter.
+        reference: The plain way.
+        measurements: Our ways.
+        notes: What the figures mean or leave out, a line each.
+    """
+
+    title: str
+    reference: Measurement
+    measurements: tuple[Measurement, ...]
+    notes: tuple[str, ...] = ()
+
+    def ratio(self, measurement: Measurement) -> float:
+        """How many times the reference's rate a measurement reaches (2 = twice as fast)."""
+        return measurement.rate / self.reference.rate
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every figure under its name, for JSON."""
+        rows = [
+            {**asdict(measurement), "rate": measurement.rate, "ratio": self.ratio(measurement)}
+            for measurement in (self.reference, *self.measurements)
+        ]
+        return {"title": self.title, "measurements": rows, "notes": list(self.notes)}
+
+
+def print_comparisons(comparisons: Sequence[Comparison], console: Console) -> None:
+    """Print a table for each comparison: the reference first, ratios against it."""
+    for comparison in comparisons:
+        table = Table(title=comparison.title, title_justify="left", box=None, pad_edge=False)
+        table.add_column("way", overflow="fold")
+        for heading in ("items", "seconds", "rate", "peak memory", "ratio"):
+            table.add_column(heading, justify="right")
+        for measurement in (comparison.reference, *comparison.measurements):
+            table.add_row(
+                measurement.name,
+                f"{measurement.items:,} {measurement.unit}",
+                f"{measurement.seconds:,.2f}",
+                f"{measurement.rate:,.0f}/s",
+                f"{measurement.peak_bytes / GIGABYTE:.2f} GB",
+                f"{comparison.ratio(measurement):.2f}",
+            )
+        console.print(table)
+        for note in comparison.notes:
+            console.print(f"  {note}", markup=False, highlight=False)
