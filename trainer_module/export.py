@@ -21,6 +21,8 @@ from trainer_module.saved_model import StoredModel, save_model
 from trainer_module.serving import predict
 
 INPUT_EXAMPLES: Final = "examples"
+# Who asks for a few SMILES waits for the answer; who sends Examples sends many, and in batches that no one controls.
+_COMPILED_FROM: Final = 512
 
 
 def export_model(stored: StoredModel, transform_graph_dir: Path, folder: Path) -> None:
@@ -30,6 +32,7 @@ def export_model(stored: StoredModel, transform_graph_dir: Path, folder: Path) -
     - `serving_default`: `examples`, string [batch], serialized Examples as MoleculeTransform writes them.
     - `smiles`: `smiles`, string [batch], raw SMILES with or without [Dy]; with `model.ecfp_branch` also `ecfp`, string [batch], the
       fingerprints as `numpy.packbits` packs them.
+    In `serving_default` a molecule's probabilities are the same bits in every batch; in `smiles` small batches agree to rounding.
     Both return `probabilities`, float32: [batch, n_targets] in clf, [batch, ecfp_size] in fps, [batch, length, vocab_size] in mlm.
 
     Args:
@@ -79,10 +82,12 @@ def _smiles_function(model: Belka, tokenizer: SmilesTokenizer) -> Callable[..., 
         return tf.cast(tokenizer(smiles)[:, :max_length].to_tensor(), tf.int32)
 
     def predict_smiles(smiles: Any) -> dict[str, Any]:
-        return {OUTPUT_PROBABILITIES: predict(model, {FEATURE_TOKENS: tokens_of(smiles)})}
+        return {
+            OUTPUT_PROBABILITIES: predict(model, {FEATURE_TOKENS: tokens_of(smiles)}, uncompiled_below=_COMPILED_FROM)
+        }
 
     def predict_smiles_and_ecfp(smiles: Any, ecfp: Any) -> dict[str, Any]:
         inputs = {FEATURE_TOKENS: tokens_of(smiles), FEATURE_ECFP: unpack_bytes(ecfp, model.ecfp_size)}
-        return {OUTPUT_PROBABILITIES: predict(model, inputs)}
+        return {OUTPUT_PROBABILITIES: predict(model, inputs, uncompiled_below=_COMPILED_FROM)}
 
     return predict_smiles_and_ecfp if model.uses_ecfp else predict_smiles

@@ -117,16 +117,33 @@ def test_bulk_inferrer_predicts_what_the_model_predicts(
     np.testing.assert_allclose([predictions[number] for number in range(NUMBER)], expected, atol=1e-6)
 
 
-def test_large_batches_in_compiled_chunks_predict_the_same(transform_graph: Path, tmp_path: Path) -> None:
-    model = make_model(ecfp_branch=True)
+@pytest.mark.parametrize("ecfp_branch", [False, True])
+def test_the_batch_moves_no_bit_of_a_probability(ecfp_branch: bool, transform_graph: Path, tmp_path: Path) -> None:
+    model = make_model(ecfp_branch=ecfp_branch)
+    generator = np.random.default_rng(1)
+    model.set_weights([weight + generator.normal(0, 0.3, weight.shape) for weight in model.get_weights()])
     export_model(StoredModel(model, VOCABULARY, TARGETS), transform_graph, tmp_path)
     tokens, packed = make_inputs()
     serve = tf.saved_model.load(str(tmp_path)).signatures[SIGNATURE_EXAMPLES]
-    examples = tf.constant([serialized(*row, 0) for row in zip(tokens, packed, strict=True)])
-    expected = model({"tokens": tokens, "ecfp": packed}).numpy()
-    for rows in (1, 511, 513, NUMBER):
-        probabilities = serve(examples=examples[:rows])[OUTPUT_PROBABILITIES]
-        np.testing.assert_allclose(probabilities, expected[:rows], atol=1e-6)
+    examples = np.array([serialized(*row, 0) for row in zip(tokens, packed, strict=True)], object)
+    whole = serve(examples=tf.constant(examples))[OUTPUT_PROBABILITIES].numpy()
+    np.testing.assert_allclose(whole, model({"tokens": tokens, "ecfp": packed}), atol=1e-5)
+    assert len(np.unique(whole)) > NUMBER
+    for rows in (1, 2, 31, 33, 511, 513):
+        picked = generator.permutation(NUMBER)[:rows]
+        probabilities = serve(examples=tf.constant(examples[picked]))[OUTPUT_PROBABILITIES].numpy()
+        assert probabilities.tobytes() == whole[picked].tobytes(), f"batch of {rows}"
+    assert serve(examples=tf.constant([], tf.string))[OUTPUT_PROBABILITIES].shape == (0, 3)
+
+
+def test_large_batches_of_smiles_predict_the_same(transform_graph: Path, tmp_path: Path) -> None:
+    model = make_model(ecfp_branch=False)
+    export_model(StoredModel(model, VOCABULARY, TARGETS), transform_graph, tmp_path)
+    serve = tf.saved_model.load(str(tmp_path)).signatures[SIGNATURE_SMILES]
+    smiles = tf.constant(["CC(=O)N", "C", "c1ccccc1"] * 200)
+    few = serve(smiles=smiles[:3])[OUTPUT_PROBABILITIES]
+    many = serve(smiles=smiles)[OUTPUT_PROBABILITIES]
+    np.testing.assert_allclose(many, np.tile(few, (200, 1)), atol=1e-6)
 
 
 def test_the_branch_is_served_from_smiles_and_packed_fingerprints(transform_graph: Path, tmp_path: Path) -> None:
