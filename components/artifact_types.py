@@ -19,6 +19,12 @@ class Vocabulary(Artifact):
     TYPE_NAME = "components.Vocabulary"
 
 
+class AnomalyReport(Artifact):
+    """`anomalies.json`: what TFX's validators found in the Examples."""
+
+    TYPE_NAME = "components.AnomalyReport"
+
+
 class Rejections(Artifact):
     """`rejected.parquet`: rows a component could not use, each with its reason."""
 

@@ -86,6 +86,31 @@ class EvaluationSettings(_Section):
     batch_size: int = Field(default=1024, ge=1, description="Molecules scored at once.")
 
 
+class DataValidationSettings(_Section):
+    """What TFX's validators look at before training starts."""
+
+    on_anomaly: Literal["fail", "warn", "off"] = Field(
+        default="fail", description="fail: anomalies stop the run; warn: they are logged; off: nothing is looked at."
+    )
+    sample_rate: float = Field(
+        default=0.02,
+        gt=0.0,
+        le=1.0,
+        description="Share of each split's shards behind the statistics, at least one shard; shards are shuffled.",
+    )
+    drift_threshold: float = Field(
+        default=0.01,
+        ge=0.0,
+        le=1.0,
+        description="Largest Jensen-Shannon divergence of the tokens of validation and test from those of train.",
+    )
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the pipeline has the validators."""
+        return self.on_anomaly != "off"
+
+
 class SystemSettings(_Section):
     """What the machine gives."""
 
@@ -123,6 +148,7 @@ class Config(_Section):
     model: ModelSettings = Field(default_factory=ModelSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     data: DataSettings = Field(default_factory=DataSettings)
+    data_validation: DataValidationSettings = Field(default_factory=DataValidationSettings)
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
     system: SystemSettings = Field(default_factory=SystemSettings)
     beam: BeamSettings = Field(default_factory=BeamSettings)

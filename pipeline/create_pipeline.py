@@ -4,13 +4,16 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
-from tfx.components import BulkInferrer, Pusher, Trainer
+from tfx.components import BulkInferrer, DistributionValidator, ExampleValidator, Pusher, Trainer
+from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import bulk_inferrer_pb2, pusher_pb2, trainer_pb2
+from tfx.proto import bulk_inferrer_pb2, distribution_validator_pb2, pusher_pb2, trainer_pb2
+from tfx.types import BaseChannel
 
 from components.affinity_evaluator.component import AffinityEvaluator
-from components.data_contract import OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, Subset
+from components.data_contract import FEATURE_TOKENS, OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, Subset
+from components.data_validation.component import SCHEMA_FILE, AnomalyGate, PackagedSchemaGen, ShardStatisticsGen
 from components.model_pusher.executor import ChampionPusherExecutor
 from components.molecule_transform.component import MoleculeTransform
 from components.parquet_merge.component import ParquetMerge
@@ -54,10 +57,13 @@ def create_pipeline(config: Config) -> Pipeline:
         ecfp_size=data.ecfp_size, ecfp_radius=data.ecfp_radius, ecfp_chirality=data.ecfp_chirality, compression=data.compression,
         rows_per_shard=data.rows_per_shard, max_length=config.model.max_length, max_rejected_share=data.max_rejected_share, code_version=code,
     ).with_id(steps.MOLECULE_TRANSFORM)  # fmt: skip
+    validation = data_validation(config, transform.outputs["examples"]) if config.data_validation.is_on else []
     trainers: list[Trainer] = []
     for mode in config.training.stages:
         base_model = trainers[-1].outputs["model"] if trainers else None
         trainers.append(_trainer(config, mode, transform, base_model))
+    for gate_node in validation[-1:]:
+        trainers[0].add_upstream_node(gate_node)
     model = trainers[-1].outputs["model"]
     models_dir, gate = f"{data.output_dir}/model", config.evaluation
     evaluator = AffinityEvaluator(
@@ -85,10 +91,53 @@ def create_pipeline(config: Config) -> Pipeline:
     return Pipeline(
         pipeline_name=config.pipeline_name,
         pipeline_root=str(Path(data.output_dir) / "pipeline_root"),
-        components=[merge, vocab, transform, *trainers, evaluator, pusher, inferrer, writer],
+        components=[merge, vocab, transform, *validation, *trainers, evaluator, pusher, inferrer, writer],
         enable_cache=system.enable_cache,
         beam_pipeline_args=beam_pipeline_args(config),
     )
+
+
+def data_validation(config: Config, examples: BaseChannel) -> list[BaseComponent]:
+    """Connect the validators of the Examples.
+
+    Args:
+        config: The configuration; its section `data_validation` must not be off.
+        examples: From MoleculeTransform.
+
+    Returns:
+        The components in the order they run; the last one stops the run on anomalies.
+    """
+    settings = config.data_validation
+    schema = PackagedSchemaGen(schema_file=SCHEMA_FILE).with_id(steps.SCHEMA_GEN)
+    statistics = ShardStatisticsGen(
+        examples,
+        schema.outputs["schema"],
+        sample_rates={subset.split: settings.sample_rate for subset in Subset},
+    ).with_id(steps.STATISTICS_GEN)
+    matches = ExampleValidator(statistics.outputs["statistics"], schema.outputs["schema"]).with_id(
+        steps.EXAMPLE_VALIDATOR
+    )
+    drift = DistributionValidator(
+        statistics.outputs["statistics"],
+        statistics.outputs["statistics"],
+        _drift_config(settings.drift_threshold),
+        include_split_pairs=[(subset.split, Subset.TRAIN.split) for subset in (Subset.VALIDATION, Subset.TEST)],
+    ).with_id(steps.DISTRIBUTION_VALIDATOR)
+    gate = AnomalyGate(
+        schema_anomalies=matches.outputs["anomalies"],
+        drift_anomalies=drift.outputs["anomalies"],
+        on_anomaly=settings.on_anomaly,
+        code_version=version("belka"),
+    ).with_id(steps.ANOMALY_GATE)
+    return [schema, statistics, matches, drift, gate]
+
+
+def _drift_config(threshold: float) -> distribution_validator_pb2.DistributionValidatorConfig:
+    config = distribution_validator_pb2.DistributionValidatorConfig()
+    feature = config.default_slice_config.feature.add()
+    feature.path.step.append(FEATURE_TOKENS)
+    feature.distribution_comparator.jensen_shannon_divergence.threshold = threshold
+    return config
 
 
 def _trainer(config: Config, mode: Mode, transform: MoleculeTransform, base_model: object | None) -> Trainer:

@@ -26,6 +26,7 @@ _COPIED: Final = (
 # metrics.json key -> (node, output, file) of the summaries the nodes write.
 _SUMMARIES: Final = {
     "data": (steps.PARQUET_MERGE, "molecules", SUMMARY_FILE),
+    "data_validation": (steps.ANOMALY_GATE, "report", "anomalies.json"),
     "examples": (steps.MOLECULE_TRANSFORM, "rejected", "transform_summary.json"),
     "evaluation": (steps.AFFINITY_EVALUATOR, "evaluation", "evaluation.json"),
     "submission": (steps.SUBMISSION_WRITER, "submission", SUMMARY_FILE),

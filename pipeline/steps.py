@@ -23,6 +23,12 @@ class Step(StrEnum):
 PARQUET_MERGE: Final = "parquet-merge"
 SMILES_VOCAB: Final = "smiles-vocab"
 MOLECULE_TRANSFORM: Final = "molecule-transform"
+SCHEMA_GEN: Final = "schema-gen"
+STATISTICS_GEN: Final = "statistics-gen"
+EXAMPLE_VALIDATOR: Final = "example-validator"
+DISTRIBUTION_VALIDATOR: Final = "distribution-validator"
+ANOMALY_GATE: Final = "anomaly-gate"
+DATA_VALIDATION: Final = (SCHEMA_GEN, STATISTICS_GEN, EXAMPLE_VALIDATOR, DISTRIBUTION_VALIDATOR, ANOMALY_GATE)
 AFFINITY_EVALUATOR: Final = "affinity-evaluator"
 PUSHER: Final = "pusher"
 BULK_INFERRER: Final = "bulk-inferrer"
@@ -34,17 +40,18 @@ def trainer_node(mode: "Mode") -> str:
     return f"trainer-{mode}"
 
 
-def step_nodes(step: Step, stages: Sequence["Mode"]) -> list[str]:
+def step_nodes(step: Step, stages: Sequence["Mode"], *, validated: bool = True) -> list[str]:
     """The nodes that make up a step, in the order they run.
 
     Args:
         step: The step.
         stages: The training stages of the configuration.
+        validated: Whether the Examples are validated.
     """
     nodes = {
         Step.GENERATE_PARQUET: [PARQUET_MERGE],
         Step.GET_VOCAB: [SMILES_VOCAB],
-        Step.MAKE_DATASET: [MOLECULE_TRANSFORM],
+        Step.MAKE_DATASET: [MOLECULE_TRANSFORM, *(DATA_VALIDATION if validated else ())],
         Step.TRAIN_MODEL: [trainer_node(mode) for mode in stages],
         Step.EVALUATE_MODEL: [AFFINITY_EVALUATOR, PUSHER],
         Step.MAKE_SUBMISSION: [BULK_INFERRER, SUBMISSION_WRITER],
@@ -52,7 +59,11 @@ def step_nodes(step: Step, stages: Sequence["Mode"]) -> list[str]:
     return nodes[step]
 
 
-def nodes_between(first: Step, last: Step, stages: Sequence["Mode"]) -> list[str]:
+def nodes_between(first: Step, last: Step, stages: Sequence["Mode"], *, validated: bool = True) -> list[str]:
     """The nodes of all steps from `first` to `last`, both included; empty where `last` comes before `first`."""
     steps = list(Step)
-    return [node for step in steps[steps.index(first) : steps.index(last) + 1] for node in step_nodes(step, stages)]
+    return [
+        node
+        for step in steps[steps.index(first) : steps.index(last) + 1]
+        for node in step_nodes(step, stages, validated=validated)
+    ]

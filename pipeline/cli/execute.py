@@ -39,7 +39,12 @@ def execute(config: Config, nodes: Sequence[str] | None, *, quiet: bool) -> dict
     config = with_raw_fingerprint(config)  # first: a missing file is told at once, not after TensorFlow has loaded
     with open_session(config.output_dir, log_level=config.system.log_level, quiet=quiet) as session:
         write_resolved(config, config.output_dir / RESOLVED_CONFIG)
-        shown = nodes or nodes_between(Step.GENERATE_PARQUET, Step.MAKE_SUBMISSION, config.training.stages)
+        shown = nodes or nodes_between(
+            Step.GENERATE_PARQUET,
+            Step.MAKE_SUBMISSION,
+            config.training.stages,
+            validated=config.data_validation.is_on,
+        )
         with session.console.status("loading TensorFlow Extended"):
             # Their import takes 10 s; nothing on the command line's start-up path may cause it.
             from pipeline.publish import publish_results

@@ -37,7 +37,12 @@ def run(
     settings = build_config(config, raw_dir, output_dir, overrides, resume=resume)
     nodes = None
     if first or last:
-        nodes = nodes_between(first or Step.GENERATE_PARQUET, last or Step.MAKE_SUBMISSION, settings.training.stages)
+        nodes = nodes_between(
+            first or Step.GENERATE_PARQUET,
+            last or Step.MAKE_SUBMISSION,
+            settings.training.stages,
+            validated=settings.data_validation.is_on,
+        )
         if not nodes:
             raise InputError(
                 "--from names a step after --to",
@@ -62,7 +67,7 @@ def step(
 ) -> None:
     """Run one step alone on what earlier steps left in the output directory, with the configuration they ran with unless --config is given."""
     settings = build_config(config or used_config(output_dir), raw_dir, output_dir, overrides, resume=resume)
-    nodes = step_nodes(name, settings.training.stages)
+    nodes = step_nodes(name, settings.training.stages, validated=settings.data_validation.is_on)
     if mode is not None:
         nodes = [_stage_node(name, mode, settings.training.stages)]
     from pipeline.cli.execute import execute

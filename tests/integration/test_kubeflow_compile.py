@@ -34,7 +34,7 @@ def test_the_file_loads_with_kfp(name: str, tmp_path: Path) -> None:
     loaded = kfp_components.load_component_from_file(str(tmp_path / "pipeline.yaml"))
     tasks = loaded.pipeline_spec.root.dag.tasks
     assert set(tasks) == {
-        steps.PARQUET_MERGE, steps.SMILES_VOCAB, steps.MOLECULE_TRANSFORM, "trainer-mlm", "trainer-fps", "trainer-clf",
+        steps.PARQUET_MERGE, steps.SMILES_VOCAB, steps.MOLECULE_TRANSFORM, *steps.DATA_VALIDATION, "trainer-mlm", "trainer-fps", "trainer-clf",
         steps.AFFINITY_EVALUATOR, steps.PUSHER, steps.BULK_INFERRER, steps.SUBMISSION_WRITER,
     }  # fmt: skip
     assert len(loaded.platform_spec.platforms["kubernetes"].deployment_spec.executors) == len(tasks)
@@ -83,7 +83,7 @@ def test_the_command_writes_the_file_and_says_what_is_wrong(tmp_path: Path) -> N
     app.command("submit")(kubeflow.submit)
     result = CliRunner().invoke(app, ["compile", "--out", str(target), "--image", IMAGE])
     assert result.exit_code == 0, result.output
-    assert "10 tasks" in result.output
+    assert "15 tasks" in result.output
     assert [sorted(document) for document in yaml.safe_load_all(target.read_text(encoding="utf-8"))][1] == ["platforms"]
 
     sent = CliRunner().invoke(

@@ -13,6 +13,11 @@ def test_nodes_between_runs_in_the_order_of_the_flow() -> None:
     assert nodes_between(Step.GET_VOCAB, Step.TRAIN_MODEL, ("clf",)) == [
         "smiles-vocab",
         "molecule-transform",
+        "schema-gen",
+        "statistics-gen",
+        "example-validator",
+        "distribution-validator",
+        "anomaly-gate",
         "trainer-clf",
     ]
 
@@ -24,3 +29,7 @@ def test_nodes_between_is_empty_when_reversed() -> None:
 def test_every_node_id_is_one_kubeflow_takes() -> None:
     for node in nodes_between(Step.GENERATE_PARQUET, Step.MAKE_SUBMISSION, ("mlm", "fps", "clf")):
         assert re.fullmatch(r"[a-z0-9][-a-z0-9]*", node)
+
+
+def test_without_validation_its_nodes_do_not_run() -> None:
+    assert step_nodes(Step.MAKE_DATASET, ("clf",), validated=False) == ["molecule-transform"]

@@ -1,0 +1,134 @@
+"""TFX's data validation, as far as it needs more than TFX's own components."""
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tfx import types
+from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
+from tfx.components.schema_gen.import_schema_gen.executor import Executor as ImportSchemaGenExecutor
+from tfx.components.statistics_gen.executor import SAMPLE_RATE_BY_SPLIT_PROPERTY_NAME
+from tfx.components.statistics_gen.executor import Executor as StatisticsGenExecutor
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
+from tfx.dsl.components.base.executor_spec import BeamExecutorSpec, ExecutorClassSpec
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.types.standard_artifacts import ExampleAnomalies, ExampleStatistics
+from tfx.utils import json_utils
+
+from components.artifact_types import AnomalyReport
+from components.data_validation.anomalies import check_anomalies
+from components.data_validation.sampling import sampled_examples
+
+SCHEMA_FILE = "schema.pbtxt"
+
+
+class ShardStatisticsExecutor(StatisticsGenExecutor):
+    """The executor of StatisticsGen over a sample of the shards: `sample_rate_by_split` is the share of them that is read."""
+
+    def Do(  # noqa: N802 - TFX's name
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Compute the statistics.
+
+        Args:
+            input_dict: `examples`, `schema`.
+            output_dict: `statistics`.
+            exec_properties: Those of StatisticsGen, with a rate for every split.
+        """
+        rate_key = standard_component_specs.SAMPLE_RATE_BY_SPLIT_KEY
+        examples = artifact_utils.get_single_instance(input_dict[standard_component_specs.EXAMPLES_KEY])
+        rates = json_utils.loads(exec_properties[rate_key])
+        with sampled_examples(Path(examples.uri), rates) as folder:
+            sample = copy.deepcopy(examples)
+            sample.uri = str(folder)
+            inputs = {**input_dict, standard_component_specs.EXAMPLES_KEY: [sample]}
+            super().Do(inputs, output_dict, {**exec_properties, rate_key: "null"})
+        statistics = artifact_utils.get_single_instance(output_dict[standard_component_specs.STATISTICS_KEY])
+        statistics.set_json_value_custom_property(SAMPLE_RATE_BY_SPLIT_PROPERTY_NAME, json_utils.dumps(rates))
+
+
+class PackagedSchemaExecutor(ImportSchemaGenExecutor):
+    """The executor of ImportSchemaGen for a schema of this package, wherever the package is installed."""
+
+    def Do(  # noqa: N802 - TFX's name
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Copy the schema.
+
+        Args:
+            input_dict: Nothing.
+            output_dict: `schema`.
+            exec_properties: `schema_file`: name of a file in this package.
+        """
+        key = standard_component_specs.SCHEMA_FILE_KEY
+        path = Path(__file__).parent / exec_properties[key]
+        super().Do(input_dict, output_dict, {**exec_properties, key: str(path)})
+
+
+class ShardStatisticsGen(BaseBeamComponent):
+    """StatisticsGen over a sample of the shards of each split.
+
+    Args:
+        examples: From MoleculeTransform.
+        schema: Tells which features are bytes and which are numbers.
+        sample_rates: Split -> share of its shards that is read, see `sample_shards`.
+    """
+
+    SPEC_CLASS = standard_component_specs.StatisticsGenSpec
+    EXECUTOR_SPEC = BeamExecutorSpec(ShardStatisticsExecutor)
+
+    def __init__(
+        self, examples: types.BaseChannel, schema: types.BaseChannel, *, sample_rates: Mapping[str, float]
+    ) -> None:
+        super().__init__(
+            standard_component_specs.StatisticsGenSpec(
+                examples=examples,
+                schema=schema,
+                exclude_splits=json_utils.dumps([]),
+                sample_rate_by_split=json_utils.dumps(dict(sample_rates)),
+                statistics=types.Channel(type=ExampleStatistics),
+            )
+        )
+        # The TFDV wheel needs a module that only `import tfx` provides. Beam's worker processes load TFDV without it and fail.
+        self.with_beam_pipeline_args(["--runner=FnApiRunner", "--direct_running_mode=in_memory"])
+
+
+class PackagedSchemaGen(ImportSchemaGen):
+    """ImportSchemaGen of the curated schema in this package."""
+
+    EXECUTOR_SPEC = ExecutorClassSpec(PackagedSchemaExecutor)
+
+
+@component
+def AnomalyGate(  # noqa: N802 - TFX names a component after its function
+    schema_anomalies: InputArtifact[ExampleAnomalies],
+    drift_anomalies: InputArtifact[ExampleAnomalies],
+    report: OutputArtifact[AnomalyReport],
+    on_anomaly: Parameter[str],
+    code_version: Parameter[str] = "",
+) -> None:
+    """Stop the run when the validators found something.
+
+    Args:
+        schema_anomalies: From ExampleValidator.
+        drift_anomalies: From DistributionValidator.
+        report: Receives anomalies.json.
+        on_anomaly: `fail` or `warn`.
+        code_version: Changes when the code does, so that cached results of older code are not used.
+    """
+    del code_version
+    check_anomalies(
+        Path(schema_anomalies.uri),
+        Path(drift_anomalies.uri),
+        Path(report.uri),
+        on_anomaly="fail" if on_anomaly == "fail" else "warn",
+    )

@@ -1,0 +1,103 @@
+"""The validators of the pipeline on small Examples: what passes, and what stops the run, under LocalDagRunner."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+from tfx.dsl.components.common.importer import Importer
+from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
+from tfx.orchestration.pipeline import Pipeline
+from tfx.types.standard_artifacts import Examples
+
+from components import data_contract as dc
+from components.errors import InputError
+from pipeline.config import Config, DataValidationSettings
+from pipeline.create_pipeline import data_validation
+
+Values = Mapping[str, Sequence[int]]
+GOOD: Values = {
+    dc.FEATURE_MOLECULE_ID: [7],
+    dc.FEATURE_TOKENS: [2, 3, 4, 3, 2],
+    dc.FEATURE_BINDS: [0, 1, 2],
+    dc.FEATURE_IDS: [-1, 5, 6],
+    dc.FEATURE_SPLIT_GROUP: [1],
+}
+
+
+def write_split(folder: Path, subset: dc.Subset, rows: Sequence[Values], *, bits: bytes | None = b"\x00\xff") -> None:
+    path = folder / f"Split-{subset.split}" / "data_tfrecord-00000-of-00001.gz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tf.io.TFRecordWriter(str(path), tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
+        for row in rows:
+            features = {name: tf.train.Feature(int64_list=tf.train.Int64List(value=v)) for name, v in row.items()}
+            if bits is not None:
+                features[dc.FEATURE_ECFP] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[bits]))
+            writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+
+
+def validate(folder: Path, **settings: object) -> Path:
+    examples = Importer(
+        source_uri=str(folder / "examples"),
+        artifact_type=Examples,
+        properties={"split_names": json.dumps([subset.split for subset in dc.Subset])},
+    ).with_id("examples")
+    config = Config(data_validation=DataValidationSettings.model_validate(settings))
+    LocalDagRunner().run(
+        Pipeline(
+            pipeline_name="validation",
+            pipeline_root=str(folder / "root"),
+            metadata_connection_config=sqlite_metadata_connection_config(str(folder / "metadata.db")),
+            components=[examples, *data_validation(config, examples.outputs["result"])],
+            # What the pipeline's other nodes run on; worker processes cannot load TFDV.
+            beam_pipeline_args=["--runner=FnApiRunner", "--direct_running_mode=multi_processing"],
+        )
+    )
+    (found,) = folder.glob("root/anomaly-gate/report/*/anomalies.json")
+    return found
+
+
+def test_good_examples_pass_and_empty_splits_are_legal(tmp_path: Path) -> None:
+    write_split(tmp_path / "examples", dc.Subset.TRAIN, [GOOD] * 20)
+    write_split(tmp_path / "examples", dc.Subset.VALIDATION, [GOOD] * 5)
+    write_split(tmp_path / "examples", dc.Subset.TEST, [])
+    found = json.loads(validate(tmp_path).read_text())
+    assert found == {"on_anomaly": "fail", "anomalies": []}
+
+
+def test_every_kind_of_anomaly_stops_the_run_and_is_listed(tmp_path: Path) -> None:
+    write_split(tmp_path / "examples", dc.Subset.TRAIN, [GOOD] * 20)
+    bad: Values = {**GOOD, dc.FEATURE_TOKENS: [0, 2], dc.FEATURE_BINDS: [0, 1, 7], dc.FEATURE_SPLIT_GROUP: [2]}
+    write_split(tmp_path / "examples", dc.Subset.VALIDATION, [*[GOOD] * 4, bad])
+    drifted: Values = {**GOOD, dc.FEATURE_TOKENS: [30, 31, 32]}
+    write_split(tmp_path / "examples", dc.Subset.TEST, [drifted] * 5, bits=None)
+    with pytest.raises(InputError) as raised:
+        validate(tmp_path)
+    text = str(raised.value)
+    assert "The Examples are not what the schema says: " in text
+    for line in (
+        r"validation: binds: .*7",
+        r"validation: split_group: .*2",
+        r"validation: tokens: .*0",
+        r"test: ecfp: .*[Cc]olumn",
+        r"test against train: tokens: .*Jensen-Shannon",
+    ):
+        assert any(re.search(line, row) for row in text.splitlines()), (line, text)
+
+
+def test_warn_lists_the_anomalies_and_goes_on(tmp_path: Path) -> None:
+    write_split(tmp_path / "examples", dc.Subset.TRAIN, [{**GOOD, dc.FEATURE_BINDS: [0, 1, 3]}] * 20)
+    for subset in (dc.Subset.VALIDATION, dc.Subset.TEST):
+        write_split(tmp_path / "examples", subset, [GOOD] * 5)
+    found = json.loads(validate(tmp_path, on_anomaly="warn").read_text())
+    assert [(a["where"], a["feature"]) for a in found["anomalies"]] == [("train", "binds")]
+
+
+def test_training_without_molecules_is_an_anomaly(tmp_path: Path) -> None:
+    for subset in dc.Subset:
+        write_split(tmp_path / "examples", subset, [])
+    with pytest.raises(InputError, match="train: dataset: no molecule"):
+        validate(tmp_path)
