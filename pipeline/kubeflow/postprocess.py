@@ -16,6 +16,8 @@ Spec = dict[str, Any]
 INPUTS_SPEC_FLAG: Final = "--json_serialized_inputs_spec_args"
 DISPLAY_FLAG: Final = "--display"
 DISPLAY_SCHEMA_VERSION: Final = "0.0.1"
+WORKERS_PARAMETER: Final = "n_workers"
+BEAM_WORKERS_FLAG: Final = "--direct_num_workers="
 
 
 def tasks_of(spec: Spec) -> Spec:
@@ -126,6 +128,25 @@ def set_pods(spec: Spec, settings: KubeflowSettings) -> None:
                 "backoffFactor": retry.backoff_factor,
                 "backoffMaxDuration": f"{retry.max_backoff_seconds}s",
             }
+
+
+def set_workers(spec: Spec, settings: KubeflowSettings) -> None:
+    """Have every task run as many workers as its own pod has cores, its own and Beam's.
+
+    Args:
+        spec: The compiled pipeline.
+        settings: The section `kubeflow` of the configuration.
+    """
+    for name, task in tasks_of(spec).items():
+        cores = max(1, int(settings.node(name).cpu))
+        value = task.get("inputs", {}).get("parameters", {}).get(WORKERS_PARAMETER, {}).get("runtimeValue", {})
+        if "constant" in value:
+            value["constant"] = float(cores)
+        container = container_of(spec, name)
+        container["args"] = [
+            f"{BEAM_WORKERS_FLAG}{cores}" if argument.startswith(BEAM_WORKERS_FLAG) else argument
+            for argument in container["args"]
+        ]
 
 
 def forbid_cache(spec: Spec, tasks: Iterable[str]) -> None:

@@ -84,6 +84,8 @@ def compile_config(config: Config) -> CompiledPipeline:
     )
     compiled = compile_pipeline(pipeline, settings, DISPLAYS)
     postprocess.expose_parameters(compiled.spec, RUN_PARAMETERS)
+    if not config.system.n_workers:
+        postprocess.set_workers(compiled.spec, settings)
     warnings = list(compiled.warnings)
     if seen.data.raw_fingerprint is None:
         # The cluster cannot see whether the files changed: without a name for their content, what reads them is never cached.
@@ -135,8 +137,8 @@ def compile_pipeline(
 def on_cluster(config: Config) -> Config:
     """The configuration as the pods see it.
 
-    Relative folders lie below the first volume. `system.n_workers` 0 becomes the cores of the pod that runs Beam: its options are written
-    at compile time, when this machine's cores are the only ones to be counted.
+    Relative folders lie below the first volume. `system.n_workers` 0 becomes the cores of the pod that makes the dataset: Beam's options are
+    written at compile time, when this machine's cores are the only ones to be counted.
     """
     settings, system = config.kubeflow, config.system
     update: dict[str, Any] = {}
