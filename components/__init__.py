@@ -6,7 +6,7 @@ loaded on first use: importing them costs the whole of TFX, which the command li
 
 from typing import Any
 
-_ARTIFACT_TYPES = ("AnomalyReport", "Molecules", "Rejections", "Submission", "Vocabulary")
+_ARTIFACT_TYPES = ("AnomalyReport", "BlockFingerprints", "Molecules", "Rejections", "Submission", "Vocabulary")
 
 
 def __getattr__(name: str) -> Any:

@@ -25,6 +25,12 @@ class AnomalyReport(Artifact):
     TYPE_NAME = "components.AnomalyReport"
 
 
+class BlockFingerprints(Artifact):
+    """Fingerprint rows of building blocks and cores, with the RDKit version they belong to; summary.json with their audit."""
+
+    TYPE_NAME = "components.BlockFingerprints"
+
+
 class Rejections(Artifact):
     """`rejected.parquet`: rows a component could not use, each with its reason."""
 

@@ -53,6 +53,10 @@ class DataSettings(_Section):
     ecfp_size: int = Field(default=2048, ge=64, multiple_of=8, description="Bits of the fingerprint.")
     ecfp_radius: int = Field(default=2, ge=0, le=6, description="Bonds around each atom (ECFP4 has radius 2).")
     ecfp_chirality: bool = Field(default=True, description="Whether stereo centres change the fingerprint.")
+    ecfp_method: Literal["auto", "direct"] = Field(
+        default="auto",
+        description="auto: fingerprints are put together from building blocks where that is exact; direct: RDKit computes each from its SMILES.",
+    )
 
     @model_validator(mode="after")
     def _targets_are_distinct(self) -> Self:

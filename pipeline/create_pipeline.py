@@ -12,6 +12,7 @@ from tfx.proto import bulk_inferrer_pb2, distribution_validator_pb2, pusher_pb2,
 from tfx.types import BaseChannel
 
 from components.affinity_evaluator.component import AffinityEvaluator
+from components.block_fingerprints.component import BlockFingerprintLearner
 from components.data_contract import FEATURE_TOKENS, OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, Subset
 from components.data_validation.component import SCHEMA_FILE, AnomalyGate, PackagedSchemaGen, ShardStatisticsGen
 from components.model_pusher.executor import ChampionPusherExecutor
@@ -52,8 +53,14 @@ def create_pipeline(config: Config) -> Pipeline:
     ).with_id(steps.PARQUET_MERGE)  # fmt: skip
     molecules = merge.outputs["molecules"]
     vocab = SmilesVocab(molecules=molecules, n_workers=system.n_workers, code_version=code).with_id(steps.SMILES_VOCAB)
+    # Rows belong to one RDKit: another one must not get them from the cache.
+    blocks = BlockFingerprintLearner(
+        molecules=molecules, method=data.ecfp_method, ecfp_size=data.ecfp_size, ecfp_radius=data.ecfp_radius,
+        ecfp_chirality=int(data.ecfp_chirality), n_workers=system.n_workers, code_version=f"{code}, RDKit {version('rdkit')}",
+    ).with_id(steps.BLOCK_FINGERPRINTS)  # fmt: skip
     transform = MoleculeTransform(
-        molecules=molecules, vocabulary=vocab.outputs["vocabulary"], preprocessing_fn=PREPROCESSING_FN,
+        molecules=molecules, vocabulary=vocab.outputs["vocabulary"], block_fingerprints=blocks.outputs["block_fingerprints"],
+        preprocessing_fn=PREPROCESSING_FN,
         ecfp_size=data.ecfp_size, ecfp_radius=data.ecfp_radius, ecfp_chirality=data.ecfp_chirality, compression=data.compression,
         rows_per_shard=data.rows_per_shard, max_length=config.model.max_length, max_rejected_share=data.max_rejected_share, code_version=code,
     ).with_id(steps.MOLECULE_TRANSFORM)  # fmt: skip
@@ -91,7 +98,7 @@ def create_pipeline(config: Config) -> Pipeline:
     return Pipeline(
         pipeline_name=config.pipeline_name,
         pipeline_root=str(Path(data.output_dir) / "pipeline_root"),
-        components=[merge, vocab, transform, *validation, *trainers, evaluator, pusher, inferrer, writer],
+        components=[merge, vocab, blocks, transform, *validation, *trainers, evaluator, pusher, inferrer, writer],
         enable_cache=system.enable_cache,
         beam_pipeline_args=beam_pipeline_args(config),
     )
@@ -143,7 +150,8 @@ def _drift_config(threshold: float) -> distribution_validator_pb2.DistributionVa
 def _trainer(config: Config, mode: Mode, transform: MoleculeTransform, base_model: object | None) -> Trainer:
     settings = RunSettings(
         mode=mode, targets=config.data.targets, seed=config.system.seed, model=config.model, training=config.training.for_mode(mode),
-        ecfp_size=config.data.ecfp_size, checkpoint_root=f"{config.data.output_dir}/checkpoints",
+        ecfp_size=config.data.ecfp_size, ecfp_radius=config.data.ecfp_radius, ecfp_chirality=config.data.ecfp_chirality,
+        checkpoint_root=f"{config.data.output_dir}/checkpoints",
     )  # fmt: skip
     return Trainer(
         run_fn=RUN_FN, examples=transform.outputs["examples"], transform_graph=transform.outputs["transform_graph"], base_model=base_model,

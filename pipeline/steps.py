@@ -22,6 +22,7 @@ class Step(StrEnum):
 # Node ids: lower case with hyphens, as Kubeflow's workflow engine wants them.
 PARQUET_MERGE: Final = "parquet-merge"
 SMILES_VOCAB: Final = "smiles-vocab"
+BLOCK_FINGERPRINTS: Final = "block-fingerprints"
 MOLECULE_TRANSFORM: Final = "molecule-transform"
 SCHEMA_GEN: Final = "schema-gen"
 STATISTICS_GEN: Final = "statistics-gen"
@@ -51,7 +52,7 @@ def step_nodes(step: Step, stages: Sequence["Mode"], *, validated: bool = True) 
     nodes = {
         Step.GENERATE_PARQUET: [PARQUET_MERGE],
         Step.GET_VOCAB: [SMILES_VOCAB],
-        Step.MAKE_DATASET: [MOLECULE_TRANSFORM, *(DATA_VALIDATION if validated else ())],
+        Step.MAKE_DATASET: [BLOCK_FINGERPRINTS, MOLECULE_TRANSFORM, *(DATA_VALIDATION if validated else ())],
         Step.TRAIN_MODEL: [trainer_node(mode) for mode in stages],
         Step.EVALUATE_MODEL: [AFFINITY_EVALUATOR, PUSHER],
         Step.MAKE_SUBMISSION: [BULK_INFERRER, SUBMISSION_WRITER],

@@ -6,7 +6,7 @@ from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.artifact_types import Molecules, Rejections, Vocabulary
+from components.artifact_types import BlockFingerprints, Molecules, Rejections, Vocabulary
 from components.molecule_transform.executor import MoleculeTransformExecutor
 
 
@@ -27,6 +27,7 @@ class MoleculeTransformSpec(ComponentSpec):
     INPUTS = {  # noqa: RUF012
         "molecules": ChannelParameter(type=Molecules),
         "vocabulary": ChannelParameter(type=Vocabulary),
+        "block_fingerprints": ChannelParameter(type=BlockFingerprints, optional=True),
     }
     OUTPUTS = {  # noqa: RUF012
         "examples": ChannelParameter(type=standard_artifacts.Examples),
@@ -43,6 +44,7 @@ class MoleculeTransform(BaseBeamComponent):
     Args:
         molecules: From ParquetMerge.
         vocabulary: From SmilesVocab.
+        block_fingerprints: From BlockFingerprintLearner; without it every fingerprint is computed from its SMILES.
         preprocessing_fn: Import path of the tensorflow-transform function that serving shares.
         ecfp_size: Number of fingerprint bits, a multiple of 8.
         ecfp_radius: Radius of the fingerprint in bonds.
@@ -61,6 +63,7 @@ class MoleculeTransform(BaseBeamComponent):
         self,
         molecules: types.BaseChannel,
         vocabulary: types.BaseChannel,
+        block_fingerprints: types.BaseChannel | None = None,
         *,
         preprocessing_fn: str,
         ecfp_size: int = 2048,
@@ -76,6 +79,7 @@ class MoleculeTransform(BaseBeamComponent):
             MoleculeTransformSpec(
                 molecules=molecules,
                 vocabulary=vocabulary,
+                block_fingerprints=block_fingerprints,
                 preprocessing_fn=preprocessing_fn,
                 ecfp_size=ecfp_size,
                 ecfp_radius=ecfp_radius,

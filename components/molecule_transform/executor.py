@@ -29,7 +29,7 @@ class MoleculeTransformExecutor(BaseBeamExecutor):
         """Write the output artifacts.
 
         Args:
-            input_dict: `molecules`, `vocabulary`.
+            input_dict: `molecules`, `vocabulary` and, if fingerprints may be composed, `block_fingerprints`.
             output_dict: `examples`, `transform_graph`, `rejected`.
             exec_properties: The parameters of the component.
         """
@@ -37,6 +37,7 @@ class MoleculeTransformExecutor(BaseBeamExecutor):
         examples.split_names = artifact_utils.encode_split_names([subset.split for subset in Subset])
         examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
         is_local = not self._beam_pipeline_args or _LOCAL_RUNNER_FLAG in self._beam_pipeline_args
+        tables = input_dict.get("block_fingerprints")
         transform_molecules(
             Path(artifact_utils.get_single_uri(input_dict["molecules"])),
             Path(artifact_utils.get_single_uri(input_dict["vocabulary"])),
@@ -44,6 +45,7 @@ class MoleculeTransformExecutor(BaseBeamExecutor):
             Path(artifact_utils.get_single_uri(output_dict["transform_graph"])),
             Path(artifact_utils.get_single_uri(output_dict["rejected"])),
             preprocessing_fn=exec_properties["preprocessing_fn"],
+            block_fingerprints_dir=Path(artifact_utils.get_single_uri(tables)) if tables else None,
             ecfp_size=int(exec_properties["ecfp_size"]),
             ecfp_radius=int(exec_properties["ecfp_radius"]),
             ecfp_chirality=bool(exec_properties["ecfp_chirality"]),

@@ -31,10 +31,14 @@ class Fingerprints:
     Attributes:
         packed: uint8 [n, n_bits / 8], numpy.packbits (big-endian) of the 0/1 fingerprint; zeros where there is none.
         rejected: Row -> reason, for rows without a fingerprint.
+        composed: bool [n], whether the fingerprint is put together from building blocks instead of computed from the SMILES.
+        contradicted: Rows whose SMILES does not fit the building blocks they are listed with; they are not composed.
     """
 
     packed: npt.NDArray[np.uint8]
     rejected: dict[int, str]
+    composed: npt.NDArray[np.bool_]
+    contradicted: tuple[int, ...] = ()
 
 
 class FingerprintSource(Protocol):
@@ -114,4 +118,4 @@ class DirectEcfp:
                 else:
                     texts.append(BitVectToBinaryText(self._generator.GetFingerprint(molecule)))
         packed = _REVERSED_BITS[np.frombuffer(b"".join(texts), np.uint8)]
-        return Fingerprints(packed.reshape(len(texts), self._n_bytes), rejected)
+        return Fingerprints(packed.reshape(len(texts), self._n_bytes), rejected, np.zeros(len(texts), dtype=np.bool_))

@@ -1,5 +1,6 @@
 """MoleculeTransform: molecules to TFRecord Examples with token ids and fingerprints, and the TransformGraph."""
 
+import functools
 import json
 import logging
 import shutil
@@ -12,6 +13,7 @@ import apache_beam as beam
 import rdkit
 
 from components.atomic import atomic_path
+from components.block_fingerprints.compose import fingerprint_source
 from components.data_contract import Subset
 from components.errors import InputError
 from components.molecule_shards import list_shards
@@ -36,6 +38,7 @@ def transform_molecules(
     rejected_dir: Path,
     *,
     preprocessing_fn: str,
+    block_fingerprints_dir: Path | None = None,
     ecfp_size: int = 2048,
     ecfp_radius: int = 2,
     ecfp_chirality: bool = True,
@@ -58,6 +61,8 @@ def transform_molecules(
         transform_graph_dir: Receives the graph, in the layout of tensorflow_transform.TFTransformOutput.
         rejected_dir: Receives rejected.parquet (always, also empty) and transform_summary.json.
         preprocessing_fn: Import path of the function to trace, see `write_transform_graph`.
+        block_fingerprints_dir: Folder written by `learn_block_fingerprints`, from which fingerprints are composed where it
+            licenses that; None = every fingerprint is computed from its SMILES.
         ecfp_size: Number of fingerprint bits, a multiple of 8.
         ecfp_radius: Radius of the fingerprint in bonds.
         ecfp_chirality: Whether the fingerprint tells enantiomers apart.
@@ -72,16 +77,22 @@ def transform_molecules(
         The summary: counts in all and by split, settings, versions.
 
     Raises:
-        InputError: If the molecules, the vocabulary or a setting is wrong, or too many molecules are unusable.
+        InputError: If the molecules, the vocabulary, the block fingerprints or a setting is wrong, or too many molecules are
+            unusable.
+        BelkaError: If a composed fingerprint differs from RDKit's; it names the molecule.
     """
     ecfp = EcfpSettings(ecfp_size, ecfp_radius, bool(ecfp_chirality))
     units = plan_units(list_shards(molecules_dir), examples_dir, rows_per_shard=rows_per_shard, compression=compression)
     vocabulary = read_vocabulary(vocabulary_dir)
+    make_fingerprints = functools.partial(fingerprint_source, ecfp, block_fingerprints_dir, molecules_dir)
+    make_fingerprints()  # what is wrong with the tables is said here, not by a worker
     _remove_earlier_output(examples_dir, rejected_dir)
     write_transform_graph(transform_graph_dir, preprocessing_fn=preprocessing_fn, vocabulary=vocabulary)
 
     reports_dir = rejected_dir / _REPORTS_FOLDER
-    settings = UnitSettings(str(transform_graph_dir), str(reports_dir), ecfp, compression == "gzip", max_length)
+    settings = UnitSettings(
+        str(transform_graph_dir), str(reports_dir), make_fingerprints, compression == "gzip", max_length
+    )
     in_process = sum(unit.n_rows for unit in units) < in_process_below
     with local_pipeline() if in_process else make_pipeline() as pipeline:
         _ = (
@@ -129,6 +140,12 @@ def _totals(units: Sequence[WorkUnit], by_unit: Sequence[UnitCounts]) -> tuple[U
 def _report(total: UnitCounts, *, max_length: int, max_rejected_share: float, rejected_dir: Path) -> None:
     """Log what is unusual and fail if too much of it is unusable."""
     n_rejected = total.molecules - total.written
+    _LOGGER.info("%d of %d fingerprints composed from building blocks", total.composed, total.molecules)
+    if total.contradicted:
+        _LOGGER.warning(
+            "%d of %d molecules do not fit the building blocks they are listed with, for example %s; their fingerprints are "
+            "computed from the SMILES", total.contradicted, total.molecules, total.first_contradicted,
+        )  # fmt: skip
     if total.too_long:
         _LOGGER.warning(
             "%d of %d molecules have more than %d tokens and will be truncated, for example %s",

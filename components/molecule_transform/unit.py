@@ -1,6 +1,6 @@
 """One unit of work: rows of the molecules table in, one TFRecord shard out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from components.atomic import atomic_path
 from components.data_contract import MASK_ID, SMILES, SMILES_NO_LINKER
 from components.molecule_shards import read_rows
 from components.molecule_transform.encoding import COPIED_COLUMNS, ExampleEncoder
-from components.molecule_transform.fingerprint import DirectEcfp, EcfpSettings
+from components.molecule_transform.fingerprint import FingerprintSource
 from components.molecule_transform.plan import WorkUnit
 from components.molecule_transform.unit_report import UnitCounts, rejected_rows, write_unit_report
 from trainer_module.preprocessing import SmilesTokenizer
@@ -31,14 +31,14 @@ class UnitSettings:
     Attributes:
         transform_graph_dir: Folder of the TransformGraph.
         reports_dir: Folder for the report of each unit.
-        ecfp: Settings of the fingerprint.
+        make_fingerprints: Makes the source of fingerprints in the worker; it is pickled, the source is not.
         gzip: Whether shards are compressed.
         max_length: Molecules with more tokens are counted; they are written whole all the same.
     """
 
     transform_graph_dir: str
     reports_dir: str
-    ecfp: EcfpSettings
+    make_fingerprints: Callable[[], FingerprintSource]
     gzip: bool
     max_length: int
 
@@ -63,7 +63,7 @@ class TransformUnit(beam.DoFn):
             SmilesTokenizer(Path(self._settings.transform_graph_dir)),
             input_signature=[tf.TensorSpec([None], tf.string)],
         )
-        self._fingerprints = DirectEcfp(self._settings.ecfp)
+        self._fingerprints = self._settings.make_fingerprints()
         self._encoder = ExampleEncoder()
 
     def process(self, unit: WorkUnit) -> Iterator[str]:
@@ -97,6 +97,10 @@ class TransformUnit(beam.DoFn):
         """Yield the Examples of a batch; add to the counts and to the rejected rows."""
         fingerprints = self._fingerprints.compute(batch)
         counts.molecules += batch.num_rows
+        counts.composed += int(fingerprints.composed.sum())
+        counts.contradicted += len(fingerprints.contradicted)
+        if fingerprints.contradicted and not counts.first_contradicted:
+            counts.first_contradicted = batch.column(SMILES)[fingerprints.contradicted[0]].as_py()
         kept = np.ones(batch.num_rows, dtype=bool)
         if fingerprints.rejected:
             rejected += rejected_rows(batch, fingerprints.rejected, split)

@@ -23,27 +23,35 @@ class UnitCounts:
     Attributes:
         molecules: Molecules read.
         written: Examples written.
+        composed: Molecules whose fingerprint was put together from building blocks.
+        contradicted: Molecules whose SMILES does not fit the building blocks they are listed with.
         rejected: Reason -> molecules.
         too_long: Molecules written that have more than `max_length` tokens.
         unknown_tokens: Tokens the vocabulary lacks.
         first_rejected: SMILES of the first refused molecule, empty if there is none.
         first_too_long: The same of the first that is too long.
         first_unknown: The same of the first with an unknown token.
+        first_contradicted: The same of the first whose building blocks do not fit.
     """
 
     molecules: int = 0
     written: int = 0
+    composed: int = 0
+    contradicted: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
     too_long: int = 0
     unknown_tokens: int = 0
     first_rejected: str = ""
     first_too_long: str = ""
     first_unknown: str = ""
+    first_contradicted: str = ""
 
     def add(self, other: "UnitCounts") -> None:
         """Add the counts of another unit; of two examples the first stays."""
         self.molecules += other.molecules
         self.written += other.written
+        self.composed += other.composed
+        self.contradicted += other.contradicted
         for reason, count in other.rejected.items():
             self.rejected[reason] = self.rejected.get(reason, 0) + count
         self.too_long += other.too_long
@@ -51,6 +59,7 @@ class UnitCounts:
         self.first_rejected = self.first_rejected or other.first_rejected
         self.first_too_long = self.first_too_long or other.first_too_long
         self.first_unknown = self.first_unknown or other.first_unknown
+        self.first_contradicted = self.first_contradicted or other.first_contradicted
 
 
 def rejected_rows(batch: pa.RecordBatch, rejected: dict[int, str], split: str) -> list[dict[str, Any]]:

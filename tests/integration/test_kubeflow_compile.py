@@ -1,5 +1,6 @@
 """The project's own pipeline compiles for Kubeflow Pipelines, and kfp's own loader takes the file."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def test_the_file_loads_with_kfp(name: str, tmp_path: Path) -> None:
     loaded = kfp_components.load_component_from_file(str(tmp_path / "pipeline.yaml"))
     tasks = loaded.pipeline_spec.root.dag.tasks
     assert set(tasks) == {
-        steps.PARQUET_MERGE, steps.SMILES_VOCAB, steps.MOLECULE_TRANSFORM, *steps.DATA_VALIDATION, "trainer-mlm", "trainer-fps", "trainer-clf",
+        steps.PARQUET_MERGE, steps.SMILES_VOCAB, steps.BLOCK_FINGERPRINTS, steps.MOLECULE_TRANSFORM, *steps.DATA_VALIDATION, "trainer-mlm", "trainer-fps", "trainer-clf",
         steps.AFFINITY_EVALUATOR, steps.PUSHER, steps.BULK_INFERRER, steps.SUBMISSION_WRITER,
     }  # fmt: skip
     assert len(loaded.platform_spec.platforms["kubernetes"].deployment_spec.executors) == len(tasks)
@@ -42,6 +43,13 @@ def test_the_file_loads_with_kfp(name: str, tmp_path: Path) -> None:
 
 def test_the_same_configuration_gives_the_same_file() -> None:
     assert _compile("demo.yaml").as_yaml() == _compile("demo.yaml").as_yaml()
+
+
+def test_the_file_knows_nothing_of_this_machine() -> None:
+    text = _compile("default.yaml").as_yaml()
+    assert str(CONFIGS.parent) not in text
+    assert sys.prefix not in text
+    assert str(Path.home()) not in text
 
 
 def test_folders_of_the_pods_lie_on_the_volume() -> None:
@@ -68,12 +76,21 @@ def test_raw_files_without_a_name_for_their_content_are_never_served_from_the_ca
     assert not any("raw_fingerprint" in warning for warning in named.warnings)
 
 
-def test_beam_takes_the_cores_of_its_pod_not_of_this_machine() -> None:
-    compiled = _compile("default.yaml", "kubeflow.nodes={molecule-transform: {cpu: 7.0}}")
-    arguments = compiled.spec["deploymentSpec"]["executors"][f"{steps.MOLECULE_TRANSFORM}_executor"]["container"][
-        "args"
-    ]
-    assert "--direct_num_workers=7" in arguments
+def test_every_pod_runs_as_many_workers_as_it_has_cores() -> None:
+    def beam_workers(compiled: CompiledPipeline, task: str) -> list[str]:
+        container = compiled.spec["deploymentSpec"]["executors"][f"{task}_executor"]["container"]
+        return [argument for argument in container["args"] if argument.startswith("--direct_num_workers")]
+
+    nodes = "kubeflow.nodes={molecule-transform: {cpu: 7.0}, bulk-inferrer: {cpu: 4.0}, parquet-merge: {cpu: 0.5}}"
+    counted = _compile("default.yaml", nodes)
+    assert beam_workers(counted, steps.MOLECULE_TRANSFORM) == ["--direct_num_workers=7"]
+    assert beam_workers(counted, steps.BULK_INFERRER) == ["--direct_num_workers=4"]
+    assert _parameters(counted, steps.PARQUET_MERGE)["n_workers"]["runtimeValue"]["constant"] == 1
+    assert _parameters(counted, steps.SMILES_VOCAB)["n_workers"]["runtimeValue"]["constant"] == 2  # cpu's default
+
+    given = _compile("default.yaml", nodes, "system.n_workers=3")
+    assert beam_workers(given, steps.BULK_INFERRER) == ["--direct_num_workers=3"]
+    assert _parameters(given, steps.PARQUET_MERGE)["n_workers"]["runtimeValue"]["constant"] == 3
 
 
 def test_the_command_writes_the_file_and_says_what_is_wrong(tmp_path: Path) -> None:
@@ -83,8 +100,9 @@ def test_the_command_writes_the_file_and_says_what_is_wrong(tmp_path: Path) -> N
     app.command("submit")(kubeflow.submit)
     result = CliRunner().invoke(app, ["compile", "--out", str(target), "--image", IMAGE])
     assert result.exit_code == 0, result.output
-    assert "15 tasks" in result.output
-    assert [sorted(document) for document in yaml.safe_load_all(target.read_text(encoding="utf-8"))][1] == ["platforms"]
+    spec, platform = yaml.safe_load_all(target.read_text(encoding="utf-8"))
+    assert f"{len(spec['root']['dag']['tasks'])} tasks" in result.output
+    assert sorted(platform) == ["platforms"]
 
     sent = CliRunner().invoke(
         app, ["submit", str(target), "--dry-run", "--namespace", "team", "--parameter", "raw_dir=/x"]

@@ -12,6 +12,7 @@ def test_train_model_has_a_node_a_stage() -> None:
 def test_nodes_between_runs_in_the_order_of_the_flow() -> None:
     assert nodes_between(Step.GET_VOCAB, Step.TRAIN_MODEL, ("clf",)) == [
         "smiles-vocab",
+        "block-fingerprints",
         "molecule-transform",
         "schema-gen",
         "statistics-gen",
@@ -32,4 +33,7 @@ def test_every_node_id_is_one_kubeflow_takes() -> None:
 
 
 def test_without_validation_its_nodes_do_not_run() -> None:
-    assert step_nodes(Step.MAKE_DATASET, ("clf",), validated=False) == ["molecule-transform"]
+    assert step_nodes(Step.MAKE_DATASET, ("clf",), validated=False) == [
+        "block-fingerprints",
+        "molecule-transform",
+    ]

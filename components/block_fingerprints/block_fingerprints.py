@@ -1,0 +1,116 @@
+"""BlockFingerprints: learn the fingerprint rows of a library's building blocks from its molecules, and audit them."""
+
+import json
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import rdkit
+
+from components.atomic import atomic_path
+from components.block_fingerprints.audit import AuditResult, audit_tables
+from components.block_fingerprints.compose import read_catalogue
+from components.block_fingerprints.learn import N_REFERENCES, Learnt, learn_tables
+from components.block_fingerprints.reference import MAX_RADIUS
+from components.block_fingerprints.sample import hashed_ids, sample_molecules
+from components.block_fingerprints.tables import LEARNT_SUMMARY_FILE, BlockFingerprintTables, save_tables
+from components.data_contract import MOLECULE_ID
+from components.errors import InputError
+from components.molecule_shards import list_shards
+from components.molecule_transform.fingerprint import EcfpSettings
+
+_LOGGER = logging.getLogger(__name__)
+EcfpMethod = Literal["auto", "direct"]
+
+
+def learn_block_fingerprints(
+    molecules_dir: Path,
+    output_dir: Path,
+    *,
+    method: EcfpMethod,
+    ecfp_size: int,
+    ecfp_radius: int,
+    ecfp_chirality: bool,
+    n_workers: int,
+    audit_per_block: int = 20,
+    audit_at_random: int = 5000,
+) -> dict[str, Any]:
+    """Write the rows from which MoleculeTransform composes fingerprints.
+
+    Molecules are drawn evenly over blocks and at random; a few of them teach the rows, all of them audit the result.
+
+    Args:
+        molecules_dir: Folder written by ParquetMerge.
+        output_dir: Receives the two tables and summary.json.
+        method: `auto` learns what composition is exact for; `direct` leaves the tables empty, so that every fingerprint is
+            computed from its SMILES.
+        ecfp_size: Number of fingerprint bits, a multiple of 8.
+        ecfp_radius: Radius of the fingerprint in bonds; above MAX_RADIUS nothing can be composed.
+        ecfp_chirality: Whether the fingerprint tells enantiomers apart.
+        n_workers: Processes of the audit, at least 1.
+        audit_per_block: Molecules of each block and position in the audit (all where there are fewer).
+        audit_at_random: Further molecules in the audit, whatever their blocks.
+
+    Returns:
+        The summary.
+
+    Raises:
+        InputError: If there are no molecules, or a setting is wrong.
+        BelkaError: If a composed fingerprint differs from RDKit's; it names the molecule.
+    """
+    if method not in ("auto", "direct"):
+        raise InputError("Unknown way to compute ECFP.", received=f"method={method!r}", expected="'auto' or 'direct'")
+    settings = EcfpSettings(ecfp_size, ecfp_radius, ecfp_chirality)
+    shards = list_shards(molecules_dir)
+    if method == "direct" or ecfp_radius > MAX_RADIUS:
+        if method == "auto":
+            _LOGGER.warning(
+                "fingerprints of radius %d reach across building blocks and are computed from the SMILES; up to radius %d they "
+                "could be composed", ecfp_radius, MAX_RADIUS,
+            )  # fmt: skip
+        return _write(
+            Learnt(BlockFingerprintTables(settings, rdkit.__version__, (), ()), 0, {}, "", ()), None, output_dir
+        )
+    catalogue = read_catalogue(molecules_dir)
+    sample = sample_molecules(
+        shards, n_blocks=len(catalogue), per_block=max(audit_per_block, N_REFERENCES), at_random=audit_at_random
+    )
+    # In random order, so that the references of a block are not neighbours in the table.
+    shuffled = sample.take(pa.array(np.argsort(hashed_ids(sample[MOLECULE_ID].to_numpy()))))
+    learnt = learn_tables(shuffled.to_pylist(), catalogue, settings)
+    audit = audit_tables(learnt.tables, sample, catalogue, n_workers=n_workers) if learnt.tables.cores else None
+    return _write(learnt, audit, output_dir)
+
+
+def _write(learnt: Learnt, audit: AuditResult | None, output_dir: Path) -> dict[str, Any]:
+    """Write tables and summary, and log what a user should know."""
+    tables = learnt.tables
+    summary: dict[str, Any] = {
+        "blocks": len(tables.blocks),
+        "cores": len(tables.cores),
+        "references": learnt.n_references,
+        "refused_references": learnt.refused,
+        "first_refused": learnt.first_refused,
+        "ambiguous_blocks": list(learnt.ambiguous),
+        "audit": asdict(audit) if audit else None,
+        "ecfp": asdict(tables.settings),
+        "rdkit_version": tables.rdkit_version,
+    }
+    save_tables(tables, output_dir)
+    with atomic_path(output_dir / LEARNT_SUMMARY_FILE) as temporary:
+        temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    if learnt.refused:
+        _LOGGER.warning(
+            "%d molecules do not consist of the blocks they are listed with (%s), for example %s",
+            sum(learnt.refused.values()), learnt.refused, learnt.first_refused,
+        )  # fmt: skip
+    if learnt.ambiguous:
+        _LOGGER.warning("%d blocks differ from molecule to molecule: %s", len(learnt.ambiguous), learnt.ambiguous[:5])
+    _LOGGER.info(
+        "rows of %d building blocks and %d kinds of core learnt from %d molecules; audit: %s",
+        len(tables.blocks), len(tables.cores), learnt.n_references, audit,
+    )  # fmt: skip
+    return summary
