@@ -3,6 +3,7 @@
 This module imports nothing heavy, so that the command line can use it at start-up.
 """
 
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
@@ -53,6 +54,21 @@ class SplitGroup(IntEnum):
     def label(self) -> str:
         """The name used in reports: `shared` or `non_shared`."""
         return self.name.lower()
+
+
+@dataclass(frozen=True)
+class EcfpDescription:
+    """The extended-connectivity fingerprint of the Examples, as an exported model names it.
+
+    Args:
+        size: Bits.
+        radius: Bonds around each atom.
+        chirality: Whether stereo centres change it.
+    """
+
+    size: int
+    radius: int
+    chirality: bool
 
 
 # Columns of the molecules table: parquet shards `Split-<split>/molecules-NNNNN.parquet` of the Molecules artifact.

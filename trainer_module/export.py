@@ -1,6 +1,7 @@
 """Export a stage as a SavedModel with its serving signatures."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,7 +60,7 @@ def export_model(stored: StoredModel, transform_graph_dir: Path, folder: Path) -
         smiles_signature.append(tf.TensorSpec([None], tf.string, name=FEATURE_ECFP))
     archive.add_endpoint(SIGNATURE_SMILES, _smiles_function(model, tokenizer), input_signature=smiles_signature)
     archive.write_out(str(folder), verbose=False)
-    save_model(folder, StoredModel(model, stored.vocabulary, stored.targets))
+    save_model(folder, replace(stored, model=model))
 
 
 def _examples_function(model: Belka) -> Callable[[Any], dict[str, Any]]:

@@ -1,16 +1,17 @@
 """What an exported stage holds beside its SavedModel: weights and configuration, for the next stage and for tools.
 
 saved_model.pb, variables/, assets/    for serving
-belka.json                             constructor arguments of the model, vocabulary, targets
+belka.json                             constructor arguments of the model, vocabulary, targets, settings of the fingerprint
 belka.weights.h5                       weights
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from components.data_contract import EcfpDescription
 from components.errors import InputError
 from trainer_module.model import Belka
 
@@ -27,11 +28,13 @@ class StoredModel:
         model: The model.
         vocabulary: Tokens, the index is the id.
         targets: Proteins, in the order of the outputs (clf).
+        ecfp: The fingerprint of its Examples; None where it is not known.
     """
 
     model: Belka
     vocabulary: tuple[str, ...]
     targets: tuple[str, ...]
+    ecfp: EcfpDescription | None = None
 
 
 def save_model(folder: Path, stored: StoredModel) -> None:
@@ -40,6 +43,7 @@ def save_model(folder: Path, stored: StoredModel) -> None:
         "model": stored.model.arguments,
         "vocabulary": list(stored.vocabulary),
         "targets": list(stored.targets),
+        "ecfp": stored.ecfp and asdict(stored.ecfp),
     }
     (folder / CONFIG_FILE).write_text(json.dumps(description, indent=1), encoding="utf-8")
     stored.model.save_weights(folder / WEIGHTS_FILE)
@@ -71,7 +75,10 @@ def load_model(folder: Path) -> StoredModel:
     model = Belka(**description["model"], name="belka")
     model.build()
     model.load_weights(folder / WEIGHTS_FILE)
-    return StoredModel(model, tuple(description["vocabulary"]), tuple(description["targets"]))
+    ecfp = description.get("ecfp")
+    return StoredModel(
+        model, tuple(description["vocabulary"]), tuple(description["targets"]), ecfp and EcfpDescription(**ecfp)
+    )
 
 
 def exported_folder(folder: Path) -> Path:

@@ -218,6 +218,10 @@ class RunSettings(_Settings):
         json_schema_extra={"unit": "bits"},
         description="Bits of the Examples' ECFP.",
     )
+    ecfp_radius: int = Field(default=2, ge=0, description="Radius of the Examples' ECFP; the exported model names it.")
+    ecfp_chirality: bool = Field(
+        default=True, description="Whether stereo centres change the Examples' ECFP; likewise."
+    )
     model: ModelSettings = Field(default=ModelSettings(), description="Architecture.")
     training: TrainingSettings = Field(default=TrainingSettings(), description="How it is trained.")
     checkpoint_root: str | None = Field(

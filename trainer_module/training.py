@@ -7,6 +7,7 @@ from typing import Final
 
 import keras
 
+from components.data_contract import EcfpDescription
 from components.errors import InputError
 from trainer_module.checkpoints import CheckpointStore, run_key
 from trainer_module.devices import choose_precision, choose_strategy, is_chief
@@ -122,7 +123,8 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
         log_dir=log_dir,
     )
     history = fit.run()
-    return TrainingResult(StoredModel(model, data.vocabulary, run.targets), history)
+    ecfp = EcfpDescription(run.ecfp_size, run.ecfp_radius, run.ecfp_chirality)
+    return TrainingResult(StoredModel(model, data.vocabulary, run.targets, ecfp), history)
 
 
 def make_loss(run: RunSettings, vocab_size: int) -> WeightedLoss:

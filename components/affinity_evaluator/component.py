@@ -14,6 +14,7 @@ from components.affinity_evaluator.bootstrap import BootstrapSettings
 from components.affinity_evaluator.comparison import ChampionSource
 from components.affinity_evaluator.evaluation import Evaluation, evaluate_model
 from components.affinity_evaluator.gate import GateSettings
+from components.affinity_predictor.training_blocks import write_training_blocks
 from components.artifact_types import Molecules
 from components.atomic import atomic_path
 from components.data_contract import Subset
@@ -90,6 +91,7 @@ def AffinityEvaluator(  # noqa: N802, PLR0917 - TFX names a component after its 
     with atomic_path(Path(blessing.uri) / RELEASE_FOLDER) as release:
         release.mkdir()
         shutil.copyfile(evaluation_dir / CARD_FILE, release / CARD_FILE)
+        write_training_blocks(Path(molecules.uri), release)
     blessing.set_string_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri)
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
     _bless(blessing, result, champion_dir)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from components.data_contract import EcfpDescription
 from components.errors import InputError
 from components.model_pusher.champion import read_champion
 
@@ -23,12 +24,14 @@ class ModelFolder:
         targets: Proteins, in the order of the outputs.
         vocabulary: Tokens the model knows.
         max_length: Tokens it reads; the rest of a molecule is cut.
+        ecfp: The fingerprint it reads beside the SMILES; None = none.
     """
 
     path: Path
     targets: tuple[str, ...]
     vocabulary: frozenset[str]
     max_length: int
+    ecfp: EcfpDescription | None = None
 
 
 def open_model_folder(folder: Path) -> ModelFolder:
@@ -41,17 +44,14 @@ def open_model_folder(folder: Path) -> ModelFolder:
         The model.
 
     Raises:
-        InputError: There is no model, or it predicts no affinities from SMILES alone.
+        InputError: There is no model, or it predicts no affinities.
     """
     path = _saved_model(folder)
     try:
         content = json.loads((path / DESCRIPTION_FILE).read_text(encoding="utf-8"))
         arguments, targets, vocabulary = content["model"], content["targets"], content["vocabulary"]
-        mode, uses_ecfp, max_length = (
-            arguments["mode"],
-            arguments.get("ecfp_branch", False),
-            int(arguments["max_length"]),
-        )
+        mode, max_length = arguments["mode"], int(arguments["max_length"])
+        ecfp = EcfpDescription(**content["ecfp"]) if arguments.get("ecfp_branch", False) else None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             "The model's description cannot be read.",
@@ -59,14 +59,14 @@ def open_model_folder(folder: Path) -> ModelFolder:
             expected="the file as the trainer exports it beside saved_model.pb",
             action=_ACTION,
         ) from error
-    if mode != "clf" or uses_ecfp:
+    if mode != "clf":
         raise InputError(
-            "The model does not predict affinities from SMILES alone.",
-            received=f"{path}: mode {mode}" + (", with fingerprints as a second input" if uses_ecfp else ""),
-            expected="a model of the stage clf without model.ecfp_branch",
+            "The model does not predict affinities.",
+            received=f"{path}: mode {mode}",
+            expected="a model of the stage clf",
             action=_ACTION,
         )
-    return ModelFolder(path, tuple(targets), frozenset(vocabulary), max_length)
+    return ModelFolder(path, tuple(targets), frozenset(vocabulary), max_length, ecfp)
 
 
 def _saved_model(folder: Path) -> Path:

@@ -10,10 +10,11 @@ from typing import Final, Self
 
 import pyarrow as pa
 
-from components.affinity_predictor.model_folder import open_model_folder
+from components.affinity_predictor.model_folder import ModelFolder, open_model_folder
 from components.affinity_predictor.predictor import Predictor, result_columns, score_checked
-from components.affinity_predictor.smiles_check import CheckedSmiles, check_all
+from components.affinity_predictor.smiles_check import CheckedSmiles, CheckSettings, SmilesChecker, has_rdkit
 from components.affinity_predictor.tables import open_table, open_writer, read_chunks, smiles_of
+from components.affinity_predictor.training_blocks import TRAINING_BLOCKS_FILE
 from components.atomic import atomic_path
 from components.errors import InputError
 from components.machine import worker_count
@@ -31,11 +32,13 @@ class PredictionSummary:
         rows: Rows read, all of them written.
         scored: Rows with probabilities.
         warned: Scored rows with a warning.
+        note: What was not looked at, and why; empty when everything was.
     """
 
     rows: int
     scored: int
     warned: int
+    note: str = ""
 
 
 def predict_smiles(model_dir: Path, smiles: Sequence[str]) -> pa.Table:
@@ -52,7 +55,8 @@ def predict_smiles(model_dir: Path, smiles: Sequence[str]) -> pa.Table:
         BelkaError: The model cannot be used.
     """
     model = open_model_folder(model_dir)
-    checked = check_all(smiles, model.vocabulary, model.max_length)
+    settings = check_settings(model)
+    checked = SmilesChecker(settings).check_all(smiles)
     arrays = score_checked(checked, Predictor(model))
     schema = pa.schema([pa.field("smiles", pa.string()), *result_columns(model.targets)])
     return pa.Table.from_arrays([pa.array(smiles, pa.string()), *arrays], schema=schema)
@@ -87,13 +91,14 @@ def predict_file(
     """
     table, model = open_table(input_file, column), open_model_folder(model_dir)
     added = result_columns(model.targets)
+    settings = check_settings(model)
     _check_output(input_file, output_file, table.schema.names, added)
     predictor = Predictor(model)
     rows = scored = warned = 0
     schema = pa.schema([*table.schema, *added])
     with (
         atomic_path(output_file) as temporary,
-        _Checker(model.vocabulary, model.max_length, n_workers) as checks,
+        _Checker(settings, n_workers) as checks,
         open_writer(temporary, output_file, schema) as writer,
     ):
         for batch, checked in _checked(read_chunks(table), checks, lambda batch: smiles_of(batch, table)):
@@ -104,14 +109,53 @@ def predict_file(
             warned += sum(bool(item.warning) for item in checked)
             if on_progress is not None:
                 on_progress(rows)
-    return PredictionSummary(rows, scored, warned)
+    return PredictionSummary(rows, scored, warned, unknown_similarity(settings))
+
+
+def check_settings(model: ModelFolder) -> CheckSettings:
+    """What checking depends on for a model.
+
+    Raises:
+        InputError: The model reads fingerprints, and RDKit, which computes them, is not installed.
+    """
+    if model.ecfp is not None and not has_rdkit():
+        raise InputError(
+            "The model reads fingerprints of the molecules, and RDKit is not installed.",
+            received=f"{model.path}: ECFP of {model.ecfp.size} bits, radius {model.ecfp.radius}",
+            expected="RDKit, or a model trained with model.ecfp_branch=false, which reads the SMILES alone",
+            action="Install RDKit (pip install rdkit).",
+        )
+    return CheckSettings.of(model)
+
+
+def unknown_similarity(settings: CheckSettings) -> str:
+    """Why building blocks are not compared with those of training; empty where they are."""
+    if not has_rdkit():
+        return "RDKit is not installed: building blocks were not compared with those of training"
+    if settings.training_blocks is None:
+        return f"the model has no {TRAINING_BLOCKS_FILE}: building blocks were not compared with those of training"
+    return ""
+
+
+_checker: SmilesChecker | None = None  # of a worker process
+
+
+def _start_worker(settings: CheckSettings) -> None:
+    global _checker  # noqa: PLW0603 - what a process pool's initializer makes has no other place
+    _checker = SmilesChecker(settings)
+
+
+def _check_part(texts: Sequence[str | None]) -> list[CheckedSmiles]:
+    assert _checker is not None
+    return _checker.check_all(texts)
 
 
 class _Checker:
     """Checks SMILES in worker processes: parsing costs as much as scoring. The first chunk, often the only one, needs none."""
 
-    def __init__(self, vocabulary: frozenset[str], max_length: int, n_workers: int) -> None:
-        self._settings = (vocabulary, max_length)
+    def __init__(self, settings: CheckSettings, n_workers: int) -> None:
+        self._settings = settings
+        self._own = SmilesChecker(settings)
         self._workers = worker_count(n_workers)
         self._pool: ProcessPoolExecutor | None = None
         self._chunks = 0
@@ -127,13 +171,15 @@ class _Checker:
         """Start to check a chunk; the function returned waits for the results."""
         self._chunks += 1
         if self._chunks == 1 or self._workers == 1:
-            done = check_all(texts, *self._settings)
+            done = self._own.check_all(texts)
             return lambda: done
         if self._pool is None:
             # A forked copy of a process that runs TensorFlow's threads may hang.
-            self._pool = ProcessPoolExecutor(self._workers, mp_context=get_context("spawn"))
+            self._pool = ProcessPoolExecutor(
+                self._workers, get_context("spawn"), initializer=_start_worker, initargs=(self._settings,)
+            )
         parts: list[Future[list[CheckedSmiles]]] = [
-            self._pool.submit(check_all, texts[start : start + _PART_ROWS], *self._settings)
+            self._pool.submit(_check_part, texts[start : start + _PART_ROWS])
             for start in range(0, len(texts), _PART_ROWS)
         ]
         return lambda: [item for part in parts for item in part.result()]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from components.affinity_predictor.model_folder import ModelFolder
 from components.affinity_predictor.smiles_check import CheckedSmiles
-from components.data_contract import OUTPUT_PROBABILITIES, SIGNATURE_SMILES
+from components.data_contract import FEATURE_ECFP, OUTPUT_PROBABILITIES, SIGNATURE_SMILES
 from components.errors import BelkaError
 
 
@@ -29,11 +29,12 @@ class Predictor:
         # The signature holds its variables by weak references only: the loaded object must stay.
         self._loaded = _load(model.path)
 
-    def predict(self, smiles: Sequence[str]) -> NDArray[np.float32]:
+    def predict(self, smiles: Sequence[str], ecfp: Sequence[bytes] = ()) -> NDArray[np.float32]:
         """Score SMILES.
 
         Args:
             smiles: Any number of SMILES, with or without [Dy].
+            ecfp: Their packed fingerprints, where the model reads them.
 
         Returns:
             float32 [n, n_targets], from 0 to 1.
@@ -42,7 +43,10 @@ class Predictor:
 
         if not smiles:
             return np.empty((0, len(self.model.targets)), np.float32)
-        outputs = self._loaded.signatures[SIGNATURE_SMILES](smiles=tf.constant(list(smiles), tf.string))
+        inputs = {"smiles": tf.constant(list(smiles), tf.string)}
+        if self.model.ecfp is not None:
+            inputs[FEATURE_ECFP] = tf.constant(list(ecfp), tf.string)
+        outputs = self._loaded.signatures[SIGNATURE_SMILES](**inputs)
         probabilities: NDArray[np.float32] = outputs[OUTPUT_PROBABILITIES].numpy()
         return probabilities
 
@@ -54,13 +58,14 @@ def result_columns(targets: Sequence[str]) -> list[pa.Field]:
         targets: Proteins.
 
     Returns:
-        `probability_<target>` float32, `problem` string, `warning` string, `unknown_tokens` int32.
+        `probability_<target>` float32, `problem` string, `warning` string, `unknown_tokens` int32, `block_similarity` float32.
     """
     return [
         *(pa.field(f"probability_{target}", pa.float32()) for target in targets),
         pa.field("problem", pa.string()),
         pa.field("warning", pa.string()),
         pa.field("unknown_tokens", pa.int32()),
+        pa.field("block_similarity", pa.float32()),
     ]
 
 
@@ -77,7 +82,8 @@ def score_checked(checked: Sequence[CheckedSmiles], predictor: Predictor) -> lis
     usable = np.array([not item.problem for item in checked], dtype=bool)
     n_targets = len(predictor.model.targets)
     probabilities = np.zeros((len(checked), n_targets), np.float32)
-    probabilities[usable] = predictor.predict([item.smiles for item in checked if not item.problem])
+    scored = [item for item in checked if not item.problem]
+    probabilities[usable] = predictor.predict([item.smiles for item in scored], [item.ecfp for item in scored])
     finite = np.asarray(np.isfinite(probabilities).all(axis=1))
     problems = [
         item.problem or ("" if is_finite else "the model gives no number")
@@ -89,6 +95,7 @@ def score_checked(checked: Sequence[CheckedSmiles], predictor: Predictor) -> lis
         pa.array(problems, pa.string()),
         pa.array([item.warning for item in checked], pa.string()),
         pa.array([item.unknown_tokens for item in checked], pa.int32(), mask=~usable),
+        pa.array([item.block_similarity for item in checked], pa.float32()),
     ]
 
 

@@ -6,12 +6,24 @@ RDKit decides what is a molecule where it is installed; elsewhere the grammar al
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
-from components.data_contract import LINKER, LINKER_REPLACEMENT, MASK_TOKEN, PAD_TOKEN
+import numpy as np
+from numpy.typing import NDArray
+
+from components.affinity_predictor.model_folder import ModelFolder
+from components.affinity_predictor.training_blocks import read_training_blocks
+from components.data_contract import LINKER, LINKER_REPLACEMENT, MASK_TOKEN, PAD_TOKEN, EcfpDescription
+
+if TYPE_CHECKING:
+    from rdkit import Chem
+
+    from components.affinity_predictor.chemistry import Chemistry, TrainingBlocks
 
 MAX_CHARACTERS: Final = 5_000
+# Tanimoto similarity of the nearest training block below which a block counts as far.
+FAR_BLOCK: Final = 0.4
 
 # The tokens of atomInSmiles.smiles_tokenizer, which the exported model cuts SMILES into.
 _TOKEN: Final = re.compile(r"\[[^\]]+\]|Br|Cl|%\d\d|[BCNOSPFIbcnosp().=#\-+\\/:~@?>*$0-9]")
@@ -29,65 +41,114 @@ class CheckedSmiles:
         problem: Why it is not scored; empty when it is.
         warning: What makes the score doubtful, several joined by "; ".
         unknown_tokens: Tokens the model has never seen; it reads each as [MASK].
+        ecfp: The packed fingerprint, where the model reads one.
+        block_similarity: Of the building block that is least like those of training; None where there is no core or nothing to
+            compare with.
     """
 
     smiles: str
     problem: str = ""
     warning: str = ""
     unknown_tokens: int = 0
+    ecfp: bytes = b""
+    block_similarity: float | None = None
 
 
-def check_all(texts: Sequence[str | None], vocabulary: frozenset[str], max_length: int) -> list[CheckedSmiles]:
-    """Check many inputs.
-
-    Args:
-        texts: As given; None = missing.
-        vocabulary: Tokens the model knows.
-        max_length: Tokens the model reads.
-
-    Returns:
-        One result an input, in their order.
-    """
-    chem = _rdkit()
-    return [check_smiles(text, vocabulary, max_length, chem) for text in texts]
-
-
-def check_smiles(text: str | None, vocabulary: frozenset[str], max_length: int, chem: Any | None) -> CheckedSmiles:
-    """Check one input.
+@dataclass(frozen=True)
+class CheckSettings:
+    """What checking depends on; travels to worker processes.
 
     Args:
-        text: As given; None = missing.
         vocabulary: Tokens the model knows.
         max_length: Tokens the model reads.
-        chem: The module rdkit.Chem; None = check the grammar only.
-
-    Returns:
-        What was found.
+        ecfp: The fingerprint the model reads; None = none.
+        training_blocks: uint8 [n, n_bytes], bits of the building blocks of training; None = unknown.
     """
-    smiles = (text or "").strip()
-    plain = smiles.replace(LINKER, LINKER_REPLACEMENT)
-    problem = _text_problem(smiles) or (_molecule_problem(plain, chem) if chem else _grammar_problem(plain))
-    if problem:
-        return CheckedSmiles("", problem)
-    tokens = _TOKEN.findall(plain)
-    unknown = Counter(token for token in tokens if token not in vocabulary or token in (PAD_TOKEN, MASK_TOKEN))
-    warnings = []
-    if unknown:
-        listed = ", ".join(f"{token} x{count}" for token, count in sorted(unknown.items()))
-        warnings.append(f"tokens unknown to the model: {listed}")
-    if len(tokens) > max_length:
-        warnings.append(f"only the first {max_length} of {len(tokens)} tokens were read")
-    if "." in tokens:
-        warnings.append(f"{tokens.count('.') + 1} parts scored as one molecule")
-    return CheckedSmiles(smiles, warning="; ".join(warnings), unknown_tokens=unknown.total())
+
+    vocabulary: frozenset[str]
+    max_length: int
+    ecfp: EcfpDescription | None = None
+    training_blocks: NDArray[np.uint8] | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, model: ModelFolder) -> "CheckSettings":
+        """The settings of a model."""
+        return cls(model.vocabulary, model.max_length, model.ecfp, read_training_blocks(model.path))
 
 
-def _rdkit() -> Any | None:
+class SmilesChecker:
+    """Checks SMILES for one model.
+
+    Args:
+        settings: What checking depends on.
+    """
+
+    def __init__(self, settings: CheckSettings) -> None:
+        self._settings = settings
+        self._chemistry: Chemistry | None = None
+        self._blocks: TrainingBlocks | None = None
+        if has_rdkit():
+            from components.affinity_predictor import chemistry
+
+            self._chemistry = chemistry.Chemistry(settings.ecfp)
+            if settings.training_blocks is not None:
+                self._blocks = chemistry.TrainingBlocks(settings.training_blocks)
+
+    def check_all(self, texts: Sequence[str | None]) -> list[CheckedSmiles]:
+        """Check inputs; None = missing. One result an input, in their order."""
+        return [self.check(text) for text in texts]
+
+    def check(self, text: str | None) -> CheckedSmiles:
+        """Check one input; None = missing."""
+        smiles = (text or "").strip()
+        plain = smiles.replace(LINKER, LINKER_REPLACEMENT)
+        problem = _text_problem(smiles)
+        if problem:
+            return CheckedSmiles("", problem)
+        if self._chemistry is None:
+            problem = _grammar_problem(plain)
+            return CheckedSmiles("", problem) if problem else self._described(smiles, plain, None)
+        molecule = self._chemistry.read(plain)
+        if molecule is None or not molecule.GetNumAtoms():
+            return CheckedSmiles("", "unparsable SMILES" if molecule is None else "no atoms")
+        return self._described(smiles, plain, molecule)
+
+    def _described(self, smiles: str, plain: str, molecule: "Chem.Mol | None") -> CheckedSmiles:
+        tokens = _TOKEN.findall(plain)
+        known = self._settings.vocabulary
+        unknown = Counter(token for token in tokens if token not in known or token in (PAD_TOKEN, MASK_TOKEN))
+        warnings = []
+        if unknown:
+            listed = ", ".join(f"{token} x{count}" for token, count in sorted(unknown.items()))
+            warnings.append(f"tokens unknown to the model: {listed}")
+        if len(tokens) > self._settings.max_length:
+            warnings.append(f"only the first {self._settings.max_length} of {len(tokens)} tokens were read")
+        if "." in tokens:
+            warnings.append(f"{tokens.count('.') + 1} parts scored as one molecule")
+        ecfp, similarity = b"", None
+        if self._chemistry is not None and molecule is not None:
+            ecfp = self._chemistry.ecfp(molecule)
+            if self._blocks is not None:
+                similarity = min(map(self._blocks.similarity, self._chemistry.blocks(molecule)), default=None)
+                warnings += _library_warnings(similarity)
+        return CheckedSmiles(smiles, "", "; ".join(warnings), unknown.total(), ecfp, similarity)
+
+
+def has_rdkit() -> bool:
+    """Whether RDKit is installed."""
     try:
-        from rdkit import Chem
+        import rdkit.Chem  # noqa: F401
     except ImportError:
-        return None
-    return Chem
+        return False
+    return True
+
+
+def _library_warnings(similarity: float | None) -> list[str]:
+    if similarity is None:
+        return ["not of the training library: no triazine core with three building blocks"]
+    if similarity < FAR_BLOCK:
+        return [f"a building block is far from those of training (similarity {similarity:.2f})"]
+    return []
 
 
 def _text_problem(smiles: str) -> str:
@@ -99,16 +160,6 @@ def _text_problem(smiles: str) -> str:
     if found:
         return f"no SMILES: {found.group()!a} at position {found.start() + 1}"
     return ""
-
-
-def _molecule_problem(smiles: str, chem: Any) -> str:
-    from rdkit.rdBase import BlockLogs
-
-    with BlockLogs():
-        molecule = chem.MolFromSmiles(smiles)
-    if molecule is None:
-        return "unparsable SMILES"
-    return "" if molecule.GetNumAtoms() else "no atoms"
 
 
 def _grammar_problem(smiles: str) -> str:

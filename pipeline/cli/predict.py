@@ -47,9 +47,16 @@ def predict(
         else:
             import pyarrow.csv as pc
 
-            from components.affinity_predictor.predict import predict_smiles
+            from components.affinity_predictor.model_folder import open_model_folder
+            from components.affinity_predictor.predict import check_settings, predict_smiles, unknown_similarity
 
             pc.write_csv(predict_smiles(model, smiles or []), sys.stdout.buffer)
+            _tell(console, unknown_similarity(check_settings(open_model_folder(model))))
+
+
+def _tell(console: Console, note: str) -> None:
+    if note:
+        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -94,3 +101,4 @@ def _predict_file(
         highlight=False,
         soft_wrap=True,
     )
+    _tell(console, done.note)

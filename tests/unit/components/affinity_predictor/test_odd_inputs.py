@@ -1,9 +1,10 @@
 """Every kind of odd input has a defined answer, with RDKit and without."""
 
-import pytest
-from rdkit import Chem
+import sys
 
-from components.affinity_predictor.smiles_check import CheckedSmiles, check_all, check_smiles
+import pytest
+
+from components.affinity_predictor.smiles_check import CheckedSmiles, CheckSettings, SmilesChecker
 
 VOCABULARY = frozenset(["[PAD]", "[MASK]", *"CNOcno()=#123", "[H]", "Cl", "Br"])
 LONG = "C" * 500
@@ -55,24 +56,35 @@ WITHOUT_RDKIT = {
 SEEN_BY_RDKIT_ONLY = ("reaction", "special token as text", "lower-case linker")
 
 
+@pytest.fixture
+def checker() -> SmilesChecker:
+    return SmilesChecker(CheckSettings(VOCABULARY, 128))
+
+
+@pytest.fixture
+def without_rdkit(monkeypatch: pytest.MonkeyPatch) -> SmilesChecker:
+    monkeypatch.setitem(sys.modules, "rdkit.Chem", None)
+    return SmilesChecker(CheckSettings(VOCABULARY, 128))
+
+
 @pytest.mark.parametrize("kind", ODD)
-def test_with_rdkit(kind: str) -> None:
+def test_with_rdkit(kind: str, checker: SmilesChecker) -> None:
     text, problem, warning, unknown = ODD[kind]
-    found = check_smiles(text, VOCABULARY, 128, Chem)
+    found = checker.check(text)
     assert (found.problem, found.warning, found.unknown_tokens) == (problem, warning, unknown)
     assert found.smiles == ("" if problem else (text or "").strip())
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ODD if kind not in SEEN_BY_RDKIT_ONLY])
-def test_without_rdkit(kind: str) -> None:
+def test_without_rdkit(kind: str, without_rdkit: SmilesChecker) -> None:
     text, problem, warning, unknown = ODD[kind]
-    found = check_smiles(text, VOCABULARY, 128, None)
+    found = without_rdkit.check(text)
     assert (found.problem, found.warning, found.unknown_tokens) == (WITHOUT_RDKIT.get(kind, problem), warning, unknown)
 
 
 @pytest.mark.parametrize("kind", SEEN_BY_RDKIT_ONLY)
-def test_what_the_grammar_cannot_judge_is_warned_of(kind: str) -> None:
-    found = check_smiles(ODD[kind][0], VOCABULARY, 128, None)
+def test_what_the_grammar_cannot_judge_is_warned_of(kind: str, without_rdkit: SmilesChecker) -> None:
+    found = without_rdkit.check(ODD[kind][0])
     assert "unknown to the model" in found.warning
 
 
@@ -80,16 +92,16 @@ def test_what_the_grammar_cannot_judge_is_warned_of(kind: str) -> None:
     ("text", "with_rdkit"),
     [("C(C)(C)(C)(C)C", "unparsable SMILES"), ("c1cccc1", "unparsable SMILES"), ("()", "unparsable SMILES")],
 )
-def test_impossible_molecules_need_rdkit(text: str, with_rdkit: str) -> None:
-    assert check_smiles(text, VOCABULARY, 128, Chem).problem == with_rdkit
+def test_impossible_molecules_need_rdkit(text: str, with_rdkit: str, checker: SmilesChecker) -> None:
+    assert checker.check(text).problem == with_rdkit
 
 
-def test_digits_in_pairs_are_still_no_molecule() -> None:
-    assert check_smiles("1221", VOCABULARY, 128, None).problem == "no atoms"
+def test_digits_in_pairs_are_still_no_molecule(without_rdkit: SmilesChecker) -> None:
+    assert without_rdkit.check("1221").problem == "no atoms"
 
 
-def test_many_keep_their_order() -> None:
-    found = check_all(["C", None, "CC", "C1"], VOCABULARY, 128)
+def test_many_keep_their_order(checker: SmilesChecker) -> None:
+    found = checker.check_all(["C", None, "CC", "C1"])
     assert found == [
         CheckedSmiles("C"),
         CheckedSmiles("", "empty SMILES"),

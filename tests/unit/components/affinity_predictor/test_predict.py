@@ -17,7 +17,16 @@ from components.affinity_predictor.model_folder import open_model_folder
 from components.affinity_predictor.predict import PredictionSummary, predict_file, predict_smiles
 from components.errors import BelkaError, InputError
 
-ADDED = ["probability_BRD4", "probability_HSA", "probability_sEH", "problem", "warning", "unknown_tokens"]
+ADDED = [
+    "probability_BRD4",
+    "probability_HSA",
+    "probability_sEH",
+    "problem",
+    "warning",
+    "unknown_tokens",
+    "block_similarity",
+]
+NOTE = "the model has no training_blocks.parquet: building blocks were not compared with those of training"
 
 
 def as_text(path: Path) -> pa.Table:
@@ -59,7 +68,7 @@ def test_order_and_number_of_rows(
     expected = [None if n % 7 == 0 else n / 1000 for n in lengths.tolist()]
     assert table["probability_BRD4"].to_pylist() == pytest.approx(expected, abs=1e-6)
     unusable = sum(n % 7 == 0 for n in lengths.tolist())
-    assert done == PredictionSummary(rows=1000, scored=1000 - unusable, warned=0)
+    assert done == PredictionSummary(rows=1000, scored=1000 - unusable, warned=0, note=NOTE)
     assert seen == list(range(100, 1001, 100))
 
 
@@ -78,7 +87,7 @@ def test_csv_cells_stay_as_they_are(length_model: Path, tmp_path: Path) -> None:
     assert table["note"].to_pylist() == ['a, "b"', "", "nan", "two\nlines"]
     assert table["Molecule_SMILES"].to_pylist() == ["CCO", "", "C1", " CC "]
     assert table["problem"].to_pylist() == ["", "empty SMILES", "unparsable SMILES", ""]
-    assert done == PredictionSummary(rows=4, scored=2, warned=0)
+    assert done == PredictionSummary(rows=4, scored=2, warned=0, note=NOTE)
 
 
 def test_empty_lines_of_a_single_column_are_rows(length_model: Path, tmp_path: Path) -> None:
@@ -183,10 +192,10 @@ def test_model_folder(length_model: Path, tmp_path: Path) -> None:
     [
         (None, "description cannot be read"),
         ({"model": {}}, "description cannot be read"),
-        ({"model": {"mode": "mlm", "max_length": 9}, "targets": [], "vocabulary": []}, "from SMILES alone"),
+        ({"model": {"mode": "mlm", "max_length": 9}, "targets": [], "vocabulary": []}, "does not predict affinities"),
         (
             {"model": {"mode": "clf", "max_length": 9, "ecfp_branch": True}, "targets": ["a"], "vocabulary": []},
-            "with fingerprints as a second input",
+            "description cannot be read.*\n.*ecfp",
         ),
     ],
 )

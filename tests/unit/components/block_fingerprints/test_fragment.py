@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from rdkit import Chem
 
-from components.block_fingerprints.fragment import block_components, cut_at_core
+from components.block_fingerprints.fragment import block_atoms, block_components, cut_at_core
 
 SAMPLE = Path(__file__).parents[4] / "../shared/data/leash_sample"
 MOLECULE = "C#CCNc1nc(NC2CC2)nc(N[C@@H](CC(C)C)C(=O)N[Dy])n1"
@@ -82,3 +82,12 @@ def test_real_molecules_come_apart_into_the_blocks_they_list() -> None:
         second, third = (block_components(row[f"buildingblock{n}_smiles"]) for n in (2, 3))
         found = [amine.smiles for amine in amines]
         assert (found[0] in second and found[1] in third) or (found[1] in second and found[0] in third), row
+
+
+def test_block_atoms_are_those_of_the_cut() -> None:
+    molecule = Chem.MolFromSmiles("CC(Nc1nc(NCC2CC2)nc(Nc2ccccc2)n1)C(=O)N")
+    (cut,) = cut_at_core(molecule)
+    (found,) = block_atoms(molecule)
+    assert sorted(found) == sorted(block.atoms for block in cut.blocks)
+    assert block_atoms(Chem.MolFromSmiles("c1(N2)nc(NCC2)nc(NC)n1")) == []
+    assert block_atoms(Chem.MolFromSmiles("CCO")) == []

@@ -1,0 +1,124 @@
+"""`belka predict` with models as the trainer exports them: SMILES alone, and SMILES with fingerprints; and plain TensorFlow alone."""
+
+import json
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from numpy.typing import NDArray
+
+from components.affinity_predictor.predict import predict_file, predict_smiles
+from components.data_contract import FEATURE_ECFP, FEATURE_TOKENS, SMILES_NO_LINKER, EcfpDescription
+from components.errors import InputError
+from components.molecule_transform.fingerprint import DirectEcfp, EcfpSettings
+from components.molecule_transform.transform_graph import write_transform_graph
+from trainer_module.export import export_model
+from trainer_module.model import Belka
+from trainer_module.saved_model import StoredModel
+
+VOCABULARY = ("[PAD]", "[MASK]", *sorted({*"CNOcno()=#123", "[C@H]", "[C@@H]", "[H]", "Cl", "Br"}))
+SMILES = ["CCO", "N[C@H](C)C(=O)N[Dy]", "N[C@@H](C)C(=O)N[Dy]", "c1ccccc1Cl", "C1CC", "C#N", "CCO"]
+VALID = [text for text in SMILES if text != "C1CC"]
+ECFP = EcfpDescription(size=256, radius=3, chirality=True)
+COLUMNS = ["probability_BRD4", "probability_HSA", "probability_sEH"]
+
+
+def make_model(folder: Path, *, ecfp_branch: bool) -> Belka:
+    write_transform_graph(
+        folder / "graph", preprocessing_fn="trainer_module.preprocessing.preprocessing_fn", vocabulary=VOCABULARY
+    )
+    model = Belka(
+        mode="clf",
+        vocab_size=len(VOCABULARY),
+        depth=8,
+        num_heads=2,
+        num_layers=1,
+        ecfp_size=ECFP.size,
+        ecfp_branch=ecfp_branch,
+    )
+    model.build()
+    generator = np.random.default_rng(5)
+    model.set_weights([weight + generator.normal(0, 0.3, weight.shape) for weight in model.get_weights()])
+    export_model(StoredModel(model, VOCABULARY, ("BRD4", "HSA", "sEH"), ECFP), folder / "graph", folder / "model")
+    return model
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, tuple[Path, Belka]]:
+    found = {}
+    for ecfp_branch in (False, True):
+        folder = tmp_path_factory.mktemp(f"branch-{ecfp_branch}")
+        found[ecfp_branch] = (folder / "model", make_model(folder, ecfp_branch=ecfp_branch))
+    return found
+
+
+def expected(model: Belka) -> NDArray[np.float32]:
+    plain = [text.replace("[Dy]", "[H]") for text in VALID]
+    import atomInSmiles
+
+    tokens = [[VOCABULARY.index(token) for token in atomInSmiles.smiles_tokenizer(text)] for text in plain]
+    width = max(map(len, tokens))
+    bits = DirectEcfp(EcfpSettings(ECFP.size, ECFP.radius, ECFP.chirality)).compute(
+        pa.RecordBatch.from_pydict({SMILES_NO_LINKER: plain})
+    )
+    inputs = {
+        FEATURE_TOKENS: np.array([row + [0] * (width - len(row)) for row in tokens], np.int32),
+        FEATURE_ECFP: bits.packed,
+    }
+    return np.asarray(model(inputs), np.float32)
+
+
+@pytest.mark.parametrize("ecfp_branch", [False, True])
+def test_probabilities_are_those_of_the_model(
+    exported: dict[bool, tuple[Path, Belka]], tmp_path: Path, ecfp_branch: bool
+) -> None:
+    folder, model = exported[ecfp_branch]
+    table = predict_smiles(folder, SMILES)
+    assert table["problem"].to_pylist() == ["", "", "", "", "unparsable SMILES", "", ""]
+    scored = np.array(
+        [row for row in zip(*(table[name].to_pylist() for name in COLUMNS), strict=True) if row[0] is not None]
+    )
+    np.testing.assert_allclose(scored, expected(model), atol=1e-6)
+    # Only the fingerprint tells the enantiomers from each other, were it not for their tokens; a wrong row would show.
+    assert len(np.unique(scored[:, 0])) == len(set(VALID))
+    (tmp_path / "in.csv").write_text("smiles\n" + "".join(f"{text}\n" for text in SMILES * 200))
+    done = predict_file(folder, tmp_path / "in.csv", tmp_path / "out.parquet", n_workers=2)
+    assert (done.rows, done.scored) == (1400, 1200)
+
+
+def test_smiles_alone_need_no_rdkit_and_fingerprints_do(
+    exported: dict[bool, tuple[Path, Belka]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_rdkit = predict_smiles(exported[False][0], VALID).select(COLUMNS)
+    monkeypatch.setitem(sys.modules, "rdkit.Chem", None)
+    assert predict_smiles(exported[False][0], VALID).select(COLUMNS).equals(with_rdkit)
+    with pytest.raises(
+        InputError, match=r"RDKit is not installed[\s\S]*ECFP of 256 bits, radius 3[\s\S]*pip install rdkit"
+    ):
+        predict_smiles(exported[True][0], VALID)
+
+
+def test_plain_tensorflow_serves_the_model_without_this_project(
+    exported: dict[bool, tuple[Path, Belka]], tmp_path: Path
+) -> None:
+    folder, model = exported[False]
+    script = """
+import importlib.util, json, sys
+sys.path.append(sys.argv[1])
+assert importlib.util.find_spec("trainer_module") is None and importlib.util.find_spec("components") is None
+import tensorflow as tf
+served = tf.saved_model.load(sys.argv[2]).signatures["smiles"]
+print(json.dumps(served(smiles=tf.constant(json.loads(sys.argv[3])))["probabilities"].numpy().tolist()))
+assert not {"tensorflow_transform", "rdkit"} & sys.modules.keys()
+"""
+    # -S leaves the project's editable install out of the path; -I the environment and the working directory.
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script, sysconfig.get_path("purelib"), str(folder), json.dumps(VALID)],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(json.loads(done.stdout), expected(model), atol=1e-6)
