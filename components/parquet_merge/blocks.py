@@ -1,6 +1,7 @@
 """Building blocks of the raw files: their ids, which of them training shows, which are held out for validation."""
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,17 +9,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from components.data_contract import RAW_BLOCKS
 from components.errors import InputError
-from components.parquet_merge.engine import explained_errors
+from components.parquet_merge.engine import explained_errors, sql_string
 from components.parquet_merge.locate import EXTRA, TRAIN
 from components.parquet_merge.raw_tables import RawTable
 
 N_POSITIONS = len(RAW_BLOCKS)
 # A triple of blocks is one int64: three codes of 21 bits, block id + 1, 0 where there is no block.
 CODE_BITS = 21
+BATCH_ROWS = 1 << 20
 MAX_BLOCKS = (1 << CODE_BITS) - 1
 
 
@@ -41,7 +44,7 @@ class BlockTable:
 
 
 def collect_blocks(
-    engine: Any, tables: tuple[RawTable, ...], *, seed: int, validation_block_share: float
+    engine: Any, tables: tuple[RawTable, ...], *, seed: int, validation_block_share: float, work_dir: Path
 ) -> BlockTable:
     """Read the distinct blocks of the train and test files, draw the held-out ones, and make the DuckDB type `block`.
 
@@ -53,6 +56,7 @@ def collect_blocks(
         seed: Seed of the draw; any integer.
         validation_block_share: Share of the training file's distinct blocks to hold out, in [0, 1); rounded to the nearest
             count, but at least one block when it is above 0 and there are at least two.
+        work_dir: Existing folder for a temporary file.
 
     Returns:
         The blocks.
@@ -64,11 +68,9 @@ def collect_blocks(
     for table in tables:
         if table.source == EXTRA:
             continue
-        for position in range(N_POSITIONS):
-            with explained_errors(f"reading {table.file.path}"):
-                sql = f"SELECT DISTINCT block{position + 1} FROM {table.view}"  # noqa: S608 - a name of ours
-                found = {row[0] for row in engine.execute(sql).fetchall()}
-            by_position[table.source, position] = found - {None}
+        with explained_errors(f"reading {table.file.path}"), ThreadPoolExecutor(N_POSITIONS) as executor:
+            found = executor.map(_distinct_values, [table.parquet_path] * N_POSITIONS, RAW_BLOCKS)
+            by_position |= {(table.source, position): blocks for position, blocks in enumerate(found)}
     smiles = sorted(set().union(*by_position.values()))
     if len(smiles) > MAX_BLOCKS:
         raise InputError(
@@ -79,8 +81,10 @@ def collect_blocks(
         )
     training = set().union(*(by_position[TRAIN, position] for position in range(N_POSITIONS)))
     held_out = _draw(training, seed=seed, share=validation_block_share)
-    engine.register("block_list", pa.table({"smiles": pa.array(smiles or [""], pa.string())}))
-    engine.execute("CREATE TYPE block AS ENUM (SELECT smiles FROM block_list)")
+    # Through a file: to hand DuckDB an Arrow table imports pandas, a second of start-up.
+    list_path = work_dir / "block_list.parquet"
+    pq.write_table(pa.table({"smiles": pa.array(smiles or [""], pa.string())}), list_path)
+    engine.execute(f"CREATE TYPE block AS ENUM (SELECT smiles FROM read_parquet({sql_string(list_path)}))")  # noqa: S608 - the path is quoted
     return BlockTable(
         tuple(smiles),
         np.array([block in training for block in smiles], dtype=np.bool_),
@@ -113,3 +117,13 @@ def _draw(blocks: set[str], *, seed: int, share: float) -> set[str]:
         n_drawn = max(n_drawn, 1)
     ranked = sorted(blocks, key=lambda block: hashlib.blake2b(f"{seed}:{block}".encode(), digest_size=16).digest())
     return set(ranked[:n_drawn])
+
+
+def _distinct_values(path: Path, column: str) -> set[str]:
+    """Distinct texts of a parquet column but the empty one; its dictionaries are decoded, not its rows."""
+    values: set[str] = set()
+    with pq.ParquetFile(path, read_dictionary=[column]) as file:
+        for batch in file.iter_batches(BATCH_ROWS, columns=[column], use_threads=False):
+            blocks = batch.column(0)
+            values.update(blocks.dictionary.take(pc.unique(blocks.indices)).to_pylist())
+    return values - {None, ""}

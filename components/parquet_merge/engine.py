@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from components.errors import BelkaError, InputError
 
@@ -64,7 +65,7 @@ def fetch_row(engine: Any, sql: str) -> tuple[Any, ...]:
 
 @contextmanager
 def explained_errors(doing: str) -> Iterator[None]:
-    """Turn DuckDB's exceptions into errors that say what to do.
+    """Turn the exceptions of DuckDB and of Arrow's readers into errors that say what to do.
 
     Args:
         doing: What is being done and to which file, for example `reading /data/train.parquet`.
@@ -88,7 +89,7 @@ def explained_errors(doing: str) -> Iterator[None]:
     except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.ResourceInUseException):
         # Faults of our own SQL: no file can be blamed for them.
         raise
-    except duckdb.Error as error:
+    except (duckdb.Error, pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"An error occurred while {doing}.",
             received=_first_line(error),

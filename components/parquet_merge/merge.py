@@ -27,6 +27,7 @@ from components.parquet_merge.molecules import MergedPartition, MergeRules, merg
 from components.parquet_merge.parallel import map_in_order
 from components.parquet_merge.partition import (
     BATCH_ROWS,
+    SECONDS_BETWEEN_REPORTS,
     Partitions,
     count_partitions,
     estimate_output_bytes,
@@ -163,16 +164,20 @@ class _Run:
 
         def merge_one(partition: int) -> MergedPartition:
             train, extra, test = (partitions[source].read(partition) for source in (TRAIN, EXTRA, TEST))
-            with self.engine.cursor() as cursor, explained_errors("merging molecules"):
-                return merge_partition(cursor, train, extra, test, self.rules)
+            return merge_partition(train, extra, test, self.rules)
 
         logger.info("merging %d partitions", n_partitions)
+        last_report = time.monotonic()
         for partition, merged in enumerate(map_in_order(merge_one, range(n_partitions), n_workers=self.n_workers)):
             for subset, table in merged.by_subset.items():
                 stores[subset].add(table)
             counts.update(merged.counts)
             for source in partitions.values():
                 source.remove(partition)
+            if time.monotonic() - last_report > SECONDS_BETWEEN_REPORTS:
+                last_report = time.monotonic()
+                n_rows = sum(counts[f"{source}_rows"] for source in partitions)
+                logger.info("%d of %d partitions merged (%s rows)", partition + 1, n_partitions, f"{n_rows:,}")
         for store in stores.values():
             store.close()
         return list(stores.values()), counts

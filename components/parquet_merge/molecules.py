@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.data_contract import EXTRA_TARGET, SplitGroup, Subset
+from components.parquet_merge.grouping import group_test, group_training
 from components.parquet_merge.records import FLAG_BIT, labels_of, pair_bits
 
 # What the third stage needs of a molecule; `bits` are label bits of its targets.
@@ -19,20 +19,6 @@ MERGED_FIELDS = (
     ("bits", pa.int64()),
     ("split_group", pa.int8()),
 )
-
-_TRAINING_SQL = """
-SELECT smiles, min(order_key) AS order_key, max(triple) AS triple, bit_or(bits) AS bits,
-       sum(n_rows)::BIGINT AS n_rows, sum(n_extra)::BIGINT AS n_extra,
-       coalesce(min(nullif(triple, 0)) <> max(triple), false) AS has_several_triples
-FROM (SELECT order_key, smiles, triple, bits, n_rows, 0 AS n_extra FROM train_records
-      UNION ALL SELECT order_key, smiles, triple, bits, 0, n_rows FROM extra_records)
-GROUP BY smiles ORDER BY order_key, smiles
-"""
-_TEST_SQL = """
-SELECT smiles, min(order_key) AS order_key, max(triple) AS triple, bit_or(bits) AS bits, count(*) AS n_rows,
-       coalesce(min(nullif(triple, 0)) <> max(triple), false) AS has_several_triples, {ids}
-FROM test_records GROUP BY smiles ORDER BY order_key, smiles
-"""
 
 
 @dataclass(frozen=True)
@@ -63,9 +49,7 @@ class MergedPartition:
     counts: Counter[str]
 
 
-def merge_partition(
-    engine: Any, train: pa.Table, extra: pa.Table, test: pa.Table, rules: MergeRules
-) -> MergedPartition:
+def merge_partition(train: pa.Table, extra: pa.Table, test: pa.Table, rules: MergeRules) -> MergedPartition:
     """Merge the records of one partition.
 
     A molecule is identified by its SMILES as given, compared as text. Training rows and extra rows of one SMILES are one molecule;
@@ -73,7 +57,6 @@ def merge_partition(
     validation measures on the competition's labels. The result does not depend on the order of the records.
 
     Args:
-        engine: DuckDB cursor used by no other thread.
         train: Records of the training file.
         extra: Records of the extra file.
         test: Records of the test file.
@@ -83,17 +66,10 @@ def merge_partition(
         The molecules and counts.
     """
     counts: Counter[str] = Counter()
-    engine.register("train_records", train)
-    engine.register("extra_records", extra)
-    training = engine.sql(_TRAINING_SQL).to_arrow_table()
+    training, testing = group_training(train, extra), group_test(test, len(rules.targets))
     by_subset = _split_training(training, rules, counts)
-    engine.register("test_records", test)
-    ids = ", ".join(f"min(id) FILTER (protein_code = {i}) AS id_{i}" for i in range(len(rules.targets)))
-    testing = engine.sql(_TEST_SQL.format(ids=ids)).to_arrow_table()
     by_subset[Subset.TEST] = _test_molecules(testing, len(rules.targets), counts)
     counts["molecules_on_both_sides"] += _count_on_both_sides(training, testing)
-    for name in ("train_records", "extra_records", "test_records"):
-        engine.unregister(name)
     return MergedPartition(by_subset, counts)
 
 

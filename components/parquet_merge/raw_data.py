@@ -56,7 +56,7 @@ def open_raw_data(
     check_targets(targets)
     files = locate_raw_files(raw_dir, use_extra_data=use_extra_data and EXTRA_TARGET in targets)
     tables = tuple(open_raw_table(engine, file, work_dir=work_dir) for file in files)
-    blocks = collect_blocks(engine, tables, seed=seed, validation_block_share=validation_block_share)
+    blocks = collect_blocks(engine, tables, seed=seed, validation_block_share=validation_block_share, work_dir=work_dir)
     for table in tables:
         create_checked_view(engine, table, targets=targets, blocks=blocks)
     return RawData(tables, blocks)

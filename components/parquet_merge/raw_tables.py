@@ -33,10 +33,12 @@ class RawTable:
 
     Attributes:
         file: The raw file.
+        parquet_path: The file itself, or the parquet made of it.
         n_rows: Number of its rows, > 0.
     """
 
     file: RawFile
+    parquet_path: Path
     n_rows: int
 
     @property
@@ -88,7 +90,7 @@ def open_raw_table(engine: Any, file: RawFile, *, work_dir: Path) -> RawTable:
             expected="a row for each (molecule, protein) pair",
             action="Fetch the file again.",
         )
-    return RawTable(file, n_rows)
+    return RawTable(file, path, n_rows)
 
 
 def _expected_columns(source: str) -> dict[str, frozenset[str]]:

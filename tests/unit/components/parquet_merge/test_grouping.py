@@ -1,0 +1,76 @@
+"""Records of one SMILES are told apart by their text, whatever their hashes."""
+
+from random import Random
+
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.parquet_merge.grouping import group_test, group_training
+from components.parquet_merge.records import RECORD_SCHEMA, TEST_SCHEMA
+
+Row = tuple[int, str, int, int, int]
+
+
+def records(rows: list[Row]) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) or [()] * len(RECORD_SCHEMA)
+    return pa.table(
+        [pa.array(column, field.type) for column, field in zip(columns, RECORD_SCHEMA, strict=True)],
+        schema=RECORD_SCHEMA,
+    )
+
+
+def test_two_smiles_with_one_key_stay_two_molecules() -> None:
+    rows = [(7, "N", 0, 1, 1), (7, "C", 3, 2, 1), (7, "N", 4, 4, 2), (7, "C", 3, 8, 1), (5, "O", 0, 16, 1)]
+    grouped = group_training(records(rows), records([]))
+    assert grouped["smiles"].to_pylist() == ["O", "C", "N"]
+    assert grouped["order_key"].to_pylist() == [5, 7, 7]
+    assert grouped["bits"].to_pylist() == [16, 10, 5]
+    assert grouped["triple"].to_pylist() == [0, 3, 4]
+    assert grouped["n_rows"].to_pylist() == [1, 2, 3]
+    assert grouped["has_several_triples"].to_pylist() == [False, False, False]
+
+
+def test_a_test_pair_keeps_its_smallest_id_and_an_absent_one_is_null() -> None:
+    rows = [(7, "N", 9, 0, 1, 1, 30), (7, "C", 0, 0, 1, 0, 20), (7, "N", 8, 0, 1, 1, 10)]
+    columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), TEST_SCHEMA, strict=True)]
+    grouped = group_test(pa.table(columns, schema=TEST_SCHEMA), 2)
+    assert grouped["smiles"].to_pylist() == ["C", "N"]
+    assert grouped["id_0"].to_pylist() == [20, None]
+    assert grouped["id_1"].to_pylist() == [None, 10]
+    assert grouped["n_rows"].to_pylist() == [1, 2]
+    assert grouped["has_several_triples"].to_pylist() == [False, True]
+
+
+# Few keys for many SMILES: most runs hold several molecules.
+ROWS = st.lists(
+    st.tuples(st.sampled_from("CNOFé𝄞"), st.integers(0, 3), st.integers(0, 7), st.integers(1, 3)), max_size=40
+)
+
+
+@given(train=ROWS, extra=ROWS, shuffle=st.randoms())
+def test_groups_are_those_of_a_dictionary_in_any_order(
+    train: list[tuple[str, int, int, int]], extra: list[tuple[str, int, int, int]], shuffle: Random
+) -> None:
+    keyed = {
+        name: [(ord(smiles) % 2, smiles, triple, bits, n) for smiles, triple, bits, n in rows]
+        for name, rows in (("train", train), ("extra", extra))
+    }
+    expected: dict[tuple[int, str], tuple[set[int], int, int, int]] = {}
+    for name, rows in keyed.items():
+        for key, smiles, triple, bits, n in rows:
+            old = expected.get((key, smiles), (set[int](), 0, 0, 0))
+            is_train = name == "train"
+            expected[key, smiles] = (
+                old[0] | {triple},
+                old[1] | bits,
+                old[2] + n * is_train,
+                old[3] + n * (not is_train),
+            )
+        shuffle.shuffle(rows)
+    grouped = group_training(records(keyed["train"]), records(keyed["extra"])).to_pylist()
+    assert [(row["order_key"], row["smiles"]) for row in grouped] == sorted(expected)
+    for row in grouped:
+        triples, bits, n_rows, n_extra = expected[row["order_key"], row["smiles"]]
+        assert (row["triple"], row["bits"], row["n_rows"], row["n_extra"]) == (max(triples), bits, n_rows, n_extra)
+        assert row["has_several_triples"] == (len(triples - {0}) > 1)
