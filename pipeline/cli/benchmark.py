@@ -27,6 +27,20 @@ def vocabulary(
     _show([compare_vocabulary(smiles)], out)
 
 
+@app.command()
+def merge(
+    raw_dir: Annotated[Path, typer.Option("--raw-dir", help="Folder with train.parquet and test.parquet.")],
+    memory_limit_gb: Annotated[float, typer.Option("--memory-limit-gb", min=0.5, help="Memory of each way, GB.")] = 2.0,
+    work_dir: Annotated[Path | None, typer.Option("--work-dir", help="Folder for temporary files.")] = None,
+    out: JsonOption = None,
+) -> None:
+    """Raw rows to molecules: ParquetMerge beside DuckDB's bare aggregation."""
+    from benchmarks.merge import compare_merge
+    from components.machine import worker_count
+
+    _show([compare_merge(raw_dir, memory_limit_gb=memory_limit_gb, n_workers=worker_count(0), work_dir=work_dir)], out)
+
+
 def _show(comparisons: "Sequence[Comparison]", out: Path | None) -> None:
     """Print the tables, and write the figures where asked."""
     from benchmarks.measurement import print_comparisons

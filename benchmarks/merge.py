@@ -1,0 +1,125 @@
+"""The merge of raw rows to molecules beside DuckDB's bare aggregation of the same training file."""
+
+import importlib
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+import pyarrow.parquet as pq
+
+from benchmarks.measurement import Comparison, Measurement, measure
+from components.data_contract import DEFAULT_TARGETS, RAW_BLOCKS, RAW_LABEL, RAW_PROTEIN, RAW_SMILES, Subset
+from components.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROWS_PER_SHARD: Final = 200_000
+SEED: Final = 42
+
+
+def compare_merge(raw_dir: Path, *, memory_limit_gb: float, n_workers: int, work_dir: Path | None) -> Comparison:
+    """Merge a folder, and aggregate its training file by the coded triple of blocks in DuckDB.
+
+    The bare query checks nothing, reads the training file only, and returns a count. The second reference writes its result, as a
+    merge has to. Each runs in a process of its own, with the same threads and memory limit.
+
+    Args:
+        raw_dir: Folder of the raw files; the training file is parquet.
+        memory_limit_gb: Memory budget of each, GB (10^9 bytes), >= 0.5.
+        n_workers: Threads, >= 1.
+        work_dir: Folder for temporary files and the output; None = the system's.
+
+    Returns:
+        Raw training rows per second of either.
+
+    Raises:
+        InputError: If the training file is not parquet.
+    """
+    train = raw_dir / "train.parquet"
+    if not train.is_file():
+        raise InputError(
+            "The benchmark needs a parquet training file.",
+            received=f"no train.parquet in {raw_dir}",
+            expected="a folder of raw files in the BELKA format",
+            action="Make one with `belka make-demo-data --molecules 100000 --out D`.",
+        )
+    n_rows = pq.read_metadata(train).num_rows
+    with TemporaryDirectory(prefix="belka-benchmark-", dir=work_dir) as folder:
+        scratch = Path(folder)
+        bare, n_triples = _measured(
+            "DuckDB, bare query", n_rows, _aggregate, train, scratch, memory_limit_gb, n_workers, None
+        )
+        written, _ = _measured(
+            "DuckDB, result written",
+            n_rows,
+            _aggregate,
+            train,
+            scratch,
+            memory_limit_gb,
+            n_workers,
+            scratch / "written.parquet",
+        )
+        (scratch / "written.parquet").unlink()
+        merged, n_molecules = _measured("ParquetMerge", n_rows, _merge, raw_dir, scratch, memory_limit_gb, n_workers)
+    notes = (
+        f"{n_triples:,} distinct block triples in the query; {n_molecules:,} training and validation molecules in the merge",
+        f"time of ParquetMerge / bare query: {merged.seconds / bare.seconds:.2f}",
+        f"time of ParquetMerge / query with its result written: {merged.seconds / written.seconds:.2f}",
+    )
+    return Comparison(f"Merge of {n_rows:,} training rows", bare, (written, merged), notes)
+
+
+def _measured(name: str, n_rows: int, work: "Callable[..., int]", *arguments: object) -> tuple[Measurement, int]:
+    """Measure in a new process, so that no way inherits memory or warm caches of another; its start is not measured."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
+        executor.submit(_warm_up).result()
+        return measure(name, n_rows, "rows", executor.submit(work, *arguments).result)
+
+
+def _warm_up() -> None:
+    importlib.import_module("components.parquet_merge.merge")
+
+
+def _aggregate(train: Path, scratch: Path, memory_limit_gb: float, n_workers: int, out: Path | None) -> int:
+    """Aggregate in DuckDB; the number of groups, or of rows written."""
+    import duckdb
+
+    names = ", ".join(RAW_BLOCKS)
+    with duckdb.connect(
+        config={
+            "threads": n_workers, "memory_limit": f"{int(memory_limit_gb * 1000)}MB",
+            "temp_directory": str(scratch / "duckdb"),
+        }
+    ) as engine:  # fmt: skip
+        source = f"read_parquet('{train}')"
+        engine.execute(
+            f"CREATE TYPE block AS ENUM (SELECT DISTINCT block FROM (SELECT unnest([{names}]) AS block FROM {source}))"  # noqa: S608
+        )
+        key = " + ".join(f"enum_code({name}::block)::BIGINT * {1 << (21 * i)}" for i, name in enumerate(RAW_BLOCKS))
+        cases = " ".join(f"WHEN '{target}' THEN {4**i}" for i, target in enumerate(DEFAULT_TARGETS))
+        query = (
+            f"SELECT {key} AS triple, any_value({RAW_SMILES}) AS smiles, "  # noqa: S608 - names of ours and a given path
+            f"bit_or(CASE {RAW_PROTEIN} {cases} END * (1 + {RAW_LABEL})) AS labels FROM {source} GROUP BY triple"
+        )
+        if out is not None:
+            (row,) = engine.execute(f"COPY ({query}) TO '{out}' (FORMAT parquet, COMPRESSION zstd)").fetchall()
+            return int(row[0])
+        # Lengths and labels are summed up, so that the query cannot leave out the columns.
+        (row,) = engine.execute(f"SELECT count(*), sum(strlen(smiles)), sum(labels) FROM ({query})").fetchall()  # noqa: S608
+        return int(row[0])
+
+
+def _merge(raw_dir: Path, scratch: Path, memory_limit_gb: float, n_workers: int) -> int:
+    """Merge with the settings of the pipeline; the number of training and validation molecules."""
+    from components.parquet_merge.merge import merge_raw_files
+
+    summary = merge_raw_files(
+        raw_dir, scratch / "molecules", targets=DEFAULT_TARGETS, seed=SEED, validation_block_share=0.03,
+        validation_shared_share=0.0, use_extra_data=False, max_rejected_share=0.01, rows_per_shard=ROWS_PER_SHARD,
+        memory_limit_gb=memory_limit_gb, n_workers=n_workers, spill_dir=None,
+    )  # fmt: skip
+    by_split = summary["molecules"]
+    return sum(sum(by_split[subset.split].values()) for subset in (Subset.TRAIN, Subset.VALIDATION))
