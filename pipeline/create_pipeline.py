@@ -23,7 +23,7 @@ from components.submission_writer.component import SubmissionWriter
 from pipeline import steps
 from pipeline.beam_options import beam_pipeline_args
 from pipeline.config import Config
-from trainer_module.settings import Mode, RunSettings
+from trainer_module.settings import Mode, RunSettings, StageSettings
 
 PREPROCESSING_FN = "trainer_module.preprocessing.preprocessing_fn"
 RUN_FN = "trainer_module.run_fn.run_fn"
@@ -148,8 +148,10 @@ def _drift_config(threshold: float) -> distribution_validator_pb2.DistributionVa
 
 
 def _trainer(config: Config, mode: Mode, transform: MoleculeTransform, base_model: object | None) -> Trainer:
+    stage: StageSettings = getattr(config.training, mode)
     settings = RunSettings(
         mode=mode, targets=config.data.targets, seed=config.system.seed, model=config.model, training=config.training.for_mode(mode),
+        model_path=stage.model_path, initial_epoch=stage.initial_epoch,
         ecfp_size=config.data.ecfp_size, ecfp_radius=config.data.ecfp_radius, ecfp_chirality=config.data.ecfp_chirality,
         checkpoint_root=f"{config.data.output_dir}/checkpoints",
     )  # fmt: skip

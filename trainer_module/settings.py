@@ -79,6 +79,14 @@ class StageSettings(_Settings):
     learning_rate: float | None = Field(default=None, gt=0.0, description="See training.learning_rate.")
     patience: int | None = Field(default=None, ge=1, description="See training.patience.")
     validations_per_epoch: int | None = Field(default=None, ge=1, description="See training.validations_per_epoch.")
+    model_path: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Exported model whose encoder starts the stage; null: that of the stage before.",
+    )
+    initial_epoch: int | None = Field(
+        default=None, ge=0, description="Epochs that count as done when no checkpoint is resumed; null: 0."
+    )
 
 
 class TrainingSettings(_Settings):
@@ -198,7 +206,7 @@ class TrainingSettings(_Settings):
             Settings whose sections mlm, fps and clf are empty.
         """
         stage: StageSettings = getattr(self, mode)
-        update: dict[str, Any] = stage.model_dump(exclude_none=True)
+        update: dict[str, Any] = stage.model_dump(exclude_none=True, exclude={"model_path", "initial_epoch"})
         update.update((section, StageSettings()) for section in MODES)
         return self.model_copy(update=update)
 

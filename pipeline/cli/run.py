@@ -1,5 +1,7 @@
 """`belka run` and `belka step`."""
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -58,6 +60,12 @@ def run(
 def step(
     name: Annotated[Step, typer.Argument(metavar="STEP", help=f"One of {', '.join(Step)}.")],
     mode: Annotated[str | None, typer.Option(help="With train_model: only this stage (mlm, fps or clf).")] = None,
+    model_path: Annotated[
+        Path | None, typer.Option(help="With --mode: exported model whose encoder starts the stage.")
+    ] = None,
+    initial_epoch: Annotated[
+        int | None, typer.Option(min=0, help="With --mode: epochs that count as done when no checkpoint is resumed.")
+    ] = None,
     config: ConfigOption = None,
     raw_dir: RawDirOption = None,
     output_dir: OutputDirOption = None,
@@ -66,13 +74,44 @@ def step(
     quiet: QuietOption = False,
 ) -> None:
     """Run one step alone on what earlier steps left in the output directory, with the configuration they ran with unless --config is given."""
-    settings = build_config(config or used_config(output_dir), raw_dir, output_dir, overrides, resume=resume)
+    start = _stage_start(mode, model_path, initial_epoch)
+    settings = build_config(
+        config or used_config(output_dir), raw_dir, output_dir, [*(overrides or []), *start], resume=resume
+    )
     nodes = step_nodes(name, settings.training.stages, validated=settings.data_validation.is_on)
     if mode is not None:
         nodes = [_stage_node(name, mode, settings.training.stages)]
     from pipeline.cli.execute import execute
 
     execute(settings, nodes, quiet=quiet)
+
+
+def _stage_start(mode: str | None, model_path: Path | None, initial_epoch: int | None) -> list[str]:
+    """Where a stage starts, as values of the configuration: they belong to the run's record and to its cache key."""
+    if model_path is None and initial_epoch is None:
+        return []
+    from trainer_module.settings import MODES  # brings pydantic along: too slow for --help
+
+    if mode not in MODES:
+        raise InputError(
+            "--model-path and --initial-epoch need the stage they are for",
+            received=f"--mode {mode}" if mode else "no --mode",
+            expected=f"belka step {Step.TRAIN_MODEL} --mode {' | '.join(MODES)}",
+            action="add --mode",
+        )
+    values = []
+    if model_path is not None:
+        if not model_path.is_dir():
+            raise InputError(
+                "--model-path names no model",
+                received=str(model_path.absolute()),
+                expected="the folder of an exported model, such as OUTPUT/model/<version>",
+                action="correct the path",
+            )
+        values.append(f"training.{mode}.model_path={json.dumps(str(model_path.absolute()))}")
+    if initial_epoch is not None:
+        values.append(f"training.{mode}.initial_epoch={initial_epoch}")
+    return values
 
 
 def _stage_node(name: Step, mode: str, stages: tuple["Mode", ...]) -> str:

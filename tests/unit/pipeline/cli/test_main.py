@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli.options import build_config
+from pipeline.cli.run import _stage_start
+
 BELKA = Path(sys.executable).parent / "belka"
 HEAVY = ("tensorflow", "tfx", "apache_beam", "rdkit", "pandas", "duckdb", "keras", "pydantic")
 
@@ -34,6 +37,8 @@ def test_start_up_imports_nothing_heavy() -> None:
         (["run", "--from", "make_submission", "--to", "get_vocab"], "--from names a step after --to"),
         (["step", "get_vocab", "--mode", "clf"], "--mode goes with the step train_model only"),
         (["step", "train_model", "--mode", "xyz"], "--mode names a stage the configuration does not train"),
+        (["step", "train_model", "--initial-epoch", "2"], "--model-path and --initial-epoch need the stage"),
+        (["step", "train_model", "--mode", "clf", "--model-path", "absent"], "--model-path names no model"),
         (["step", "no_such_step"], "no_such_step"),
         (["no-such-command"], "no-such-command"),
     ],
@@ -53,3 +58,10 @@ def test_debug_prints_the_traceback() -> None:
 
 def test_config_show_prints_overrides() -> None:
     assert "seed: 7\n" in _belka("config", "show", "--set", "system.seed=7").stdout
+
+
+def test_where_a_stage_starts_is_part_of_the_configuration(tmp_path: Path) -> None:
+    values = _stage_start("clf", tmp_path, 2)
+    clf = build_config(None, overrides=values).training.clf
+    assert clf.model_path == str(tmp_path)
+    assert clf.initial_epoch == 2
