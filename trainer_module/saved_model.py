@@ -1,7 +1,7 @@
 """What an exported stage holds beside its SavedModel: weights and configuration, for the next stage and for tools.
 
 saved_model.pb, variables/, assets/    for serving
-belka.json                             constructor arguments of the model, vocabulary, targets, settings of the fingerprint
+belka.json                             constructor arguments of the model, vocabulary, targets, settings of the fingerprint, code
 belka.weights.h5                       weights
 """
 
@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from components.code_version import code_version
 from components.data_contract import EcfpDescription
 from components.errors import InputError
 from trainer_module.model import Belka
@@ -44,6 +45,7 @@ def save_model(folder: Path, stored: StoredModel) -> None:
         "vocabulary": list(stored.vocabulary),
         "targets": list(stored.targets),
         "ecfp": stored.ecfp and asdict(stored.ecfp),
+        "code": code_version(),
     }
     (folder / CONFIG_FILE).write_text(json.dumps(description, indent=1), encoding="utf-8")
     stored.model.save_weights(folder / WEIGHTS_FILE)

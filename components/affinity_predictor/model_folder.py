@@ -46,7 +46,7 @@ def open_model_folder(folder: Path) -> ModelFolder:
     Raises:
         InputError: There is no model, or it predicts no affinities.
     """
-    path = _saved_model(folder)
+    path = find_saved_model(folder)
     try:
         content = json.loads((path / DESCRIPTION_FILE).read_text(encoding="utf-8"))
         arguments, targets, vocabulary = content["model"], content["targets"], content["vocabulary"]
@@ -69,7 +69,12 @@ def open_model_folder(folder: Path) -> ModelFolder:
     return ModelFolder(path, tuple(targets), frozenset(vocabulary), max_length, ecfp)
 
 
-def _saved_model(folder: Path) -> Path:
+def find_saved_model(folder: Path) -> Path:
+    """Find the SavedModel in a folder as users name it, see `open_model_folder`.
+
+    Raises:
+        InputError: There is none.
+    """
     champion = read_champion(folder)
     candidates = [folder, folder / "Format-Serving", *([folder / champion.version] if champion else [])]
     for candidate in candidates:

@@ -15,6 +15,8 @@ from components.model_pusher.champion import Champion, model_digest, read_champi
 
 # Custom property of the blessing: digest of the champion the model was judged against; empty = there was none.
 CHAMPION_PROPERTY: Final = "champion_digest"
+# Custom property of the pushed model: `model_digest`, by which `belka lineage` finds it wherever it was copied.
+DIGEST_PROPERTY: Final = "model_digest"
 # Folder of the blessing whose files are put beside the pushed model.
 RELEASE_FOLDER: Final = "release"
 
@@ -48,6 +50,7 @@ class ChampionPusherExecutor(Executor):
             return
         models_dir = _models_dir(exec_properties)
         digest = model_digest(Path(self.GetModelPath(input_dict)))
+        pushed.set_string_custom_property(DIGEST_PROPERTY, digest)
         champion = read_champion(models_dir)
         if champion is not None and champion.digest == digest and (models_dir / champion.version).is_dir():
             self._MarkPushed(

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from components.errors import BelkaError
-from pipeline.cli import benchmark, config, data, kubeflow, predict, run
+from pipeline.cli import benchmark, config, data, kubeflow, lineage, predict, run
 
 
 class LogLevel(StrEnum):
@@ -34,6 +34,7 @@ app.command()(run.step)
 app.command()(data.make_demo_data)
 app.command()(data.validate)
 app.command()(predict.predict)
+app.command()(lineage.lineage)
 app.command("compile")(kubeflow.compile_)
 app.command()(kubeflow.submit)
 app.command()(kubeflow.simulate)

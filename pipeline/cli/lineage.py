@@ -1,0 +1,59 @@
+"""`belka lineage`."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from pipeline.lineage import ExecutionRecord, Lineage
+
+
+def lineage(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder model/<version>, or model for production.")],
+    metadata: Annotated[
+        Path | None, typer.Option("--metadata", help="SQLite file of ML Metadata; found above MODEL if left out.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Print which raw files, configuration, code and artifacts produced a model."""
+    from pipeline.lineage import trace_model
+
+    traced = trace_model(model, metadata)
+    typer.echo(json.dumps(asdict(traced), indent=2) if as_json else "\n".join(_lines(traced)))
+
+
+def _lines(traced: "Lineage") -> Iterator[str]:
+    yield f"model    {traced.model}"
+    yield f"         SHA-256 {traced.digest}"
+    yield f"code     {traced.code or 'not named by the model'}"
+    yield f"raw data {traced.raw_dir}"
+    for name, content in traced.raw_files.items():
+        yield f"         {name} SHA-256 {content}"
+    if not traced.raw_files:
+        yield f"         content: {traced.raw_fingerprint or 'not named'}"
+    for execution in traced.executions:
+        yield ""
+        yield from _step(execution)
+
+
+def _step(execution: "ExecutionRecord") -> Iterator[str]:
+    yield f"{execution.node}  (execution {execution.id}, {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(execution.finished))})"
+    for title, artifacts in (("in ", execution.inputs), ("out", execution.outputs)):
+        for artifact in artifacts:
+            yield f"  {title} {artifact.key}: artifact {artifact.id}, {artifact.uri}"
+    for name, value in _flat(execution.parameters):
+        if name != "raw_fingerprint":
+            yield f"  {name} = {value}"
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{prefix}{name}.")
+        elif value is not None and value not in ("", {}):
+            yield f"{prefix}{name}", value

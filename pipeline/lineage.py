@@ -1,0 +1,233 @@
+"""Where a model comes from, read from ML Metadata: the executions behind it, what they read and how they were configured."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ml_metadata import errors, metadata_store
+from ml_metadata.proto import metadata_store_pb2
+
+from components.affinity_predictor.model_folder import DESCRIPTION_FILE, find_saved_model
+from components.errors import InputError
+from components.model_pusher.champion import model_digest
+
+_Event = metadata_store_pb2.Event
+_OUTPUTS: Final = (_Event.OUTPUT, _Event.DECLARED_OUTPUT)
+_INPUTS: Final = (_Event.INPUT, _Event.DECLARED_INPUT)
+_FINISHED: Final = metadata_store_pb2.Execution.COMPLETE
+_SERVING_FOLDER: Final = "Format-Serving"
+_DIGEST_PROPERTY: Final = "model_digest"  # of a pushed model
+_FINGERPRINT: Final = "raw_fingerprint"
+# What TFX adds to an execution beside the component's own parameters.
+_TFX_OWN: Final = ("tfx_version", "__execution_set_size__", "__execution_timestamp__", "__external_execution_index__")
+
+
+@dataclass(frozen=True)
+class ArtifactRecord:
+    """An artifact.
+
+    Attributes:
+        id: Its number in the store.
+        key: Name of the input or output of the component.
+        type: Its type.
+        uri: Where it is.
+    """
+
+    id: int
+    key: str
+    type: str
+    uri: str
+
+
+@dataclass(frozen=True)
+class ExecutionRecord:
+    """A component's run.
+
+    Attributes:
+        id: Its number in the store.
+        node: Node id.
+        finished: When it ended, seconds since 1970.
+        parameters: The component's parameters; JSON texts as what they hold.
+        inputs: Artifacts it read.
+        outputs: Artifacts it wrote.
+    """
+
+    id: int
+    node: str
+    finished: float
+    parameters: dict[str, Any]
+    inputs: tuple[ArtifactRecord, ...]
+    outputs: tuple[ArtifactRecord, ...]
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Where a model comes from.
+
+    Attributes:
+        model: Folder of the SavedModel.
+        digest: SHA-256 of its files.
+        code: The code that trained it; empty where the model does not say.
+        raw_files: Name -> SHA-256; empty where the run named the content otherwise.
+        raw_dir: Folder the raw files were read from.
+        raw_fingerprint: Their content as the run named it.
+        executions: Everything that led to the model, in the order it ran.
+    """
+
+    model: str
+    digest: str
+    code: str
+    raw_files: dict[str, str]
+    raw_dir: str
+    raw_fingerprint: str
+    executions: tuple[ExecutionRecord, ...]
+
+
+def trace_model(model_dir: Path, database: Path | None = None) -> Lineage:
+    """Find the executions behind a model.
+
+    Args:
+        model_dir: A folder that `belka predict` takes.
+        database: The SQLite file of ML Metadata; None = metadata.db in the nearest folder above the model that has one.
+
+    Returns:
+        The lineage.
+
+    Raises:
+        InputError: There is no model or no store, or the store does not know the model.
+    """
+    path = find_saved_model(model_dir)
+    digest = model_digest(path)
+    database = database or _nearest_database(path)
+    try:
+        store = _open(database)
+        graph = _Graph(store)
+        start = graph.model_artifact(digest)
+    except (errors.StatusError, RuntimeError) as error:
+        raise InputError(
+            "The metadata store cannot be read.",
+            received=f"{database}: {error}",
+            expected="the SQLite file that a run wrote",
+            action="Name another file with --metadata.",
+        ) from error
+    if start is None:
+        raise InputError(
+            "The metadata store does not know the model.",
+            received=f"{path} (SHA-256 {digest}), {database}",
+            expected="the store of the run that trained it",
+            action="Name the right store with --metadata.",
+        )
+    executions = graph.upstream(start)
+    parameters: Mapping[str, Any] = next(
+        (e.parameters for e in executions if _FINGERPRINT in e.parameters), {_FINGERPRINT: ""}
+    )
+    fingerprint = str(parameters[_FINGERPRINT])
+    description = path / DESCRIPTION_FILE
+    content = json.loads(description.read_text(encoding="utf-8")) if description.is_file() else {}
+    return Lineage(
+        str(path.absolute()),
+        digest,
+        str(content.get("code", "")),
+        dict(part.split("=", 1) for part in fingerprint.split() if "=" in part),
+        str(parameters.get("raw_dir", "")),
+        fingerprint,
+        executions,
+    )
+
+
+class _Graph:
+    """The whole store, indexed by artifact and by execution: a run has a few dozen of each."""
+
+    def __init__(self, store: Any) -> None:
+        self._artifacts = {artifact.id: artifact for artifact in store.get_artifacts()}
+        self._executions = {execution.id: execution for execution in store.get_executions()}
+        self._events = store.get_events_by_execution_ids(list(self._executions)) if self._executions else []
+        self._nodes = {
+            execution: context.name.partition(".")[2]
+            for context in store.get_contexts_by_type("node")
+            for execution in (e.id for e in store.get_executions_by_context(context.id))
+        }
+
+    def model_artifact(self, digest: str) -> int | None:
+        """The artifact of the trained model with these files; the pushed copy where the trained one is gone."""
+        for artifact in self._artifacts.values():
+            folder = Path(artifact.uri) / _SERVING_FOLDER
+            if artifact.type == "Model" and folder.is_dir() and model_digest(folder) == digest:
+                return int(artifact.id)
+        for artifact in self._artifacts.values():
+            if artifact.custom_properties[_DIGEST_PROPERTY].string_value == digest:
+                return int(artifact.id)
+        return None
+
+    def upstream(self, artifact: int) -> tuple[ExecutionRecord, ...]:
+        """The executions that led to an artifact, each artifact by the one that really made it, not by a cached repetition."""
+        waiting, found = [artifact], dict[int, ExecutionRecord]()
+        while waiting:
+            wanted = waiting.pop()
+            makers = [e.execution_id for e in self._events if e.artifact_id == wanted and e.type in _OUTPUTS]
+            real = [i for i in makers if self._executions[i].last_known_state == _FINISHED]
+            for number in sorted(real or makers)[:1]:
+                if number not in found:
+                    found[number] = self._record(number)
+                    waiting += [part.id for part in found[number].inputs]
+        return tuple(found[number] for number in sorted(found))
+
+    def _record(self, number: int) -> ExecutionRecord:
+        execution = self._executions[number]
+        parameters = {
+            name: _plain(value)
+            for name, value in sorted(execution.custom_properties.items())
+            if name not in _TFX_OWN and not name.startswith("schema__")
+        }
+        return ExecutionRecord(
+            number,
+            self._nodes.get(number, ""),
+            execution.last_update_time_since_epoch / 1000,
+            parameters,
+            self._records(number, _INPUTS),
+            self._records(number, _OUTPUTS),
+        )
+
+    def _records(self, execution: int, kinds: Iterable[int]) -> tuple[ArtifactRecord, ...]:
+        events = [e for e in self._events if e.execution_id == execution and e.type in kinds]
+        return tuple(
+            ArtifactRecord(a.id, event.path.steps[0].key, a.type, a.uri)
+            for event in events
+            for a in [self._artifacts[event.artifact_id]]
+        )
+
+
+def _plain(value: Any) -> Any:
+    content = getattr(value, value.WhichOneof("value"))
+    if isinstance(content, str) and content[:1] in ("{", "["):
+        try:
+            return json.loads(content)
+        except ValueError:
+            return content
+    return content
+
+
+def _nearest_database(model: Path) -> Path:
+    # The file's name is repeated from pipeline.runners.local, whose import takes as long as TFX.
+    for folder in model.absolute().parents:
+        if (folder / "metadata.db").is_file():
+            return folder / "metadata.db"
+    raise InputError(
+        "There is no metadata store above the model.",
+        received=str(model.absolute()),
+        expected="metadata.db of the run that trained it, in the output directory",
+        action="Name the file with --metadata. On Kubeflow Pipelines its own pages show the lineage of every artifact.",
+    )
+
+
+def _open(database: Path) -> Any:
+    if not database.is_file():
+        raise InputError(
+            "The metadata store does not exist.", received=str(database.absolute()), expected="a SQLite file"
+        )
+    config = metadata_store_pb2.ConnectionConfig()
+    config.sqlite.filename_uri = str(database)
+    config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
+    return metadata_store.MetadataStore(config)
