@@ -22,7 +22,7 @@ from trainer_module.saved_model import WEIGHTS_FILE, StoredModel, exported_folde
 from trainer_module.settings import RunSettings
 from trainer_module.step import Steps
 
-CPU_MICRO_BATCH: Final = 64
+CPU_HEAD_ROWS: Final = 512  # rows times heads whose attention weights stay in a CPU's cache
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
         seed=run.seed,
         xla=settings.xla != "off",
         clip_norm=settings.gradient_clip_norm,
-        micro_batch=CPU_MICRO_BATCH if on_cpu else None,
+        micro_batch=max(1, CPU_HEAD_ROWS // run.model.num_heads) if on_cpu else None,
     )
     store = CheckpointStore(_checkpoint_folder(run, data, log_dir), writes=is_chief(strategy))
     fit = Fit(

@@ -1,0 +1,131 @@
+"""Fingerprint models on the Examples the pipeline made: `python -m benchmarks.baselines`, same options as `benchmarks.stages`.
+
+One binary model a protein, on the molecules whose label is known. Every regularisation tried is listed, so that the best of a kind can
+be taken: that favours the baselines, since it is chosen on the molecules it is scored on.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import tensorflow as tf
+from lightgbm import LGBMClassifier
+from numpy.typing import NDArray
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+
+from benchmarks.sample_data import SampleData, finished, make_sample_data
+from components.data_contract import (
+    FEATURE_BINDS,
+    FEATURE_ECFP,
+    FEATURE_SPLIT_GROUP,
+    LABEL_POSITIVE,
+    LABEL_UNKNOWN,
+    SplitGroup,
+    Subset,
+)
+from pipeline.config_files import load_config
+from trainer_module.input_pipeline.parsing import parse_examples
+from trainer_module.validation import Predictions, average_precisions
+
+MODELS: Final[dict[str, Callable[[], Any]]] = {
+    **{f"logistic regression, C={c}": partial(LogisticRegression, C=c, max_iter=500) for c in (0.03, 0.1, 0.3, 1.0)},
+    **{
+        f"LightGBM, {trees} trees": partial(
+            LGBMClassifier, n_estimators=trees, colsample_bytree=0.5, n_jobs=1, random_state=0, verbose=-1
+        )
+        for trees in (300, 1000)
+    },
+    "random forest, 200 trees": partial(RandomForestClassifier, 200, n_jobs=1, random_state=0),
+}
+_READ_AT_ONCE: Final = 4096
+
+
+def read_split(data: SampleData, subset: Subset, n_targets: int, ecfp_size: int) -> dict[str, NDArray[Any]]:
+    """Read bits, labels and split groups of one split.
+
+    Returns:
+        `ecfp` uint8 [n, ecfp_size] of 0 and 1, `binds` int32 [n, n_targets], `split_group` int32 [n].
+    """
+    records = tf.data.TFRecordDataset(data.files(subset), compression_type="GZIP").batch(_READ_AT_ONCE)
+    parts = [
+        parse_examples(
+            batch,
+            vocab_size=np.iinfo(np.int32).max,
+            max_length=1,
+            n_targets=n_targets,
+            ecfp_size=ecfp_size,
+            with_group=True,
+        )
+        for batch in records
+    ]
+    arrays = {
+        name: np.concatenate([part[name].numpy() for part in parts])
+        for name in (FEATURE_ECFP, FEATURE_BINDS, FEATURE_SPLIT_GROUP)
+    }
+    return {**arrays, FEATURE_ECFP: np.unpackbits(arrays[FEATURE_ECFP], axis=1)}
+
+
+def score_model(
+    make: Callable[[], Any], train: dict[str, NDArray[Any]], valid: dict[str, NDArray[Any]], targets: tuple[str, ...]
+) -> dict[str, Any]:
+    """Fit one model a target and score it by target and split group.
+
+    Args:
+        make: Makes an unfitted scikit-learn classifier.
+        train: What to learn from, as `read_split` returns it.
+        valid: What to score on.
+        targets: Names of the columns of the labels.
+
+    Returns:
+        Average precision by target and split group under `last`, and the seconds of fitting and predicting.
+    """
+    start = time.perf_counter()
+    bits = train[FEATURE_ECFP].astype(np.float32)
+    valid_bits = valid[FEATURE_ECFP].astype(np.float32)
+    scores = np.zeros((valid_bits.shape[0], len(targets)), np.float32)
+    for column in range(len(targets)):
+        labels = train[FEATURE_BINDS][:, column]
+        known = labels != LABEL_UNKNOWN
+        model = make().fit(bits[known], labels[known] == LABEL_POSITIVE)
+        scores[:, column] = model.predict_proba(valid_bits)[:, 1]
+    seconds = time.perf_counter() - start
+    found = average_precisions(Predictions(valid[FEATURE_BINDS], scores, valid[FEATURE_SPLIT_GROUP]), targets)
+    cells = {
+        f"{target}/{group.label}": found[f"val_ap_{target}_{group.label}"] for group in SplitGroup for target in targets
+    }
+    return {"last": cells, "seconds": seconds}
+
+
+def main() -> None:
+    """Fit the models that the results file lacks."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, default=Path("configs/leash_sample.yaml"))
+    parser.add_argument("--raw-dir", required=True)
+    parser.add_argument("--work-dir", type=Path, required=True, help="folder for Examples")
+    parser.add_argument("--results", type=Path, required=True, help="results, one JSON object a line")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    arguments = parser.parse_args()
+    config = load_config(arguments.config, [f"data.raw_dir={arguments.raw_dir}"])
+    targets = config.data.targets
+    for seed in arguments.seeds:
+        data = make_sample_data(config, seed, arguments.work_dir / str(seed))
+        train, valid = (
+            read_split(data, subset, len(targets), config.data.ecfp_size)
+            for subset in (Subset.TRAIN, Subset.VALIDATION)
+        )
+        for name, make in MODELS.items():
+            if (name, seed) in finished(arguments.results):
+                continue
+            scores = score_model(make, train, valid, targets)
+            with arguments.results.open("a") as stream:
+                stream.write(json.dumps({"model": name, "seed": seed, **scores}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Inference: the exported model's batch prediction beside a plain model of the same architecture."""
+
+from typing import Final
+
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.measurement import Comparison, measure
+from benchmarks.plain_model import build_plain_model
+from benchmarks.transformer_batches import N_TARGETS, VOCAB_SIZE, draw_sample, matrix_flops, measure_matmul_peak
+from components.data_contract import FEATURE_TOKENS, PAD_ID
+from trainer_module.model import build_model
+from trainer_module.serving import predict
+from trainer_module.settings import ModelSettings
+
+_REFERENCE_SHARE: Final = 8
+
+
+def compare_infer(molecules: int, batch_size: int) -> Comparison:
+    """Measure molecules/s of predictions on all cores, compiling left out.
+
+    Args:
+        molecules: Molecules to predict; the reference gets an eighth of them.
+        batch_size: Molecules handed over at once.
+
+    Returns:
+        Prediction as the exported model's signatures do it, beside Keras's layers padded to `max_length` in a graph without XLA.
+    """
+    settings = ModelSettings()
+    peak = measure_matmul_peak()
+    plain = build_plain_model(settings, vocab_size=VOCAB_SIZE, n_targets=N_TARGETS)
+    plain_predict = tf.function(lambda tokens: plain(tokens, training=False), autograph=False)
+    model = build_model(settings, "clf", vocab_size=VOCAB_SIZE, n_targets=N_TARGETS)
+    our_predict = tf.function(lambda tokens: predict(model, {FEATURE_TOKENS: tokens}), autograph=False)
+    sample = draw_sample(molecules, settings.max_length)
+    pieces = tf.split(sample.tokens, molecules // batch_size)
+    few = pieces[: max(1, len(pieces) // _REFERENCE_SHARE)]
+    plain_predict(few[0])
+    for piece in pieces:  # compiles every length that occurs
+        our_predict(piece)
+    reference, _ = measure(
+        f"Keras, padded to {settings.max_length}, no XLA",
+        len(few) * batch_size,
+        "molecules",
+        lambda: [plain_predict(piece).numpy() for piece in few],
+    )
+    ours, _ = measure(
+        "our batch prediction",
+        len(pieces) * batch_size,
+        "molecules",
+        lambda: [our_predict(piece).numpy() for piece in pieces],
+    )
+    mean_length = float(np.mean(np.sum(sample.tokens != PAD_ID, axis=1)))
+    needed = matrix_flops(settings, mean_length)
+    notes = (
+        f"matrix products reach {peak / 1e9:.0f} GFLOP/s here; a molecule of {mean_length:.0f} tokens needs {needed / 1e6:.0f} MFLOP",
+        f"share of that peak: reference {reference.rate * needed / peak:.1%}, ours {ours.rate * needed / peak:.1%}",
+    )
+    return Comparison(f"Inference, batch {batch_size}", reference, (ours,), notes)

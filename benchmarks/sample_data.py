@@ -1,0 +1,92 @@
+"""Examples of a raw folder as the pipeline makes them, for the benchmarks that train on real labels."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.data_contract import Subset
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+
+
+@dataclass(frozen=True)
+class SampleData:
+    """Where the pipeline's plain functions left their results.
+
+    Args:
+        examples_dir: TFRecord Examples by split.
+        transform_graph_dir: The transform graph with vocab.txt.
+    """
+
+    examples_dir: Path
+    transform_graph_dir: Path
+
+    def files(self, *subsets: Subset) -> tuple[str, ...]:
+        """The TFRecord files of some splits, in the order of their names."""
+        return tuple(
+            str(path)
+            for subset in subsets
+            for path in sorted((self.examples_dir / f"Split-{subset.split}").glob("data_tfrecord-*"))
+        )
+
+
+def make_sample_data(config: "Config", seed: int, folder: Path) -> SampleData:
+    """Merge, scan the vocabulary and write Examples, unless `folder` holds them already.
+
+    Args:
+        config: Where the raw files are, how blocks are held out, what the fingerprint is.
+        seed: Seed of the held-out blocks; takes the place of `config.system.seed`.
+        folder: Receives everything.
+    """
+    from components.machine import worker_count
+    from components.molecule_transform.transform import transform_molecules
+    from components.parquet_merge.merge import merge_raw_files
+    from components.smiles_vocab.vocabulary import build_vocabulary
+    from pipeline.create_pipeline import PREPROCESSING_FN
+
+    data, system = config.data, config.system
+    made = SampleData(folder / "examples", folder / "graph")
+    if (folder / "rejected" / "transform_summary.json").is_file():
+        return made
+    workers = worker_count(system.n_workers)
+    merge_raw_files(
+        Path(data.raw_dir),
+        folder / "molecules",
+        targets=data.targets,
+        seed=seed,
+        validation_block_share=data.validation_block_share,
+        validation_shared_share=data.validation_shared_share,
+        use_extra_data=data.use_extra_data,
+        max_rejected_share=data.max_rejected_share,
+        rows_per_shard=data.rows_per_shard,
+        memory_limit_gb=system.memory_limit_gb,
+        n_workers=workers,
+        spill_dir=None,
+    )
+    build_vocabulary(folder / "molecules", folder / "vocabulary", n_workers=workers)
+    transform_molecules(
+        folder / "molecules",
+        folder / "vocabulary",
+        made.examples_dir,
+        made.transform_graph_dir,
+        folder / "rejected",
+        preprocessing_fn=PREPROCESSING_FN,
+        ecfp_size=data.ecfp_size,
+        ecfp_radius=data.ecfp_radius,
+        ecfp_chirality=data.ecfp_chirality,
+        compression=data.compression,
+        rows_per_shard=data.rows_per_shard,
+        max_length=config.model.max_length,
+        max_rejected_share=data.max_rejected_share,
+    )
+    return made
+
+
+def finished(results: Path) -> set[tuple[str, int]]:
+    """The models and seeds a results file (one JSON object a line) holds already."""
+    if not results.is_file():
+        return set()
+    rows = map(json.loads, results.read_text(encoding="utf-8").splitlines())
+    return {(row["model"], row["seed"]) for row in rows}

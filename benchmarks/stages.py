@@ -1,0 +1,148 @@
+"""What each training stage and the ECFP branch bring on real labels, at equal work: `python -m benchmarks.stages`.
+
+Every recipe takes about the same number of batches; blocks are held out of the labelled rows, a new draw for each seed. Results are
+appended as they come, one JSON object a line, and finished ones are not run again; `python -m benchmarks.results` prints the table.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.sample_data import SampleData, finished, make_sample_data
+from components.data_contract import SplitGroup, Subset
+from pipeline.config import Config
+from pipeline.config_files import load_config
+from trainer_module.settings import Mode, RunSettings, parse_run_settings
+
+PRETRAINING_RATE: Final = 3e-3
+TOKENS_RATE: Final = 3e-3  # without the branch the transformer learns faster so
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Stages and the passes each makes over its rows.
+
+    Args:
+        passes: Stages in their order, with their epochs.
+        branch: Whether the classification head sees the ECFP bits.
+    """
+
+    passes: tuple[tuple[Mode, int], ...]
+    branch: bool
+
+    @property
+    def name(self) -> str:
+        """Such as `fps+clf, branch`."""
+        return "+".join(mode for mode, _ in self.passes) + (", branch" if self.branch else "")
+
+
+# Batches of 256 on the real sample: 6 x 134, 2 x 203 + 3 x 134, 235 + 203 + 3 x 134.
+SCHEDULES: Final[tuple[tuple[tuple[Mode, int], ...], ...]] = (
+    (("clf", 6),),
+    (("fps", 2), ("clf", 3)),
+    (("mlm", 1), ("fps", 1), ("clf", 3)),
+)
+RECIPES: Final = tuple(Recipe(passes, branch) for branch in (True, False) for passes in SCHEDULES)
+
+
+def stage_settings(config: Config, recipe: Recipe, mode: Mode, epochs: int, seed: int) -> RunSettings:
+    """Settings of one stage: those of the configuration, with the recipe's epochs and rates."""
+    rate = PRETRAINING_RATE if mode != "clf" else config.training.learning_rate if recipe.branch else TOKENS_RATE
+    model = config.model.model_dump(mode="json") | {"ecfp_branch": recipe.branch}
+    training = config.training.for_mode(mode).model_dump(mode="json") | {"epochs": epochs, "learning_rate": rate}
+    return parse_run_settings(
+        {
+            "mode": mode,
+            "seed": seed,
+            "targets": config.data.targets,
+            "ecfp_size": config.data.ecfp_size,
+            "model": model,
+            "training": training,
+        }
+    )
+
+
+def train_recipe(config: Config, recipe: Recipe, seed: int, data: SampleData, folder: Path) -> dict[str, Any]:
+    """Train the stages of a recipe one after the other; pre-training that recipes share is trained once.
+
+    Args:
+        config: Model, training, targets.
+        recipe: Which stages, for how long.
+        seed: Seed of weights, order and dropout.
+        data: Examples.
+        folder: Receives the models, by the stages that led to them.
+
+    Returns:
+        Average precision by target and split group, of the weights the pipeline keeps (best validation) and of the last ones, and the
+        seconds of validation and training of the stage clf.
+    """
+    from components.smiles_vocab.vocabulary import read_vocabulary
+    from pipeline.create_pipeline import TRAINING_SUBSETS
+    from trainer_module.saved_model import CONFIG_FILE, save_model
+    from trainer_module.training import TrainingData, train
+
+    start_from: Path | None = None
+    history: Sequence[Mapping[str, float]] = ()
+    path = folder
+    for mode, epochs in recipe.passes:
+        branch = "-branch" if recipe.branch and mode == "clf" else ""
+        path = path / f"{mode}{epochs}{branch}"
+        model_dir = path / "model"
+        if not (model_dir / CONFIG_FILE).is_file():
+            result = train(
+                stage_settings(config, recipe, mode, epochs, seed),
+                TrainingData(
+                    data.files(*TRAINING_SUBSETS[mode]),
+                    data.files(Subset.VALIDATION),
+                    tuple(read_vocabulary(data.transform_graph_dir)),
+                    start_from,
+                ),
+                log_dir=path,
+            )
+            model_dir.mkdir(parents=True, exist_ok=True)
+            save_model(model_dir, result.stored)
+            history = result.history
+        start_from = model_dir
+    history = history or json.loads((path / "history.json").read_text())
+    kept = max(history, key=lambda scores: scores["val_average_precision"])
+    return {
+        "kept": _cells(kept, config.data.targets),
+        "last": _cells(history[-1], config.data.targets),
+    }
+
+
+def _cells(scores: Mapping[str, float], targets: Sequence[str]) -> dict[str, float]:
+    return {
+        f"{target}/{group.label}": scores[f"val_ap_{target}_{group.label}"]
+        for group in SplitGroup
+        for target in targets
+    }
+
+
+def main() -> None:
+    """Run the recipes that the results file lacks."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, default=Path("configs/leash_sample.yaml"))
+    parser.add_argument("--raw-dir", required=True)
+    parser.add_argument("--work-dir", type=Path, required=True, help="folder for Examples and models")
+    parser.add_argument("--results", type=Path, required=True, help="results, one JSON object a line")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--recipes", nargs="+", default=[recipe.name for recipe in RECIPES])
+    arguments = parser.parse_args()
+    config = load_config(arguments.config, [f"data.raw_dir={arguments.raw_dir}"])
+    for recipe in RECIPES:
+        for seed in arguments.seeds:
+            if recipe.name not in arguments.recipes or (recipe.name, seed) in finished(arguments.results):
+                continue
+            folder = arguments.work_dir / str(seed)
+            data = make_sample_data(config, seed, folder)
+            scores = train_recipe(config, recipe, seed, data, folder / "models")
+            with arguments.results.open("a") as stream:
+                stream.write(json.dumps({"model": recipe.name, "seed": seed, **scores}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""Training steps: ours beside a plain one of the same architecture, and what each measure brings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.measurement import Comparison, Measurement, measure
+from benchmarks.plain_model import build_plain_model, plain_step
+from benchmarks.transformer_batches import (
+    N_TARGETS,
+    VOCAB_SIZE,
+    Sample,
+    draw_sample,
+    measure_matmul_peak,
+    training_flops,
+)
+from components.data_contract import FEATURE_TOKENS, PAD_ID
+from trainer_module.losses.multi_label_loss import MultiLabelLoss
+from trainer_module.model import build_model
+from trainer_module.settings import ModelSettings, TrainingSettings
+from trainer_module.step import Steps
+from trainer_module.training import CPU_HEAD_ROWS
+
+_CLIP_NORM: Final = 1.0
+_REFERENCE_BATCHES: Final = 2
+
+
+@dataclass(frozen=True)
+class _Variant:
+    name: str
+    xla: bool = True
+    buckets: bool = True
+    micro_batches: bool = True
+    attention_dropout: bool = True
+    precision: str = "float32"
+
+
+_VARIANTS: Final = (
+    _Variant("our layers", xla=False, buckets=False, micro_batches=False),
+    _Variant("+ buckets", xla=False, micro_batches=False),
+    _Variant("+ XLA", micro_batches=False),
+    _Variant("+ micro-batches = our step"),
+    _Variant("our step, no attention dropout (other maths)", attention_dropout=False),
+    _Variant("our step, mixed_bfloat16 (other maths)", precision="mixed_bfloat16"),
+)
+
+
+def compare_train(batches: int, batch_size: int) -> Comparison:
+    """Measure molecules/s of training steps on all cores, compiling left out.
+
+    Args:
+        batches: Batches for each of our ways.
+        batch_size: Molecules in a batch, the same for all ways.
+
+    Returns:
+        Our ways, one measure after the other, beside Keras's layers padded to `max_length` in a graph without XLA.
+    """
+    settings = ModelSettings()
+    few = draw_sample(_REFERENCE_BATCHES * batch_size, settings.max_length)
+    sample = draw_sample(batches * batch_size, settings.max_length)
+    peak = measure_matmul_peak()
+    reference = _measure_plain(settings, few, batch_size)
+    ours = tuple(_measure_variant(variant, settings, sample, batch_size) for variant in _VARIANTS)
+    mean_length = float(np.mean(np.sum(sample.tokens != PAD_ID, axis=1)))
+    needed = training_flops(settings, mean_length)
+    shares = ", ".join(f"{way.name}: {way.rate * needed / peak:.1%}" for way in (reference, *ours))
+    notes = (
+        f"matrix products reach {peak / 1e9:.0f} GFLOP/s here; a molecule of {mean_length:.0f} tokens needs {needed / 1e6:.0f} MFLOP",
+        f"share of that peak, padding not counted as work: {shares}",
+    )
+    title = f"Training step, batch {batch_size}, {settings.num_layers} layers of {settings.num_heads} heads"
+    return Comparison(title, reference, ours, notes)
+
+
+def _measure_plain(settings: ModelSettings, sample: Sample, batch_size: int) -> Measurement:
+    model = build_plain_model(settings, vocab_size=VOCAB_SIZE, n_targets=N_TARGETS)
+    step = plain_step(model, clip_norm=_CLIP_NORM)
+    batches = sample.batches(batch_size, ())
+    float(step(*batches[0]))
+    return _measure_steps(f"Keras, padded to {settings.max_length}, no XLA", step, batches, batch_size)
+
+
+def _measure_variant(variant: _Variant, settings: ModelSettings, sample: Sample, batch_size: int) -> Measurement:
+    model = build_model(
+        settings.model_copy(update={"attention_dropout": variant.attention_dropout}),
+        "clf",
+        vocab_size=VOCAB_SIZE,
+        n_targets=N_TARGETS,
+        precision=variant.precision,
+    )
+    optimizer = keras.optimizers.Adam(1e-3)
+    optimizer.build(model.trainable_variables)
+    steps = Steps(
+        model,
+        MultiLabelLoss(),
+        optimizer,
+        strategy=tf.distribute.get_strategy(),
+        seed=0,
+        xla=variant.xla,
+        clip_norm=_CLIP_NORM,
+        micro_batch=CPU_HEAD_ROWS // settings.num_heads if variant.micro_batches else None,
+    )
+    boundaries = TrainingSettings().bucket_boundaries if variant.buckets else ()
+    batches = sample.batches(batch_size, boundaries)
+    row_weight = tf.ones(batch_size)
+
+    def step(tokens: Any, labels: Any) -> Any:
+        return steps.train({FEATURE_TOKENS: tokens}, labels, row_weight, 0)
+
+    for tokens, labels in {batch[0].shape[1]: batch for batch in batches}.values():
+        float(step(tokens, labels))
+    return _measure_steps(variant.name, step, batches, batch_size)
+
+
+def _measure_steps(
+    name: str, step: Callable[[Any, Any], Any], batches: list[tuple[Any, Any]], batch_size: int
+) -> Measurement:
+    def work() -> None:
+        for batch in batches:
+            loss = step(*batch)
+        float(loss)
+
+    return measure(name, len(batches) * batch_size, "molecules", work)[0]
