@@ -63,6 +63,16 @@ def test_serving_is_probed() -> None:
     assert {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys()
 
 
+def test_flink_has_a_slot_and_a_python_process_for_each_part_of_the_job() -> None:
+    documents = {d["metadata"]["name"]: d for d in _documents(K8S / "overlays" / "flink") if d["kind"] != "Service"}
+    slots = yaml.safe_load(documents["flink-config"]["data"]["config.yaml"])["taskmanager.numberOfTaskSlots"]
+    (container,) = documents["belka-make-dataset"]["spec"]["template"]["spec"]["containers"]
+    (options,) = (argument for argument in container["args"] if argument.startswith("beam.options="))
+    values = dict(option.split("=", 1) for option in yaml.safe_load(options.removeprefix("beam.options=")))
+    assert int(values["--parallelism"]) == slots * documents["flink-taskmanager"]["spec"]["replicas"]
+    assert int(values["--sdk_worker_parallelism"]) == slots
+
+
 def test_there_are_no_secrets() -> None:
     for folder in FOLDERS:
         assert all(document["kind"] != "Secret" for document in _documents(folder))
