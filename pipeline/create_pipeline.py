@@ -78,6 +78,7 @@ def create_pipeline(config: Config) -> Pipeline:
         champion_dir=models_dir, seed=system.seed, min_mean_average_precision=gate.min_mean_average_precision,
         slice_floors=json.dumps(gate.slice_floors, sort_keys=True), max_slice_regression=gate.max_slice_regression,
         bootstrap_samples=gate.bootstrap_samples, confidence=gate.confidence, code_version=code,
+        configuration=config.model_dump_json(exclude={"kubeflow"}),
         **{f"{mode}_run": t.outputs["model_run"] for mode, t in zip(config.training.stages, trainers, strict=True)},
     ).with_id(steps.AFFINITY_EVALUATOR)  # fmt: skip
     pusher = Pusher(

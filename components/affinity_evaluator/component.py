@@ -38,6 +38,7 @@ def AffinityEvaluator(  # noqa: N802, PLR0917 - TFX names a component after its 
     max_slice_regression: Parameter[float] = 0.05,
     bootstrap_samples: Parameter[int] = 1000,
     confidence: Parameter[float] = 0.95,
+    configuration: Parameter[str] = "{}",
     code_version: Parameter[str] = "",
     mlm_run: InputArtifact[ModelRun] = None,
     fps_run: InputArtifact[ModelRun] = None,
@@ -65,6 +66,7 @@ def AffinityEvaluator(  # noqa: N802, PLR0917 - TFX names a component after its 
         max_slice_regression: Average precision a slice may lose against the champion, from 0 to 1.
         bootstrap_samples: Number of bootstrap resamples.
         confidence: Confidence of the intervals, between 0 and 1.
+        configuration: JSON object: the whole configuration of the run, for the report.
         code_version: Changes when the code does, so that cached results of older code are not used.
         mlm_run: From the Trainer of the stage mlm, for its training curve; likewise the next two.
         fps_run: See `mlm_run`.
@@ -85,7 +87,11 @@ def AffinityEvaluator(  # noqa: N802, PLR0917 - TFX names a component after its 
     )
     runs = {stage: run for stage, run in (("mlm", mlm_run), ("fps", fps_run), ("clf", clf_run)) if run is not None}
     sources = ReportSources(
-        model_dir, Path(examples.uri), Path(molecules.uri), {stage: Path(run.uri) for stage, run in runs.items()}
+        model_dir,
+        Path(examples.uri),
+        Path(molecules.uri),
+        {stage: Path(run.uri) for stage, run in runs.items()},
+        json.loads(configuration),
     )
     write_report(result, evaluation_dir, sources, targets.split(","))
     with atomic_path(Path(blessing.uri) / RELEASE_FOLDER) as release:

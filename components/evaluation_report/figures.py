@@ -161,6 +161,7 @@ def training_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> s
             if precision:
                 panel.plot(*zip(*precision, strict=True), "s--", ms=3, color=PALETTE[2], label="validation AP")
             panel.set(title=stage, xlabel="epoch")
+            panel.set_xlim(0.5, max((row["epoch"] for row in epochs), default=1) + 0.5)
             panel.xaxis.set_major_locator(MaxNLocator(integer=True))
             panel.legend()
 

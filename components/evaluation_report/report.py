@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -14,11 +14,14 @@ from components import data_contract as dc
 from components.affinity_evaluator.bootstrap import Interval
 from components.affinity_evaluator.evaluation import PREDICTIONS_FILE, Evaluation
 from components.affinity_evaluator.measurement import target_columns
-from components.affinity_evaluator.slices import SliceMetrics
+from components.affinity_evaluator.slices import SliceMetrics, mean_average_precision
+from components.affinity_predictor.model_folder import DESCRIPTION_FILE
 from components.atomic import atomic_path
+from components.code_version import code_version
 from components.evaluation_report import figures
 from components.evaluation_report.baseline import baseline_slices
 from components.evaluation_report.structures import driving_blocks, wrong_molecules
+from components.model_pusher.champion import model_digest
 
 REPORT_FILE: Final = "report.html"
 CARD_FILE: Final = "model_card.md"
@@ -36,12 +39,14 @@ class ReportSources:
         examples_dir: Folder of the Examples.
         molecules_dir: Folder written by ParquetMerge.
         model_runs: Stage -> folder with the trainer's history.json.
+        configuration: The whole configuration of the run, by section; empty where it is not known.
     """
 
     model_dir: Path
     examples_dir: Path
     molecules_dir: Path
     model_runs: Mapping[str, Path]
+    configuration: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSources, targets: Sequence[str]) -> None:
@@ -63,10 +68,13 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
         "evaluation": evaluation,
         "targets": targets,
         "data": _read_json(sources.molecules_dir / dc.SUMMARY_FILE) or {},
-        "model": (_read_json(sources.model_dir / "belka.json") or {}).get("model", {}),
+        "model": (_read_json(sources.model_dir / DESCRIPTION_FILE) or {}).get("model", {}),
         "versions": {name: version(name) for name in _LIBRARIES},
         "baseline": {part.name: part for part in baseline},
         "baseline_molecules": baseline_molecules,
+        "baseline_mean": mean_average_precision(baseline),
+        "configuration": sources.configuration,
+        "lineage": _lineage(sources),
         "champion": {part.name: part for part in evaluation.champion.slices} if evaluation.champion else {},
         "wrong": wrong_molecules(predictions, sources.molecules_dir, targets),
         "blocks": driving_blocks(predictions, sources.molecules_dir, targets),
@@ -121,6 +129,24 @@ def _curves(
             if group.label in existing
         }
     return curves
+
+
+def _lineage(sources: ReportSources) -> list[tuple[str, str]]:
+    """What the model was made from: name and value, in the order it was made."""
+    data = sources.configuration.get("data", {})
+    trained_by = (_read_json(sources.model_dir / DESCRIPTION_FILE) or {}).get("code", "not named")
+    raw = str(data.get("raw_fingerprint") or "not named").split()
+    return [
+        ("raw files", str(data.get("raw_dir", "not named"))),
+        *(("their content, SHA-256" if "=" in part else "their content", part.replace("=", " ", 1)) for part in raw),
+        ("molecules", str(sources.molecules_dir)),
+        ("Examples", str(sources.examples_dir)),
+        *((f"training, stage {stage}", str(folder)) for stage, folder in sources.model_runs.items()),
+        ("model", str(sources.model_dir)),
+        ("SHA-256 of the model", model_digest(sources.model_dir)),
+        ("code that trained it", trained_by),
+        ("code that evaluated it", code_version()),
+    ]
 
 
 def _split_files(examples_dir: Path, subset: dc.Subset) -> list[Path]:

@@ -76,10 +76,20 @@ class Bench:
             GateSettings(), bootstrap, verdict,
         )  # fmt: skip
         sources = ReportSources(
-            self.folder, self.folder / "examples", self.folder / "molecules", {"clf": self.folder / "run"}
+            self.folder,
+            self.folder / "examples",
+            self.folder / "molecules",
+            {"clf": self.folder / "run"},
+            CONFIGURATION,
         )
         write_report(evaluation, self.folder / "out", sources, TARGETS)
         return tuple((self.folder / "out" / name).read_text() for name in ("report.html", "model_card.md"))  # type: ignore[return-value]
+
+
+CONFIGURATION = {
+    "data": {"raw_dir": "/raw", "raw_fingerprint": "train.csv=aa11 test.csv=bb22"},
+    "training": {"epochs": 17, "note": "</pre><script>"},
+}
 
 
 class Collector(HTMLParser):
@@ -124,6 +134,14 @@ def test_page_says_what_was_measured(written: tuple[str, str]) -> None:
     assert "&lt;b&gt;no molecule&lt;/b&gt;" in page
     assert "<b>no molecule" not in page
     assert "Training" in page
+
+
+def test_page_has_the_configuration_and_the_lineage(written: tuple[str, str]) -> None:
+    page = written[0]
+    assert page.index("<details><summary>training</summary>") < page.index('"epochs": 17')
+    assert "</pre><script>" not in page
+    for text in ("train.csv aa11", "test.csv bb22", "/raw", "0.1.0+sources.", "fingerprint baseline"):
+        assert text in page
 
 
 def test_same_evaluation_same_page(bench: Bench, written: tuple[str, str]) -> None:
