@@ -27,7 +27,7 @@ def build_plain_model(settings: ModelSettings, *, vocab_size: int, n_targets: in
     depth, rate = settings.depth, settings.dropout_rate
     tokens = keras.Input((settings.max_length,), dtype="int32")
     present = ops.not_equal(tokens, 0)
-    hidden = keras.layers.Embedding(vocab_size, depth)(tokens) * depth**0.5
+    hidden = keras.layers.Rescaling(depth**0.5)(keras.layers.Embedding(vocab_size, depth)(tokens))
     hidden = Encodings(depth, settings.max_length)(hidden)
     for _ in range(settings.num_layers):
         normed = keras.layers.LayerNormalization()(hidden)
