@@ -118,11 +118,10 @@ def transform_molecules(
 
 
 def _remove_earlier_output(examples_dir: Path, rejected_dir: Path) -> None:
-    """Remove shards of an earlier run: other settings may have given them other names."""
+    """Remove what an earlier run left: other settings may have given shards other names, a killed run leaves temporary files."""
     shutil.rmtree(rejected_dir / _REPORTS_FOLDER, ignore_errors=True)
     for subset in Subset:
-        for path in (examples_dir / f"Split-{subset.split}").glob("data_tfrecord-*"):
-            path.unlink()
+        shutil.rmtree(examples_dir / f"Split-{subset.split}", ignore_errors=True)
 
 
 def _totals(units: Sequence[WorkUnit], by_unit: Sequence[UnitCounts]) -> tuple[UnitCounts, dict[str, dict[str, int]]]:

@@ -1,6 +1,7 @@
 """transform_molecules on a small molecules folder: Examples, rejected rows, summary, graph, determinism, errors."""
 
 import gzip
+import itertools
 import json
 import logging
 from pathlib import Path
@@ -12,8 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 from atomInSmiles import smiles_tokenizer
+from rdkit import Chem
 from skfp.fingerprints import ECFPFingerprint
 
+from components.block_fingerprints.block_fingerprints import learn_block_fingerprints
 from components.errors import InputError
 from components.molecule_transform.local_pipeline import local_pipeline
 from components.molecule_transform.transform import transform_molecules
@@ -222,6 +225,47 @@ def test_uncompressed_shards_hold_the_same_records_and_warnings_name_molecules(
     assert summary["too_long"] == 1
     first = read_examples(tmp_path / "examples", "train")[3]
     assert first["tokens"].tolist() == [1, 2, 1]
+
+
+def make_library(folder: Path) -> None:
+    """98 molecules of a triazine library, one of them listed with a wrong block."""
+    linkers = {"O=C(O)CN": "NCC(=O)N[Dy]", "O=C(O)CCN": "NCCC(=O)N[Dy]"}
+    amines = {f"{'C' * n}N": f"N{'C' * n}" for n in range(1, 7)} | {"NC1CC1": "NC8CC8"}
+    catalogue = [*linkers, *amines]
+    combinations = list(itertools.product(linkers, amines, amines))
+    smiles = [
+        Chem.CanonSmiles(f"c1({amines[b]})nc({amines[c]})nc({linkers[a]})n1").replace("[NH][Dy]", "N[Dy]")
+        for a, b, c in combinations
+    ]
+    write_split(folder, "train", smiles, [[None] * 3] * len(smiles), 0, n_files=1, row_group_size=50)
+    path = folder / "Split-train" / "molecules-00000.parquet"
+    table = pq.read_table(path).drop_columns("block1_id")
+    for position in range(3):
+        ids = [catalogue.index(blocks[position]) for blocks in combinations]
+        if position == 1:
+            ids[7] = catalogue.index("CCCCCCN")
+        table = table.append_column(f"block{position + 1}_id", pa.array(ids, pa.int32()))
+    pq.write_table(table, path)
+    blocks = pa.table({"block_id": pa.array(range(len(catalogue)), pa.int32()), "smiles": catalogue})
+    pq.write_table(blocks, folder / "blocks.parquet")
+
+
+def test_composed_examples_are_the_same_bytes_as_direct_ones(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make_library(tmp_path / "molecules")
+    build_vocabulary(tmp_path / "molecules", tmp_path / "vocab", n_workers=1)
+    learn_block_fingerprints(
+        tmp_path / "molecules", tmp_path / "tables", method="auto", ecfp_size=2048, ecfp_radius=2, ecfp_chirality=True, n_workers=1
+    )  # fmt: skip
+    direct = run(tmp_path / "molecules", tmp_path / "vocab", tmp_path / "direct", rows_per_shard=40)
+    with caplog.at_level(logging.WARNING):
+        composed = run(
+            tmp_path / "molecules", tmp_path / "vocab", tmp_path / "composed", rows_per_shard=40,
+            block_fingerprints_dir=tmp_path / "tables", make_pipeline=lambda: local_pipeline(2),
+        )  # fmt: skip
+    assert (direct["composed"], composed["composed"], composed["contradicted"]) == (0, 97, 1)
+    assert "1 of 98 molecules do not fit the building blocks they are listed with" in caplog.text
+    files = {p.name: p.read_bytes() for p in (tmp_path / "direct" / "examples" / "Split-train").iterdir()}
+    assert {p.name: p.read_bytes() for p in (tmp_path / "composed" / "examples" / "Split-train").iterdir()} == files
 
 
 def test_too_many_refused_molecules_is_an_error_that_names_one(
