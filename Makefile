@@ -11,7 +11,7 @@ UV := .tools/bin/uv
 INSTALLED := $(VENV)/.installed
 DEMO := demo
 
-.PHONY: help setup demo test test-slow test-all lint format bench lock clean
+.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink lint format bench lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -39,6 +39,23 @@ test: $(INSTALLED) ## Run the tests that finish within minutes
 
 test-slow: $(INSTALLED) ## Run the tests that take minutes each
 	$(BIN)/pytest -m slow
+
+FLINK_JARS := .flink/jars
+
+$(FLINK_JARS)/.fetched: docker/flink/pom.xml docker/flink/jars.sha256
+	rm -rf $(FLINK_JARS)
+	mvn --batch-mode --quiet -f docker/flink/pom.xml org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies \
+	  -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(FLINK_JARS)
+	cd $(FLINK_JARS) && sha256sum --quiet --check $(CURDIR)/docker/flink/jars.sha256
+	touch $@
+
+flink-jars: $(FLINK_JARS)/.fetched ## Fetch Beam's Flink job server with Maven, as its settings say, and check it
+
+flink: $(INSTALLED) $(FLINK_JARS)/.fetched ## Start Flink on this machine until Ctrl-C; prints the options that use it
+	$(BIN)/python -m pipeline.runners.flink_session --jars $(FLINK_JARS) --checksums docker/flink/jars.sha256
+
+test-flink: $(INSTALLED) $(FLINK_JARS)/.fetched ## Run MoleculeTransform on a real Flink and compare
+	$(BIN)/pytest -m flink
 
 test-all: $(INSTALLED) ## Run every test
 	$(BIN)/pytest
