@@ -41,6 +41,45 @@ def merge(
     _show([compare_merge(raw_dir, memory_limit_gb=memory_limit_gb, n_workers=worker_count(0), work_dir=work_dir)], out)
 
 
+@app.command()
+def featurize(
+    molecules: Annotated[int, typer.Option("--molecules", min=10_000, help="Fingerprints to compose.")] = 10_000_000,
+    raw_dir: Annotated[
+        Path | None, typer.Option("--raw-dir", help="Raw files of a library; without, a demonstration library.")
+    ] = None,
+    out: JsonOption = None,
+) -> None:
+    """Fingerprints: composed from building blocks beside RDKit's parse and ECFP."""
+    from benchmarks.featurize import compare_featurize
+    from components.machine import worker_count
+
+    _show([compare_featurize(molecules, raw_dir=raw_dir, n_workers=worker_count(0))], out)
+
+
+@app.command()
+def train(
+    batches: Annotated[int, typer.Option("--batches", min=1, help="Batches for each of our ways.")] = 8,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=8, help="Molecules in a batch.")] = 128,
+    out: JsonOption = None,
+) -> None:
+    """Training steps: ours, one measure after the other, beside Keras's layers padded to 128 without XLA."""
+    from benchmarks.train import compare_train
+
+    _show([compare_train(batches, batch_size)], out)
+
+
+@app.command()
+def infer(
+    molecules: Annotated[int, typer.Option("--molecules", min=512, help="Molecules to predict.")] = 4096,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=512, help="Molecules handed over at once.")] = 1024,
+    out: JsonOption = None,
+) -> None:
+    """Predictions: the exported model's way beside Keras's layers padded to 128 without XLA."""
+    from benchmarks.infer import compare_infer
+
+    _show([compare_infer(molecules, batch_size)], out)
+
+
 def _show(comparisons: "Sequence[Comparison]", out: Path | None) -> None:
     """Print the tables, and write the figures where asked."""
     from benchmarks.measurement import print_comparisons

@@ -1,0 +1,127 @@
+"""Fingerprints of a library: composed from building blocks beside RDKit's parse and ECFP, both on all cores."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from itertools import accumulate
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+from benchmarks.measurement import Comparison, measure
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from components.molecule_transform.fingerprint import FingerprintSource
+
+TARGETS: Final = ("BRD4", "HSA", "sEH")
+DEMO_MOLECULES: Final = 5_000
+REFERENCE_MOLECULES: Final = 4_000
+BATCH_ROWS: Final = 8192
+REFERENCE_BATCH_ROWS: Final = 500
+SIZE, RADIUS, CHIRALITY = 2048, 2, True
+
+
+def compare_featurize(molecules: int, *, raw_dir: Path | None, n_workers: int) -> Comparison:
+    """Compute the ECFP (2048 bits, radius 2, chirality) of a library in both ways.
+
+    Args:
+        molecules: Fingerprints to compose, at least BATCH_ROWS; the library's molecules are taken round and round.
+        raw_dir: Raw files of a library; None = a demonstration library.
+        n_workers: Processes of either way.
+
+    Returns:
+        Molecules per second: RDKit on some thousand molecules; the tables learnt and audited; composed.
+
+    Raises:
+        BelkaError: A composed fingerprint differs from RDKit's.
+    """
+    from components.block_fingerprints.block_fingerprints import learn_block_fingerprints
+
+    with TemporaryDirectory(prefix="belka-featurize-") as scratch:
+        molecules_dir, tables_dir = Path(scratch) / "molecules", Path(scratch) / "tables"
+        batches = list(_library(raw_dir or _demo(Path(scratch)), molecules_dir, n_workers))
+        spawn = get_context("spawn")
+        with ProcessPoolExecutor(n_workers, spawn, initializer=_set_up, initargs=(None, molecules_dir)) as pool:
+            parts = _pieces(batches, REFERENCE_MOLECULES, REFERENCE_BATCH_ROWS)
+            reference, _ = measure("RDKit parse + ECFP", *_job(pool, parts, n_workers))
+        learning, summary = measure(
+            "tables: learn and audit", sum(batch.num_rows for batch in batches), "molecules",
+            lambda: learn_block_fingerprints(
+                molecules_dir, tables_dir, method="auto", ecfp_size=SIZE, ecfp_radius=RADIUS, ecfp_chirality=CHIRALITY, n_workers=n_workers
+            ),
+        )  # fmt: skip
+        with ProcessPoolExecutor(n_workers, spawn, initializer=_set_up, initargs=(tables_dir, molecules_dir)) as pool:
+            parts = _pieces(batches, molecules, BATCH_ROWS)
+            composed, n_composed = measure("composed", *_job(pool, parts, n_workers))
+    audit = summary["audit"]
+    return Comparison(
+        f"ECFP {SIZE} bits, radius {RADIUS}, chirality; {n_workers} processes",
+        reference,
+        (learning, composed),
+        (
+            f"{n_composed:,} of {composed.items:,} fingerprints composed, the others computed directly",
+            (
+                f"audit: {audit['n_composed']:,} composed fingerprints equal RDKit's, at least {audit['least_per_block']} of each of "
+                f"{audit['n_blocks']:,} blocks"
+            ),
+            "tables are learnt once a library, whatever its size; start of the processes not counted",
+        ),
+    )
+
+
+def _demo(folder: Path) -> Path:
+    from components.demo_library.generate import make_demo_data
+
+    make_demo_data(folder / "raw", molecules=DEMO_MOLECULES)
+    return folder / "raw"
+
+
+def _library(raw_dir: Path, molecules_dir: Path, n_workers: int) -> "Iterator[pa.RecordBatch]":
+    """Merge the raw files and yield the columns that fingerprints are made of."""
+    from components.block_fingerprints.compose import ComposedEcfp
+    from components.molecule_shards import list_shards, read_rows
+    from components.parquet_merge.merge import merge_raw_files
+
+    merge_raw_files(
+        raw_dir, molecules_dir, targets=TARGETS, seed=42, validation_block_share=0.03, validation_shared_share=0.0,
+        use_extra_data=False, max_rejected_share=1.0, rows_per_shard=1_000_000, memory_limit_gb=2.0, n_workers=n_workers, spill_dir=None,
+    )  # fmt: skip
+    for shard in list_shards(molecules_dir):
+        yield from read_rows(shard.path, list(ComposedEcfp.columns), batch_rows=BATCH_ROWS)
+
+
+def _pieces(batches: "list[pa.RecordBatch]", n_molecules: int, rows: int) -> "list[tuple[pa.RecordBatch, int]]":
+    """Cut the library into pieces of at most `rows`, each with how often it is worked through: `n_molecules` in all or a few less."""
+    pieces = [batch.slice(start, rows) for batch in batches for start in range(0, batch.num_rows, rows)]
+    total = sum(piece.num_rows for piece in pieces)
+    if total <= n_molecules:
+        return [(piece, n_molecules // total) for piece in pieces]
+    ends = accumulate(piece.num_rows for piece in pieces)
+    return [(piece, 1) for piece, end in zip(pieces, ends, strict=True) if end <= n_molecules]
+
+
+def _job(
+    pool: Executor, pieces: "list[tuple[pa.RecordBatch, int]]", n_workers: int
+) -> tuple[int, str, Callable[[], int]]:
+    """Start the workers, and return what `measure` needs to time them."""
+    list(pool.map(_compute, [(pieces[0][0].slice(0, 1), 1)] * 4 * n_workers))
+    items = sum(piece.num_rows * times for piece, times in pieces)
+    return items, "molecules", lambda: sum(pool.map(_compute, pieces))
+
+
+_SOURCES: "list[FingerprintSource]" = []  # of this worker process
+
+
+def _set_up(tables_dir: Path | None, molecules_dir: Path) -> None:
+    from components.block_fingerprints.compose import fingerprint_source
+    from components.molecule_transform.fingerprint import EcfpSettings
+
+    _SOURCES[:] = [fingerprint_source(EcfpSettings(SIZE, RADIUS, CHIRALITY), tables_dir, molecules_dir)]
+
+
+def _compute(piece: "tuple[pa.RecordBatch, int]") -> int:
+    """Compute the fingerprints of a piece as often as asked, and return how many of them were composed."""
+    batch, times = piece
+    return sum(int(_SOURCES[0].compute(batch).composed.sum()) for _ in range(times))
