@@ -75,7 +75,11 @@ def output(tmp_path: Path) -> Path:
     store = Store(folder / "metadata.db")
     for number, content in enumerate(("first", "second")):
         data = store.artifact("components.Molecules", folder / f"molecules{number}")
-        merge: dict[str, Any] = {"raw_fingerprint": f"train.csv=aa{number} test.csv=bb", "raw_dir": "/raw", "seed": "42"}
+        merge: dict[str, Any] = {
+            "raw_fingerprint": f"train.csv=aa{number} test.csv=bb",
+            "raw_dir": "/raw",
+            "seed": "42",
+        }
         store.execution("parquet-merge", {}, {"molecules": data}, **merge)
         store.execution("parquet-merge", {}, {"molecules": data}, state=Execution.CACHED, **merge)
         model = store.artifact("Model", folder / f"trained{number}")
