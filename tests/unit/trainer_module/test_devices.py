@@ -70,7 +70,14 @@ def assert_equal_training(one: dict[str, Any], other: dict[str, Any]) -> None:
         np.testing.assert_allclose(second, first, atol=1e-5)
 
 
-@pytest.mark.parametrize(("mode", "xla"), [("clf", "on"), ("mlm", "off")])
+@pytest.mark.parametrize(
+    ("mode", "xla"),
+    [
+        ("clf", "off"),
+        pytest.param("mlm", "off", marks=pytest.mark.slow),
+        pytest.param("clf", "on", marks=pytest.mark.slow),
+    ],
+)
 def test_two_devices_give_the_losses_of_one(mode: str, xla: str, training_data: TrainingData, tmp_path: Path) -> None:
     config = {"mode": mode, "training": {**TRAINING, "xla": xla}}
     one, two = (start(n, training_data, tmp_path / str(n), {}, **config) for n in (1, 2))
