@@ -4,7 +4,7 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
-from tfx.components import BulkInferrer, DistributionValidator, ExampleValidator, Pusher, Trainer
+from tfx.components import BulkInferrer, ExampleValidator, Pusher, Trainer
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.orchestration.pipeline import Pipeline
@@ -14,7 +14,13 @@ from tfx.types import BaseChannel
 from components.affinity_evaluator.component import AffinityEvaluator
 from components.block_fingerprints.component import BlockFingerprintLearner
 from components.data_contract import FEATURE_TOKENS, OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, Subset
-from components.data_validation.component import SCHEMA_FILE, AnomalyGate, PackagedSchemaGen, ShardStatisticsGen
+from components.data_validation.component import (
+    SCHEMA_FILE,
+    AnomalyGate,
+    DriftValidator,
+    PackagedSchemaGen,
+    ShardStatisticsGen,
+)
 from components.model_pusher.executor import ChampionPusherExecutor
 from components.molecule_transform.component import MoleculeTransform
 from components.parquet_merge.component import ParquetMerge
@@ -125,7 +131,7 @@ def data_validation(config: Config, examples: BaseChannel) -> list[BaseComponent
     matches = ExampleValidator(statistics.outputs["statistics"], schema.outputs["schema"]).with_id(
         steps.EXAMPLE_VALIDATOR
     )
-    drift = DistributionValidator(
+    drift = DriftValidator(
         statistics.outputs["statistics"],
         statistics.outputs["statistics"],
         _drift_config(settings.drift_threshold),

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tfx import types
+from tfx.components.distribution_validator.component import DistributionValidator
+from tfx.components.distribution_validator.executor import Executor as DistributionValidatorExecutor
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.components.schema_gen.import_schema_gen.executor import Executor as ImportSchemaGenExecutor
 from tfx.components.statistics_gen.executor import SAMPLE_RATE_BY_SPLIT_PROPERTY_NAME
@@ -14,9 +16,10 @@ from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArti
 from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec, ExecutorClassSpec
+from tfx.proto import distribution_validator_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.types.standard_artifacts import ExampleAnomalies, ExampleStatistics
-from tfx.utils import json_utils
+from tfx.utils import json_utils, proto_utils
 
 from components.artifact_types import AnomalyReport
 from components.data_validation.anomalies import check_anomalies
@@ -74,6 +77,29 @@ class PackagedSchemaExecutor(ImportSchemaGenExecutor):
         super().Do(input_dict, output_dict, {**exec_properties, key: str(path)})
 
 
+class DriftValidatorExecutor(DistributionValidatorExecutor):
+    """The executor of DistributionValidator; Kubeflow Pipelines hands it its configuration as JSON, which TFX's own does not read."""
+
+    def Do(  # noqa: N802 - TFX's name
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Compare the statistics of pairs of splits.
+
+        Args:
+            input_dict: `statistics`, `baseline_statistics`.
+            output_dict: `anomalies`.
+            exec_properties: Those of DistributionValidator; the configuration as a message or as JSON.
+        """
+        key = standard_component_specs.DISTRIBUTION_VALIDATOR_CONFIG_KEY
+        config = exec_properties[key]
+        if isinstance(config, str):
+            config = proto_utils.json_to_proto(config, distribution_validator_pb2.DistributionValidatorConfig())
+        super().Do(input_dict, output_dict, {**exec_properties, key: config})
+
+
 class ShardStatisticsGen(BaseBeamComponent):
     """StatisticsGen over a sample of the shards of each split.
 
@@ -106,6 +132,12 @@ class PackagedSchemaGen(ImportSchemaGen):
     """ImportSchemaGen of the curated schema in this package."""
 
     EXECUTOR_SPEC = ExecutorClassSpec(PackagedSchemaExecutor)
+
+
+class DriftValidator(DistributionValidator):
+    """DistributionValidator that runs on Kubeflow Pipelines too."""
+
+    EXECUTOR_SPEC = ExecutorClassSpec(DriftValidatorExecutor)
 
 
 @component

@@ -96,7 +96,7 @@ def _explain(error: Exception, failed: str, log_file: Path) -> BelkaError:
         last = traceback.format_exception_only(error)[-1].strip()
         return BelkaError(f"{failed} failed", received=last, action=hint)
     return type(known)(
-        f"{failed}: {known.problem}",
+        known.problem if failed in known.problem else f"{failed}: {known.problem}",
         received=known.received,
         expected=known.expected,
         action=f"{known.action}; {hint}" if known.action else hint,

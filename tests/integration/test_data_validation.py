@@ -11,9 +11,13 @@ from tfx.dsl.components.common.importer import Importer
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
-from tfx.types.standard_artifacts import Examples
+from tfx.proto import distribution_validator_pb2
+from tfx.types import standard_component_specs as keys
+from tfx.types.standard_artifacts import ExampleAnomalies, Examples, ExampleStatistics
+from tfx.utils import proto_utils
 
 from components import data_contract as dc
+from components.data_validation.component import DriftValidatorExecutor
 from components.errors import InputError
 from pipeline.config import Config, DataValidationSettings
 from pipeline.create_pipeline import data_validation
@@ -94,6 +98,34 @@ def test_warn_lists_the_anomalies_and_goes_on(tmp_path: Path) -> None:
         write_split(tmp_path / "examples", subset, [GOOD] * 5)
     found = json.loads(validate(tmp_path, on_anomaly="warn").read_text())
     assert [(a["where"], a["feature"]) for a in found["anomalies"]] == [("train", "binds")]
+
+
+def test_drift_is_found_when_the_configuration_comes_as_json(tmp_path: Path) -> None:
+    """Kubeflow Pipelines hands over messages as JSON."""
+    for subset in dc.Subset:
+        tokens = [30, 31, 32] if subset is dc.Subset.TEST else [2, 3, 4]
+        write_split(tmp_path / "examples", subset, [{**GOOD, dc.FEATURE_TOKENS: tokens}] * 5)
+    with pytest.raises(InputError, match="test against train: tokens"):
+        validate(tmp_path)
+    (statistics_dir,) = tmp_path.glob("root/statistics-gen/statistics/*")
+    statistics, anomalies = ExampleStatistics(), ExampleAnomalies()
+    statistics.uri, anomalies.uri = str(statistics_dir), str(tmp_path / "anomalies")
+    statistics.split_names = json.dumps([subset.split for subset in dc.Subset])
+    config = distribution_validator_pb2.DistributionValidatorConfig()
+    feature = config.default_slice_config.feature.add()
+    feature.path.step.append(dc.FEATURE_TOKENS)
+    feature.distribution_comparator.jensen_shannon_divergence.threshold = 0.1
+    DriftValidatorExecutor().Do(
+        {keys.STATISTICS_KEY: [statistics], keys.BASELINE_STATISTICS_KEY: [statistics]},
+        {keys.ANOMALIES_KEY: [anomalies]},
+        {
+            keys.DISTRIBUTION_VALIDATOR_CONFIG_KEY: proto_utils.proto_to_json(config),
+            keys.INCLUDE_SPLIT_PAIRS_KEY: json.dumps([["test", "train"]]),
+        },
+    )
+    found = [path.read_bytes() for path in (tmp_path / "anomalies").rglob("SchemaDiff.pb")]
+    assert len(found) == 1
+    assert dc.FEATURE_TOKENS.encode() in found[0]
 
 
 def test_training_without_molecules_is_an_anomaly(tmp_path: Path) -> None:
