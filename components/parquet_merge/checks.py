@@ -39,7 +39,7 @@ class RejectedCount:
     example: str
 
 
-def create_checked_view(engine: Any, table: RawTable, *, targets: Sequence[str], blocks: BlockTable) -> None:
+def create_checked_view(engine: Any, table: RawTable, *, targets: Sequence[str], blocks: BlockTable) -> bool:
     """Make the view `<source>_checked`: the raw columns, protein_code TINYINT and reason VARCHAR (null = usable).
 
     Rules that look at one row come first. Among the rows they leave, an id that several pairs share keeps the pair that sorts
@@ -50,6 +50,9 @@ def create_checked_view(engine: Any, table: RawTable, *, targets: Sequence[str],
         table: The raw table.
         targets: Names of the proteins, in the order of their codes.
         blocks: The building blocks.
+
+    Returns:
+        Whether an id may occur twice; if not, the rules of one row decide about the rows of a training file.
     """
     rules = _row_rules(table.source, blocks)
     cases = " ".join(f"WHEN {condition} THEN {sql_string(reason)}" for reason, condition in rules)
@@ -73,6 +76,7 @@ def create_checked_view(engine: Any, table: RawTable, *, targets: Sequence[str],
         f"CREATE VIEW {table.source}_checked AS SELECT * EXCLUDE (row_reason), "  # noqa: S608 - quoted, or names of ours
         f"CASE WHEN row_reason IS NOT NULL THEN row_reason{repeats} END AS reason FROM {table.source}_rows{joins}"
     )
+    return has_repeats
 
 
 def rejected_counts(engine: Any, table: RawTable) -> tuple[RejectedCount, ...]:

@@ -39,6 +39,7 @@ from components.parquet_merge.raw_data import RawData, open_raw_data
 from components.parquet_merge.records import RecordLayout
 from components.parquet_merge.shards import MergedStore, ShardTask, plan_shards
 from components.parquet_merge.summary import make_summary
+from components.parquet_merge.training_reader import TrainingReader, can_read_directly
 from components.parquet_merge.workspace import check_room, work_folder
 from components.rejections import REJECTED_SCHEMA
 
@@ -143,13 +144,15 @@ class _Run:
         check_room([(self.work_dir, estimate_spill_bytes(sizes)), (output_folder, estimate_output_bytes(sizes))])
         n_bytes = sum(n_rows * mean_bytes for n_rows, mean_bytes in sizes)
         n_partitions = count_partitions(n_bytes, memory_limit_gb=memory_limit_gb, n_workers=self.n_workers)
-        layout = RecordLayout(self.rules.seed, len(self.rules.targets), self.raw.blocks)
+        layout = RecordLayout(self.engine, self.rules.seed, len(self.rules.targets), self.raw.blocks)
         folder = self.work_dir / "partitions"
         partitions = {source: Partitions(folder, source, n_partitions) for source in (TRAIN, TEST, EXTRA)}
         rejected: list[RejectedCount] = []
         for table in self.raw.tables:
             logger.info("reading %s (%s rows)", table.file.path, f"{table.n_rows:,}")
-            n_used = partition_source(self.engine, table, layout, partitions[table.source])
+            is_direct = can_read_directly(table, has_repeated_ids=table.source in self.raw.repeated_ids)
+            reader = TrainingReader(table, self.rules.targets, self.raw.blocks) if is_direct else None
+            n_used = partition_source(table, layout, partitions[table.source], reader=reader, n_workers=self.n_workers)
             counts = rejected_counts(self.engine, table) if n_used < table.n_rows else ()
             check_rejected_share(table, counts, max_rejected_share=max_rejected_share)
             rejected += counts

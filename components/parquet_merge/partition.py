@@ -14,9 +14,10 @@ import numpy as np
 import pyarrow as pa
 
 from components.parquet_merge.engine import explained_errors, fetch_row
-from components.parquet_merge.parallel import read_ahead
+from components.parquet_merge.parallel import map_in_order, read_ahead
 from components.parquet_merge.raw_tables import RawTable
 from components.parquet_merge.records import RecordLayout, record_schema
+from components.parquet_merge.training_reader import TrainingReader
 
 logger = logging.getLogger(__name__)
 
@@ -146,24 +147,33 @@ class Partitions:
         writer.write_table(records)
 
 
-def partition_source(engine: Any, table: RawTable, layout: RecordLayout, partitions: Partitions) -> int:
+def partition_source(
+    table: RawTable, layout: RecordLayout, partitions: Partitions, *, reader: TrainingReader | None, n_workers: int
+) -> int:
     """Read the usable rows of a source once and deal them out.
 
     Args:
-        engine: DuckDB connection with the checked view of the source.
-        table: The raw table.
+        table: The raw table, with a checked view in the engine of the layout.
         layout: How records are made.
         partitions: Where the records go; closed afterwards.
+        reader: Reads the source; None = the checked view is queried.
+        n_workers: Threads that make records, >= 1.
 
     Returns:
         The number of usable rows.
     """
+
+    def make_records(batch: pa.RecordBatch) -> tuple[int, pa.Table]:
+        rows = reader.usable_rows(batch) if reader else batch
+        return rows.num_rows, layout.to_records(rows, table.source)
+
+    batches = reader.batches() if reader else _query_batches(layout.engine, layout.select_sql(table.source))
     n_used, last_report = 0, time.monotonic()
     try:
         with explained_errors(f"reading {table.file.path}"):
-            for batch in read_ahead(_batches(engine, layout.select_sql(table.source))):
-                n_used += batch.num_rows
-                partitions.add(layout.to_records(batch, table.source))
+            for n_rows, records in map_in_order(make_records, read_ahead(batches), n_workers=n_workers):
+                n_used += n_rows
+                partitions.add(records)
                 if time.monotonic() - last_report > SECONDS_BETWEEN_REPORTS:
                     last_report = time.monotonic()
                     logger.info("%s: %s of %s rows read", table.source, f"{n_used:,}", f"{table.n_rows:,}")
@@ -196,7 +206,7 @@ def estimate_output_bytes(sizes: Sequence[tuple[int, float]]) -> int:
     return int(OUTPUT_COMPRESSION * sum(n_rows * n_bytes for n_rows, n_bytes in sizes))
 
 
-def _batches(engine: Any, sql: str) -> Iterator[pa.RecordBatch]:
+def _query_batches(engine: Any, sql: str) -> Iterator[pa.RecordBatch]:
     for batch in engine.sql(sql).to_arrow_reader(BATCH_ROWS):
         if batch.num_rows:
             yield batch

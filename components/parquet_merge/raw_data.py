@@ -20,10 +20,12 @@ class RawData:
     Attributes:
         tables: The open files: train, test, and extra where it is used.
         blocks: The building blocks of train and test.
+        repeated_ids: Sources in which an id may occur twice.
     """
 
     tables: tuple[RawTable, ...]
     blocks: BlockTable
+    repeated_ids: frozenset[str]
 
 
 def open_raw_data(
@@ -57,6 +59,7 @@ def open_raw_data(
     files = locate_raw_files(raw_dir, use_extra_data=use_extra_data and EXTRA_TARGET in targets)
     tables = tuple(open_raw_table(engine, file, work_dir=work_dir) for file in files)
     blocks = collect_blocks(engine, tables, seed=seed, validation_block_share=validation_block_share, work_dir=work_dir)
-    for table in tables:
-        create_checked_view(engine, table, targets=targets, blocks=blocks)
-    return RawData(tables, blocks)
+    repeated_ids = frozenset(
+        table.source for table in tables if create_checked_view(engine, table, targets=targets, blocks=blocks)
+    )
+    return RawData(tables, blocks, repeated_ids)

@@ -41,17 +41,19 @@ class RecordLayout:
     """How records of this run are made.
 
     Attributes:
+        engine: DuckDB connection, whose hash of a SMILES is the order key.
         seed: Seed of the order of molecules.
         n_targets: Number of proteins.
         blocks: The building blocks.
     """
 
+    engine: Any
     seed: int
     n_targets: int
     blocks: BlockTable
 
     def select_sql(self, source: str) -> str:
-        """SQL that turns the usable rows of a source into records of one row each.
+        """SQL of the usable rows of a source: smiles, triple, bits, for test also protein_code and id.
 
         Args:
             source: `train`, `test` or `extra`.
@@ -66,41 +68,42 @@ class RecordLayout:
         }[source]
         codes = [f"coalesce(enum_code(block{i + 1}::block)::BIGINT + 1, 0)" for i in range(N_POSITIONS)]
         triple = " | ".join(f"({code} << {CODE_BITS * i})" for i, code in enumerate(codes))
-        columns = [
-            f"hash(smiles, {self.seed}::BIGINT) AS order_key",
-            "smiles",
-            f"{'0::BIGINT' if source == EXTRA else triple} AS triple",
-            f"{label_bit} AS bits",
-        ]
+        columns = ["smiles", f"{'0::BIGINT' if source == EXTRA else triple} AS triple", f"{label_bit} AS bits"]
         if source == TEST:
             columns += ["protein_code", "id"]
         return f"SELECT {', '.join(columns)} FROM {source}_checked WHERE reason IS NULL"  # noqa: S608 - names of ours
 
-    def to_records(self, batch: pa.RecordBatch, source: str) -> pa.Table:
-        """Turn a batch of the query above into records; neighbouring training rows of one molecule become one record.
+    def to_records(self, rows: pa.RecordBatch, source: str) -> pa.Table:
+        """Turn usable rows into records; neighbouring training rows of one molecule become one record.
+
+        May be called on several threads at once.
 
         Args:
-            batch: Rows of `select_sql`.
+            rows: Rows with the columns of `select_sql`.
             source: `train`, `test` or `extra`.
 
         Returns:
             Records, with RECORD_SCHEMA or TEST_SCHEMA.
         """
-        order_key, smiles = _numpy(batch["order_key"]), batch["smiles"]
-        triple, bits = _numpy(batch["triple"]), _numpy(batch["bits"])
+        smiles, triple, bits = rows["smiles"], _numpy(rows["triple"]), _numpy(rows["bits"])
         n_rows = np.ones(len(smiles), dtype=np.int64)
         tail: list[pa.Array] = []
         if source == TEST:
-            tail = [batch["protein_code"].cast(pa.int8()), batch["id"]]
+            tail = [rows["protein_code"].cast(pa.int8()), rows["id"]]
         else:
             starts = _run_starts(smiles, triple)
             if len(starts) < len(smiles):
-                smiles = smiles.take(pa.array(starts))
-                order_key, triple = order_key[starts], triple[starts]
+                smiles, triple = smiles.take(pa.array(starts)), triple[starts]
                 bits, n_rows = np.bitwise_or.reduceat(bits, starts), np.add.reduceat(n_rows, starts)
         bits = bits | (self._flag(triple, source) << FLAG_BIT)
-        columns = [pa.array(order_key), smiles, pa.array(triple), pa.array(bits), pa.array(n_rows), *tail]
+        columns = [self._order_keys(smiles), smiles, pa.array(triple), pa.array(bits), pa.array(n_rows), *tail]
         return pa.Table.from_arrays(columns, schema=TEST_SCHEMA if source == TEST else RECORD_SCHEMA)
+
+    def _order_keys(self, smiles: pa.Array) -> pa.ChunkedArray:
+        # A cursor of its own: threads must not share a connection.
+        with self.engine.cursor() as cursor:
+            cursor.register("texts", pa.table({"smiles": smiles}))
+            return cursor.sql(f"SELECT hash(smiles, {self.seed}::BIGINT) AS key FROM texts").to_arrow_table()["key"]  # noqa: S608 - a number
 
     def _flag(self, triple: npt.NDArray[np.int64], source: str) -> npt.NDArray[np.int64]:
         """1 where a block is held out (train) or not shown by the training file (test), else 0."""

@@ -1,0 +1,157 @@
+"""The direct reader against the SQL of the checked view, on rows with every fault, and the files it must leave to SQL."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from components.parquet_merge.engine import open_engine
+from components.parquet_merge.raw_data import RawData, open_raw_data
+from components.parquet_merge.records import RecordLayout
+from components.parquet_merge.training_reader import TrainingReader, can_read_directly
+
+TARGETS = ("BRD4", "HSA", "sEH")
+# Mostly usable values, so that rows with one fault are frequent.
+BLOCKS = ["Ca", "Cb"] * 5 + ["", None]
+train_rows = st.fixed_dictionaries(
+    {
+        "buildingblock1_smiles": st.sampled_from(BLOCKS),
+        "buildingblock2_smiles": st.sampled_from(BLOCKS[:2]),
+        "buildingblock3_smiles": st.sampled_from(BLOCKS),
+        "molecule_smiles": st.sampled_from(["C[Dy]", "!", "é[Dy]", "\x7f"] * 3 + [" C", "\tC", "", None]),
+        "protein_name": st.sampled_from([*TARGETS * 4, "BRD", "", None]),
+        "binds": st.sampled_from([0, 1] * 5 + [2, -1, None]),
+        "has_id": st.sampled_from([True] * 8 + [False]),
+    }
+)
+
+
+@contextmanager
+def _opened(raw_dir: Path) -> Iterator[tuple[Any, RawData]]:
+    with tempfile.TemporaryDirectory() as folder:
+        engine = open_engine(memory_limit_gb=1.0, n_workers=2, temp_dir=Path(folder) / "duckdb")
+        try:
+            raw = open_raw_data(
+                engine, raw_dir, targets=TARGETS, seed=0, validation_block_share=0.3, use_extra_data=False,
+                work_dir=Path(folder),
+            )  # fmt: skip
+            yield engine, raw
+        finally:
+            engine.close()
+
+
+def _is_direct(raw: RawData) -> bool:
+    return can_read_directly(raw.tables[0], has_repeated_ids="train" in raw.repeated_ids)
+
+
+def _read(raw: RawData) -> pa.Table:
+    reader = TrainingReader(raw.tables[0], TARGETS, raw.blocks)
+    return pa.Table.from_batches([reader.usable_rows(batch) for batch in reader.batches()])
+
+
+def _text_size(table: pa.Table, kind: pa.DataType) -> pa.Table:
+    fields = [field.with_type(kind) if pa.types.is_large_string(field.type) else field for field in table.schema]
+    return table.cast(pa.schema(fields))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(drawn=st.lists(train_rows, min_size=1, max_size=40), is_large=st.booleans(), group_rows=st.integers(1, 50))
+def test_reads_exactly_the_rows_of_the_checked_view(
+    row: Callable[..., dict[str, Any]],
+    write_raw: Callable[..., Path],
+    drawn: list[dict[str, Any]],
+    is_large: bool,
+    group_rows: int,
+) -> None:
+    rows = [{"id": i if item.pop("has_id") else [-i, None][i % 2], **item} for i, item in enumerate(drawn, start=1)]
+    with tempfile.TemporaryDirectory() as folder:
+        raw_dir = write_raw(Path(folder) / "raw", rows, [row(0, "abc", "HSA")])
+        path = raw_dir / "train.parquet"
+        table = pq.read_table(path)
+        pq.write_table(table if is_large else _text_size(table, pa.string()), path, row_group_size=group_rows)
+        with _opened(raw_dir) as (engine, raw):
+            assert _is_direct(raw)
+            expected = engine.sql(RecordLayout(engine, 0, 3, raw.blocks).select_sql("train")).to_arrow_table()
+            assert _read(raw).to_pylist() == expected.to_pylist()
+
+
+def _retyped(column: str, kind: pa.DataType) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        table = pq.read_table(path)
+        place = table.schema.get_field_index(column)
+        pq.write_table(table.set_column(place, column, table[column].cast(kind)), path)
+
+    return change
+
+
+def _repeat_the_last_id(path: Path) -> None:
+    table = pq.read_table(path)
+    ids = pa.array([*table["id"].to_pylist()[:-1], table["id"][0].as_py()], pa.int64())
+    pq.write_table(table.set_column(0, "id", ids), path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(_retyped("binds", pa.float64()), id="labels are doubles"),
+        pytest.param(_retyped("id", pa.uint64()), id="ids may exceed int64"),
+        pytest.param(_retyped("molecule_smiles", pa.dictionary(pa.int32(), pa.string())), id="SMILES are a dictionary"),
+        pytest.param(_repeat_the_last_id, id="an id occurs twice"),
+    ],
+)
+def test_leaves_other_files_to_sql(
+    row: Callable[..., dict[str, Any]], write_raw: Callable[..., Path], tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    rows = [row(1, "abc", "BRD4", 0), row(2, "abd", "HSA", 1), row(3, "abe", "HSA", 1)]
+    raw_dir = write_raw(tmp_path / "raw", rows, [row(9, "abc", "HSA")])
+    with _opened(raw_dir) as (_, raw):
+        assert _is_direct(raw)
+    change(raw_dir / "train.parquet")
+    with _opened(raw_dir) as (_, raw):
+        assert not _is_direct(raw)
+
+
+def test_smiles_that_is_not_utf8_is_an_error(
+    row: Callable[..., dict[str, Any]], write_raw: Callable[..., Path], tmp_path: Path
+) -> None:
+    rows = [row(i, "abc", "BRD4", 0, molecule_smiles=f"C{i}") for i in range(4)]
+    raw_dir = write_raw(tmp_path / "raw", rows, [row(9, "abc", "HSA")])
+    table = pq.read_table(raw_dir / "train.parquet")
+    offsets, texts = np.arange(5, dtype=np.int32) * 2, bytearray(b"C0C1C2C3")
+    texts[3] = 0xFF
+    broken = pa.StringArray.from_buffers(4, pa.py_buffer(offsets), pa.py_buffer(bytes(texts)))
+    pq.write_table(table.set_column(4, "molecule_smiles", broken), raw_dir / "train.parquet")
+    with _opened(raw_dir) as (_, raw), pytest.raises(pa.ArrowInvalid, match="UTF8"):
+        _read(raw)
+
+
+def test_order_keys_follow_the_rows_whatever_the_size_of_a_batch(
+    write_raw: Callable[..., Path], tmp_path: Path
+) -> None:
+    rows = [
+        {
+            "id": i,
+            **{f"buildingblock{position}_smiles": "Ca" for position in (1, 2, 3)},
+            "molecule_smiles": f"N[Dy]{i}",
+            "protein_name": "HSA",
+            "binds": 0,
+        }
+        for i in range(5000)
+    ]
+    raw_dir = write_raw(tmp_path / "raw", rows, rows[:1])
+    with _opened(raw_dir) as (engine, raw):
+        layout = RecordLayout(engine, 7, 3, raw.blocks)
+        whole = _read(raw).to_batches()[0]
+        records = layout.to_records(whole, "train")
+        parts = [layout.to_records(whole.slice(start, 1), "train") for start in range(0, 5000, 500)]
+    assert pc.count_distinct(records["order_key"]).as_py() == len(rows)
+    assert records["order_key"].to_pylist()[::500] == [part["order_key"][0].as_py() for part in parts]
