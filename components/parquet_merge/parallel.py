@@ -9,15 +9,18 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def map_in_order(function: Callable[[Item], Result], items: Iterable[Item], *, n_workers: int) -> Iterator[Result]:
+def map_in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], *, n_workers: int, n_ahead: int = 0
+) -> Iterator[Result]:
     """Apply a function on threads and yield the results in the order of the items.
 
-    At most `n_workers` results exist that were not taken yet, so that memory stays bounded when the consumer is the slow part.
+    At most `n_workers + n_ahead` results exist that were not taken yet, so that memory stays bounded when the consumer is the slow part.
 
     Args:
         function: What to apply.
         items: The items.
         n_workers: Threads, >= 1.
+        n_ahead: Items handed over beyond one a thread, >= 0; they keep the threads busy while a consumer works in bursts.
 
     Yields:
         The results, in order.
@@ -27,7 +30,7 @@ def map_in_order(function: Callable[[Item], Result], items: Iterable[Item], *, n
         try:
             for item in items:
                 pending.append(executor.submit(function, item))
-                if len(pending) >= n_workers:
+                if len(pending) >= n_workers + n_ahead:
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()

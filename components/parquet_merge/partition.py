@@ -30,6 +30,8 @@ SPILL_COMPRESSION = 0.6
 # Measured on the shards of BELKA-like molecules: zstd leaves 0.35 of a record's bytes.
 OUTPUT_COMPRESSION = 0.4
 SECONDS_BETWEEN_REPORTS = 10.0
+# Batches converted while the consumer deals out those before; each takes 15 to 30 MB.
+BATCHES_AHEAD = 4
 
 
 def mean_record_bytes(engine: Any, table: RawTable) -> float:
@@ -171,7 +173,9 @@ def partition_source(
     n_used, last_report = 0, time.monotonic()
     try:
         with explained_errors(f"reading {table.file.path}"):
-            for n_rows, records in map_in_order(make_records, read_ahead(batches), n_workers=n_workers):
+            for n_rows, records in map_in_order(
+                make_records, read_ahead(batches), n_workers=n_workers, n_ahead=BATCHES_AHEAD
+            ):
                 n_used += n_rows
                 partitions.add(records)
                 if time.monotonic() - last_report > SECONDS_BETWEEN_REPORTS:
