@@ -112,9 +112,8 @@ def merge_raw_files(
             stores, counts = run.merge(partitions)
         finally:
             engine.close()
-        for _ in map_in_order(
-            ShardTask.write, plan_shards(stores, folder, rows_per_shard=rows_per_shard), n_workers=n_workers
-        ):
+        tasks = plan_shards(stores, folder, rows_per_shard=rows_per_shard)
+        for _ in map_in_order(ShardTask.write, tasks, n_workers=n_workers, n_ahead=n_workers):
             pass
         write_blocks(raw.blocks, folder / BLOCKS_FILE)
         summary = make_summary(raw, rejected, counts, settings)
@@ -171,7 +170,9 @@ class _Run:
 
         logger.info("merging %d partitions", n_partitions)
         last_report = time.monotonic()
-        for partition, merged in enumerate(map_in_order(merge_one, range(n_partitions), n_workers=self.n_workers)):
+        # One ahead: else the thread of a small partition would wait for that of a large one before it.
+        merging = map_in_order(merge_one, range(n_partitions), n_workers=self.n_workers, n_ahead=1)
+        for partition, merged in enumerate(merging):
             for subset, table in merged.by_subset.items():
                 stores[subset].add(table)
             counts.update(merged.counts)

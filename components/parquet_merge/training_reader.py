@@ -96,33 +96,36 @@ class TrainingReader:
         smiles.validate(full=True)
         smiles = smiles.cast(pa.string())
         ids, labels = _integers(batch[RAW_ID]), _integers(batch[RAW_LABEL])
-        proteins = _codes(batch[RAW_PROTEIN], pa.array(self.targets, pa.string()))
-        is_usable = pc.fill_null(pc.greater_equal(smiles, FIRST_PRINTABLE), fill_value=False).to_numpy(
-            zero_copy_only=False
-        )
-        is_usable = (
-            is_usable & (ids >= 0) & (proteins != _ABSENT) & ((labels == LABEL_NEGATIVE) | (labels == LABEL_POSITIVE))
-        )
+        proteins = _codes(batch[RAW_PROTEIN], self.targets, shift=1)
+        is_printable = pc.fill_null(pc.greater_equal(smiles, FIRST_PRINTABLE), fill_value=False)
+        is_usable = is_printable.to_numpy(zero_copy_only=False) & (ids >= 0) & (proteins != 0)
+        is_usable &= (labels == LABEL_NEGATIVE) | (labels == LABEL_POSITIVE)
         triple = np.zeros(len(batch), dtype=np.int64)
-        known = pa.array(self.blocks.smiles, pa.string())
         for position, (name, is_needed) in enumerate(zip(RAW_BLOCKS, self.blocks.training_positions, strict=True)):
-            block_ids = _codes(batch[name], known)
-            triple |= (block_ids + 1) << (CODE_BITS * position)
+            codes = _codes(batch[name], self.blocks.smiles, shift=CODE_BITS * position)
+            triple |= codes
             if is_needed:
-                is_usable &= block_ids != _ABSENT
-        # Of an unusable row the shift may be negative; the row is left out.
-        bits = np.int64(1) << np.maximum(2 * proteins + labels, 0)
+                is_usable &= codes != 0
+        # Two bits a protein, whose code starts at 1. Of an unusable row the place may be negative; the row is left out.
+        bits = np.int64(1) << np.maximum(proteins - 2 + labels, 0)
         rows = pa.RecordBatch.from_arrays([smiles, pa.array(triple), pa.array(bits)], ["smiles", "triple", "bits"])
         return rows if is_usable.all() else rows.filter(pa.array(is_usable))
 
 
 def _integers(column: pa.Array) -> npt.NDArray[np.int64]:
     """int64[n], -1 where a value is missing."""
-    values: npt.NDArray[np.int64] = pc.fill_null(column.cast(pa.int64()), _ABSENT).to_numpy()
+    integers = column.cast(pa.int64())
+    values: npt.NDArray[np.int64] = (pc.fill_null(integers, _ABSENT) if column.null_count else integers).to_numpy()
     return values
 
 
-def _codes(column: pa.DictionaryArray, names: pa.Array) -> npt.NDArray[np.int64]:
-    """Place of each value among the names: int64[n], -1 where it is missing or no name. Each distinct value is looked up once."""
-    places = _integers(pc.index_in(column.dictionary.cast(pa.string()), value_set=names))
-    return np.append(places, _ABSENT)[_integers(column.indices)]
+def _codes(column: pa.DictionaryArray, names: Sequence[str], *, shift: int) -> npt.NDArray[np.int64]:
+    """Place of each value among the names, from 1, shifted to the left: int64[n]; 0 where it is missing or no name.
+
+    Each distinct value is looked up once.
+    """
+    places = pc.index_in(column.dictionary.cast(pa.string()), value_set=pa.array(names, pa.string()))
+    # A missing value has the index -1, which is the last entry.
+    table: npt.NDArray[np.int64] = (np.append(_integers(places), _ABSENT) + 1) << shift
+    indices: npt.NDArray[np.int32] = pc.fill_null(column.indices, _ABSENT).to_numpy()
+    return table[indices]
