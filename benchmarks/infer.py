@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.measurement import Comparison, measure
+from benchmarks.measurement import Comparison, Work, measure_in_turn
 from benchmarks.plain_model import build_plain_model
 from benchmarks.transformer_batches import N_TARGETS, VOCAB_SIZE, draw_sample, matrix_flops, measure_matmul_peak
 from components.data_contract import FEATURE_TOKENS, PAD_ID
@@ -14,10 +14,11 @@ from trainer_module.serving import predict
 from trainer_module.settings import ModelSettings
 
 _REFERENCE_SHARE: Final = 8
+_ROUNDS: Final = 5
 
 
 def compare_infer(molecules: int, batch_size: int) -> Comparison:
-    """Measure molecules/s of predictions on all cores, compiling left out.
+    """Measure molecules/s of predictions on all cores, compiling left out; the fastest of five rounds.
 
     Args:
         molecules: Molecules to predict; the reference gets an eighth of them.
@@ -38,17 +39,21 @@ def compare_infer(molecules: int, batch_size: int) -> Comparison:
     plain_predict(few[0])
     for piece in pieces:  # compiles every length that occurs
         our_predict(piece)
-    reference, _ = measure(
-        f"Keras, padded to {settings.max_length}, no XLA",
-        len(few) * batch_size,
+    reference, ours = measure_in_turn(
+        (
+            Work(
+                f"Keras, padded to {settings.max_length}, no XLA",
+                len(few) * batch_size,
+                lambda: [plain_predict(piece).numpy() for piece in few],
+            ),
+            Work(
+                "our batch prediction",
+                len(pieces) * batch_size,
+                lambda: [our_predict(piece).numpy() for piece in pieces],
+            ),
+        ),
         "molecules",
-        lambda: [plain_predict(piece).numpy() for piece in few],
-    )
-    ours, _ = measure(
-        "our batch prediction",
-        len(pieces) * batch_size,
-        "molecules",
-        lambda: [our_predict(piece).numpy() for piece in pieces],
+        _ROUNDS,
     )
     mean_length = float(np.mean(np.sum(sample.tokens != PAD_ID, axis=1)))
     needed = matrix_flops(settings, mean_length)

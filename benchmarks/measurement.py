@@ -59,6 +59,38 @@ def measure(name: str, items: int, unit: str, work: Callable[[], Result]) -> tup
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """A piece of work that may be repeated.
+
+    Args:
+        name: What is measured.
+        items: How many things it goes through.
+        run: Does it once; what it needs is set up already.
+    """
+
+    name: str
+    items: int
+    run: Callable[[], object]
+
+
+def measure_in_turn(works: Sequence[Work], unit: str, rounds: int) -> tuple[Measurement, ...]:
+    """Measure pieces of work one after the other, round after round, and keep the fastest of each.
+
+    What slows the machine down for a while then hits all of them alike, and few of the fastest.
+
+    Args:
+        works: The work.
+        unit: What is counted.
+        rounds: How often each is run.
+
+    Returns:
+        One measurement a piece of work, in their order.
+    """
+    found = [[measure(work.name, work.items, unit, work.run)[0] for work in works] for _ in range(rounds)]
+    return tuple(min(of_one, key=lambda measurement: measurement.seconds) for of_one in zip(*found, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """Measurements of one run beside the reference measured in the same run.
 

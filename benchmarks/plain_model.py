@@ -22,7 +22,7 @@ def build_plain_model(settings: ModelSettings, *, vocab_size: int, n_targets: in
 
     Returns:
         Model from int32 [batch, max_length] to probabilities [batch, n_targets], with the weights of
-        `trainer_module.model.Belka` in the same order, but for axes of length 1.
+        `trainer_module.model.Belka`, in their order and shapes.
     """
     depth, rate = settings.depth, settings.dropout_rate
     tokens = keras.Input((settings.max_length,), dtype="int32")

@@ -170,7 +170,7 @@ class Steps:
             loss = tf.reduce_sum(weights * self._loss.terms(labels, predictions))
             for penalty in self._model.losses:
                 loss += share * penalty
-        gradients = tape.gradient(
-            loss, self._model.trainable_variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
+        # TensorFlow's variables, not Keras's: only of those does the tape make a zero where nothing depends on one.
+        variables = [variable.value for variable in self._model.trainable_variables]
+        gradients = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return loss, [tf.convert_to_tensor(gradient) for gradient in gradients]  # that of the embeddings comes sparse

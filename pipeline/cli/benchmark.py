@@ -58,8 +58,8 @@ def featurize(
 
 @app.command()
 def train(
-    batches: Annotated[int, typer.Option("--batches", min=1, help="Batches for each of our ways.")] = 8,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=8, help="Molecules in a batch.")] = 128,
+    batches: Annotated[int, typer.Option("--batches", min=1, help="Batches for each of our ways.")] = 2,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=8, help="Molecules in a batch.")] = 256,
     out: JsonOption = None,
 ) -> None:
     """Training steps: ours, one measure after the other, beside Keras's layers padded to 128 without XLA."""

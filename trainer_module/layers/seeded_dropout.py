@@ -8,6 +8,29 @@ from keras import ops
 from trainer_module.layers.seeds import keep_mask
 
 
+def drop(values: Any, rate: float, seed: Any) -> Any:
+    """Set a share of the values to zero at random and scale the rest by 1 / (1 - rate).
+
+    Args:
+        values: Float tensor of static shape.
+        rate: Share dropped, in [0, 1); 0 returns the values.
+        seed: uint32 [2]; equal seeds drop the same places. None is allowed where nothing is dropped.
+
+    Returns:
+        Tensor like `values`.
+
+    Raises:
+        ValueError: If the seed is missing.
+    """
+    if rate == 0.0:
+        return values
+    if seed is None:
+        msg = "dropout needs a seed (uint32 [2]) while training"
+        raise ValueError(msg)
+    scale = ops.cast(1.0 / (1.0 - rate), values.dtype)
+    return ops.where(keep_mask(tuple(values.shape), rate, seed), values * scale, ops.zeros((), values.dtype))
+
+
 @keras.saving.register_keras_serializable(package="belka")
 class SeededDropout(keras.layers.Layer):
     """Set activations to zero at random and scale the rest by 1 / (1 - rate).
@@ -39,14 +62,7 @@ class SeededDropout(keras.layers.Layer):
         Raises:
             ValueError: If the seed is missing while training.
         """
-        if not training or self.rate == 0.0:
-            return inputs
-        if seed is None:
-            msg = f"{self.name}: dropout needs a seed (uint32 [2]) while training"
-            raise ValueError(msg)
-        kept = keep_mask(tuple(inputs.shape), self.rate, seed)
-        scale = ops.cast(1.0 / (1.0 - self.rate), inputs.dtype)
-        return ops.where(kept, inputs * scale, ops.zeros((), inputs.dtype))
+        return drop(inputs, self.rate if training else 0.0, seed)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from benchmarks.measurement import Comparison, Measurement, measure, print_comparisons
+from benchmarks.measurement import Comparison, Measurement, Work, measure, measure_in_turn, print_comparisons
 
 
 def test_ratio_is_our_rate_over_the_references() -> None:
@@ -32,6 +32,21 @@ def test_measure_returns_the_result_and_sees_memory_that_is_gone_at_the_end() ->
     assert result == 200_000
     assert measurement.seconds > 0
     assert measurement.peak_bytes > baseline.peak_bytes + 100_000_000
+
+
+def test_work_is_done_in_turn_and_the_fastest_round_counts() -> None:
+    seconds = {"slow once": iter((0.3, 0.01)), "other": iter((0.02, 0.02))}
+    order: list[str] = []
+
+    def run(name: str) -> None:
+        order.append(name)
+        time.sleep(next(seconds[name]))
+
+    works = [Work(name, 3, lambda name=name: run(name)) for name in seconds]
+    first, second = measure_in_turn(works, "rows", 2)
+    assert order == ["slow once", "other"] * 2
+    assert (first.name, first.items, first.unit, second.name) == ("slow once", 3, "rows", "other")
+    assert first.seconds < 0.3
 
 
 def test_table_names_every_way_with_its_ratio() -> None:

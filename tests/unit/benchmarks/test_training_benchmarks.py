@@ -22,8 +22,7 @@ def test_the_plain_model_computes_what_ours_does() -> None:
     keras.utils.set_random_seed(0)
     ours = build_model(SETTINGS, "clf", vocab_size=VOCAB_SIZE, n_targets=N_TARGETS)
     plain = build_plain_model(SETTINGS, vocab_size=VOCAB_SIZE, n_targets=N_TARGETS)
-    shapes = [variable.shape for variable in plain.weights]  # our biases carry an axis of length 1
-    plain.set_weights([weight.reshape(shape) for weight, shape in zip(ours.get_weights(), shapes, strict=True)])
+    plain.set_weights(ours.get_weights())
     sample = draw_sample(32, SETTINGS.max_length)
     expected = ours({"tokens": sample.tokens}).numpy()
     np.testing.assert_allclose(plain(sample.tokens), expected, atol=1e-5)

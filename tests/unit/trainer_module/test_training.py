@@ -210,7 +210,7 @@ def test_best_weights_are_restored(train_small: TrainSmall, monkeypatch: pytest.
         original(self, model)
 
     monkeypatch.setattr(CheckpointStore, "save_best", save_best)
-    result = train_small(training={"epochs": 9, "learning_rate": 0.05})
+    result = train_small(training={"epochs": 12, "learning_rate": 0.05})
     scores = [entry["val_average_precision"] for entry in result.history]
     assert int(np.argmax(scores)) < len(scores) - 1, "the last validation is the best: the test shows nothing"
     for one, other in zip(bests[-1], weights_of(result), strict=True):
