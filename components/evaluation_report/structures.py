@@ -1,6 +1,5 @@
 """Molecules the model is most confidently wrong about, and the building blocks its predictions follow, drawn."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from rdkit import Chem
-from rdkit.Chem.Draw import rdMolDraw2D
-from rdkit.rdBase import BlockLogs
 
 from components import data_contract as dc
+from components.evaluation_report.drawing import draw_smiles
 from components.molecule_shards import list_shards, read_rows
 
 WRONG_PER_TARGET: Final = 3
@@ -52,7 +49,7 @@ class DrivingBlock:
         predicted: Mean predicted probability over them.
         observed: Share of positives among those with a known label; None without any.
         smiles: The block.
-        svg: Its drawing.
+        svg: Its drawing; empty where it cannot be drawn.
     """
 
     target: str
@@ -127,33 +124,6 @@ def driving_blocks(predictions_file: Path, molecules_dir: Path, targets: Sequenc
             text = blocks[block].as_py()
             found.append(DrivingBlock(target, position + 1, count, mean, observed, text, draw_smiles(text)))
     return found
-
-
-def draw_smiles(smiles: str, width: int = 250, height: int = 170) -> str:
-    """Draw a molecule in the page's text colour.
-
-    Args:
-        smiles: The molecule.
-        width: Pixels.
-        height: Pixels.
-
-    Returns:
-        An `<svg>` element; empty where RDKit cannot parse the SMILES.
-    """
-    with BlockLogs():
-        molecule = Chem.MolFromSmiles(smiles) if smiles else None
-    if molecule is None:
-        return ""
-    drawer = rdMolDraw2D.MolDraw2DSVG(width, height)
-    options = drawer.drawOptions()
-    options.clearBackground = False
-    options.useBWAtomPalette()
-    rdMolDraw2D.PrepareAndDrawMolecule(drawer, molecule)
-    drawer.FinishDrawing()
-    svg: str = drawer.GetDrawingText()
-    svg = re.sub(r" class='[^']*'", "", svg[svg.index("<svg") :]).replace("<!-- END OF HEADER -->", "")
-    svg = re.sub(r"xmlns:(?:rdkit|xlink)='[^']*'|xml:space='[^']*'", "", svg)
-    return svg.replace("#000000", "currentColor")
 
 
 def _block_means(

@@ -1,6 +1,7 @@
 """report.html and model_card.md: whole, self-contained, and saying what was measured."""
 
 import json
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -19,9 +20,11 @@ from components.affinity_evaluator.evaluation import Evaluation
 from components.affinity_evaluator.gate import GateSettings, Verdict
 from components.affinity_evaluator.measurement import measure_predictions
 from components.affinity_evaluator.scoring import PredictionsWriter
+from components.evaluation_report import drawing
 from components.evaluation_report.baseline import baseline_slices
+from components.evaluation_report.drawing import draw_smiles
 from components.evaluation_report.report import ReportSources, write_report
-from components.evaluation_report.structures import draw_smiles, driving_blocks, wrong_molecules
+from components.evaluation_report.structures import driving_blocks, wrong_molecules
 
 TARGETS = ("BRD4", "HSA")
 N = 60
@@ -195,3 +198,17 @@ def test_drawings_take_the_colour_of_the_page() -> None:
     assert "currentColor" in svg
     assert "#000000" not in svg
     assert draw_smiles("C1") == draw_smiles("") == ""
+
+
+def test_a_machine_without_x11_libraries_gets_a_report_without_drawings(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "rdkit.Chem.Draw.rdMolDraw2D", None)
+    drawing._drawing_module.cache_clear()
+    try:
+        assert draw_smiles("CCO") == draw_smiles("CCN") == ""
+    finally:
+        drawing._drawing_module.cache_clear()
+    assert len(caplog.records) == 1
+    assert "shows molecules as SMILES only" in caplog.text
+    assert "libxrender1" in caplog.text
