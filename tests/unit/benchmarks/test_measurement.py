@@ -3,6 +3,7 @@
 import io
 import json
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def test_work_is_done_in_turn_and_the_fastest_round_counts() -> None:
         order.append(name)
         time.sleep(next(seconds[name]))
 
-    works = [Work(name, 3, lambda name=name: run(name)) for name in seconds]
+    works = [Work(name, 3, partial(run, name)) for name in seconds]
     first, second = measure_in_turn(works, "rows", 2)
     assert order == ["slow once", "other"] * 2
     assert (first.name, first.items, first.unit, second.name) == ("slow once", 3, "rows", "other")
