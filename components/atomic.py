@@ -11,7 +11,8 @@ from pathlib import Path
 def atomic_path(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside `target` and rename it to `target` when the block ends without an error.
 
-    The temporary name starts with a dot, so that no reader takes a half-written file for a whole one.
+    The temporary name starts with a dot, so that no reader takes a half-written file for a whole one, and ends as the target's does,
+    for writers that choose their format by it.
 
     Args:
         target: File or folder to be written; its parent is made if needed. An existing one is replaced.
@@ -20,7 +21,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         The temporary path. The block creates a file or a folder there.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"
+    temporary = target.parent / f".tmp-{uuid.uuid4().hex}-{target.name}"
     try:
         yield temporary
         if target.is_dir():

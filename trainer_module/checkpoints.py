@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from zipfile import BadZipFile
 
 from components.atomic import atomic_path
 from components.errors import BelkaError, InputError
@@ -16,9 +17,10 @@ from trainer_module.settings import RunSettings
 
 logger = logging.getLogger(__name__)
 
-_WEIGHTS: Final = "model.weights.h5"
+# Keras's archive and not its HDF5 file: on a full disk HDF5 may crash the process, where a write of Python's is an OSError.
+_VARIABLES: Final = "variables.keras"
 _STATE: Final = "state.json"
-_BEST: Final = "best.weights.h5"
+_BEST: Final = "best.keras"
 _KEPT: Final = 2
 _DIGESTED: Final = 1 << 16
 # None of them changes what is computed up to a given step.
@@ -109,7 +111,7 @@ class CheckpointStore:
         try:
             with atomic_path(self.folder / f"step-{progress.step:09d}") as temporary:
                 temporary.mkdir()
-                model.save_weights(temporary / _WEIGHTS)
+                model.save(temporary / _VARIABLES)
                 (temporary / _STATE).write_text(json.dumps(asdict(progress)), encoding="utf-8")
         except OSError as error:
             raise self._unwritable(error) from error
@@ -125,8 +127,8 @@ class CheckpointStore:
         for state in reversed(self._states()):
             try:
                 progress = Progress(**json.loads((state / _STATE).read_text(encoding="utf-8")))
-                model.load_weights(state / _WEIGHTS)
-            except (OSError, ValueError, TypeError) as error:
+                model.load_weights(state / _VARIABLES)
+            except (OSError, ValueError, TypeError, KeyError, BadZipFile) as error:
                 logger.warning("Checkpoint %s cannot be read (%s); trying the one before.", state, error)
                 continue
             logger.info("Continuing from checkpoint %s: epoch %d, step %d.", state, progress.epoch, progress.step)
@@ -143,10 +145,7 @@ class CheckpointStore:
             return
         try:
             with atomic_path(self.folder / _BEST) as temporary:
-                # Keras writes only to names with this ending.
-                written = temporary.with_name(temporary.name + ".weights.h5")
-                model.save_weights(written)
-                written.replace(temporary)
+                model.save(temporary)
         except OSError as error:
             raise self._unwritable(error) from error
 

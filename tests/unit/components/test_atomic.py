@@ -16,6 +16,7 @@ def _fail_halfway(target: Path) -> None:
 def test_file_appears_only_at_the_end(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "a.txt"
     with atomic_path(target) as temporary:
+        assert temporary.suffix == ".txt"
         temporary.write_text("whole", encoding="utf-8")
         assert not target.exists()
     assert target.read_text(encoding="utf-8") == "whole"

@@ -4,10 +4,12 @@ import csv
 import json
 import logging
 import os
+import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -164,7 +166,7 @@ def test_a_damaged_checkpoint_is_skipped(
         with pytest.raises(StoppedError):
             train_small(folder="cut", training=SIX_STEPS)
     newest = max(tmp_path.glob("checkpoints/cut/*/step-*"))
-    (newest / "model.weights.h5").write_bytes(b"half a file")
+    (newest / "variables.keras").write_bytes(b"half a file")
     resumed = train_small(folder="cut", training=SIX_STEPS)
     assert "cannot be read" in caplog.text
     assert resumed.history == whole.history
@@ -329,15 +331,42 @@ def test_a_loss_that_is_not_finite_stops_at_its_batch(
     assert [state.name for state in states] == ["step-000000002", "step-000000003"]
 
 
-def test_a_checkpoint_that_cannot_be_written_is_explained(
-    train_small: TrainSmall, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: Any, **__: Any) -> None:
-        raise OSError(28, "No space left on device")
+@contextmanager
+def largest_file(n_bytes: int) -> Iterator[None]:
+    """Let writes fail beyond a size, as they do on a full disk: Python ignores the signal, so the write returns an error."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
-    monkeypatch.setattr(keras.Model, "save_weights", full)
-    with pytest.raises(BelkaError, match=r"checkpoint could not be written(.|\n)*No space left"):
+
+@pytest.mark.parametrize("n_bytes", [100, 20_000], ids=["state", "weights"])
+def test_a_full_disk_is_explained_and_the_run_goes_on_when_there_is_room(
+    n_bytes: int, train_small: TrainSmall, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    whole = train_small(folder="whole", training=SIX_STEPS)
+    original = CheckpointStore.save
+
+    def save(self: CheckpointStore, model: Belka, progress: Any) -> None:
+        with largest_file(n_bytes if progress.step == 3 else resource.RLIM_INFINITY):
+            original(self, model, progress)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CheckpointStore, "save", save)
+        with pytest.raises(BelkaError, match=r"checkpoint could not be written(.|\n)*start the same command again"):
+            train_small(folder="cut", training=SIX_STEPS)
+    (folder,) = tmp_path.glob("checkpoints/cut/*")
+    assert sorted(path.name for path in folder.iterdir()) == ["best.keras", "step-000000002"]
+    resumed = train_small(folder="cut", training=SIX_STEPS)
+    assert resumed.history == whole.history
+
+
+def test_best_weights_on_a_full_disk_leave_nothing_half_written(train_small: TrainSmall, tmp_path: Path) -> None:
+    with largest_file(20_000), pytest.raises(BelkaError, match="checkpoint could not be written"):
         train_small()
+    assert not list(tmp_path.glob("checkpoints/run/*/*"))
 
 
 def test_the_initial_epoch_counts(train_small: TrainSmall) -> None:
