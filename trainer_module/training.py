@@ -9,6 +9,7 @@ import keras
 
 from components.data_contract import EcfpDescription
 from components.errors import InputError
+from components.process_memory import freed_memory_kept
 from trainer_module.checkpoints import CheckpointStore, run_key
 from trainer_module.devices import choose_precision, choose_strategy, is_chief
 from trainer_module.fit import Fit
@@ -122,7 +123,8 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
         store=store,
         log_dir=log_dir,
     )
-    history = fit.run()
+    with freed_memory_kept():
+        history = fit.run()
     ecfp = EcfpDescription(run.ecfp_size, run.ecfp_radius, run.ecfp_chirality)
     return TrainingResult(StoredModel(model, data.vocabulary, run.targets, ecfp), history)
 
