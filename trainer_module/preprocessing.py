@@ -18,13 +18,13 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.data_contract import FEATURE_TOKENS, FIRST_TOKEN_ID, LINKER, LINKER_REPLACEMENT, MASK_ID
-from components.smiles_vocab.token_scan import SINGLE_CHARACTERS
+from components.smiles_vocab.token_scan import SINGLE_CHARACTERS, TWO_LETTER_TOKENS
 
 RAW_SMILES_FEATURE: Final = "smiles"
 VOCABULARY_KEY: Final = "vocabulary"
 
 _NO_TOKEN: Final = -1
-_ZERO, _NINE = b"09"
+_NINE: Final = 9
 
 
 def raw_feature_spec() -> dict[str, Any]:
@@ -70,15 +70,25 @@ class _Text(NamedTuple):
 
     Attributes:
         strings: String [batch].
-        characters: int32 [total], the bytes of all strings.
-        rows: int32 [total], the string of each byte.
+        characters: uint8 [total], the bytes of all strings.
         splits: int32 [batch + 1], where each string starts; the last is `total`.
     """
 
     strings: tf.Tensor
     characters: tf.Tensor
-    rows: tf.Tensor
     splits: tf.Tensor
+
+
+class _Update(NamedTuple):
+    """Token ids that replace those of single characters.
+
+    Attributes:
+        positions: int32 [n], bytes of the batch, each once.
+        token_ids: int32 [n].
+    """
+
+    positions: tf.Tensor
+    token_ids: tf.Tensor
 
 
 def tokenize(smiles: tf.Tensor, vocabulary: Sequence[str]) -> tf.RaggedTensor:
@@ -92,41 +102,36 @@ def tokenize(smiles: tf.Tensor, vocabulary: Sequence[str]) -> tf.RaggedTensor:
         int64 ragged [batch, n_tokens].
     """
     ids = {token: position for position, token in enumerate(vocabulary) if position >= FIRST_TOKEN_ID}
-    text = _as_text(tf.strings.regex_replace(smiles, LINKER.replace("[", r"\["), LINKER_REPLACEMENT))
-    token_ids = tf.gather(_single_character_ids(ids), text.characters)
-    for token in ("Br", "Cl"):
-        first, second = token.encode()
-        found = tf.logical_and(text.characters == first, _following(text, 1) == second)
-        token_ids = tf.where(found, ids.get(token, MASK_ID), token_ids)
-    token_ids = _with_ring_numbers(token_ids, text, ids)
-    token_ids = _with_brackets(token_ids, text, ids)
-
+    text = _as_text(smiles)
+    # Longer tokens are few, so only their bytes are looked at again. Brackets come last: they hold letters, digits and %.
+    token_ids = tf.gather(_single_character_ids(ids), tf.cast(text.characters, tf.int32))
+    for update in (_halogens(text, ids), _ring_numbers(text, ids), _brackets(text, ids)):
+        token_ids = tf.tensor_scatter_nd_update(token_ids, update.positions[:, tf.newaxis], update.token_ids)
     kept = tf.where(token_ids != _NO_TOKEN)[:, 0]
-    return tf.RaggedTensor.from_value_rowids(
+    return tf.RaggedTensor.from_row_splits(
         tf.cast(tf.gather(token_ids, kept), tf.int64),
-        tf.cast(tf.gather(text.rows, kept), tf.int64),
-        nrows=tf.size(smiles, out_type=tf.int64),
+        tf.searchsorted(kept, tf.cast(text.splits, tf.int64), out_type=tf.int64),
         validate=False,
     )
 
 
 def _as_text(strings: tf.Tensor) -> _Text:
     """Lay a batch of strings out as bytes."""
-    lengths = tf.strings.length(strings)
-    characters = tf.cast(tf.io.decode_raw(tf.strings.reduce_join(strings), tf.uint8), tf.int32)
     return _Text(
         strings=strings,
-        characters=characters,
-        rows=tf.repeat(tf.range(tf.size(strings)), lengths),
-        splits=tf.concat([[0], tf.cumsum(lengths)], axis=0),
+        characters=tf.io.decode_raw(tf.strings.reduce_join(strings), tf.uint8),
+        splits=tf.concat([[0], tf.cumsum(tf.strings.length(strings))], axis=0),
     )
 
 
-def _following(text: _Text, distance: int) -> tf.Tensor:
-    """Return for each byte the one `distance` later in the same string, or -1: int32 [total]."""
-    characters = tf.concat([text.characters[distance:], tf.fill([distance], -1)], axis=0)[: tf.size(text.characters)]
-    rows = tf.concat([text.rows[distance:], tf.fill([distance], -1)], axis=0)[: tf.size(text.rows)]
-    return tf.where(rows == text.rows, characters, -1)
+def _find(text: _Text, character: str) -> tf.Tensor:
+    """Return where a character of ASCII occurs, int32 [n], ascending."""
+    return tf.cast(tf.where(text.characters == ord(character))[:, 0], tf.int32)
+
+
+def _row_of(text: _Text, positions: tf.Tensor) -> tf.Tensor:
+    """Return the string that each byte belongs to, int32 [n]."""
+    return tf.searchsorted(text.splits, positions, side="right") - 1
 
 
 def _single_character_ids(ids: Mapping[str, int]) -> tf.Tensor:
@@ -137,51 +142,61 @@ def _single_character_ids(ids: Mapping[str, int]) -> tf.Tensor:
     return tf.constant(table, tf.int32)
 
 
-def _with_ring_numbers(token_ids: tf.Tensor, text: _Text, ids: Mapping[str, int]) -> tf.Tensor:
-    """Put the ids of `%` and two digits at the `%`, and no token at its digits."""
+def _halogens(text: _Text, ids: Mapping[str, int]) -> _Update:
+    """Find Br and Cl; their second letters are no tokens anyway."""
+    positions, token_ids = [], []
+    for token in TWO_LETTER_TOKENS:
+        first, second = token[0], token[1]
+        seconds = _find(text, second)  # no token of its own, so the rarer of the two
+        seconds = tf.boolean_mask(seconds, seconds > tf.gather(text.splits, _row_of(text, seconds)))
+        firsts = tf.boolean_mask(seconds - 1, tf.gather(text.characters, seconds - 1) == ord(first))
+        positions.append(firsts)
+        token_ids.append(tf.fill(tf.shape(firsts), ids.get(token, MASK_ID)))
+    return _Update(tf.concat(positions, axis=0), tf.concat(token_ids, axis=0))
+
+
+def _ring_numbers(text: _Text, ids: Mapping[str, int]) -> _Update:
+    """Find `%` and two digits: the id stands at the `%`, no token at the digits."""
     table = tf.constant([ids.get(f"%{number:02d}", MASK_ID) for number in range(100)], tf.int32)
-    percents = tf.cast(tf.where(text.characters == ord("%"))[:, 0], tf.int32)
-    ends = tf.gather(text.splits, tf.gather(text.rows, percents) + 1)
-    percents = tf.boolean_mask(percents, percents + 2 < ends)
-    tens = tf.gather(text.characters, percents + 1) - _ZERO
-    ones = tf.gather(text.characters, percents + 2) - _ZERO
-    numeric = (tens >= 0) & (tens <= _NINE - _ZERO) & (ones >= 0) & (ones <= _NINE - _ZERO)
-    percents, tens, ones = (tf.boolean_mask(values, numeric) for values in (percents, tens, ones))
-    positions = tf.concat([percents, percents + 1, percents + 2], axis=0)
+    percents = _find(text, "%")
+    percents = tf.boolean_mask(percents, percents + 2 < tf.gather(text.splits, _row_of(text, percents) + 1))
+    digits = tf.cast(tf.gather(text.characters, percents[:, tf.newaxis] + [1, 2]), tf.int32) - ord("0")
+    numeric = tf.reduce_all((digits >= 0) & (digits <= _NINE), axis=1)
+    percents, digits = tf.boolean_mask(percents, numeric), tf.boolean_mask(digits, numeric)
     nothing = tf.fill([2 * tf.size(percents)], _NO_TOKEN)
-    updates = tf.concat([tf.gather(table, 10 * tens + ones), nothing], axis=0)
-    return tf.tensor_scatter_nd_update(token_ids, positions[:, tf.newaxis], updates)
+    return _Update(
+        tf.concat([percents, percents + 1, percents + 2], axis=0),
+        tf.concat([tf.gather(table, 10 * digits[:, 0] + digits[:, 1]), nothing], axis=0),
+    )
 
 
-def _with_brackets(token_ids: tf.Tensor, text: _Text, ids: Mapping[str, int]) -> tf.Tensor:
-    """Put the ids of bracket tokens at their `[`, and no token at their other bytes."""
-    total = tf.size(text.characters)
-    opens = tf.cast(tf.where(text.characters == ord("["))[:, 0], tf.int32)
-    closes = tf.cast(tf.where(text.characters == ord("]"))[:, 0], tf.int32)
-    closing = tf.gather(tf.concat([closes, [total]], axis=0), tf.searchsorted(closes, opens))
-    in_row = closing < tf.gather(text.splits, tf.gather(text.rows, opens) + 1)
-    opens, closing = tf.boolean_mask(opens, in_row), tf.boolean_mask(closing, in_row)
+def _brackets(text: _Text, ids: Mapping[str, int]) -> _Update:
+    """Find bracket tokens: the id stands at the `[`, no token at the other bytes."""
+    opens, closes = _find(text, "["), _find(text, "]")
+    rows = _row_of(text, opens)
+    closing = tf.gather(tf.concat([closes, [tf.size(text.characters)]], axis=0), tf.searchsorted(closes, opens))
+    in_row = closing < tf.gather(text.splits, rows + 1)
+    opens, closing, rows = (tf.boolean_mask(values, in_row) for values in (opens, closing, rows))
     # Of several "[" before one "]" the first starts the token; "[]" holds nothing and is skipped.
     starts_token = (closing != tf.concat([[-1], closing], axis=0)[:-1]) & (closing - opens > 1)
-    opens, closing = tf.boolean_mask(opens, starts_token), tf.boolean_mask(closing, starts_token)
-
-    steps = tf.concat([tf.ones_like(opens), -tf.ones_like(closing)], axis=0)
-    edges = tf.concat([opens, closing + 1], axis=0)[:, tf.newaxis]
-    inside = tf.cumsum(tf.tensor_scatter_nd_add(tf.zeros([total + 1], tf.int32), edges, steps))[:-1]
-    outside_ids = tf.where(inside > 0, _NO_TOKEN, token_ids)
-
-    rows = tf.gather(text.rows, opens)
+    opens, closing, rows = (tf.boolean_mask(values, starts_token) for values in (opens, closing, rows))
     tokens = tf.strings.substr(
         tf.gather(text.strings, rows), opens - tf.gather(text.splits, rows), closing - opens + 1, unit="BYTE"
     )
-    return tf.tensor_scatter_nd_update(outside_ids, opens[:, tf.newaxis], _bracket_ids(tokens, ids))
+    others = tf.ragged.range(opens + 1, closing + 1).values
+    nothing = tf.fill(tf.shape(others), _NO_TOKEN)
+    return _Update(tf.concat([opens, others], axis=0), tf.concat([_bracket_ids(tokens, ids), nothing], axis=0))
 
 
 def _bracket_ids(tokens: tf.Tensor, ids: Mapping[str, int]) -> tf.Tensor:
     """Look up bracket tokens, string [n] -> int32 [n]; MASK_ID for those the vocabulary lacks."""
     known = [token for token in ids if token.startswith("[")]
+    distinct, number = tf.unique(tokens)
+    # The linker, wherever it stands in a SMILES, is the end of a bracket token: no other text needs to be searched for it.
+    distinct = tf.strings.regex_replace(distinct, LINKER.replace("[", r"\["), LINKER_REPLACEMENT)
     # Compared with all of the few dozen bracket tokens: unlike a hash table this leaves no resource for an exported model to track.
-    matches = tf.where(tokens[:, tf.newaxis] == tf.constant(known, tf.string, shape=[1, len(known)]))
+    matches = tf.where(distinct[:, tf.newaxis] == tf.constant(known, tf.string, shape=[1, len(known)]))
     known_ids = tf.constant([ids[token] for token in known], tf.int32, shape=[len(known)])
-    unknown = tf.fill(tf.shape(tokens), MASK_ID)
-    return tf.tensor_scatter_nd_update(unknown, matches[:, :1], tf.gather(known_ids, matches[:, 1]))
+    unknown = tf.fill(tf.shape(distinct), MASK_ID)
+    distinct_ids = tf.tensor_scatter_nd_update(unknown, matches[:, :1], tf.gather(known_ids, matches[:, 1]))
+    return tf.gather(distinct_ids, number)

@@ -126,7 +126,7 @@ def load_tables(folder: Path) -> BlockFingerprintTables:
     try:
         blocks, cores = (pq.read_table(folder / name) for name in (BLOCKS_TABLE, CORES_TABLE))
         learnt_with = [json.loads(table.schema.metadata[_METADATA_KEY]) for table in (blocks, cores)]
-    except (OSError, pa.ArrowInvalid, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:  # Arrow's and JSON's errors are ValueErrors
         raise InputError(
             "The block fingerprints cannot be read.",
             received=f"{folder}: {error}",

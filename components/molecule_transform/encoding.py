@@ -1,13 +1,9 @@
 """Serialized tf.Examples of a batch of molecules."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import tensorflow as tf
-from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 
 from components.data_contract import (
     ABSENT_ID,
@@ -22,61 +18,46 @@ from components.data_contract import (
     MOLECULE_ID,
     SPLIT_GROUP,
 )
+from components.molecule_transform.wire_format import Piece, bytes_feature, int64_feature, serialize_examples
 
 # Columns of the molecules table that are copied into Examples.
 COPIED_COLUMNS = (MOLECULE_ID, BINDS, IDS, SPLIT_GROUP)
 
 
-class ExampleEncoder:
-    """Writes molecules as tf.Examples with the features of the data contract."""
+def encode_examples(
+    molecules: pa.RecordBatch,
+    tokens: npt.NDArray[np.int64],
+    row_splits: npt.NDArray[np.int64],
+    fingerprints: npt.NDArray[np.uint8],
+) -> list[bytes]:
+    """Serialize a batch as tf.Examples with the features of the data contract.
 
-    def __init__(self) -> None:
-        self._encoder = RecordBatchToExamplesEncoder()
+    Args:
+        molecules: n rows with at least `COPIED_COLUMNS`.
+        tokens: int64 [n_tokens_of_all], the token ids one molecule after the other.
+        row_splits: int64 [n + 1], where each molecule's tokens start in `tokens`.
+        fingerprints: uint8 [n, n_bytes], packed bits.
 
-    def encode(
-        self,
-        molecules: pa.RecordBatch,
-        tokens: npt.NDArray[np.int64],
-        row_splits: npt.NDArray[np.int64],
-        fingerprints: npt.NDArray[np.uint8],
-    ) -> Iterator[bytes]:
-        """Serialize a batch.
-
-        Args:
-            molecules: n rows with at least `COPIED_COLUMNS`.
-            tokens: int64 [n_tokens_of_all], the token ids one molecule after the other.
-            row_splits: int64 [n + 1], where each molecule's tokens start in `tokens`.
-            fingerprints: uint8 [n, n_bytes], packed bits.
-
-        Yields:
-            One serialized Example a molecule; the same bytes for the same values.
-        """
-        packed = pa.FixedSizeBinaryArray.from_buffers(
-            pa.binary(fingerprints.shape[1]),
-            len(fingerprints),
-            [None, pa.py_buffer(np.ascontiguousarray(fingerprints))],
-        )
-        columns = {
-            FEATURE_MOLECULE_ID: _single(molecules.column(MOLECULE_ID).cast(pa.int64())),
-            FEATURE_TOKENS: pa.ListArray.from_arrays(pa.array(row_splits, pa.int32()), pa.array(tokens)),
-            FEATURE_ECFP: _single(packed.cast(pa.binary())),
-            FEATURE_BINDS: _int64_lists(molecules.column(BINDS)),
-            FEATURE_IDS: _int64_lists(molecules.column(IDS)),
-            FEATURE_SPLIT_GROUP: _single(molecules.column(SPLIT_GROUP).cast(pa.int64())),
-        }
-        batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
-        for serialized in self._encoder.encode(batch):
-            # The encoder writes the features in an order that differs from run to run.
-            yield tf.train.Example.FromString(serialized).SerializeToString(deterministic=True)
+    Returns:
+        One serialized Example a molecule; the same bytes for the same values.
+    """
+    features = {
+        FEATURE_MOLECULE_ID: _single(molecules.column(MOLECULE_ID)),
+        FEATURE_TOKENS: int64_feature(tokens, row_splits),
+        FEATURE_ECFP: bytes_feature(fingerprints),
+        FEATURE_BINDS: _lists(molecules.column(BINDS)),
+        FEATURE_IDS: _lists(molecules.column(IDS)),
+        FEATURE_SPLIT_GROUP: _single(molecules.column(SPLIT_GROUP)),
+    }
+    return serialize_examples(features, molecules.num_rows)
 
 
-def _single(values: pa.Array) -> pa.ListArray:
-    """Make each value a list of one."""
-    return pa.ListArray.from_arrays(pa.array(np.arange(len(values) + 1), pa.int32()), values)
+def _single(values: pa.Array) -> list[Piece]:
+    """Make a feature of one integer a molecule."""
+    return int64_feature(values.cast(pa.int64()).to_numpy(), np.arange(len(values) + 1))
 
 
-def _int64_lists(column: pa.FixedSizeListArray) -> pa.ListArray:
-    """Turn fixed-size lists of integers [n, k] into lists of int64; a null is ABSENT_ID."""
-    n_values = column.type.list_size
+def _lists(column: pa.FixedSizeListArray) -> list[Piece]:
+    """Make a feature of lists of integers [n, k]; a null is ABSENT_ID."""
     values = pc.fill_null(column.flatten().cast(pa.int64()), ABSENT_ID)
-    return pa.ListArray.from_arrays(pa.array(np.arange(len(column) + 1) * n_values, pa.int32()), values)
+    return int64_feature(values.to_numpy(), np.arange(len(column) + 1) * column.type.list_size)

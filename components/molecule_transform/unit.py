@@ -13,7 +13,7 @@ import tensorflow as tf
 from components.atomic import atomic_path
 from components.data_contract import MASK_ID, SMILES, SMILES_NO_LINKER
 from components.molecule_shards import read_rows
-from components.molecule_transform.encoding import COPIED_COLUMNS, ExampleEncoder
+from components.molecule_transform.encoding import COPIED_COLUMNS, encode_examples
 from components.molecule_transform.fingerprint import FingerprintSource
 from components.molecule_transform.plan import WorkUnit
 from components.molecule_transform.unit_report import UnitCounts, rejected_rows, write_unit_report
@@ -64,7 +64,6 @@ class TransformUnit(beam.DoFn):
             input_signature=[tf.TensorSpec([None], tf.string)],
         )
         self._fingerprints = self._settings.make_fingerprints()
-        self._encoder = ExampleEncoder()
 
     def process(self, unit: WorkUnit) -> Iterator[str]:
         """Write one shard and its report.
@@ -93,8 +92,8 @@ class TransformUnit(beam.DoFn):
 
     def _transform(
         self, batch: pa.RecordBatch, split: str, counts: UnitCounts, rejected: list[dict[str, Any]]
-    ) -> Iterator[bytes]:
-        """Yield the Examples of a batch; add to the counts and to the rejected rows."""
+    ) -> list[bytes]:
+        """Return the Examples of a batch; add to the counts and to the rejected rows."""
         fingerprints = self._fingerprints.compute(batch)
         counts.molecules += batch.num_rows
         counts.composed += int(fingerprints.composed.sum())
@@ -124,4 +123,4 @@ class TransformUnit(beam.DoFn):
         if unknown.size and not counts.first_unknown:
             row = int(np.searchsorted(row_splits, unknown[0], side="right")) - 1
             counts.first_unknown = smiles[row].as_py()
-        yield from self._encoder.encode(batch, tokens, row_splits, fingerprints.packed[kept])
+        return encode_examples(batch, tokens, row_splits, fingerprints.packed[kept])
