@@ -104,13 +104,8 @@ def transform_molecules(
     by_unit = merge_unit_reports([settings.report_path(unit) for unit in units], rejected_dir)
     shutil.rmtree(reports_dir)
     total, by_split = _totals(units, by_unit)
-    summary: dict[str, Any] = asdict(total) | {
-        "splits": by_split,
-        "vocabulary_size": len(vocabulary),
-        "ecfp": asdict(ecfp),
-        "max_length": max_length,
-        "rdkit_version": rdkit.__version__,
-    }
+    about = {"splits": by_split, "vocabulary_size": len(vocabulary), "ecfp": asdict(ecfp), "max_length": max_length}
+    summary: dict[str, Any] = asdict(total) | about | {"rdkit_version": rdkit.__version__}
     with atomic_path(rejected_dir / TRANSFORM_SUMMARY_FILE) as temporary:
         temporary.write_text(json.dumps(summary, indent=2) + "\n")
     _report(total, max_length=max_length, max_rejected_share=max_rejected_share, rejected_dir=rejected_dir)
