@@ -48,13 +48,15 @@ def test_killed_transform_starts_again(tmp_path: Path) -> None:
     split = tmp_path / "killed" / "examples" / "Split-train"
     command = [sys.executable, "-c", TRANSFORM, str(tmp_path)]
     process = subprocess.Popen([*command, "killed"], cwd=Path(__file__).parents[2])
-    deadline = time.monotonic() + 300
-    while not list(split.glob("data_tfrecord-*")):
-        assert time.monotonic() < deadline
-        assert process.poll() is None, "the transform ended before it could be killed"
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    try:
+        while not list(
+            split.glob("data_tfrecord-*")
+        ):  # on a loaded machine this takes minutes; pytest's own limit ends a hang
+            assert process.poll() is None, "the transform ended before it could be killed"
+            time.sleep(0.005)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
     finished = sorted(split.glob("data_tfrecord-*"))
     assert 0 < len(finished) < N_SHARDS
     for path in finished:
