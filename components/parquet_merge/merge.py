@@ -11,9 +11,11 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.atomic import atomic_path
@@ -22,6 +24,7 @@ from components.errors import InputError
 from components.parquet_merge.blocks import write_blocks
 from components.parquet_merge.checks import RejectedCount, check_rejected_share, rejected_counts, rejected_rows_sql
 from components.parquet_merge.engine import explained_errors, open_engine
+from components.parquet_merge.grouping import Texts
 from components.parquet_merge.locate import EXTRA, TEST, TRAIN
 from components.parquet_merge.molecules import MergedPartition, MergeRules, merge_partition
 from components.parquet_merge.parallel import map_in_order
@@ -160,13 +163,30 @@ class _Run:
     def merge(self, partitions: dict[str, Partitions]) -> tuple[list[MergedStore], Counter[str]]:
         """Merge partition by partition; the stores come in the order of molecule ids."""
         n_targets = len(self.rules.targets)
-        stores = {subset: MergedStore(self.work_dir / f"{subset.split}.arrow", subset, n_targets) for subset in Subset}
+        train, extra, test = (partitions[source] for source in (TRAIN, EXTRA, TEST))
+
+        def read_training_smiles(partition: int) -> pa.Array:
+            return pa.concat_arrays([train.read_smiles(partition), extra.read_smiles(partition)])
+
+        stores = {
+            subset: MergedStore(
+                self.work_dir / f"{subset.split}.arrow",
+                subset,
+                n_targets,
+                test.read_smiles if subset is Subset.TEST else read_training_smiles,
+            )
+            for subset in Subset
+        }
         counts: Counter[str] = Counter()
-        n_partitions = partitions[TRAIN].n_partitions
+        n_partitions = train.n_partitions
 
         def merge_one(partition: int) -> MergedPartition:
-            train, extra, test = (partitions[source].read(partition) for source in (TRAIN, EXTRA, TEST))
-            return merge_partition(train, extra, test, self.rules)
+            return merge_partition(
+                *(source.read(partition) for source in (train, extra, test)),
+                self.rules,
+                training_texts=Texts(partial(read_training_smiles, partition)),
+                test_texts=Texts(partial(test.read_smiles, partition)),
+            )
 
         logger.info("merging %d partitions", n_partitions)
         last_report = time.monotonic()
@@ -176,8 +196,6 @@ class _Run:
             for subset, table in merged.by_subset.items():
                 stores[subset].add(table)
             counts.update(merged.counts)
-            for source in partitions.values():
-                source.remove(partition)
             if time.monotonic() - last_report > SECONDS_BETWEEN_REPORTS:
                 last_report = time.monotonic()
                 n_rows = sum(counts[f"{source}_rows"] for source in partitions)

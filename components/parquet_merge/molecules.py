@@ -8,13 +8,21 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.data_contract import EXTRA_TARGET, SplitGroup, Subset
-from components.parquet_merge.grouping import group_test, group_training
-from components.parquet_merge.records import FLAG_BIT, labels_of, pair_bits
+from components.data_contract import (
+    EXTRA_TARGET,
+    LABEL_NEGATIVE,
+    LABEL_POSITIVE,
+    LABEL_UNKNOWN,
+    SplitGroup,
+    Subset,
+)
+from components.parquet_merge.grouping import Texts, group_test, group_training
+from components.parquet_merge.records import FLAG_BIT, tally_pairs
 
-# What the third stage needs of a molecule; `bits` are label bits of its targets.
+# What the third stage needs of a molecule. `row` is the place of its SMILES among the partition's records, train before extra;
+# `bits` are label bits of its targets.
 MERGED_FIELDS = (
-    ("smiles", pa.string()),
+    ("row", pa.int64()),
     ("triple", pa.int64()),
     ("bits", pa.int64()),
     ("split_group", pa.int8()),
@@ -49,7 +57,9 @@ class MergedPartition:
     counts: Counter[str]
 
 
-def merge_partition(train: pa.Table, extra: pa.Table, test: pa.Table, rules: MergeRules) -> MergedPartition:
+def merge_partition(
+    train: pa.Table, extra: pa.Table, test: pa.Table, rules: MergeRules, *, training_texts: Texts, test_texts: Texts
+) -> MergedPartition:
     """Merge the records of one partition.
 
     A molecule is identified by its SMILES as given, compared as text. Training rows and extra rows of one SMILES are one molecule;
@@ -61,15 +71,17 @@ def merge_partition(train: pa.Table, extra: pa.Table, test: pa.Table, rules: Mer
         extra: Records of the extra file.
         test: Records of the test file.
         rules: What decides the subset.
+        training_texts: SMILES of the training records, followed by those of the extra records.
+        test_texts: SMILES of the test records.
 
     Returns:
         The molecules and counts.
     """
     counts: Counter[str] = Counter()
-    training, testing = group_training(train, extra), group_test(test, len(rules.targets))
+    training, testing = group_training(train, extra, training_texts), group_test(test, test_texts, len(rules.targets))
     by_subset = _split_training(training, rules, counts)
     by_subset[Subset.TEST] = _test_molecules(testing, len(rules.targets), counts)
-    counts["molecules_on_both_sides"] += _count_on_both_sides(training, testing)
+    counts["molecules_on_both_sides"] += _count_on_both_sides(training, testing, training_texts, test_texts)
     return MergedPartition(by_subset, counts)
 
 
@@ -85,22 +97,19 @@ def _split_training(training: pa.Table, rules: MergeRules, counts: Counter[str])
     label_bits = bits & ((1 << (2 * n_targets)) - 1)
     counts["train_rows"] += int(training["n_rows"].to_numpy().sum())
     counts["extra_rows"] += int(n_extra.sum())
-    counts["train_pairs"] += int((pair_bits(label_bits, n_targets) > 0).sum())
+    counts["train_pairs"] += int(tally_pairs(label_bits, n_targets)[:, 1:].sum())
     counts["extra_pairs_kept"] += int((kept_extra > 0).sum())
     counts["extra_pairs_withheld"] += int(((extra_bits > 0) & is_validation).sum())
     counts["molecules_in_train_and_extra"] += int((in_train_file & (n_extra > 0)).sum())
     if EXTRA_TARGET in rules.targets:
-        index = rules.targets.index(EXTRA_TARGET)
-        counts["pairs_in_train_and_extra"] += int(
-            ((kept_extra > 0) & (pair_bits(label_bits, n_targets)[:, index] > 0)).sum()
-        )
-        label_bits |= kept_extra << (2 * index)
-    counts["conflicting_pairs"] += int((pair_bits(label_bits, n_targets) == 3).sum())  # noqa: PLR2004 - both bits
+        shift = 2 * rules.targets.index(EXTRA_TARGET)
+        counts["pairs_in_train_and_extra"] += int(((kept_extra > 0) & ((label_bits >> shift) & 3 > 0)).sum())
+        label_bits |= kept_extra << shift
     counts["molecules_with_several_block_triples"] += int(pc.sum(training["has_several_triples"]).as_py() or 0)
     group = np.where(is_held_out, SplitGroup.NON_SHARED, SplitGroup.SHARED).astype(np.int8)
     result = {}
     for subset, chosen in ((Subset.TRAIN, ~is_validation), (Subset.VALIDATION, is_validation)):
-        columns = [training["smiles"], training["triple"], pa.array(label_bits), pa.array(group)]
+        columns = [training["row"], training["triple"], pa.array(label_bits), pa.array(group)]
         table = pa.Table.from_arrays(columns, schema=pa.schema(MERGED_FIELDS)).filter(pa.array(chosen))
         _count_molecules(subset, group[chosen], counts)
         _count_labels(subset, label_bits[chosen], rules.targets, counts)
@@ -119,7 +128,7 @@ def _test_molecules(testing: pa.Table, n_targets: int, counts: Counter[str]) -> 
     counts["molecules_with_several_block_triples"] += int(pc.sum(testing["has_several_triples"]).as_py() or 0)
     _count_molecules(Subset.TEST, group, counts)
     no_labels = pa.array(np.zeros(len(testing), dtype=np.int64))
-    columns = [testing["smiles"], testing["triple"], no_labels, pa.array(group), *(testing[name] for name in names)]
+    columns = [testing["row"], testing["triple"], no_labels, pa.array(group), *(testing[name] for name in names)]
     return pa.Table.from_arrays(columns, schema=merged_schema(Subset.TEST, n_targets))
 
 
@@ -149,14 +158,22 @@ def _drawn(order_key: npt.NDArray[np.uint64], rules: MergeRules) -> npt.NDArray[
     return (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53 < rules.validation_shared_share
 
 
-def _count_on_both_sides(training: pa.Table, testing: pa.Table) -> int:
+def _count_on_both_sides(training: pa.Table, testing: pa.Table, training_texts: Texts, test_texts: Texts) -> int:
     """Molecules in both tables: equal keys first, which is cheap, then equal SMILES."""
-    if not len(training) or not len(testing):
-        return 0
     train_keys, test_keys = training["order_key"].to_numpy(), testing["order_key"].to_numpy()
-    position = np.minimum(np.searchsorted(test_keys, train_keys), len(test_keys) - 1)
-    candidates = training["smiles"].filter(pa.array(test_keys[position] == train_keys))
-    return int(pc.sum(pc.is_in(candidates, value_set=testing["smiles"])).as_py() or 0)
+    train_rows = training["row"].to_numpy()[_contains(test_keys, train_keys)]
+    if not len(train_rows):
+        return 0
+    test_rows = testing["row"].to_numpy()[_contains(train_keys, test_keys)]
+    on_both = pc.is_in(training_texts.take(train_rows), value_set=test_texts.take(test_rows))
+    return int(pc.sum(on_both).as_py())
+
+
+def _contains(keys: npt.NDArray[np.uint64], wanted: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    """Whether each wanted key is among the sorted keys."""
+    if not len(keys):
+        return np.zeros(len(wanted), dtype=np.bool_)
+    return np.equal(keys[np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)], wanted)
 
 
 def _count_molecules(subset: Subset, group: npt.NDArray[np.int8], counts: Counter[str]) -> None:
@@ -165,7 +182,9 @@ def _count_molecules(subset: Subset, group: npt.NDArray[np.int8], counts: Counte
 
 
 def _count_labels(subset: Subset, bits: npt.NDArray[np.int64], targets: tuple[str, ...], counts: Counter[str]) -> None:
-    labels = labels_of(bits, len(targets))
-    for i, target in enumerate(targets):
-        for label, number in enumerate(np.bincount(labels[:, i], minlength=3)):
-            counts[f"labels/{subset.split}/{target}/{label}"] += int(number)
+    tally = tally_pairs(bits, len(targets))
+    for target, (n_unknown, n_negative, n_positive, n_both) in zip(targets, tally.tolist(), strict=True):
+        counts["conflicting_pairs"] += n_both
+        by_label = {LABEL_NEGATIVE: n_negative, LABEL_POSITIVE: n_positive + n_both, LABEL_UNKNOWN: n_unknown}
+        for label, number in by_label.items():
+            counts[f"labels/{subset.split}/{target}/{label}"] += number

@@ -1,16 +1,18 @@
 """First stage: raw rows become records, dealt out to partitions by the hash of their SMILES.
 
 All rows of a molecule land in one partition whatever their place in the file, and a partition is made to fit in memory, so that the
-second stage never sorts or groups more than one at a time.
+second stage never sorts or groups more than one at a time. The SMILES stay here until they go into the shards.
 """
 
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from components.parquet_merge.engine import explained_errors, fetch_row
@@ -22,6 +24,8 @@ from components.parquet_merge.training_reader import TrainingReader
 logger = logging.getLogger(__name__)
 
 BATCH_ROWS = 1 << 18
+# Rows that are hashed, put in order and written together: fewer cost more calls, more cost memory.
+GROUP_ROWS = 1 << 18
 # Open files are limited (1,024 by default), and each partition is one.
 MAX_PARTITIONS = 512
 RECORD_OVERHEAD_BYTES = 40
@@ -30,8 +34,9 @@ SPILL_COMPRESSION = 0.6
 # Measured on the shards of BELKA-like molecules: zstd leaves 0.35 of a record's bytes.
 OUTPUT_COMPRESSION = 0.4
 SECONDS_BETWEEN_REPORTS = 10.0
-# Batches converted while the consumer deals out those before; each takes 15 to 30 MB.
-BATCHES_AHEAD = 4
+# Groups of rows converted while the consumer writes those before; each takes 30 to 60 MB.
+GROUPS_AHEAD = 1
+TEXT = "smiles"
 
 
 def mean_record_bytes(engine: Any, table: RawTable) -> float:
@@ -82,27 +87,43 @@ class Partitions:
         self._paths = [folder / f"{source}-{i:05d}.arrow" for i in range(n_partitions)]
         self._writers: dict[int, pa.RecordBatchStreamWriter] = {}
         self._shift = np.uint64(64 - (n_partitions.bit_length() - 1))
-        self._waiting: list[pa.Table] = []
 
-    def add(self, records: pa.Table) -> None:
-        """Deal out records; they are kept until a write is worth it.
+    def arrange(self, records: pa.Table) -> tuple[pa.Table, npt.NDArray[np.intp]]:
+        """Put records in the order of their partitions; may be called on several threads at once.
 
         Args:
             records: Records of the source's schema.
+
+        Returns:
+            The records, and n_partitions + 1 bounds of the partitions in them.
         """
-        self._waiting.append(records)
-        if sum(len(table) for table in self._waiting) >= BATCH_ROWS:
-            self._flush()
+        records = records.combine_chunks()
+        if self.n_partitions == 1:
+            return records, np.array([0, len(records)])
+        partition = (records["order_key"].to_numpy() >> self._shift).astype(np.uint16)
+        order = np.argsort(partition, kind="stable")
+        bounds = np.concatenate(([0], np.cumsum(np.bincount(partition, minlength=self.n_partitions))))
+        return records.take(pa.array(order)), bounds
+
+    def add(self, records: pa.Table, bounds: npt.NDArray[np.intp]) -> None:
+        """Write records to the files.
+
+        Args:
+            records: Records in the order of their partitions.
+            bounds: As `arrange` gives them.
+        """
+        for i in range(self.n_partitions):
+            if bounds[i + 1] > bounds[i]:
+                self._write(i, records.slice(bounds[i], bounds[i + 1] - bounds[i]))
 
     def close(self) -> None:
-        """Write what is left and close the files."""
-        self._flush()
+        """Close the files."""
         for writer in self._writers.values():
             writer.close()
         self._writers.clear()
 
     def read(self, partition: int) -> pa.Table:
-        """Read one partition.
+        """Read one partition without the SMILES, which are most of it.
 
         Args:
             partition: Its number.
@@ -110,11 +131,19 @@ class Partitions:
         Returns:
             The records, in the order they came.
         """
-        path = self._paths[partition]
-        if not path.exists():
-            return self.schema.empty_table()
-        with pa.OSFile(str(path)) as stream, pa.ipc.open_stream(stream) as reader:
-            return reader.read_all()
+        return self._read(partition, [name for name in self.schema.names if name != TEXT])
+
+    def read_smiles(self, partition: int) -> pa.Array:
+        """Read the SMILES of one partition.
+
+        Args:
+            partition: Its number.
+
+        Returns:
+            string[n], in the order of `read`.
+        """
+        chunks = self._read(partition, [TEXT])[TEXT].chunks
+        return pa.concat_arrays(chunks) if chunks else pa.array([], pa.string())
 
     def remove(self, partition: int) -> None:
         """Delete one partition's file.
@@ -124,21 +153,13 @@ class Partitions:
         """
         self._paths[partition].unlink(missing_ok=True)
 
-    def _flush(self) -> None:
-        if not self._waiting:
-            return
-        records = pa.concat_tables(self._waiting).combine_chunks()
-        self._waiting = []
-        if len(self._paths) == 1:
-            self._write(0, records)
-            return
-        partition = (records["order_key"].to_numpy() >> self._shift).astype(np.uint16)
-        order = np.argsort(partition, kind="stable")
-        records = records.take(pa.array(order))
-        bounds = np.searchsorted(partition[order], np.arange(len(self._paths) + 1))
-        for i in range(len(self._paths)):
-            if bounds[i + 1] > bounds[i]:
-                self._write(i, records.slice(bounds[i], bounds[i + 1] - bounds[i]))
+    def _read(self, partition: int, columns: Sequence[str]) -> pa.Table:
+        path = self._paths[partition]
+        if not path.exists():
+            return self.schema.empty_table().select(columns)
+        options = pa.ipc.IpcReadOptions(included_fields=[self.schema.get_field_index(name) for name in columns])
+        with pa.OSFile(str(path)) as stream, pa.ipc.open_stream(stream, options=options) as reader:
+            return reader.read_all()
 
     def _write(self, partition: int, records: pa.Table) -> None:
         writer = self._writers.get(partition)
@@ -165,19 +186,21 @@ def partition_source(
         The number of usable rows.
     """
 
-    def make_records(batch: pa.RecordBatch) -> tuple[int, pa.Table]:
-        rows = reader.usable_rows(batch) if reader else batch
-        return rows.num_rows, layout.to_records(rows, table.source)
+    def make_records(batches: list[pa.RecordBatch]) -> tuple[int, pa.Table, npt.NDArray[np.intp]]:
+        to_runs = reader.usable_runs if reader else partial(layout.to_runs, source=table.source)
+        runs = pa.concat_tables([to_runs(batch) for batch in batches])
+        n_rows = int(runs["n_rows"].to_numpy().sum())
+        return n_rows, *partitions.arrange(layout.to_records(runs, table.source))
 
     batches = reader.batches() if reader else _query_batches(layout.engine, layout.select_sql(table.source))
     n_used, last_report = 0, time.monotonic()
     try:
         with explained_errors(f"reading {table.file.path}"):
-            for n_rows, records in map_in_order(
-                make_records, read_ahead(batches), n_workers=n_workers, n_ahead=BATCHES_AHEAD
+            for n_rows, records, bounds in map_in_order(
+                make_records, read_ahead(_groups(batches)), n_workers=n_workers, n_ahead=GROUPS_AHEAD
             ):
                 n_used += n_rows
-                partitions.add(records)
+                partitions.add(records, bounds)
                 if time.monotonic() - last_report > SECONDS_BETWEEN_REPORTS:
                     last_report = time.monotonic()
                     logger.info("%s: %s of %s rows read", table.source, f"{n_used:,}", f"{table.n_rows:,}")
@@ -214,3 +237,14 @@ def _query_batches(engine: Any, sql: str) -> Iterator[pa.RecordBatch]:
     for batch in engine.sql(sql).to_arrow_reader(BATCH_ROWS):
         if batch.num_rows:
             yield batch
+
+
+def _groups(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    group: list[pa.RecordBatch] = []
+    for batch in batches:
+        group.append(batch)
+        if sum(each.num_rows for each in group) >= GROUP_ROWS:
+            yield group
+            group = []
+    if group:
+        yield group

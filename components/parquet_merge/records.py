@@ -22,15 +22,8 @@ from components.parquet_merge.locate import EXTRA, TEST, TRAIN
 FLAG_BIT = 62
 MAX_TARGETS = FLAG_BIT // 2 - 1
 
-RECORD_SCHEMA = pa.schema(
-    [
-        ("order_key", pa.uint64()),
-        ("smiles", pa.string()),
-        ("triple", pa.int64()),
-        ("bits", pa.int64()),
-        ("n_rows", pa.int64()),
-    ]
-)
+RUN_SCHEMA = pa.schema([("smiles", pa.string()), ("triple", pa.int64()), ("bits", pa.int64()), ("n_rows", pa.int64())])
+RECORD_SCHEMA = pa.schema([("order_key", pa.uint64()), *RUN_SCHEMA])
 TEST_SCHEMA = RECORD_SCHEMA.append(pa.field("protein_code", pa.int8())).append(pa.field("id", pa.int64()))
 
 _LABEL_OF_BITS = np.array([LABEL_UNKNOWN, LABEL_NEGATIVE, LABEL_POSITIVE, LABEL_POSITIVE], dtype=np.int8)
@@ -73,33 +66,41 @@ class RecordLayout:
             columns += ["protein_code", "id"]
         return f"SELECT {', '.join(columns)} FROM {source}_checked WHERE reason IS NULL"  # noqa: S608 - names of ours
 
-    def to_records(self, rows: pa.RecordBatch, source: str) -> pa.Table:
-        """Turn usable rows into records; neighbouring training rows of one molecule become one record.
-
-        May be called on several threads at once.
+    def to_runs(self, rows: pa.RecordBatch, source: str) -> pa.Table:
+        """Join neighbouring training rows of one molecule.
 
         Args:
             rows: Rows with the columns of `select_sql`.
             source: `train`, `test` or `extra`.
 
         Returns:
-            Records, with RECORD_SCHEMA or TEST_SCHEMA.
+            Runs: RUN_SCHEMA, for test with one row each and also protein_code and id.
         """
         smiles, triple, bits = rows["smiles"], _numpy(rows["triple"]), _numpy(rows["bits"])
-        n_rows = np.ones(len(smiles), dtype=np.int64)
-        tail: list[pa.Array] = []
+        starts = np.arange(len(smiles)) if source == TEST else run_starts(smiles, [triple])
+        runs = join_runs(smiles, bits, starts).add_column(1, "triple", pa.array(triple[starts]))
         if source == TEST:
-            tail = [rows["protein_code"].cast(pa.int8()), rows["id"]]
-        else:
-            starts = _run_starts(smiles, triple)
-            if len(starts) < len(smiles):
-                smiles, triple = smiles.take(pa.array(starts)), triple[starts]
-                bits, n_rows = np.bitwise_or.reduceat(bits, starts), np.add.reduceat(n_rows, starts)
-        bits = bits | (self._flag(triple, source) << FLAG_BIT)
-        columns = [self._order_keys(smiles), smiles, pa.array(triple), pa.array(bits), pa.array(n_rows), *tail]
-        return pa.Table.from_arrays(columns, schema=TEST_SCHEMA if source == TEST else RECORD_SCHEMA)
+            runs = runs.append_column("protein_code", rows["protein_code"].cast(pa.int8())).append_column("id", rows["id"])
+        return runs
 
-    def _order_keys(self, smiles: pa.Array) -> pa.ChunkedArray:
+    def to_records(self, runs: pa.Table, source: str) -> pa.Table:
+        """Turn runs into records: the order key is added, and the flag bit.
+
+        May be called on several threads at once.
+
+        Args:
+            runs: What `to_runs` gives.
+            source: `train`, `test` or `extra`.
+
+        Returns:
+            Records, with RECORD_SCHEMA or TEST_SCHEMA.
+        """
+        triple = _numpy(runs["triple"])
+        bits = _numpy(runs["bits"]) | (self._flag(triple, source) << FLAG_BIT)
+        runs = runs.set_column(runs.schema.get_field_index("bits"), "bits", pa.array(bits))
+        return runs.add_column(0, "order_key", self._order_keys(runs["smiles"])).cast(record_schema(source))
+
+    def _order_keys(self, smiles: pa.ChunkedArray) -> pa.ChunkedArray:
         # A cursor of its own: threads must not share a connection.
         with self.engine.cursor() as cursor:
             cursor.register("texts", pa.table({"smiles": smiles}))
@@ -158,6 +159,21 @@ def pair_bits(bits: npt.NDArray[np.int64], n_targets: int) -> npt.NDArray[np.int
     return (bits[:, None] >> (2 * np.arange(n_targets, dtype=np.int64))) & 3
 
 
+def tally_pairs(bits: npt.NDArray[np.int64], n_targets: int) -> npt.NDArray[np.int64]:
+    """Count molecules by target and pair bits; each distinct set of bits, of which there are few, is looked at once.
+
+    Args:
+        bits: int64[n].
+        n_targets: Number of targets.
+
+    Returns:
+        int64[n_targets, 4].
+    """
+    distinct = pc.value_counts(pa.array(bits))
+    pairs, number = pair_bits(_numpy(distinct.field("values")), n_targets), _numpy(distinct.field("counts"))
+    return np.stack([((pairs == value) * number[:, None]).sum(axis=0) for value in range(4)], axis=1)
+
+
 def record_schema(source: str) -> pa.Schema:
     """The schema of a source's records.
 
@@ -170,11 +186,45 @@ def record_schema(source: str) -> pa.Schema:
     return TEST_SCHEMA if source == TEST else RECORD_SCHEMA
 
 
-def _run_starts(smiles: pa.Array, triple: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """First row of each run of equal molecules; equality is that of the SMILES and the blocks, never of a hash."""
+def run_starts(smiles: pa.Array, codes: Sequence[npt.NDArray[np.integer]]) -> npt.NDArray[np.intp]:
+    """Find the first row of each run of equal molecules; equality is that of the SMILES and all codes, never of a hash.
+
+    Args:
+        smiles: SMILES, string or large_string [n].
+        codes: Arrays of n codes, which are cheaper to compare than text.
+
+    Returns:
+        intp[n_runs], ascending.
+    """
     n = len(smiles)
-    same = _numpy(pc.equal(smiles.slice(1), smiles.slice(0, n - 1))) & (triple[1:] == triple[:-1])
-    return np.flatnonzero(np.concatenate(([True], ~same)))
+    if n == 0:
+        return np.zeros(0, dtype=np.intp)
+    is_start = np.zeros(n, dtype=np.bool_)
+    is_start[0] = True
+    for code in codes:
+        is_start[1:] |= code[1:] != code[:-1]
+    if not is_start.all():
+        # A missing SMILES equals none, itself included.
+        is_same = pc.fill_null(pc.equal(smiles.slice(1), smiles.slice(0, n - 1)), fill_value=False)
+        is_start[1:] |= ~_numpy(is_same)
+    return np.flatnonzero(is_start)
+
+
+def join_runs(smiles: pa.Array, bits: npt.NDArray[np.int64], starts: npt.NDArray[np.intp]) -> pa.Table:
+    """Make one row of each run: its SMILES, all its label bits and its number of rows.
+
+    Args:
+        smiles: SMILES [n].
+        bits: int64[n].
+        starts: First row of each run, ascending from 0.
+
+    Returns:
+        smiles, bits int64 and n_rows int64.
+    """
+    n_rows = np.diff(np.append(starts, len(smiles)))
+    if len(starts) < len(smiles):
+        smiles, bits = smiles.take(pa.array(starts)), np.bitwise_or.reduceat(bits, starts)
+    return pa.table({"smiles": smiles, "bits": pa.array(bits), "n_rows": pa.array(n_rows)})
 
 
 def _numpy(array: Any) -> Any:

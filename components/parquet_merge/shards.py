@@ -1,9 +1,12 @@
 """Third stage: the molecules of a split, in order, become evenly sized parquet shards."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -41,19 +44,20 @@ def molecules_schema(n_targets: int) -> pa.Schema:
 
 
 class MergedStore:
-    """The merged molecules of one subset on disk, in the order they are added.
+    """The merged molecules of one subset on disk without their SMILES, in the order of molecule ids.
 
     Args:
         path: The file.
         subset: The subset.
         n_targets: Number of targets.
+        read_smiles: Reads the SMILES of a partition, to which the column `row` of the molecules points.
     """
 
-    def __init__(self, path: Path, subset: Subset, n_targets: int) -> None:
-        self.path, self.subset, self.n_targets = path, subset, n_targets
-        options = pa.ipc.IpcWriteOptions(compression="lz4")
-        self._writer = pa.ipc.new_file(str(path), merged_schema(subset, n_targets), options=options)
+    def __init__(self, path: Path, subset: Subset, n_targets: int, read_smiles: Callable[[int], pa.Array]) -> None:
+        self.path, self.subset, self.n_targets, self.read_smiles = path, subset, n_targets, read_smiles
+        self._writer = pa.ipc.new_file(str(path), merged_schema(subset, n_targets))
         self._ends: list[int] = []
+        self._partition_ends: list[int] = []
 
     @property
     def n_rows(self) -> int:
@@ -61,7 +65,7 @@ class MergedStore:
         return self._ends[-1] if self._ends else 0
 
     def add(self, table: pa.Table) -> None:
-        """Add molecules.
+        """Add the molecules of the next partition.
 
         Args:
             table: Rows of `merged_schema`.
@@ -70,6 +74,7 @@ class MergedStore:
             if batch.num_rows:
                 self._writer.write_batch(batch)
                 self._ends.append(self.n_rows + batch.num_rows)
+        self._partition_ends.append(self.n_rows)
 
     def close(self) -> None:
         """Finish the file; rows can be read from now on."""
@@ -91,6 +96,20 @@ class MergedStore:
         with pa.OSFile(str(self.path)) as stream, pa.ipc.open_file(stream) as reader:
             table = pa.Table.from_batches([reader.get_batch(i) for i in range(first, last + 1)])
         return table.slice(start - offset, stop - start)
+
+    def partitions(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """Tell from which partitions a range of molecules comes.
+
+        Args:
+            start: First row, from 0.
+            stop: Row after the last.
+
+        Returns:
+            Partition and number of its rows, in order.
+        """
+        ends = np.clip(self._partition_ends, start, stop)
+        n_rows = np.diff(np.concatenate(([start], ends)))
+        return [(int(partition), int(n_rows[partition])) for partition in np.flatnonzero(n_rows)]
 
 
 @dataclass(frozen=True)
@@ -114,15 +133,23 @@ class ShardTask:
     def write(self) -> None:
         """Write the shard."""
         schema = molecules_schema(self.store.n_targets)
-        plain = {contract.SUBSET, contract.SPLIT_GROUP, *contract.BLOCK_IDS}
+        # Row groups are in the order of partitions: the last one read is enough to read each once.
+        read_smiles = lru_cache(maxsize=1)(self.store.read_smiles)
         with pq.ParquetWriter(
-            self.path, schema, compression="zstd", use_dictionary=list(plain), write_statistics=[contract.MOLECULE_ID]
+            self.path,
+            schema,
+            compression="zstd",
+            use_dictionary=[contract.SUBSET, contract.SPLIT_GROUP, *contract.BLOCK_IDS],
+            column_encoding={contract.MOLECULE_ID: "DELTA_BINARY_PACKED"},
+            write_statistics=[contract.MOLECULE_ID],
+            write_batch_size=ROW_GROUP_ROWS,
         ) as writer:
             for start in range(self.start, self.stop, ROW_GROUP_ROWS):
                 stop = min(start + ROW_GROUP_ROWS, self.stop)
                 merged = self.store.read(start, stop)
+                smiles = _take_smiles(merged["row"].to_numpy(), self.store.partitions(start, stop), read_smiles)
                 first_id = self.first_molecule_id + start - self.start
-                writer.write_table(molecules_table(merged, self.store.subset, first_id, self.store.n_targets))
+                writer.write_table(molecules_table(smiles, merged, self.store.subset, first_id, self.store.n_targets))
 
 
 def plan_shards(stores: list[MergedStore], output_dir: Path, *, rows_per_shard: int) -> list[ShardTask]:
@@ -149,10 +176,23 @@ def plan_shards(stores: list[MergedStore], output_dir: Path, *, rows_per_shard: 
     return tasks
 
 
-def molecules_table(merged: pa.Table, subset: Subset, first_molecule_id: int, n_targets: int) -> pa.Table:
+def _take_smiles(
+    rows: npt.NDArray[np.int64], partitions: list[tuple[int, int]], read_smiles: Callable[[int], pa.Array]
+) -> pa.Array:
+    pieces, start = [], 0
+    for partition, n_rows in partitions:
+        pieces.append(read_smiles(partition).take(pa.array(rows[start : start + n_rows])))
+        start += n_rows
+    return pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces)
+
+
+def molecules_table(
+    smiles: pa.Array, merged: pa.Table, subset: Subset, first_molecule_id: int, n_targets: int
+) -> pa.Table:
     """Turn merged molecules into rows of the molecules table.
 
     Args:
+        smiles: SMILES of the molecules, string[n].
         merged: Rows of `merged_schema`.
         subset: Their subset.
         first_molecule_id: Id of the first row.
@@ -162,7 +202,6 @@ def molecules_table(merged: pa.Table, subset: Subset, first_molecule_id: int, n_
         Rows of `molecules_schema`.
     """
     n = len(merged)
-    smiles = merged["smiles"].combine_chunks()
     binds = labels_of(merged["bits"].to_numpy(), n_targets)
     codes = block_codes(merged["triple"].to_numpy())
     blocks = [

@@ -25,12 +25,14 @@ from components.data_contract import (
 from components.parquet_merge.blocks import CODE_BITS, BlockTable
 from components.parquet_merge.locate import TRAIN
 from components.parquet_merge.raw_tables import RawTable
+from components.parquet_merge.records import RUN_SCHEMA, join_runs, run_starts
 
 # Batches that fit into the processor's cache: those of 2^20 rows take three times the processor time.
-BATCH_ROWS = 1 << 17
+BATCH_ROWS = 1 << 15
 FIRST_PRINTABLE = "!"
 _ABSENT = -1
 _DICTIONARIES = [*RAW_BLOCKS, RAW_PROTEIN]
+_N_LABELS = 2
 
 
 def can_read_directly(table: RawTable, *, has_repeated_ids: bool) -> bool:
@@ -80,36 +82,49 @@ class TrainingReader:
         with pq.ParquetFile(self.table.parquet_path, read_dictionary=_DICTIONARIES) as file:
             yield from file.iter_batches(BATCH_ROWS, columns=columns, use_threads=False)
 
-    def usable_rows(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Leave out the rows that break a rule and code the others. May be called on several threads at once.
+    def usable_runs(self, batch: pa.RecordBatch) -> pa.Table:
+        """Leave out the rows that break a rule, code the others and join neighbours of one molecule.
+
+        The rules about a molecule are applied to runs of rows with the same blocks and SMILES, of which the file of the competition has
+        one to three rows: text is the expensive part. May be called on several threads at once.
 
         Args:
             batch: A batch of `batches`.
 
         Returns:
-            smiles string, triple int64 and bits int64, as `RecordLayout.select_sql` gives them.
+            Runs, as `RecordLayout.to_runs` gives them for the rows of `RecordLayout.select_sql`.
 
         Raises:
             pyarrow.ArrowInvalid: If a SMILES is not UTF-8.
         """
-        smiles = batch[RAW_SMILES]
+        places, names = _dictionary(batch[RAW_PROTEIN])
+        labels, ids = _integers(batch[RAW_LABEL]), _integers(batch[RAW_ID])
+        # Of a label other than 0 and 1 the last bit is taken; the row is left out.
+        label_bits = _label_bits(names, self.targets)[places * _N_LABELS + (labels & 1)]
+        is_usable = (ids >= 0) & (label_bits != 0) & ((labels == LABEL_NEGATIVE) | (labels == LABEL_POSITIVE))
+        if not is_usable.all():
+            batch, label_bits = batch.filter(pa.array(is_usable)), label_bits[is_usable]
+        blocks = [_dictionary(batch[name]) for name in RAW_BLOCKS]
+        starts = run_starts(batch[RAW_SMILES], [places for places, _ in blocks])
+        runs = join_runs(batch[RAW_SMILES], label_bits, starts)
+        return self._usable(runs, [(places[starts], names) for places, names in blocks])
+
+    def _usable(self, runs: pa.Table, blocks: list[tuple[npt.NDArray[np.int32], pa.Array]]) -> pa.Table:
+        """Add the coded triple, and leave out runs that break a rule about the molecule."""
+        smiles = runs["smiles"].chunk(0)
         smiles.validate(full=True)
         smiles = smiles.cast(pa.string())
-        ids, labels = _integers(batch[RAW_ID]), _integers(batch[RAW_LABEL])
-        proteins = _codes(batch[RAW_PROTEIN], self.targets, shift=1)
-        is_printable = pc.fill_null(pc.greater_equal(smiles, FIRST_PRINTABLE), fill_value=False)
-        is_usable = is_printable.to_numpy(zero_copy_only=False) & (ids >= 0) & (proteins != 0)
-        is_usable &= (labels == LABEL_NEGATIVE) | (labels == LABEL_POSITIVE)
-        triple = np.zeros(len(batch), dtype=np.int64)
-        for position, (name, is_needed) in enumerate(zip(RAW_BLOCKS, self.blocks.training_positions, strict=True)):
-            codes = _codes(batch[name], self.blocks.smiles, shift=CODE_BITS * position)
-            triple |= codes
-            if is_needed:
+        is_usable = pc.fill_null(pc.greater_equal(smiles, FIRST_PRINTABLE), fill_value=False).to_numpy(
+            zero_copy_only=False
+        )
+        triple = np.zeros(len(smiles), dtype=np.int64)
+        for position, (places, names) in enumerate(blocks):
+            codes = _codes(names, self.blocks.smiles)[places]
+            triple |= codes << (CODE_BITS * position)
+            if self.blocks.training_positions[position]:
                 is_usable &= codes != 0
-        # Two bits a protein, whose code starts at 1. Of an unusable row the place may be negative; the row is left out.
-        bits = np.int64(1) << np.maximum(proteins - 2 + labels, 0)
-        rows = pa.RecordBatch.from_arrays([smiles, pa.array(triple), pa.array(bits)], ["smiles", "triple", "bits"])
-        return rows if is_usable.all() else rows.filter(pa.array(is_usable))
+        runs = pa.Table.from_arrays([smiles, pa.array(triple), runs["bits"], runs["n_rows"]], schema=RUN_SCHEMA)
+        return runs if is_usable.all() else runs.filter(pa.array(is_usable))
 
 
 def _integers(column: pa.Array) -> npt.NDArray[np.int64]:
@@ -119,13 +134,19 @@ def _integers(column: pa.Array) -> npt.NDArray[np.int64]:
     return values
 
 
-def _codes(column: pa.DictionaryArray, names: Sequence[str], *, shift: int) -> npt.NDArray[np.int64]:
-    """Place of each value among the names, from 1, shifted to the left: int64[n]; 0 where it is missing or no name.
+def _dictionary(column: pa.DictionaryArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
+    """Places in the dictionary, int32[n], and the dictionary; a missing value has the place -1, the last entry of a table."""
+    indices = pc.fill_null(column.indices, _ABSENT) if column.null_count else column.indices
+    return indices.to_numpy(), column.dictionary.cast(pa.string())
 
-    Each distinct value is looked up once.
-    """
-    places = pc.index_in(column.dictionary.cast(pa.string()), value_set=pa.array(names, pa.string()))
-    # A missing value has the index -1, which is the last entry.
-    table: npt.NDArray[np.int64] = (np.append(_integers(places), _ABSENT) + 1) << shift
-    indices: npt.NDArray[np.int32] = pc.fill_null(column.indices, _ABSENT).to_numpy()
-    return table[indices]
+
+def _codes(names: pa.Array, known: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Place of each name among the known ones, from 1; 0 where it is none of them, and in an entry at the end for a missing one."""
+    return np.append(_integers(pc.index_in(names, value_set=pa.array(known, pa.string()))), _ABSENT) + 1
+
+
+def _label_bits(names: pa.Array, targets: Sequence[str]) -> npt.NDArray[np.int64]:
+    """int64[2 (n + 1)]: label bits by 2 x place in the dictionary + label, 0 where the protein is no target."""
+    codes = _codes(names, targets)[:, None]
+    bits: npt.NDArray[np.int64] = np.int64(1) << (2 * np.maximum(codes - 1, 0) + np.arange(_N_LABELS))
+    return np.where(codes == 0, 0, bits).ravel()

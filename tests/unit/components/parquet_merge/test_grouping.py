@@ -3,10 +3,10 @@
 from random import Random
 
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.parquet_merge.grouping import group_test, group_training
+from components.parquet_merge.grouping import Texts, group_test, group_training
 from components.parquet_merge.records import RECORD_SCHEMA, TEST_SCHEMA
 
 Row = tuple[int, str, int, int, int]
@@ -20,10 +20,15 @@ def records(rows: list[Row]) -> pa.Table:
     )
 
 
+def texts(*tables: pa.Table) -> Texts:
+    return Texts(lambda: pa.concat_arrays([table["smiles"].combine_chunks() for table in tables]))
+
+
 def test_two_smiles_with_one_key_stay_two_molecules() -> None:
     rows = [(7, "N", 0, 1, 1), (7, "C", 3, 2, 1), (7, "N", 4, 4, 2), (7, "C", 3, 8, 1), (5, "O", 0, 16, 1)]
-    grouped = group_training(records(rows), records([]))
-    assert grouped["smiles"].to_pylist() == ["O", "C", "N"]
+    of_rows = texts(records(rows))
+    grouped = group_training(records(rows), records([]), of_rows)
+    assert of_rows.take(grouped["row"].to_numpy()).to_pylist() == ["O", "C", "N"]
     assert grouped["order_key"].to_pylist() == [5, 7, 7]
     assert grouped["bits"].to_pylist() == [16, 10, 5]
     assert grouped["triple"].to_pylist() == [0, 3, 4]
@@ -34,8 +39,9 @@ def test_two_smiles_with_one_key_stay_two_molecules() -> None:
 def test_a_test_pair_keeps_its_smallest_id_and_an_absent_one_is_null() -> None:
     rows = [(7, "N", 9, 0, 1, 1, 30), (7, "C", 0, 0, 1, 0, 20), (7, "N", 8, 0, 1, 1, 10)]
     columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), TEST_SCHEMA, strict=True)]
-    grouped = group_test(pa.table(columns, schema=TEST_SCHEMA), 2)
-    assert grouped["smiles"].to_pylist() == ["C", "N"]
+    test = pa.table(columns, schema=TEST_SCHEMA)
+    grouped = group_test(test, texts(test), 2)
+    assert texts(test).take(grouped["row"].to_numpy()).to_pylist() == ["C", "N"]
     assert grouped["id_0"].to_pylist() == [20, None]
     assert grouped["id_1"].to_pylist() == [None, 10]
     assert grouped["n_rows"].to_pylist() == [1, 2]
@@ -48,6 +54,7 @@ ROWS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(train=ROWS, extra=ROWS, shuffle=st.randoms())
 def test_groups_are_those_of_a_dictionary_in_any_order(
     train: list[tuple[str, int, int, int]], extra: list[tuple[str, int, int, int]], shuffle: Random
@@ -68,9 +75,11 @@ def test_groups_are_those_of_a_dictionary_in_any_order(
                 old[3] + n * (not is_train),
             )
         shuffle.shuffle(rows)
-    grouped = group_training(records(keyed["train"]), records(keyed["extra"])).to_pylist()
-    assert [(row["order_key"], row["smiles"]) for row in grouped] == sorted(expected)
-    for row in grouped:
-        triples, bits, n_rows, n_extra = expected[row["order_key"], row["smiles"]]
+    tables = records(keyed["train"]), records(keyed["extra"])
+    grouped = group_training(*tables, texts(*tables))
+    smiles = texts(*tables).take(grouped["row"].to_numpy()).to_pylist()
+    assert list(zip(grouped["order_key"].to_pylist(), smiles, strict=True)) == sorted(expected)
+    for text, row in zip(smiles, grouped.to_pylist(), strict=True):
+        triples, bits, n_rows, n_extra = expected[row["order_key"], text]
         assert (row["triple"], row["bits"], row["n_rows"], row["n_extra"]) == (max(triples), bits, n_rows, n_extra)
         assert row["has_several_triples"] == (len(triples - {0}) > 1)
