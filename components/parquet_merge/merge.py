@@ -40,7 +40,7 @@ from components.parquet_merge.partition import (
 )
 from components.parquet_merge.raw_data import RawData, open_raw_data
 from components.parquet_merge.records import RecordLayout
-from components.parquet_merge.shards import MergedStore, ShardTask, plan_shards
+from components.parquet_merge.shards import MergedStore, ShardTask, SharedTexts, plan_shards
 from components.parquet_merge.summary import make_summary
 from components.parquet_merge.training_reader import TrainingReader, can_read_directly
 from components.parquet_merge.workspace import check_room, work_folder
@@ -115,9 +115,7 @@ def merge_raw_files(
             stores, counts = run.merge(partitions)
         finally:
             engine.close()
-        tasks = plan_shards(stores, folder, rows_per_shard=rows_per_shard)
-        for _ in map_in_order(ShardTask.write, tasks, n_workers=n_workers, n_ahead=n_workers):
-            pass
+        run.write_shards(stores, partitions, folder, rows_per_shard)
         write_blocks(raw.blocks, folder / BLOCKS_FILE)
         summary = make_summary(raw, rejected, counts, settings)
         (folder / SUMMARY_FILE).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
@@ -163,20 +161,8 @@ class _Run:
     def merge(self, partitions: dict[str, Partitions]) -> tuple[list[MergedStore], Counter[str]]:
         """Merge partition by partition; the stores come in the order of molecule ids."""
         n_targets = len(self.rules.targets)
+        stores = {subset: MergedStore(self.work_dir / f"{subset.split}.arrow", subset, n_targets) for subset in Subset}
         train, extra, test = (partitions[source] for source in (TRAIN, EXTRA, TEST))
-
-        def read_training_smiles(partition: int) -> pa.Array:
-            return pa.concat_arrays([train.read_smiles(partition), extra.read_smiles(partition)])
-
-        stores = {
-            subset: MergedStore(
-                self.work_dir / f"{subset.split}.arrow",
-                subset,
-                n_targets,
-                test.read_smiles if subset is Subset.TEST else read_training_smiles,
-            )
-            for subset in Subset
-        }
         counts: Counter[str] = Counter()
         n_partitions = train.n_partitions
 
@@ -184,8 +170,8 @@ class _Run:
             return merge_partition(
                 *(source.read(partition) for source in (train, extra, test)),
                 self.rules,
-                training_texts=Texts(partial(read_training_smiles, partition)),
-                test_texts=Texts(partial(test.read_smiles, partition)),
+                training_texts=Texts(partial(_read_smiles, (train, extra), partition)),
+                test_texts=Texts(partial(_read_smiles, (test,), partition)),
             )
 
         logger.info("merging %d partitions", n_partitions)
@@ -203,6 +189,32 @@ class _Run:
         for store in stores.values():
             store.close()
         return list(stores.values()), counts
+
+    def write_shards(
+        self, stores: Sequence[MergedStore], partitions: dict[str, Partitions], folder: Path, rows_per_shard: int
+    ) -> None:
+        """Write the shards; those of training come last and remove the partitions as they go."""
+
+        def remove(partition: int) -> None:
+            for source in (TRAIN, EXTRA):
+                partitions[source].remove(partition)
+
+        training = partial(_read_smiles, (partitions[TRAIN], partitions[EXTRA]))
+        texts = {
+            Subset.VALIDATION: SharedTexts(training),
+            Subset.TEST: SharedTexts(partial(_read_smiles, (partitions[TEST],))),
+            Subset.TRAIN: SharedTexts(training, remove),
+        }
+        with_texts = [(store, texts[store.subset]) for store in stores]
+        tasks = plan_shards(with_texts, folder, rows_per_shard=rows_per_shard)
+        logger.info("writing %d shards", len(tasks))
+        tasks.sort(key=lambda task: task.store.subset is Subset.TRAIN)
+        for _ in map_in_order(ShardTask.write, tasks, n_workers=self.n_workers, n_ahead=self.n_workers):
+            pass
+
+
+def _read_smiles(sources: Sequence[Partitions], partition: int) -> pa.Array:
+    return pa.concat_arrays([source.read_smiles(partition) for source in sources])
 
 
 def _check_settings(

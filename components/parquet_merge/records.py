@@ -80,7 +80,9 @@ class RecordLayout:
         starts = np.arange(len(smiles)) if source == TEST else run_starts(smiles, [triple])
         runs = join_runs(smiles, bits, starts).add_column(1, "triple", pa.array(triple[starts]))
         if source == TEST:
-            runs = runs.append_column("protein_code", rows["protein_code"].cast(pa.int8())).append_column("id", rows["id"])
+            runs = runs.append_column("protein_code", rows["protein_code"].cast(pa.int8())).append_column(
+                "id", rows["id"]
+            )
         return runs
 
     def to_records(self, runs: pa.Table, source: str) -> pa.Table:

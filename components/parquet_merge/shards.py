@@ -1,9 +1,11 @@
 """Third stage: the molecules of a split, in order, become evenly sized parquet shards."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
@@ -50,11 +52,10 @@ class MergedStore:
         path: The file.
         subset: The subset.
         n_targets: Number of targets.
-        read_smiles: Reads the SMILES of a partition, to which the column `row` of the molecules points.
     """
 
-    def __init__(self, path: Path, subset: Subset, n_targets: int, read_smiles: Callable[[int], pa.Array]) -> None:
-        self.path, self.subset, self.n_targets, self.read_smiles = path, subset, n_targets, read_smiles
+    def __init__(self, path: Path, subset: Subset, n_targets: int) -> None:
+        self.path, self.subset, self.n_targets = path, subset, n_targets
         self._writer = pa.ipc.new_file(str(path), merged_schema(subset, n_targets))
         self._ends: list[int] = []
         self._partition_ends: list[int] = []
@@ -112,12 +113,59 @@ class MergedStore:
         return [(int(partition), int(n_rows[partition])) for partition in np.flatnonzero(n_rows)]
 
 
+class SharedTexts:
+    """The SMILES of partitions for shards written at the same time: one at the border of two shards is read once.
+
+    Args:
+        read: Reads the SMILES of a partition.
+        remove: Removes a partition that no shard needs any more; None = it is kept.
+    """
+
+    def __init__(self, read: Callable[[int], pa.Array], remove: Callable[[int], None] | None = None) -> None:
+        self._read, self._remove = read, remove
+        self._n_readers: Counter[int] = Counter()
+        self._shared: dict[int, pa.Array] = {}
+        self._lock = Lock()
+
+    def expect(self, partitions: Iterable[int]) -> None:
+        """Announce that a shard will read some partitions, each once.
+
+        Args:
+            partitions: Their numbers.
+        """
+        self._n_readers.update(partitions)
+
+    def read(self, partition: int) -> pa.Array:
+        """Read a partition; may be called on several threads at once.
+
+        Args:
+            partition: Its number.
+
+        Returns:
+            string[n].
+        """
+        with self._lock:
+            smiles = self._shared.get(partition)
+        if smiles is None:
+            smiles = self._read(partition)
+        with self._lock:
+            self._n_readers[partition] -= 1
+            if self._n_readers[partition] > 0:
+                self._shared[partition] = smiles
+                return smiles
+            self._shared.pop(partition, None)
+        if self._remove:
+            self._remove(partition)
+        return smiles
+
+
 @dataclass(frozen=True)
 class ShardTask:
     """One shard to write.
 
     Attributes:
         store: The merged molecules of its subset.
+        texts: Their SMILES.
         start: First row of the shard in the store.
         stop: Row after the last.
         first_molecule_id: Id of the first row.
@@ -125,6 +173,7 @@ class ShardTask:
     """
 
     store: MergedStore
+    texts: SharedTexts
     start: int
     stop: int
     first_molecule_id: int
@@ -134,7 +183,7 @@ class ShardTask:
         """Write the shard."""
         schema = molecules_schema(self.store.n_targets)
         # Row groups are in the order of partitions: the last one read is enough to read each once.
-        read_smiles = lru_cache(maxsize=1)(self.store.read_smiles)
+        read_smiles = lru_cache(maxsize=1)(self.texts.read)
         with pq.ParquetWriter(
             self.path,
             schema,
@@ -152,11 +201,13 @@ class ShardTask:
                 writer.write_table(molecules_table(smiles, merged, self.store.subset, first_id, self.store.n_targets))
 
 
-def plan_shards(stores: list[MergedStore], output_dir: Path, *, rows_per_shard: int) -> list[ShardTask]:
+def plan_shards(
+    stores: Sequence[tuple[MergedStore, SharedTexts]], output_dir: Path, *, rows_per_shard: int
+) -> list[ShardTask]:
     """Cut each split into shards whose sizes differ by one row at most, and make the split folders.
 
     Args:
-        stores: The merged molecules, in the order of molecule ids.
+        stores: The merged molecules and their SMILES, in the order of molecule ids.
         output_dir: Folder of the artifact.
         rows_per_shard: Upper bound of rows in a shard, >= 1.
 
@@ -165,13 +216,14 @@ def plan_shards(stores: list[MergedStore], output_dir: Path, *, rows_per_shard: 
     """
     tasks: list[ShardTask] = []
     first_id = 0
-    for store in stores:
+    for store, texts in stores:
         folder = output_dir / f"Split-{store.subset.split}"
         folder.mkdir()
         n_shards = -(-store.n_rows // rows_per_shard)
         for i in range(n_shards):
             start, stop = (store.n_rows * i // n_shards, store.n_rows * (i + 1) // n_shards)
-            tasks.append(ShardTask(store, start, stop, first_id + start, folder / f"molecules-{i:05d}.parquet"))
+            texts.expect(partition for partition, _ in store.partitions(start, stop))
+            tasks.append(ShardTask(store, texts, start, stop, first_id + start, folder / f"molecules-{i:05d}.parquet"))
         first_id += store.n_rows
     return tasks
 

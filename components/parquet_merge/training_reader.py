@@ -6,6 +6,7 @@ then counts and reports the rest by SQL, and fails if the two do not add up to t
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -100,7 +101,7 @@ class TrainingReader:
         places, names = _dictionary(batch[RAW_PROTEIN])
         labels, ids = _integers(batch[RAW_LABEL]), _integers(batch[RAW_ID])
         # Of a label other than 0 and 1 the last bit is taken; the row is left out.
-        label_bits = _label_bits(names, self.targets)[places * _N_LABELS + (labels & 1)]
+        label_bits = _label_bits(names, self._known_targets)[places * _N_LABELS + (labels & 1)]
         is_usable = (ids >= 0) & (label_bits != 0) & ((labels == LABEL_NEGATIVE) | (labels == LABEL_POSITIVE))
         if not is_usable.all():
             batch, label_bits = batch.filter(pa.array(is_usable)), label_bits[is_usable]
@@ -119,12 +120,20 @@ class TrainingReader:
         )
         triple = np.zeros(len(smiles), dtype=np.int64)
         for position, (places, names) in enumerate(blocks):
-            codes = _codes(names, self.blocks.smiles)[places]
+            codes = _codes(names, self._known_blocks)[places]
             triple |= codes << (CODE_BITS * position)
             if self.blocks.training_positions[position]:
                 is_usable &= codes != 0
         runs = pa.Table.from_arrays([smiles, pa.array(triple), runs["bits"], runs["n_rows"]], schema=RUN_SCHEMA)
         return runs if is_usable.all() else runs.filter(pa.array(is_usable))
+
+    @cached_property
+    def _known_blocks(self) -> pa.Array:
+        return pa.array(self.blocks.smiles, pa.string())
+
+    @cached_property
+    def _known_targets(self) -> pa.Array:
+        return pa.array(self.targets, pa.string())
 
 
 def _integers(column: pa.Array) -> npt.NDArray[np.int64]:
@@ -140,12 +149,12 @@ def _dictionary(column: pa.DictionaryArray) -> tuple[npt.NDArray[np.int32], pa.A
     return indices.to_numpy(), column.dictionary.cast(pa.string())
 
 
-def _codes(names: pa.Array, known: Sequence[str]) -> npt.NDArray[np.int64]:
+def _codes(names: pa.Array, known: pa.Array) -> npt.NDArray[np.int64]:
     """Place of each name among the known ones, from 1; 0 where it is none of them, and in an entry at the end for a missing one."""
-    return np.append(_integers(pc.index_in(names, value_set=pa.array(known, pa.string()))), _ABSENT) + 1
+    return np.append(_integers(pc.index_in(names, value_set=known)), _ABSENT) + 1
 
 
-def _label_bits(names: pa.Array, targets: Sequence[str]) -> npt.NDArray[np.int64]:
+def _label_bits(names: pa.Array, targets: pa.Array) -> npt.NDArray[np.int64]:
     """int64[2 (n + 1)]: label bits by 2 x place in the dictionary + label, 0 where the protein is no target."""
     codes = _codes(names, targets)[:, None]
     bits: npt.NDArray[np.int64] = np.int64(1) << (2 * np.maximum(codes - 1, 0) + np.arange(_N_LABELS))

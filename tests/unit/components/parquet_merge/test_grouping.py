@@ -2,12 +2,14 @@
 
 from random import Random
 
+import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.parquet_merge.grouping import Texts, group_test, group_training
-from components.parquet_merge.records import RECORD_SCHEMA, TEST_SCHEMA
+from components.parquet_merge.records import RECORD_SCHEMA, TEST_SCHEMA, tally_pairs
 
 Row = tuple[int, str, int, int, int]
 
@@ -34,6 +36,22 @@ def test_two_smiles_with_one_key_stay_two_molecules() -> None:
     assert grouped["triple"].to_pylist() == [0, 3, 4]
     assert grouped["n_rows"].to_pylist() == [1, 2, 3]
     assert grouped["has_several_triples"].to_pylist() == [False, False, False]
+
+
+def test_smiles_are_not_read_where_the_keys_tell_all_records_apart() -> None:
+    def fail() -> pa.Array:
+        pytest.fail("the SMILES were read")
+
+    rows = [(7, "N", 0, 1, 1), (5, "O", 0, 16, 1)]
+    assert group_training(records(rows), records([]), Texts(fail))["row"].to_pylist() == [1, 0]
+    with pytest.raises(pytest.fail.Exception):
+        group_training(records(rows), records(rows), Texts(fail))
+
+
+def test_pairs_are_tallied_by_target_and_label() -> None:
+    bits = np.array([0b00_01, 0b00_01, 0b11_10, 0b10_00], dtype=np.int64)
+    assert tally_pairs(bits, 2).tolist() == [[1, 2, 1, 0], [2, 0, 1, 1]]
+    assert tally_pairs(bits[:0], 2).tolist() == [[0] * 4] * 2
 
 
 def test_a_test_pair_keeps_its_smallest_id_and_an_absent_one_is_null() -> None:
