@@ -168,7 +168,9 @@ class _Run:
 
         def merge_one(partition: int) -> MergedPartition:
             return merge_partition(
-                *(source.read(partition) for source in (train, extra, test)),
+                train.read(partition),
+                extra.read(partition),
+                test.read(partition),
                 self.rules,
                 training_texts=Texts(partial(_read_smiles, (train, extra), partition)),
                 test_texts=Texts(partial(_read_smiles, (test,), partition)),
