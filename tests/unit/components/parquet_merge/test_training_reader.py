@@ -98,6 +98,25 @@ def test_reads_exactly_the_rows_of_the_checked_view(
             assert _joined(_read(raw).to_pylist()) == _joined(expected.to_pylist())
 
 
+def test_neighbouring_rows_with_the_same_blocks_and_smiles_are_one_run(
+    row: Callable[..., dict[str, Any]], write_raw: Callable[..., Path], tmp_path: Path
+) -> None:
+    rows = [
+        row(0, "abc", "BRD4", 1),
+        row(1, "abc", "HSA", 0),
+        row(2, "abc", "sEH", 0),
+        row(3, "abd", "HSA", 0, molecule_smiles="N[Dy]abc"),  # the same SMILES, other blocks
+        row(4, "abd", "HSA", 1, molecule_smiles="C"),  # the same blocks, another SMILES
+        row(5, "abd", "XYZ", 1, molecule_smiles="C"),  # unusable, and does not part the rows around it
+        row(6, "abd", "sEH", 1, molecule_smiles="C"),
+    ]
+    with _opened(write_raw(tmp_path / "raw", rows, [row(9, "abc", "HSA")])) as (_, raw):
+        runs = _read(raw)
+    assert runs["smiles"].to_pylist() == ["N[Dy]abc", "N[Dy]abc", "C"]
+    assert runs["n_rows"].to_pylist() == [3, 1, 2]
+    assert runs["bits"].to_pylist() == [0b01_01_10, 0b00_01_00, 0b10_10_00]
+
+
 def _retyped(column: str, kind: pa.DataType) -> Callable[[Path], None]:
     def change(path: Path) -> None:
         table = pq.read_table(path)
