@@ -127,9 +127,11 @@ class SmilesChecker:
             warnings.append(f"{tokens.count('.') + 1} parts scored as one molecule")
         ecfp, similarity = b"", None
         if self._chemistry is not None and molecule is not None:
-            ecfp = self._chemistry.ecfp(molecule)
-            if self._blocks is not None:
-                similarity = min(map(self._blocks.similarity, self._chemistry.blocks(molecule)), default=None)
+            if self._blocks is None:
+                ecfp = self._chemistry.ecfp(molecule)
+            else:
+                ecfp, blocks = self._chemistry.ecfp_and_blocks(molecule)
+                similarity = min(map(self._blocks.similarity, blocks), default=None)
                 warnings += _library_warnings(similarity)
         return CheckedSmiles(smiles, "", "; ".join(warnings), unknown.total(), ecfp, similarity)
 

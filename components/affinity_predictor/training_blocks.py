@@ -30,16 +30,17 @@ def write_training_blocks(molecules_dir: Path, folder: Path) -> int:
         Number of different blocks.
     """
     # RDKit is no requirement of prediction, only of this.
-    from components.affinity_predictor.chemistry import Chemistry
+    from components.affinity_predictor.chemistry import Block, Chemistry, packed_block
 
     chemistry = Chemistry()
-    found: set[bytes] = set()
+    found: set[Block] = set()
     for smiles in _one_molecule_a_block(molecules_dir):
         molecule = chemistry.read(smiles)
         if molecule is not None:
             found.update(chemistry.blocks(molecule))
     if found:
-        table = pa.table({_BITS: pa.array(sorted(found), pa.binary(len(next(iter(found)))))})
+        packed = sorted(map(packed_block, found))
+        table = pa.table({_BITS: pa.array(packed, pa.binary(len(packed[0])))})
         with atomic_path(folder / TRAINING_BLOCKS_FILE) as temporary:
             pq.write_table(table, temporary)
     return len(found)

@@ -123,18 +123,9 @@ def block_atoms(molecule: Chem.Mol) -> list[tuple[tuple[int, ...], ...]]:
     found = []
     for match in molecule.GetSubstructMatches(_CORE):
         pairs = [(match[carbon], match[nitrogen]) for carbon, nitrogen in zip(_CARBONS, _ATTACHED, strict=True)]
-        if not any(molecule.GetBondBetweenAtoms(*pair).IsInRing() for pair in pairs):
-            found.append(tuple(_branch(molecule, nitrogen, carbon) for carbon, nitrogen in pairs))
+        bonds = [molecule.GetBondBetweenAtoms(*pair) for pair in pairs]
+        if not any(bond.IsInRing() for bond in bonds):
+            opened = Chem.FragmentOnBonds(molecule, [bond.GetIdx() for bond in bonds], addDummies=False)
+            pieces = Chem.GetMolFrags(opened)
+            found.append(tuple(next(piece for piece in pieces if nitrogen in piece) for _, nitrogen in pairs))
     return found
-
-
-def _branch(molecule: Chem.Mol, start: int, barrier: int) -> tuple[int, ...]:
-    """Return the atoms that can be reached from `start` without crossing `barrier`, ascending."""
-    seen, waiting = {start, barrier}, [start]
-    while waiting:
-        for neighbor in molecule.GetAtomWithIdx(waiting.pop()).GetNeighbors():
-            index = neighbor.GetIdx()
-            if index not in seen:
-                seen.add(index)
-                waiting.append(index)
-    return tuple(sorted(seen - {barrier}))

@@ -11,11 +11,13 @@ import pytest
 from rdkit import Chem, DataStructs
 
 from components import data_contract as dc
-from components.affinity_predictor.chemistry import BLOCK_BITS, Chemistry, TrainingBlocks
+from components.affinity_predictor.chemistry import BLOCK_BITS, Chemistry, TrainingBlocks, packed_block
 from components.affinity_predictor.predict import unknown_similarity
 from components.affinity_predictor.smiles_check import CheckSettings, SmilesChecker
 from components.affinity_predictor.training_blocks import read_training_blocks, write_training_blocks
+from components.data_contract import EcfpDescription
 from components.errors import InputError
+from components.molecule_transform.fingerprint import DirectEcfp, EcfpSettings
 
 VOCABULARY = frozenset([*"CNOcnOF()=12345", "[H]", "[C@@H]"])
 FIRST = ("N[C@@H](C)C(=O)N[Dy]", "NCC(=O)N[Dy]")
@@ -90,18 +92,43 @@ def test_similarity_is_the_largest_tanimoto_of_rdkit() -> None:
         vectors.append(vector)
     blocks = TrainingBlocks(np.packbits(flags[1:], axis=1))
     expected = max(DataStructs.BulkTanimotoSimilarity(vectors[0], vectors[1:]))
-    assert blocks.similarity(np.packbits(flags[0]).tobytes()) == pytest.approx(expected, abs=1e-12)
+    assert blocks.similarity(frozenset(np.flatnonzero(flags[0]).tolist())) == pytest.approx(expected, abs=1e-12)
 
 
 def test_blocks_have_the_bits_centred_on_their_atoms() -> None:
     chemistry = Chemistry()
     parsed = Chem.MolFromSmiles(molecule(*FIRST[:1], *OTHERS[:2]).replace("[Dy]", "[H]"))
-    whole = np.unpackbits(np.frombuffer(b"".join(chemistry.blocks(parsed)), np.uint8).reshape(3, -1), axis=1)
+    packed = b"".join(map(packed_block, chemistry.blocks(parsed)))
+    whole = np.unpackbits(np.frombuffer(packed, np.uint8).reshape(3, -1), axis=1)
     from rdkit.Chem import rdFingerprintGenerator
 
     direct = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=BLOCK_BITS, includeChirality=True)
     assert not np.any(whole.max(axis=0) & ~direct.GetFingerprintAsNumPy(parsed).astype(bool))
     assert (whole.sum(axis=1) > 2).all()
+
+
+@pytest.mark.parametrize(
+    "ecfp",
+    [
+        None,
+        EcfpDescription(2048, 2, chirality=True),
+        EcfpDescription(2048, 2, chirality=False),
+        EcfpDescription(64, 3, chirality=True),
+    ],
+)
+def test_one_pass_gives_what_two_give(ecfp: EcfpDescription | None) -> None:
+    chemistry = Chemistry(ecfp)
+    for smiles in (molecule(FIRST[0], OTHERS[0], OTHERS[1]), "CCO"):
+        parsed = Chem.MolFromSmiles(smiles.replace("[Dy]", "[H]"))
+        fingerprint, blocks = chemistry.ecfp_and_blocks(parsed)
+        assert (fingerprint, blocks) == (chemistry.ecfp(parsed), Chemistry().blocks(parsed))
+        assert len(blocks) == (0 if smiles == "CCO" else 3)
+        if ecfp is not None:
+            settings = EcfpSettings(ecfp.size, ecfp.radius, ecfp.chirality)
+            direct = DirectEcfp(settings).compute(
+                pa.RecordBatch.from_pydict({dc.SMILES_NO_LINKER: [smiles.replace("[Dy]", "[H]")]})
+            )
+            assert fingerprint == direct.packed.tobytes()
 
 
 def test_without_rdkit_or_without_blocks_nothing_is_claimed(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
