@@ -1,12 +1,14 @@
-"""Percentile bootstrap intervals of the metrics of one slice."""
+"""Percentile bootstrap intervals of metrics."""
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components.affinity_evaluator.ranking import RankedCells
+from components.affinity_evaluator.ranking import RankedCells, RankedMolecules, Weights
 from components.errors import InputError
 
 Samples = NDArray[np.float64]
@@ -54,10 +56,10 @@ class BootstrapSettings:
             )
 
     def generator(self, *stream: int) -> np.random.Generator:
-        """Random numbers of one slice, the same whatever else is computed.
+        """Random numbers of one purpose, the same whatever else is computed.
 
         Args:
-            stream: Numbers that name the slice.
+            stream: Numbers that name the purpose.
         """
         return np.random.default_rng([self.seed, *stream])
 
@@ -85,34 +87,84 @@ class RankingSamples:
         average_precision: float64 [n_samples].
         roc_auc: float64 [n_samples].
         enrichment: float64 [n_shares, n_samples].
+        precision: float64 [n_recalls, n_samples].
     """
 
     average_precision: Samples
     roc_auc: Samples
     enrichment: Samples
+    precision: Samples
 
 
-def resample_ranking(
-    cells: RankedCells, shares: tuple[float, ...], n_samples: int, generator: np.random.Generator
-) -> RankingSamples:
-    """Compute the ranking metrics of bootstrap resamples; molecules are drawn with replacement within the slice.
+@dataclass(frozen=True)
+class RankedSlice:
+    """A ranking among the molecules of a split group, most of which may have no label for it.
 
     Args:
-        cells: The ranking.
+        rows: int64 [n], the molecules of the ranking, as positions among those of the group.
+        ranking: Their cells.
+    """
+
+    rows: NDArray[np.int64]
+    ranking: RankedMolecules
+
+
+def resample_rankings(
+    slices: Sequence[RankedSlice],
+    n_molecules: int,
+    *,
+    shares: Sequence[float],
+    recalls: Sequence[float],
+    n_samples: int,
+    generator: np.random.Generator,
+) -> list[RankingSamples]:
+    """Compute the ranking metrics of bootstrap resamples of a split group's molecules, drawn with replacement.
+
+    A molecule brings its labels of all targets along: slices of one resample depend on each other as those of the data do. The same
+    generator draws the same molecules for another model.
+
+    Args:
+        slices: The rankings of the group, one a target.
+        n_molecules: Molecules of the group, at least 1.
         shares: Parts of the ranking whose enrichment is computed.
+        recalls: Recalls whose precision is computed.
         n_samples: Number of resamples.
         generator: Source of random numbers.
 
     Returns:
-        The metrics of every resample.
+        The metrics of every resample, one entry a slice.
+
+    Time grows with molecules times resamples; memory with the molecules.
     """
-    at_a_time = max(1, _CELLS_AT_A_TIME // cells.n_cells)
-    rows: list[list[Samples]] = []
+    at_a_time = max(1, _CELLS_AT_A_TIME // max(sum(part.ranking.n_cells for part in slices), 1))
+    parts: list[list[RankingSamples]] = [[] for _ in slices]
     for start in range(0, n_samples, at_a_time):
-        drawn = cells.resample(generator, min(at_a_time, n_samples - start))
-        rows.append([drawn.average_precision(), drawn.roc_auc(), *(drawn.enrichment(share) for share in shares)])
-    average_precision, roc_auc, *enrichment = (np.concatenate(parts) for parts in zip(*rows, strict=True))
-    return RankingSamples(average_precision, roc_auc, np.array(enrichment))
+        counts: list[list[Weights]] = [[] for _ in slices]
+        for _ in range(start, min(start + at_a_time, n_samples)):
+            drawn = np.bincount(generator.integers(n_molecules, size=n_molecules), minlength=n_molecules)
+            weights = drawn.astype(np.float64)
+            for found, part in zip(counts, slices, strict=True):
+                found.append(part.ranking.count(weights[part.rows]))
+        for done, part, found in zip(parts, slices, counts, strict=True):
+            done.append(_ranking_samples(part.ranking.counted(np.array(found)), shares, recalls))
+    return [
+        RankingSamples(
+            *(
+                np.concatenate([getattr(one, field.name) for one in done], axis=-1)
+                for field in dataclasses.fields(RankingSamples)
+            )
+        )
+        for done in parts
+    ]
+
+
+def _ranking_samples(cells: RankedCells, shares: Sequence[float], recalls: Sequence[float]) -> RankingSamples:
+    return RankingSamples(
+        cells.average_precision(),
+        cells.roc_auc(),
+        np.array([cells.enrichment(share) for share in shares]),
+        cells.precision_at(np.array(recalls)).T,
+    )
 
 
 def resample_brier(squared_errors: NDArray[np.float64], n_samples: int, generator: np.random.Generator) -> Samples:

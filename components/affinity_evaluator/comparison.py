@@ -1,22 +1,22 @@
 """Measure the model in production on the data of the new one."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from components import data_contract as dc
 from components.affinity_evaluator.bootstrap import BootstrapSettings
-from components.affinity_evaluator.gate import ChampionComparison
-from components.affinity_evaluator.measurement import Measurement, measure_predictions
+from components.affinity_evaluator.gate import MEAN, ChampionComparison, Gain
+from components.affinity_evaluator.measurement import Measurement, mean_samples, measure_predictions
 from components.affinity_evaluator.molecule_scoring import score_molecules
 from components.affinity_evaluator.scoring import score_examples
+from components.affinity_predictor.model_folder import DESCRIPTION_FILE
 from components.errors import BelkaError
 from components.model_pusher.champion import Champion, model_digest, read_champion
 
 CHAMPION_PREDICTIONS_FILE: Final = "champion_predictions.parquet"
-MODEL_DESCRIPTION_FILE: Final = "belka.json"
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ def compare_with_champion(
 ) -> ChampionComparison | None:
     """Score and measure the champion on the molecules the candidate was measured on.
 
-    The Examples hold the candidate's token ids. A champion of the same vocabulary reads them; one of another vocabulary would
-    take them for other tokens and is scored from the SMILES of the same molecules through its own tokenizer.
+    The Examples hold the candidate's token ids and fingerprints. A champion that reads the same ones is scored on them; one of
+    another vocabulary or another fingerprint would take them for something else, and is scored from the SMILES of the same molecules.
 
     Args:
         source: The champion.
@@ -73,11 +73,11 @@ def compare_with_champion(
     folder = source.models_dir / champion.version
     problem = _unusable(champion, folder, targets)
     if problem:
-        return ChampionComparison(champion.version, champion.digest, problem=problem)
+        return replace(named, problem=problem)
     predictions_file = candidate_predictions.with_name(CHAMPION_PREDICTIONS_FILE)
-    same_tokens = _description(folder).get("vocabulary") == _description(candidate_dir).get("vocabulary")
+    reads_examples = _reads_examples_of(_description(folder), _description(candidate_dir))
     try:
-        if same_tokens:
+        if reads_examples:
             score_examples(folder, examples_files, predictions_file, n_targets=len(targets), batch_size=batch_size)
         else:
             score_molecules(
@@ -90,22 +90,44 @@ def compare_with_champion(
             )
     except BelkaError as error:
         problem = f"{error.problem} {error.received}. {error.action}"
-        return ChampionComparison(champion.version, champion.digest, problem=problem)
+        return replace(named, problem=problem)
     measured = measure_predictions(predictions_file, targets=targets, bootstrap=bootstrap)
-    signature = dc.SIGNATURE_EXAMPLES if same_tokens else dc.SIGNATURE_SMILES
-    return _measured(named, measured, same_model=False, scored_by=signature)
+    signature = dc.SIGNATURE_EXAMPLES if reads_examples else dc.SIGNATURE_SMILES
+    gains = _gains(candidate, measured, bootstrap)
+    return replace(_measured(named, measured, same_model=False, scored_by=signature), gains=gains)
 
 
 def _measured(
     named: ChampionComparison, measured: Measurement, *, same_model: bool, scored_by: str
 ) -> ChampionComparison:
-    return ChampionComparison(
-        named.version,
-        named.digest,
+    return replace(
+        named,
         same_model=same_model,
         scored_by=scored_by,
         mean_average_precision=measured.mean_average_precision,
         slices=measured.slices,
+    )
+
+
+def _gains(candidate: Measurement, champion: Measurement, bootstrap: BootstrapSettings) -> tuple[Gain, ...]:
+    gains: list[Gain] = []
+    if candidate.mean_average_precision is not None and champion.mean_average_precision is not None:
+        value = candidate.mean_average_precision - champion.mean_average_precision
+        samples = mean_samples(candidate.samples) - mean_samples(champion.samples)
+        gains.append(Gain(MEAN, value, bootstrap.interval(samples)))
+    before = {part.name: part.average_precision for part in champion.slices}
+    for part in candidate.slices:
+        old = before.get(part.name)
+        if part.average_precision is not None and old is not None:
+            interval = bootstrap.interval(candidate.samples[part.name] - champion.samples[part.name])
+            gains.append(Gain(part.name, part.average_precision - old, interval))
+    return tuple(gains)
+
+
+def _reads_examples_of(champion: Mapping[str, Any], candidate: Mapping[str, Any]) -> bool:
+    reads_ecfp = champion.get("model", {}).get("ecfp_branch", False)
+    return champion.get("vocabulary") == candidate.get("vocabulary") and (
+        not reads_ecfp or champion.get("ecfp") == candidate.get("ecfp")
     )
 
 
@@ -121,6 +143,6 @@ def _unusable(champion: Champion, folder: Path, targets: Sequence[str]) -> str:
 
 
 def _description(model_dir: Path) -> dict[str, Any]:
-    file = model_dir / MODEL_DESCRIPTION_FILE
+    file = model_dir / DESCRIPTION_FILE
     content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     return content

@@ -15,6 +15,7 @@ from components.affinity_evaluator.scoring import score_examples
 from components.affinity_evaluator.slices import SliceMetrics
 from components.atomic import atomic_path
 from components.errors import InputError
+from components.model_pusher.champion import model_digest
 
 EVALUATION_FILE: Final = "evaluation.json"
 PREDICTIONS_FILE: Final = "predictions.parquet"
@@ -27,6 +28,7 @@ class Evaluation:
     """What evaluation.json holds.
 
     Args:
+        digest: `model_digest` of the model.
         molecules: Molecules scored, those without a known label included.
         mean_average_precision: Plain mean over the slices that exist; None when there is none.
         mean_interval: Its bootstrap interval.
@@ -37,6 +39,7 @@ class Evaluation:
         verdict: Whether the model may be pushed.
     """
 
+    digest: str
     molecules: int
     mean_average_precision: float | None
     mean_interval: Interval | None
@@ -61,7 +64,7 @@ def evaluate_model(
     """Score held-out Examples with an exported model, measure it as the competition does, and judge it.
 
     Average precision and ROC AUC of every (target, split group) by scikit-learn; a pair of unknown label counts nowhere. Memory:
-    one batch while scoring, then about 6 bytes a molecule while measuring one target.
+    one batch while scoring, then as `measure_predictions` says.
 
     Args:
         model_dir: SavedModel with the signature `serving_default`.
@@ -104,6 +107,7 @@ def evaluate_model(
             bootstrap=bootstrap,
         )
     evaluation = Evaluation(
+        digest=model_digest(model_dir),
         molecules=measured.molecules,
         mean_average_precision=measured.mean_average_precision,
         mean_interval=measured.mean_interval,

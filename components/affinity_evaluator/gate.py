@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
+from components.affinity_evaluator.bootstrap import Interval
 from components.affinity_evaluator.measurement import Measurement
 from components.affinity_evaluator.slices import SliceMetrics
 from components.errors import InputError
+
+MEAN: Final = "mean"
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,21 @@ class GateSettings:
 
 
 @dataclass(frozen=True)
+class Gain:
+    """How much more average precision a model has than the champion, on the same molecules.
+
+    Args:
+        name: Name of the slice; `MEAN` for the mean.
+        value: The difference; negative where the model is worse.
+        interval: Bootstrap interval of the difference, both models on the same resamples; None where there is none.
+    """
+
+    name: str
+    value: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
 class ChampionComparison:
     """The model in production on the same data.
 
@@ -50,6 +69,7 @@ class ChampionComparison:
         scored_by: Signature that scored it; empty when it was not scored anew.
         mean_average_precision: Its mean; None when it could not be measured.
         slices: Its metrics of every slice; empty when it could not be measured.
+        gains: What the judged model gains on the mean and on each slice that both have; empty for the very model.
     """
 
     version: str
@@ -59,6 +79,7 @@ class ChampionComparison:
     scored_by: str = ""
     mean_average_precision: float | None = None
     slices: tuple[SliceMetrics, ...] = ()
+    gains: tuple[Gain, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,33 @@
 """Measure the predictions of one model by slice, with bootstrap intervals."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import numpy as np
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from components import data_contract as dc
-from components.affinity_evaluator.bootstrap import BootstrapSettings, Interval, Samples
+from components.affinity_evaluator.bootstrap import (
+    BootstrapSettings,
+    Interval,
+    RankedSlice,
+    Samples,
+    resample_rankings,
+)
+from components.affinity_evaluator.predictions import Predictions, known, read_predictions
+from components.affinity_evaluator.ranking import RankedMolecules
 from components.affinity_evaluator.slices import (
+    ENRICHMENT_SHARES,
+    RECALLS,
     SliceMetrics,
     add_intervals,
-    known,
     mean_average_precision,
     slice_metrics,
 )
+
+# Streams of random numbers below belong to targets.
+_MOLECULES_STREAM: Final = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -28,8 +38,10 @@ class Measurement:
         molecules: Molecules scored, those without a known label included.
         unusable_predictions: Predictions that are not finite or outside [0, 1], of known and unknown labels alike.
         mean_average_precision: Plain mean over the slices that exist; None when there is none.
-        mean_interval: Its bootstrap interval, slices resampled independently of each other.
+        mean_interval: Its bootstrap interval.
         slices: One entry a (target, split group), existing or not.
+        samples: Name of an existing slice -> its average precision in every bootstrap resample, float64 [n_samples]. Models measured on
+            the same molecules with the same settings are measured on the same resamples.
     """
 
     molecules: int
@@ -37,75 +49,78 @@ class Measurement:
     mean_average_precision: float | None
     mean_interval: Interval | None
     slices: tuple[SliceMetrics, ...]
+    samples: Mapping[str, Samples] = field(default_factory=dict, compare=False)
 
 
 def measure_predictions(
     predictions_file: Path, *, targets: Sequence[str], bootstrap: BootstrapSettings | None = None
 ) -> Measurement:
-    """Measure predictions that `score_examples` wrote; memory: about 6 bytes a molecule, one target at a time.
+    """Measure predictions that `score_examples` wrote; memory: about 60 bytes a molecule of the larger split group.
 
     Args:
-        predictions_file: predictions.parquet.
+        predictions_file: predictions.parquet, in any order of the molecules.
         targets: Target names, in the order of its columns.
         bootstrap: How intervals are computed; None = none are.
 
     Returns:
         The metrics.
     """
-    slices: list[SliceMetrics] = []
-    samples: list[Samples] = []
-    unusable = 0
-    for index, target in enumerate(targets):
-        labels, probabilities, groups, unusable_of_target = target_columns(predictions_file, index)
-        unusable += unusable_of_target
-        for group in dc.SplitGroup:
-            inside = groups == group
-            part = slice_metrics(target, group.label, labels[inside], probabilities[inside])
-            if bootstrap is not None:
-                part, drawn = add_intervals(part, labels[inside], probabilities[inside], bootstrap, index, group)
-                samples += [drawn] if drawn is not None else []
-            slices.append(part)
+    predictions = read_predictions(predictions_file, len(targets))
+    found: dict[str, SliceMetrics] = {}
+    samples: dict[str, Samples] = {}
+    for group in dc.SplitGroup:
+        # Molecules without any label count nowhere, not even in the size of a resample.
+        part = predictions.where((predictions.groups == group) & known(predictions.labels).any(axis=1))
+        measured = _group_slices(part, group, targets, bootstrap, samples)
+        found.update((one.name, one) for one in measured)
+    slices = tuple(found[f"{target}/{group.label}"] for target in targets for group in dc.SplitGroup)
+    values = predictions.probabilities
     return Measurement(
-        molecules=pq.read_metadata(predictions_file).num_rows,
-        unusable_predictions=unusable,
+        molecules=len(predictions.ids),
+        unusable_predictions=int(np.count_nonzero(~((values >= 0) & (values <= 1)))),
         mean_average_precision=mean_average_precision(slices),
-        mean_interval=bootstrap.interval(np.mean(samples, axis=0)) if bootstrap is not None and samples else None,
-        slices=tuple(slices),
+        mean_interval=bootstrap.interval(mean_samples(samples)) if bootstrap is not None and samples else None,
+        slices=slices,
+        samples=samples,
     )
 
 
-def target_columns(
-    predictions_file: Path, index: int
-) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.int8], int]:
-    """Read the predictions of one target.
+def mean_samples(samples: Mapping[str, Samples]) -> Samples:
+    """The mean average precision of every resample, float64 [n_samples]; NaN where a slice has no positive in it."""
+    mean: Samples = np.mean(list(samples.values()), axis=0)
+    return mean
 
-    Args:
-        predictions_file: predictions.parquet.
-        index: Position of the target.
 
-    Returns:
-        Labels int8 [n], probabilities float32 [n] and split groups int8 [n] where the label is known; the number of unusable
-        predictions of all molecules.
-    """
-    kept: list[tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.int8]]] = [
-        (np.empty(0, np.int8), np.empty(0, np.float32), np.empty(0, np.int8))  # concatenation wants at least one part
+def _group_slices(
+    group_predictions: Predictions,
+    group: dc.SplitGroup,
+    targets: Sequence[str],
+    bootstrap: BootstrapSettings | None,
+    samples: dict[str, Samples],
+) -> list[SliceMetrics]:
+    """Measure the slices of a split group; their resamples are added to `samples`."""
+    columns = [group_predictions.of_target(index) for index in range(len(targets))]
+    slices = [
+        slice_metrics(target, group.label, labels, probabilities)
+        for target, (_, labels, probabilities) in zip(targets, columns, strict=True)
     ]
-    unusable = 0
-    for labels, probabilities, groups in _row_groups(predictions_file, index):
-        unusable += int(np.count_nonzero(~((probabilities >= 0) & (probabilities <= 1))))
-        counts = known(labels)
-        kept.append((labels[counts], probabilities[counts], groups[counts]))
-    all_labels, all_probabilities, all_groups = zip(*kept, strict=True)
-    return np.concatenate(all_labels), np.concatenate(all_probabilities), np.concatenate(all_groups), unusable
-
-
-def _row_groups(
-    predictions_file: Path, index: int
-) -> Iterator[tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.int8]]]:
-    with pq.ParquetFile(predictions_file) as file:
-        for batch in file.iter_batches():
-            labels, probabilities = (
-                pc.list_flatten(batch.column(name)).to_numpy().reshape(batch.num_rows, -1)[:, index]
-                for name in (dc.BINDS, dc.OUTPUT_PROBABILITIES)
-            )
-            yield labels, probabilities, batch.column(dc.SPLIT_GROUP).to_numpy()
+    existing = [index for index, part in enumerate(slices) if not part.reason]
+    if bootstrap is None or not existing:
+        return slices
+    rankings = []
+    for index in existing:
+        rows, labels, probabilities = columns[index]
+        rankings.append(RankedSlice(rows, RankedMolecules.from_predictions(labels, probabilities)))
+    drawn = resample_rankings(
+        rankings,
+        len(group_predictions.ids),
+        shares=ENRICHMENT_SHARES,
+        recalls=RECALLS,
+        n_samples=bootstrap.samples,
+        generator=bootstrap.generator(_MOLECULES_STREAM, group),
+    )
+    for index, ranking in zip(existing, drawn, strict=True):
+        _, labels, probabilities = columns[index]
+        slices[index] = add_intervals(slices[index], labels, probabilities, ranking, bootstrap, index, group)
+        samples[slices[index].name] = ranking.average_precision
+    return slices

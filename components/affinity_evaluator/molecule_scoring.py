@@ -1,14 +1,17 @@
-"""Score the molecules behind predictions.parquet from their SMILES, for a model that knows other token ids."""
+"""Score the molecules behind predictions.parquet from their SMILES, for a model that reads other Examples."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import tensorflow as tf
 
 from components import data_contract as dc
-from components.affinity_evaluator.scoring import PredictionsWriter, load_signature
+from components.affinity_evaluator.scoring import PredictionsWriter
+from components.affinity_predictor.chemistry import Chemistry
+from components.affinity_predictor.model_folder import open_model_folder
+from components.affinity_predictor.predictor import Predictor
 from components.errors import BelkaError
 from components.molecule_shards import list_shards, read_rows
 
@@ -25,7 +28,7 @@ def score_molecules(
     """Write the predictions of a model for exactly the molecules of another model's predictions.parquet.
 
     Args:
-        model_dir: SavedModel with the signature `smiles`: raw SMILES in, `probabilities` out.
+        model_dir: A model as the trainer exports it. For one that reads fingerprints, RDKit computes its own of every molecule.
         molecules_dir: Folder written by ParquetMerge.
         reference: The other model's predictions.parquet: its molecule ids are the ones to score.
         predictions_file: Parquet file to write, in the order of the molecules; appears whole or not at all.
@@ -33,10 +36,10 @@ def score_molecules(
         batch_size: Molecules scored at a time.
 
     Raises:
-        BelkaError: The model has no such signature, or the molecules are others than those of the Examples.
+        BelkaError: The model cannot be used, or the molecules are others than those of the Examples.
     """
     wanted = np.sort(pq.read_table(reference, columns=[dc.MOLECULE_ID])[0].to_numpy())
-    predict = load_signature(model_dir, dc.SIGNATURE_SMILES)
+    predictor = Predictor(open_model_folder(model_dir))
     columns = [dc.MOLECULE_ID, dc.SPLIT_GROUP, dc.BINDS, dc.SMILES]
     with PredictionsWriter(predictions_file, n_targets) as writer:
         for shard in list_shards(molecules_dir):
@@ -45,7 +48,8 @@ def score_molecules(
             for batch in read_rows(shard.path, columns, batch_rows=batch_size):
                 rows = batch.filter(pa.array(np.isin(batch.column(dc.MOLECULE_ID).to_numpy(), wanted)))
                 if rows.num_rows:
-                    probabilities = predict(tf.constant(rows.column(dc.SMILES).to_pylist(), tf.string))
+                    smiles = rows.column(dc.SMILES).to_pylist()
+                    probabilities = predictor.predict(smiles, _fingerprints(smiles, predictor.model.ecfp))
                     writer.write(
                         rows.column(dc.MOLECULE_ID).to_numpy(),
                         rows.column(dc.SPLIT_GROUP).to_numpy(),
@@ -59,3 +63,13 @@ def score_molecules(
                 expected="Examples made from these molecules",
                 action="Run the step make_dataset again.",
             )
+
+
+def _fingerprints(smiles: Sequence[str], ecfp: dc.EcfpDescription | None) -> list[bytes]:
+    if ecfp is None:
+        return []
+    chemistry = Chemistry(ecfp)
+    molecules = [chemistry.read(text.replace(dc.LINKER, dc.LINKER_REPLACEMENT)) for text in smiles]
+    # Examples hold no molecule that RDKit could not read; should this one fail on any, it gets no bits.
+    empty = bytes(ecfp.size // 8)
+    return [empty if molecule is None else chemistry.ecfp(molecule) for molecule in molecules]

@@ -8,19 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
-from components import data_contract as dc
 from components.affinity_evaluator.bootstrap import (
     BootstrapSettings,
     Interval,
-    Samples,
+    RankingSamples,
     resample_brier,
-    resample_ranking,
     resample_shares,
 )
 from components.affinity_evaluator.calibration import CalibrationBin, calibration_bins
 from components.affinity_evaluator.ranking import RankedCells, top_size
 
 ENRICHMENT_SHARES: Final = (0.001, 0.005, 0.01)
+# Where precision gets an interval: 0.02 to 1.
+RECALLS: Final = tuple(step / 50 for step in range(1, 51))
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class SliceIntervals:
         enrichment: Of each entry of `SliceMetrics.enrichment`.
         brier: Of the Brier score.
         calibration: Of the observed share of each calibration bin.
+        precision: Of the precision at each of `RECALLS`.
     """
 
     average_precision: Interval | None
@@ -55,6 +56,7 @@ class SliceIntervals:
     enrichment: tuple[Interval | None, ...]
     brier: Interval | None
     calibration: tuple[Interval | None, ...]
+    precision: tuple[Interval | None, ...]
 
 
 @dataclass(frozen=True)
@@ -144,25 +146,24 @@ def add_intervals(
     metrics: SliceMetrics,
     labels: NDArray[np.int8],
     probabilities: NDArray[np.float32],
+    ranking: RankingSamples,
     settings: BootstrapSettings,
     *stream: int,
-) -> tuple[SliceMetrics, Samples | None]:
+) -> SliceMetrics:
     """Add bootstrap intervals to the metrics of a slice.
 
     Args:
-        metrics: From `slice_metrics` for the same labels and probabilities.
+        metrics: From `slice_metrics` for the same labels and probabilities; the slice exists.
         labels: int8 [n] of 0 and 1.
         probabilities: float32 [n].
+        ranking: Ranking metrics of resamples, for `ENRICHMENT_SHARES` and `RECALLS`.
         settings: Number of resamples, confidence, seed.
-        stream: Numbers that name the slice, so that its intervals depend on no other slice.
+        stream: Numbers that name the slice: its calibration is resampled by itself.
 
     Returns:
-        The metrics, and the average precision of every resample, float64 [settings.samples]; None when the slice does not exist.
+        The metrics with intervals.
     """
-    if metrics.reason:
-        return metrics, None
     generator, count = settings.generator(*stream), settings.samples
-    ranking = resample_ranking(RankedCells.from_predictions(labels, probabilities), ENRICHMENT_SHARES, count, generator)
     brier: Interval | None = None
     observed: tuple[Interval | None, ...] = ()
     if metrics.brier is not None:
@@ -177,8 +178,9 @@ def add_intervals(
         enrichment=tuple(settings.interval(factor) for factor in ranking.enrichment),
         brier=brier,
         calibration=observed,
+        precision=tuple(settings.interval(values) for values in ranking.precision),
     )
-    return replace(metrics, intervals=intervals), ranking.average_precision
+    return replace(metrics, intervals=intervals)
 
 
 def mean_average_precision(slices: Sequence[SliceMetrics]) -> float | None:
@@ -192,18 +194,6 @@ def mean_average_precision(slices: Sequence[SliceMetrics]) -> float | None:
     """
     values = [s.average_precision for s in slices if s.average_precision is not None]
     return float(np.mean(values)) if values else None
-
-
-def known(labels: NDArray[np.int8]) -> NDArray[np.bool_]:
-    """Mark the labels that count: an unknown one enters no metric.
-
-    Args:
-        labels: int8 [n] of label codes.
-
-    Returns:
-        bool [n].
-    """
-    return np.not_equal(labels, dc.LABEL_UNKNOWN)
 
 
 def _are_probabilities(values: NDArray[np.float32]) -> bool:

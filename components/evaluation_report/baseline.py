@@ -11,7 +11,8 @@ from scipy.sparse import csr_matrix, vstack  # type: ignore[import-untyped]  # S
 from sklearn.linear_model import LogisticRegression
 
 from components import data_contract as dc
-from components.affinity_evaluator.slices import SliceMetrics, known, slice_metrics
+from components.affinity_evaluator.predictions import known
+from components.affinity_evaluator.slices import SliceMetrics, slice_metrics
 
 MAX_TRAINING_MOLECULES: Final = 20_000
 _BATCH: Final = 4_096

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 
-from components.affinity_evaluator.slices import SliceMetrics
+from components.affinity_evaluator.slices import ENRICHMENT_SHARES, RECALLS, SliceMetrics
 
 # Stand-ins that become the page's own colours in the SVG text.
 _TEXT, _LINE = "#010203", "#040506"
@@ -59,25 +59,68 @@ def draw(name: str, size: tuple[float, float], columns: int, paint: Callable[[Se
     return svg
 
 
-def precision_recall(curves: Mapping[str, Mapping[str, Curve]]) -> str:
-    """Precision against recall.
+def precision_recall(curves: Mapping[str, Mapping[str, Curve]], bands: Mapping[str, SliceMetrics]) -> str:
+    """Precision against recall, with the bootstrap interval of the precision.
 
     Args:
         curves: Target -> split group -> labels int8 [n], probabilities float32 [n].
+        bands: Name of the slice -> its metrics, whose intervals are drawn where there are any.
     """
 
     def paint(panels: Sequence[Axes]) -> None:
         for panel, (target, groups) in zip(panels, curves.items(), strict=True):
             for colour, (group, (labels, probabilities)) in zip(PALETTE, groups.items(), strict=False):
-                precision, recall, _ = precision_recall_curve(labels, probabilities)
-                kept = np.unique(np.linspace(0, recall.size - 1, _CURVE_POINTS).astype(int))
-                panel.plot(recall[kept], precision[kept], color=colour, label=group.replace("_", "-"))
+                recall, precision = _thinned(*precision_recall_curve(labels, probabilities)[:2])
+                panel.plot(recall, precision, color=colour, label=group.replace("_", "-"))
                 panel.axhline(float(labels.mean()), color=colour, linewidth=0.8, linestyle=":")
+                intervals = bands[f"{target}/{group}"].intervals
+                known = (
+                    [pair for pair in zip(RECALLS, intervals.precision, strict=True) if pair[1]] if intervals else []
+                )
+                low, high = ([getattr(interval, end) for _, interval in known] for end in ("low", "high"))
+                panel.fill_between([x for x, _ in known], low, high, color=colour, alpha=0.2, linewidth=0)
             panel.set(title=target, xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.02))
             if groups:
-                panel.legend()
+                panel.legend(loc="lower left")
 
     return draw("precision-recall", (3.1 * max(len(curves), 1), 2.9), max(len(curves), 1), paint)
+
+
+def _thinned(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> tuple[Any, Any]:
+    """Points of a curve evenly spaced in recall: its thresholds may be millions, most of them at the lowest precision."""
+    rising = recall[::-1]
+    kept = np.unique(np.searchsorted(rising, np.linspace(0, 1, _CURVE_POINTS)).clip(max=rising.size - 1))
+    return rising[kept], precision[::-1][kept]
+
+
+def enrichment(slices: Sequence[SliceMetrics], targets: Sequence[str]) -> str:
+    """How much richer in positives the best-ranked molecules are, and how much richer they could be.
+
+    Args:
+        slices: Of the model.
+        targets: One panel each.
+    """
+
+    def paint(panels: Sequence[Axes]) -> None:
+        for panel, target in zip(panels, targets, strict=True):
+            existing = [part for part in slices if part.target == target and part.enrichment]
+            for i, (colour, part) in enumerate(zip(PALETTE, existing, strict=False)):
+                x = np.arange(len(part.enrichment)) + 0.16 * (i - 0.5)
+                panel.plot(x, [one.factor for one in part.enrichment], "o", color=colour,
+                           label=part.split_group.replace("_", "-"))  # fmt: skip
+                for where, interval in zip(x, part.intervals.enrichment if part.intervals else (), strict=False):
+                    if interval:
+                        panel.plot([where, where], [interval.low, interval.high], color=colour, lw=2, alpha=0.6)
+                best = [part.n / max(part.positives, one.molecules) for one in part.enrichment]
+                panel.plot(x, best, "_", color=_TEXT, ms=9, label="best possible" if part is existing[-1] else None)
+            panel.set(title=target, xlabel="best-ranked share", xlim=(-0.5, len(ENRICHMENT_SHARES) - 0.5))
+            panel.set_xticks(range(len(ENRICHMENT_SHARES)), [f"{100 * share:g}%" for share in ENRICHMENT_SHARES])
+            panel.set_ylim(bottom=0)
+        panels[0].set_ylabel("enrichment")
+        if panels[0].lines:
+            panels[0].legend(loc="lower left")
+
+    return draw("enrichment", (3.1 * len(targets), 2.5), len(targets), paint)
 
 
 def average_precisions(

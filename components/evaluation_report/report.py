@@ -13,7 +13,8 @@ from markupsafe import Markup
 from components import data_contract as dc
 from components.affinity_evaluator.bootstrap import Interval
 from components.affinity_evaluator.evaluation import PREDICTIONS_FILE, Evaluation
-from components.affinity_evaluator.measurement import target_columns
+from components.affinity_evaluator.gate import MEAN, Gain
+from components.affinity_evaluator.predictions import Predictions, read_predictions
 from components.affinity_evaluator.slices import SliceMetrics, mean_average_precision
 from components.affinity_predictor.model_folder import DESCRIPTION_FILE
 from components.atomic import atomic_path
@@ -21,7 +22,6 @@ from components.code_version import code_version
 from components.evaluation_report import figures
 from components.evaluation_report.baseline import baseline_slices
 from components.evaluation_report.structures import driving_blocks, wrong_molecules
-from components.model_pusher.champion import model_digest
 
 REPORT_FILE: Final = "report.html"
 CARD_FILE: Final = "model_card.md"
@@ -63,19 +63,21 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
         _split_files(sources.examples_dir, dc.Subset.VALIDATION),
         targets,
     )
-    predictions = evaluation_dir / PREDICTIONS_FILE
+    predictions = read_predictions(evaluation_dir / PREDICTIONS_FILE, len(targets))
+    data = _read_json(sources.molecules_dir / dc.SUMMARY_FILE) or {}
     context: dict[str, Any] = {
         "evaluation": evaluation,
         "targets": targets,
-        "data": _read_json(sources.molecules_dir / dc.SUMMARY_FILE) or {},
+        "data": data,
+        "unread": _unread(data, evaluation.molecules),
         "model": (_read_json(sources.model_dir / DESCRIPTION_FILE) or {}).get("model", {}),
         "versions": {name: version(name) for name in _LIBRARIES},
         "baseline": {part.name: part for part in baseline},
         "baseline_molecules": baseline_molecules,
         "baseline_mean": mean_average_precision(baseline),
         "configuration": sources.configuration,
-        "lineage": _lineage(sources),
-        "champion": {part.name: part for part in evaluation.champion.slices} if evaluation.champion else {},
+        "lineage": _lineage(sources, evaluation),
+        "compared": _compared(evaluation),
         "wrong": wrong_molecules(predictions, sources.molecules_dir, targets),
         "blocks": driving_blocks(predictions, sources.molecules_dir, targets),
         "figures": _figures(evaluation, predictions, sources, targets, baseline),
@@ -94,9 +96,38 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
             temporary.write_text(template.get_template(f"{name}.j2").render(context), encoding="utf-8")
 
 
+def _unread(data: Mapping[str, Any], evaluated: int) -> int:
+    """Validation molecules of the merge that have no Examples."""
+    held_out: dict[str, int] = data.get("molecules", {}).get(dc.Subset.VALIDATION.split, {})
+    return max(0, sum(held_out.values()) - evaluated)
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """One line of the comparison with the model in production."""
+
+    name: str
+    before: float | None
+    now: float | None
+    gain: Gain
+
+
+def _compared(evaluation: Evaluation) -> list[_Compared]:
+    if evaluation.champion is None:
+        return []
+    before, now = (
+        {MEAN: mean, **{part.name: part.average_precision for part in slices}}
+        for mean, slices in (
+            (evaluation.champion.mean_average_precision, evaluation.champion.slices),
+            (evaluation.mean_average_precision, evaluation.slices),
+        )
+    )
+    return [_Compared(gain.name, before[gain.name], now[gain.name], gain) for gain in evaluation.champion.gains]
+
+
 def _figures(
     evaluation: Evaluation,
-    predictions: Path,
+    predictions: Predictions,
     sources: ReportSources,
     targets: Sequence[str],
     baseline: Sequence[SliceMetrics],
@@ -107,8 +138,11 @@ def _figures(
     histories = {stage: _read_json(folder / HISTORY_FILE) for stage, folder in sources.model_runs.items()}
     drawn = {
         "average_precision": figures.average_precisions(evaluation.slices, others, evaluation.bootstrap.confidence),
-        "precision_recall": figures.precision_recall(_curves(evaluation.slices, predictions, targets)),
+        "precision_recall": figures.precision_recall(
+            _curves(evaluation.slices, predictions, targets), {part.name: part for part in evaluation.slices}
+        ),
         "calibration": figures.calibration(evaluation.slices, targets),
+        "enrichment": figures.enrichment(evaluation.slices, targets),
     }
     if any(histories.values()):
         drawn["training"] = figures.training_curves({stage: rows for stage, rows in histories.items() if rows})
@@ -117,11 +151,12 @@ def _figures(
 
 
 def _curves(
-    slices: Sequence[SliceMetrics], predictions: Path, targets: Sequence[str]
+    slices: Sequence[SliceMetrics], predictions: Predictions, targets: Sequence[str]
 ) -> dict[str, dict[str, figures.Curve]]:
     curves: dict[str, dict[str, figures.Curve]] = {}
     for index, target in enumerate(targets):
-        labels, probabilities, groups, _ = target_columns(predictions, index)
+        rows, labels, probabilities = predictions.of_target(index)
+        groups = predictions.groups[rows]
         existing = {part.split_group for part in slices if part.target == target and not part.reason}
         curves[target] = {
             group.label: (labels[groups == group], probabilities[groups == group])
@@ -131,7 +166,7 @@ def _curves(
     return curves
 
 
-def _lineage(sources: ReportSources) -> list[tuple[str, str]]:
+def _lineage(sources: ReportSources, evaluation: Evaluation) -> list[tuple[str, str]]:
     """What the model was made from: name and value, in the order it was made."""
     data = sources.configuration.get("data", {})
     trained_by = (_read_json(sources.model_dir / DESCRIPTION_FILE) or {}).get("code", "not named")
@@ -143,7 +178,7 @@ def _lineage(sources: ReportSources) -> list[tuple[str, str]]:
         ("Examples", str(sources.examples_dir)),
         *((f"training, stage {stage}", str(folder)) for stage, folder in sources.model_runs.items()),
         ("model", str(sources.model_dir)),
-        ("SHA-256 of the model", model_digest(sources.model_dir)),
+        ("SHA-256 of the model", evaluation.digest),
         ("code that trained it", trained_by),
         ("code that evaluated it", code_version()),
     ]

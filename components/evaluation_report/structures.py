@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from components import data_contract as dc
+from components.affinity_evaluator.predictions import Predictions
 from components.evaluation_report.drawing import draw_smiles
 from components.molecule_shards import list_shards, read_rows
 
@@ -61,18 +62,18 @@ class DrivingBlock:
     svg: str
 
 
-def wrong_molecules(predictions_file: Path, molecules_dir: Path, targets: Sequence[str]) -> list[WrongMolecule]:
+def wrong_molecules(predictions: Predictions, molecules_dir: Path, targets: Sequence[str]) -> list[WrongMolecule]:
     """Find the negatives of highest and the positives of lowest probability.
 
     Args:
-        predictions_file: predictions.parquet.
+        predictions: Of the validation molecules.
         molecules_dir: Folder written by ParquetMerge.
         targets: Target names.
 
     Returns:
         By target: negatives first, the most confident first; up to `WRONG_PER_TARGET` of each.
     """
-    ids, labels, probabilities = _predictions(predictions_file, len(targets))
+    ids, labels, probabilities = predictions.ids, predictions.labels, predictions.probabilities
     chosen: list[tuple[int, int]] = []
     for index in range(len(targets)):
         for label in (dc.LABEL_NEGATIVE, dc.LABEL_POSITIVE):
@@ -93,23 +94,22 @@ def wrong_molecules(predictions_file: Path, molecules_dir: Path, targets: Sequen
     ]
 
 
-def driving_blocks(predictions_file: Path, molecules_dir: Path, targets: Sequence[str]) -> list[DrivingBlock]:
+def driving_blocks(predictions: Predictions, molecules_dir: Path, targets: Sequence[str]) -> list[DrivingBlock]:
     """Find the building blocks of highest mean predicted probability among the validation molecules.
 
     Args:
-        predictions_file: predictions.parquet.
+        predictions: Of the validation molecules.
         molecules_dir: Folder written by ParquetMerge.
         targets: Target names.
 
     Returns:
         Up to `BLOCKS_PER_TARGET` a target, the highest first; blocks in at least `MIN_MOLECULES_PER_BLOCK` molecules count.
     """
-    ids, labels, probabilities = _predictions(predictions_file, len(targets))
+    ids, labels, probabilities = predictions.ids, predictions.labels, predictions.probabilities
     blocks = pq.read_table(molecules_dir / dc.BLOCKS_FILE, columns=["smiles"])["smiles"]
-    order = np.argsort(ids)
     block_ids = np.full((ids.size, len(dc.BLOCK_IDS)), -1, np.int64)
     for batch in _validation(molecules_dir, [dc.MOLECULE_ID, *dc.BLOCK_IDS], ids):
-        rows = order[np.searchsorted(ids[order], batch.column(dc.MOLECULE_ID).to_numpy())]
+        rows = np.searchsorted(ids, batch.column(dc.MOLECULE_ID).to_numpy())
         for position, name in enumerate(dc.BLOCK_IDS):
             block_ids[rows, position] = batch.column(name).fill_null(-1).to_numpy()
     found: list[DrivingBlock] = []
@@ -147,15 +147,6 @@ def _block_means(
         )
         for i in np.flatnonzero(counts >= MIN_MOLECULES_PER_BLOCK)
     ]
-
-
-def _predictions(path: Path, n_targets: int) -> tuple[NDArray[np.int64], NDArray[np.int8], NDArray[np.float32]]:
-    table = pq.read_table(path).combine_chunks()
-    labels, probabilities = (
-        table[name].combine_chunks().flatten().to_numpy().reshape(-1, n_targets)
-        for name in (dc.BINDS, dc.OUTPUT_PROBABILITIES)
-    )
-    return table[dc.MOLECULE_ID].to_numpy(), labels, probabilities
 
 
 def _smiles(molecules_dir: Path, ids: NDArray[np.int64]) -> dict[int, str]:

@@ -2,7 +2,7 @@
 
 import logging
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,15 @@ from rich.console import Console
 from rich.table import Table
 
 from components.errors import BelkaError
+from components.model_pusher.champion import read_champion
 from pipeline.cli.options import RESOLVED_CONFIG
 from pipeline.cli.progress import StepTable
 from pipeline.cli.session import open_session
 from pipeline.config import Config
 from pipeline.config_files import write_resolved
 from pipeline.steps import Step, nodes_between
+
+MODELS_FOLDER = "model"
 
 logger = logging.getLogger(__name__)
 
@@ -74,14 +77,48 @@ def execute(config: Config, nodes: Sequence[str] | None, *, quiet: bool) -> dict
     return metrics
 
 
+def verdict_rows(evaluation: Mapping[str, Any], models_dir: Path) -> Iterator[tuple[str, str]]:
+    """Tell how good the model is on validation, whether it may go into production, and which one is there.
+
+    Args:
+        evaluation: The content of evaluation.json; empty where nothing was evaluated.
+        models_dir: Folder of the pushed versions.
+
+    Yields:
+        Name and value of each line.
+    """
+    score = evaluation.get("mean_average_precision")
+    if score is not None:
+        interval = evaluation.get("mean_interval")
+        sure = f" ({interval['low']:.4f} to {interval['high']:.4f})" if interval else ""
+        yield "validation average precision (mean)", f"{score:.4f}{sure}"
+    if not evaluation:
+        return
+    reasons = evaluation["verdict"]["reasons"]
+    yield "gate", "not passed: this model is not pushed" if reasons else "passed"
+    for reason in reasons:
+        yield "", reason
+    champion = read_champion(models_dir)
+    if champion is not None:
+        whose = "this run's model" if champion.digest == evaluation.get("digest") else "another model than this run's"
+        yield "in production", f"{models_dir / champion.version}: {whose}"
+
+
 def print_results(console: Console, output_dir: Path, metrics: dict[str, Any]) -> None:
     """Print where the results are and how good the model is on validation."""
     table = Table("result", box=None, pad_edge=False, title="results", title_justify="left")
     table.add_column("where or how much", overflow="fold")
-    score = metrics.get("evaluation", {}).get("mean_average_precision")
-    if score is not None:
-        table.add_row("validation average precision (mean)", f"{score:.4f}")
-    for name in ("submission.csv", "metrics.json", "report.html", "model", "rejected.parquet", RESOLVED_CONFIG, "logs"):
+    for name, value in verdict_rows(metrics.get("evaluation", {}), output_dir / MODELS_FOLDER):
+        table.add_row(name, value)
+    for name in (
+        "submission.csv",
+        "metrics.json",
+        "report.html",
+        MODELS_FOLDER,
+        "rejected.parquet",
+        RESOLVED_CONFIG,
+        "logs",
+    ):
         path = output_dir / name
         if path.exists():
             table.add_row(name, str(path))

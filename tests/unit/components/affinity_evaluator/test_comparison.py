@@ -6,16 +6,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import tensorflow as tf
+from rdkit import Chem
+from rdkit.Chem import rdFingerprintGenerator
 from sklearn.metrics import average_precision_score
 
 from components import data_contract as dc
 from components.affinity_evaluator.bootstrap import BootstrapSettings
-from components.affinity_evaluator.comparison import ChampionSource
+from components.affinity_evaluator.comparison import ChampionSource, _reads_examples_of
 from components.affinity_evaluator.evaluation import Evaluation, evaluate_model
+from components.affinity_evaluator.gate import MEAN
+from components.affinity_evaluator.measurement import measure_predictions
 from components.errors import InputError
 from components.model_pusher.champion import Champion, model_digest, read_champion, write_champion
 
@@ -57,7 +63,11 @@ class Bench:
 
     def model(self, name: str, *, reverse: bool = False, vocabulary: list[str] | None = None, note: str = "") -> Path:
         folder = self.export(self.folder / name, reverse=reverse, note=note)
-        description = {"vocabulary": vocabulary or ["[PAD]", "[MASK]", "C"], "targets": list(TARGETS)}
+        description = {
+            "model": {"mode": "clf", "max_length": 128},
+            "vocabulary": vocabulary or ["[PAD]", "[MASK]", "C"],
+            "targets": list(TARGETS),
+        }
         (folder / "belka.json").write_text(json.dumps(description))
         return folder
 
@@ -76,6 +86,29 @@ class Bench:
             bootstrap=BootstrapSettings(samples=20),
             champion=ChampionSource(self.models, self.molecules),
         )
+
+
+def export_bit_counter(folder: Path) -> None:
+    """Replace a model by one with `model.ecfp_branch`."""
+    model = keras.Sequential([keras.Input([64]), keras.layers.Rescaling(0.01)])
+
+    def serve(smiles: tf.Tensor, ecfp: tf.Tensor) -> dict[str, tf.Tensor]:
+        del smiles
+        packed = tf.cast(tf.reshape(tf.io.decode_raw(ecfp, tf.uint8), [-1, 8, 1]), tf.int32)
+        bits = tf.reshape(packed // tf.constant([128, 64, 32, 16, 8, 4, 2, 1]) % 2, [-1, 64])
+        counts = tf.reduce_sum(model(tf.cast(bits, tf.float32)), axis=1, keepdims=True)
+        return {dc.OUTPUT_PROBABILITIES: counts * tf.ones([1, 3])}
+
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    names = ("smiles", dc.FEATURE_ECFP)
+    archive.add_endpoint(dc.SIGNATURE_SMILES, serve, [tf.TensorSpec([None], tf.string, name=name) for name in names])
+    shutil.rmtree(folder / "variables")
+    archive.write_out(str(folder), verbose=False)
+    description = json.loads((folder / "belka.json").read_text())
+    description["model"]["ecfp_branch"] = True
+    description["ecfp"] = {"size": 64, "radius": 2, "chirality": True}
+    (folder / "belka.json").write_text(json.dumps(description))
 
 
 @pytest.fixture
@@ -104,6 +137,28 @@ def test_win_and_lose(bench: Bench) -> None:
     assert won.champion.mean_average_precision == lost.mean_average_precision
     assert lost.champion.mean_average_precision == won.mean_average_precision
     assert lost.champion.slices == won.slices
+    for before, after in zip(won.champion.gains, lost.champion.gains, strict=True):
+        assert (before.name, before.value) == (after.name, -after.value)
+        assert before.interval is not None
+        assert after.interval is not None
+        assert (before.interval.low, before.interval.high) == pytest.approx((-after.interval.high, -after.interval.low))
+
+
+def test_gain_over_the_champion_has_an_interval_on_the_same_resamples(bench: Bench) -> None:
+    bench.push(bench.model("bad", reverse=True))
+    champion = bench.evaluate(bench.model("good")).champion
+    assert champion is not None
+    assert [gain.name for gain in champion.gains] == [MEAN, *(part.name for part in champion.slices)]
+    settings = BootstrapSettings(samples=20)
+    new, old = (
+        measure_predictions(bench.folder / "out" / name, targets=TARGETS, bootstrap=settings)
+        for name in ("predictions.parquet", "champion_predictions.parquet")
+    )
+    assert new.mean_average_precision is not None
+    assert old.mean_average_precision is not None
+    mean, first, *_ = champion.gains
+    assert mean.value == pytest.approx(new.mean_average_precision - old.mean_average_precision, abs=1e-12)
+    assert first.interval == settings.interval(new.samples[first.name] - old.samples[first.name])
 
 
 def test_tie_of_another_model_keeps_the_champion(bench: Bench) -> None:
@@ -151,6 +206,37 @@ def test_champion_of_another_vocabulary_is_scored_from_smiles(bench: Bench) -> N
     expected = average_precision_score(bench.labels[groups == 0, 1], bench.lengths[groups == 0] / 100)
     assert part.average_precision == pytest.approx(expected, abs=1e-12)
     assert evaluation.verdict.blessed
+
+
+@pytest.mark.parametrize(
+    ("champion", "same"),
+    [
+        ({"vocabulary": ["C"], "model": {}}, True),
+        ({"vocabulary": ["C"], "model": {"ecfp_branch": False}, "ecfp": {"size": 64}}, True),
+        ({"vocabulary": ["C"], "model": {"ecfp_branch": True}, "ecfp": {"size": 128}}, True),
+        ({"vocabulary": ["C"], "model": {"ecfp_branch": True}, "ecfp": {"size": 64}}, False),
+        ({"vocabulary": ["N"], "model": {"ecfp_branch": True}, "ecfp": {"size": 128}}, False),
+        ({"vocabulary": ["N"], "model": {}}, False),
+    ],
+)
+def test_a_champion_reads_only_examples_of_its_own_tokens_and_fingerprints(
+    champion: dict[str, Any], same: bool
+) -> None:
+    assert _reads_examples_of(champion, {"vocabulary": ["C"], "model": {}, "ecfp": {"size": 128}}) is same
+
+
+def test_champion_of_another_vocabulary_that_reads_fingerprints_gets_its_own(bench: Bench) -> None:
+    """It returns one hundredth of the number of bits RDKit sets, 64 of them, for every target."""
+    folder = bench.model("old", vocabulary=["[PAD]", "[MASK]", "C", "N"])
+    export_bit_counter(folder)
+    bench.push(folder)
+    evaluation = bench.evaluate(bench.model("good"))
+    assert evaluation.champion is not None
+    assert (evaluation.champion.problem, evaluation.champion.scored_by) == ("", dc.SIGNATURE_SMILES)
+    generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=64, includeChirality=True)
+    bits = [generator.GetFingerprint(Chem.MolFromSmiles("C" * int(n))).GetNumOnBits() for n in bench.lengths]
+    written = pq.read_table(bench.folder / "out" / "champion_predictions.parquet")
+    assert np.array(written[dc.OUTPUT_PROBABILITIES].to_pylist())[:, 0] == pytest.approx(np.array(bits) / 100)
 
 
 def test_champion_of_another_vocabulary_that_wins_stops_the_push(bench: Bench) -> None:

@@ -187,7 +187,21 @@ def test_intervals_are_written(evaluated: tuple[Path, Evaluation]) -> None:
     assert written["champion"] is None
 
 
-def test_intervals_of_a_slice_depend_on_no_other_slice(evaluated: tuple[Path, Evaluation]) -> None:
+def test_two_models_are_measured_on_the_same_resamples_whatever_the_order_of_rows(
+    evaluated: tuple[Path, Evaluation], tmp_path: Path
+) -> None:
     file = evaluated[0] / "predictions.parquet"
-    one = measure_predictions(file, targets=TARGETS[:1], bootstrap=BootstrapSettings())
-    assert one.slices == evaluated[1].slices[:2]
+    table = pq.read_table(file)
+    pq.write_table(table.take(np.random.default_rng(1).permutation(table.num_rows)), tmp_path / "shuffled.parquet")
+    first = measure_predictions(file, targets=TARGETS, bootstrap=BootstrapSettings(50))
+    second = measure_predictions(tmp_path / "shuffled.parquet", targets=TARGETS, bootstrap=BootstrapSettings(50))
+    assert set(first.samples) == {part.name for part in first.slices if not part.reason}
+    for name, values in first.samples.items():
+        np.testing.assert_array_equal(values, second.samples[name])
+
+
+def test_interval_of_the_mean_is_that_of_the_mean_of_each_resample(evaluated: tuple[Path, Evaluation]) -> None:
+    settings = BootstrapSettings(200)
+    found = measure_predictions(evaluated[0] / "predictions.parquet", targets=TARGETS, bootstrap=settings)
+    assert len(found.samples) == 6
+    assert found.mean_interval == settings.interval(np.mean(list(found.samples.values()), axis=0))

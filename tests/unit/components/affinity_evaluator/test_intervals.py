@@ -2,13 +2,22 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
-from sklearn.metrics import brier_score_loss
+from sklearn.metrics import average_precision_score, brier_score_loss
 
 from components.affinity_evaluator import bootstrap
-from components.affinity_evaluator.bootstrap import BootstrapSettings, resample_brier, resample_shares
+from components.affinity_evaluator.bootstrap import (
+    BootstrapSettings,
+    RankedSlice,
+    RankingSamples,
+    resample_brier,
+    resample_rankings,
+    resample_shares,
+)
 from components.affinity_evaluator.calibration import calibration_bins
-from components.affinity_evaluator.slices import SliceMetrics, add_intervals, slice_metrics
+from components.affinity_evaluator.ranking import RankedCells, RankedMolecules
+from components.affinity_evaluator.slices import ENRICHMENT_SHARES, RECALLS, SliceMetrics, add_intervals, slice_metrics
 from components.errors import InputError
 
 RNG = np.random.default_rng(7)
@@ -17,7 +26,21 @@ LABELS = (RNG.random(600) < SCORES / 3).astype(np.int8)
 
 
 def measured(settings: BootstrapSettings, *stream: int) -> SliceMetrics:
-    return add_intervals(slice_metrics("HSA", "shared", LABELS, SCORES), LABELS, SCORES, settings, *stream)[0]
+    plain = slice_metrics("HSA", "shared", LABELS, SCORES)
+    (ranking,) = resampled([LABELS], [SCORES], settings.samples, settings.generator(*stream))
+    return add_intervals(plain, LABELS, SCORES, ranking, settings, *stream)
+
+
+def resampled(
+    labels: list[NDArray[np.int8]], scores: list[NDArray[np.float32]], n_samples: int, generator: np.random.Generator
+) -> list[RankingSamples]:
+    """Resample rankings of the same molecules, all labels known."""
+    slices = [
+        RankedSlice(np.arange(len(known)), RankedMolecules.from_predictions(known, values))
+        for known, values in zip(labels, scores, strict=True)
+    ]
+    settings = {"shares": ENRICHMENT_SHARES, "recalls": RECALLS, "n_samples": n_samples}
+    return resample_rankings(slices, len(labels[0]), generator=generator, **settings)  # type: ignore[arg-type]
 
 
 def test_intervals_hold_the_value_and_widen_with_confidence() -> None:
@@ -40,18 +63,41 @@ def test_same_seed_same_intervals_and_other_streams_differ() -> None:
     assert measured(BootstrapSettings(100, seed=43), 0, 1).intervals != first.intervals
 
 
-def test_chunks_of_resamples_keep_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_of_resamples_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    (whole,) = resampled([LABELS], [SCORES], 77, np.random.default_rng(1))
     monkeypatch.setattr(bootstrap, "_CELLS_AT_A_TIME", 1000)
-    plain = slice_metrics("HSA", "shared", LABELS, SCORES)
-    _, drawn = add_intervals(plain, LABELS, SCORES, BootstrapSettings(77))
-    assert drawn is not None
-    assert drawn.shape == (77,)
+    (chunks,) = resampled([LABELS], [SCORES], 77, np.random.default_rng(1))
+    assert chunks.average_precision.shape == (77,)
+    assert chunks.precision.shape == (50, 77)
+    for name in ("average_precision", "roc_auc", "enrichment", "precision"):
+        np.testing.assert_array_equal(getattr(chunks, name), getattr(whole, name))
 
 
-def test_slice_that_does_not_exist_gets_no_intervals() -> None:
-    labels, scores = np.zeros(3, np.int8), np.ones(3, np.float32)
-    plain = slice_metrics("HSA", "shared", labels, scores)
-    assert add_intervals(plain, labels, scores, BootstrapSettings(10)) == (plain, None)
+def test_a_resample_is_one_of_molecules() -> None:
+    """Every value is scikit-learn's on the molecules that the same generator draws."""
+    (found,) = resampled([LABELS], [SCORES], 20, np.random.default_rng(4))
+    generator = np.random.default_rng(4)
+    for i in range(20):
+        drawn = generator.integers(600, size=600)
+        assert found.average_precision[i] == pytest.approx(
+            average_precision_score(LABELS[drawn], SCORES[drawn]), abs=1e-12
+        )
+
+
+def test_targets_are_resampled_together() -> None:
+    """Two targets with the same labels and scores vary as one: their mean is as unsure as each of them."""
+    same = resampled([LABELS, LABELS], [SCORES, SCORES], 300, np.random.default_rng(1))
+    np.testing.assert_array_equal(same[0].average_precision, same[1].average_precision)
+
+
+def test_precision_has_intervals_at_every_recall() -> None:
+    found = measured(BootstrapSettings(300))
+    assert found.intervals is not None
+    plain = RankedCells.from_predictions(LABELS, SCORES).precision_at(np.array(RECALLS))
+    assert len(found.intervals.precision) == len(RECALLS) == 50
+    for value, interval in zip(plain[5:], found.intervals.precision[5:], strict=True):
+        assert interval is not None
+        assert interval.low <= value <= interval.high
 
 
 def test_percentile_interval_by_hand() -> None:

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.affinity_evaluator.slices import SliceMetrics, known, mean_average_precision, slice_metrics
+from components.affinity_evaluator.predictions import known
+from components.affinity_evaluator.slices import SliceMetrics, mean_average_precision, slice_metrics
 
 
 def metrics(labels: list[int], probabilities: list[float]) -> SliceMetrics:

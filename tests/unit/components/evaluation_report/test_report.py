@@ -15,10 +15,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
 from components import data_contract as dc
-from components.affinity_evaluator.bootstrap import BootstrapSettings
+from components.affinity_evaluator.bootstrap import BootstrapSettings, Interval
 from components.affinity_evaluator.evaluation import Evaluation
-from components.affinity_evaluator.gate import GateSettings, Verdict
+from components.affinity_evaluator.gate import MEAN, ChampionComparison, Gain, GateSettings, Verdict
 from components.affinity_evaluator.measurement import measure_predictions
+from components.affinity_evaluator.predictions import read_predictions
 from components.affinity_evaluator.scoring import PredictionsWriter
 from components.evaluation_report import drawing
 from components.evaluation_report.baseline import baseline_slices
@@ -71,11 +72,11 @@ class Bench:
         history = [{"epoch": 1, "loss": 0.5, "val_loss": 0.4, "val_average_precision": 0.3}]
         (folder / "run" / "history.json").write_text(json.dumps(history))
 
-    def report(self, verdict: Verdict) -> tuple[str, str]:
+    def report(self, verdict: Verdict, champion: ChampionComparison | None = None) -> tuple[str, str]:
         bootstrap = BootstrapSettings(samples=30)
         measured = measure_predictions(self.predictions, targets=TARGETS, bootstrap=bootstrap)
         evaluation = Evaluation(
-            measured.molecules, measured.mean_average_precision, measured.mean_interval, measured.slices, None,
+            "abc123", measured.molecules, measured.mean_average_precision, measured.mean_interval, measured.slices, champion,
             GateSettings(), bootstrap, verdict,
         )  # fmt: skip
         sources = ReportSources(
@@ -147,6 +148,40 @@ def test_page_has_the_configuration_and_the_lineage(written: tuple[str, str]) ->
         assert text in page
 
 
+def test_curves_have_bands_and_best_possible_enrichment(written: tuple[str, str]) -> None:
+    page = written[0]
+    start = page.index("<h2>Precision and recall</h2>")
+    figure = page[start : page.index("</section>", start)]
+    assert figure.count("opacity: 0.2") == 4  # two targets in two split groups
+    assert "best possible" in page
+
+
+def test_comparison_with_the_champion_shows_the_gain_and_how_sure_it_is(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    slices = measure_predictions(bench.predictions, targets=TARGETS).slices
+    gains = (Gain(MEAN, 0.0213, Interval(-0.0101, 0.0502)), Gain("HSA/non_shared", -0.0321, None))
+    champion = ChampionComparison("17", "abc", mean_average_precision=0.5, slices=slices, gains=gains)
+    page, card = bench.report(Verdict(blessed=True, reasons=()), champion)
+    start = page.index("Against the model in production")
+    section = page[start : page.index("</section>", start)]
+    for text in ("version 17", "0.5000", "+0.0213", "-0.0101 to 0.0502", "HSA / non-shared", "-0.0321"):
+        assert text in section
+    assert "version 17, has 0.5000: a gain of +0.0213 (-0.0101 to 0.0502)" in card
+    assert "Against the model in production" not in bench.report(Verdict(blessed=True, reasons=()))[0]
+
+
+def test_card_has_what_a_reader_of_the_model_needs(written: tuple[str, str]) -> None:
+    card = written[1]
+    for text in (
+        "Licence of the data",
+        "their content, SHA-256: train.csv aa11",
+        "## Limits",
+        "scikit-learn ",
+        "enrichment 0.1%",
+    ):
+        assert text in card
+
+
 def test_same_evaluation_same_page(bench: Bench, written: tuple[str, str]) -> None:
     assert bench.report(Verdict(blessed=False, reasons=("a <reason>.",))) == written
 
@@ -172,7 +207,11 @@ def test_baseline_is_logistic_regression_on_the_bits(bench: Bench) -> None:
 
 
 def test_wrong_molecules_are_the_most_confident_ones(bench: Bench) -> None:
-    found = [m for m in wrong_molecules(bench.predictions, bench.folder / "molecules", TARGETS) if m.target == "HSA"]
+    found = [
+        m
+        for m in wrong_molecules(read_predictions(bench.predictions, 2), bench.folder / "molecules", TARGETS)
+        if m.target == "HSA"
+    ]
     negatives = np.flatnonzero(LABELS[:, 1] == 0)
     worst = negatives[np.argsort(-PROBABILITIES[negatives, 1])][:3]
     assert [m.label for m in found] == [0, 0, 0, 1, 1, 1]
@@ -181,7 +220,7 @@ def test_wrong_molecules_are_the_most_confident_ones(bench: Bench) -> None:
 
 
 def test_driving_blocks_by_hand(bench: Bench) -> None:
-    found = driving_blocks(bench.predictions, bench.folder / "molecules", TARGETS)
+    found = driving_blocks(read_predictions(bench.predictions, 2), bench.folder / "molecules", TARGETS)
     first = np.array([i % 4 for i in range(N)])
     means = {("CN", "CCN", "CCCN", "<b>no molecule</b>")[b]: PROBABILITIES[first == b, 0].mean() for b in range(4)}
     shown = [block for block in found if block.target == "BRD4" and block.position == 1]

@@ -1,0 +1,43 @@
+"""What a run tells at its end about its model."""
+
+from pathlib import Path
+from typing import Any
+
+from components.model_pusher.champion import Champion, write_champion
+from pipeline.cli.execute import verdict_rows
+
+
+def evaluation(*reasons: str, mean: float | None = 0.5) -> dict[str, Any]:
+    return {
+        "digest": "abc",
+        "mean_average_precision": mean,
+        "mean_interval": {"low": 0.4, "high": 0.6},
+        "verdict": {"blessed": not reasons, "reasons": list(reasons)},
+    }
+
+
+def test_a_model_that_is_pushed(tmp_path: Path) -> None:
+    write_champion(tmp_path, Champion("17", "abc"))
+    assert list(verdict_rows(evaluation(), tmp_path)) == [
+        ("validation average precision (mean)", "0.5000 (0.4000 to 0.6000)"),
+        ("gate", "passed"),
+        ("in production", f"{tmp_path / '17'}: this run's model"),
+    ]
+
+
+def test_a_model_that_is_not_says_why_and_what_stays(tmp_path: Path) -> None:
+    write_champion(tmp_path, Champion("16", "other"))
+    assert list(verdict_rows(evaluation("it is worse.", "a slice loses."), tmp_path))[1:] == [
+        ("gate", "not passed: this model is not pushed"),
+        ("", "it is worse."),
+        ("", "a slice loses."),
+        ("in production", f"{tmp_path / '16'}: another model than this run's"),
+    ]
+
+
+def test_nothing_measured_and_nothing_evaluated(tmp_path: Path) -> None:
+    assert list(verdict_rows(evaluation("no molecule.", mean=None), tmp_path)) == [
+        ("gate", "not passed: this model is not pushed"),
+        ("", "no molecule."),
+    ]
+    assert list(verdict_rows({}, tmp_path)) == []
