@@ -21,6 +21,7 @@ _PAGE_COLOURS: Final = {_TEXT: "currentColor", _LINE: "var(--line)"}
 # Told apart on white and on black, and by readers who see red and green alike.
 PALETTE: Final = ("#3b82f6", "#f59e0b", "#10b981", "#c084fc", "#ef4444", "#64748b")
 _CURVE_POINTS: Final = 300
+_PAGE_INCHES: Final = 9.3  # a figure is as wide as the page, whatever it holds
 _STYLE: Final[dict[str, Any]] = {
     "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9, "text.color": _TEXT, "axes.labelcolor": _TEXT,
     "axes.edgecolor": _LINE, "xtick.color": _TEXT, "ytick.color": _TEXT, "axes.spines.top": False, "axes.spines.right": False,
@@ -59,6 +60,10 @@ def draw(name: str, size: tuple[float, float], columns: int, paint: Callable[[Se
     return svg
 
 
+def _width(panels: int) -> float:
+    return max(_PAGE_INCHES, 3.1 * panels)
+
+
 def precision_recall(curves: Mapping[str, Mapping[str, Curve]], bands: Mapping[str, SliceMetrics]) -> str:
     """Precision against recall, with the bootstrap interval of the precision.
 
@@ -83,7 +88,7 @@ def precision_recall(curves: Mapping[str, Mapping[str, Curve]], bands: Mapping[s
             if groups:
                 panel.legend(loc="lower left")
 
-    return draw("precision-recall", (3.1 * max(len(curves), 1), 2.9), max(len(curves), 1), paint)
+    return draw("precision-recall", (_width(len(curves)), 2.9), max(len(curves), 1), paint)
 
 
 def _thinned(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> tuple[Any, Any]:
@@ -115,12 +120,12 @@ def enrichment(slices: Sequence[SliceMetrics], targets: Sequence[str]) -> str:
                 panel.plot(x, best, "_", color=_TEXT, ms=9, label="best possible" if part is existing[-1] else None)
             panel.set(title=target, xlabel="best-ranked share", xlim=(-0.5, len(ENRICHMENT_SHARES) - 0.5))
             panel.set_xticks(range(len(ENRICHMENT_SHARES)), [f"{100 * share:g}%" for share in ENRICHMENT_SHARES])
-            panel.set_ylim(bottom=0)
+            panel.set_ylim(0, 1.12 * panel.dataLim.y1 if existing else 1)
         panels[0].set_ylabel("enrichment")
         if panels[0].lines:
             panels[0].legend(loc="lower left")
 
-    return draw("enrichment", (3.1 * len(targets), 2.5), len(targets), paint)
+    return draw("enrichment", (_width(len(targets)), 2.5), len(targets), paint)
 
 
 def average_precisions(
@@ -157,7 +162,7 @@ def average_precisions(
         if shown:
             panel.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
-    return draw("average-precision", (9.3, 0.9 + 0.42 * max(len(shown), 1)), 1, paint)
+    return draw("average-precision", (_PAGE_INCHES, 0.9 + 0.42 * max(len(shown), 1)), 1, paint)
 
 
 def calibration(slices: Sequence[SliceMetrics], targets: Sequence[str]) -> str:
@@ -181,8 +186,10 @@ def calibration(slices: Sequence[SliceMetrics], targets: Sequence[str]) -> str:
                     if interval:
                         panel.plot([where, where], [interval.low, interval.high], color=colour, alpha=0.5, lw=1)
             panel.set(title=target, xlabel="predicted probability", ylabel="observed share", xlim=(0, 1), ylim=(0, 1))
+            if any(part.calibration for part in slices if part.target == target):
+                panel.legend(loc="upper left")
 
-    return draw("calibration", (3.1 * len(targets), 2.9), len(targets), paint)
+    return draw("calibration", (_width(len(targets)), 2.9), len(targets), paint)
 
 
 def training_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
@@ -202,10 +209,16 @@ def training_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> s
                 (row["epoch"], row["val_average_precision"]) for row in epochs if "val_average_precision" in row
             ]
             if precision:
-                panel.plot(*zip(*precision, strict=True), "s--", ms=3, color=PALETTE[2], label="validation AP")
-            panel.set(title=stage, xlabel="epoch")
+                # A scale of its own: beside it the changes of a small loss would not be seen.
+                other = panel.twinx()
+                other.spines["right"].set_visible(True)
+                other.grid(visible=False)
+                other.plot(*zip(*precision, strict=True), "s--", ms=3, color=PALETTE[2])
+                other.set_ylabel("validation average precision")
+                panel.plot([], [], "s--", ms=3, color=PALETTE[2], label="validation AP (right)")
+            panel.set(title=stage, xlabel="epoch", ylabel="loss")
             panel.set_xlim(0.5, max((row["epoch"] for row in epochs), default=1) + 0.5)
             panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-            panel.legend()
+            panel.legend(loc="center right")
 
-    return draw("training", (3.1 * max(len(histories), 1), 2.7), max(len(histories), 1), paint)
+    return draw("training", (_width(len(histories)), 2.7), max(len(histories), 1), paint)

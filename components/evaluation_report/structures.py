@@ -16,7 +16,7 @@ from components.evaluation_report.drawing import draw_smiles
 from components.molecule_shards import list_shards, read_rows
 
 WRONG_PER_TARGET: Final = 3
-BLOCKS_PER_TARGET: Final = 4
+BLOCKS_PER_TARGET: Final = 3
 MIN_MOLECULES_PER_BLOCK: Final = 5
 
 
@@ -45,7 +45,7 @@ class DrivingBlock:
 
     Attributes:
         target: Protein.
-        position: 1, 2 or 3.
+        positions: Where it stands in these molecules: 1, 2, 3 or several of them.
         molecules: Validation molecules with it.
         predicted: Mean predicted probability over them.
         observed: Share of positives among those with a known label; None without any.
@@ -54,7 +54,7 @@ class DrivingBlock:
     """
 
     target: str
-    position: int
+    positions: tuple[int, ...]
     molecules: int
     predicted: float
     observed: float | None
@@ -114,37 +114,32 @@ def driving_blocks(predictions: Predictions, molecules_dir: Path, targets: Seque
             block_ids[rows, position] = batch.column(name).fill_null(-1).to_numpy()
     found: list[DrivingBlock] = []
     for index, target in enumerate(targets):
-        candidates = [
-            part
-            for position in range(block_ids.shape[1])
-            for part in _block_means(block_ids[:, position], probabilities[:, index], labels[:, index], position)
-        ]
-        candidates.sort(key=lambda part: (-part[3], part[0], part[1]))
-        for block, position, count, mean, observed in candidates[:BLOCKS_PER_TARGET]:
+        means = _block_means(block_ids, probabilities[:, index], labels[:, index])
+        means.sort(key=lambda part: (-part[2], part[0]))
+        for block, count, mean, observed in means[:BLOCKS_PER_TARGET]:
+            positions = tuple(int(i) + 1 for i in np.flatnonzero((block_ids == block).any(axis=0)))
             text = blocks[block].as_py()
-            found.append(DrivingBlock(target, position + 1, count, mean, observed, text, draw_smiles(text)))
+            found.append(DrivingBlock(target, positions, count, mean, observed, text, draw_smiles(text)))
     return found
 
 
 def _block_means(
-    blocks: NDArray[np.int64], probabilities: NDArray[np.float32], labels: NDArray[np.int8], position: int
-) -> list[tuple[int, int, int, float, float | None]]:
-    inside = blocks >= 0
-    if not inside.any():
+    block_ids: NDArray[np.int64], probabilities: NDArray[np.float32], labels: NDArray[np.int8]
+) -> list[tuple[int, int, float, float | None]]:
+    """Block, molecules with it at any position, mean prediction, share of positives; of blocks in enough molecules."""
+    ordered = np.sort(block_ids, axis=1)
+    # A molecule that holds a block twice counts once.
+    first = np.concatenate([np.ones((len(ordered), 1), bool), ordered[:, 1:] != ordered[:, :-1]], axis=1)
+    rows, columns = np.nonzero(first & (ordered >= 0))
+    if not rows.size:
         return []
-    ids = blocks[inside]
+    ids = ordered[rows, columns]
     counts = np.bincount(ids)
-    sums = np.bincount(ids, weights=probabilities[inside].astype(np.float64))
-    positives = np.bincount(ids, weights=labels[inside] == dc.LABEL_POSITIVE)
-    known = np.bincount(ids, weights=labels[inside] != dc.LABEL_UNKNOWN)
+    sums = np.bincount(ids, weights=probabilities[rows].astype(np.float64))
+    positives = np.bincount(ids, weights=labels[rows] == dc.LABEL_POSITIVE)
+    known = np.bincount(ids, weights=labels[rows] != dc.LABEL_UNKNOWN)
     return [
-        (
-            int(i),
-            position,
-            int(counts[i]),
-            float(sums[i] / counts[i]),
-            float(positives[i] / known[i]) if known[i] else None,
-        )
+        (int(i), int(counts[i]), float(sums[i] / counts[i]), float(positives[i] / known[i]) if known[i] else None)
         for i in np.flatnonzero(counts >= MIN_MOLECULES_PER_BLOCK)
     ]
 

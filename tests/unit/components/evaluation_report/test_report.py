@@ -221,14 +221,18 @@ def test_wrong_molecules_are_the_most_confident_ones(bench: Bench) -> None:
 
 def test_driving_blocks_by_hand(bench: Bench) -> None:
     found = driving_blocks(read_predictions(bench.predictions, 2), bench.folder / "molecules", TARGETS)
-    first = np.array([i % 4 for i in range(N)])
-    means = {("CN", "CCN", "CCCN", "<b>no molecule</b>")[b]: PROBABILITIES[first == b, 0].mean() for b in range(4)}
-    shown = [block for block in found if block.target == "BRD4" and block.position == 1]
-    assert shown
-    for block in shown:
-        assert block.predicted == pytest.approx(means[block.smiles], abs=1e-6)
-    values = [block.predicted for block in found if block.target == "BRD4"]
-    assert values == sorted(values, reverse=True)
+    names = ("CN", "CCN", "CCCN", "<b>no molecule</b>")
+    # At positions 1, 2 and 3 molecule i has the blocks i, 2i and 3i modulo 4; block 0 may stand at several.
+    members = {b: [i for i in range(N) if b in {i % 4, 2 * i % 4, 3 * i % 4}] for b in range(4)}
+    places = {b: tuple(j + 1 for j in range(3) if any((j + 1) * i % 4 == b for i in range(N))) for b in range(4)}
+    means = {b: float(PROBABILITIES[rows, 0].mean()) for b, rows in members.items()}
+    expected = sorted(means, key=lambda b: -means[b])[:3]
+    shown = [block for block in found if block.target == "BRD4"]
+    assert [block.smiles for block in shown] == [names[b] for b in expected]
+    for b, block in zip(expected, shown, strict=True):
+        assert block.predicted == pytest.approx(means[b], abs=1e-6)
+        assert (block.molecules, block.positions) == (len(members[b]), places[b])
+        assert block.observed == pytest.approx(LABELS[members[b], 0].mean(), abs=1e-12)
 
 
 def test_drawings_take_the_colour_of_the_page() -> None:
