@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,23 @@ def test_a_molecule_of_unknown_labels_counts_nowhere(
     evaluation = evaluate_model(model_dir, [file], tmp_path / "out", targets=TARGETS, batch_size=100)
     assert evaluation.slices == evaluated[1].slices
     assert evaluation.molecules == 351
+
+
+def test_a_molecule_counts_for_the_proteins_whose_label_is_known_only(
+    rows: list[Row],
+    evaluated: tuple[Path, Evaluation],
+    model_dir: Path,
+    write_examples: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    partly: list[Row] = [(5000 + i, i % 2, [2, i // 2 % 2, 2], [1.0, 0.5, 0.0]) for i in range(40)]
+    file = write_examples(tmp_path / "e.gz", [*rows, *partly])
+    evaluation = evaluate_model(model_dir, [file], tmp_path / "out", targets=TARGETS, batch_size=100)
+    for before, after in zip(evaluated[1].slices, evaluation.slices, strict=True):
+        if before.target == "HSA":
+            assert (after.n, after.positives) == (before.n + 20, before.positives + 10)
+        else:  # intervals resample all molecules of the group, and there are more now
+            assert replace(after, intervals=None) == replace(before, intervals=None)
 
 
 def test_batch_size_and_row_groups_do_not_matter(
