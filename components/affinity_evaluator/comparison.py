@@ -76,18 +76,12 @@ def compare_with_champion(
         return replace(named, problem=problem)
     predictions_file = candidate_predictions.with_name(CHAMPION_PREDICTIONS_FILE)
     reads_examples = _reads_examples_of(_description(folder), _description(candidate_dir))
+    sizes = {"n_targets": len(targets), "batch_size": batch_size}
     try:
         if reads_examples:
-            score_examples(folder, examples_files, predictions_file, n_targets=len(targets), batch_size=batch_size)
+            score_examples(folder, examples_files, predictions_file, **sizes)
         else:
-            score_molecules(
-                folder,
-                source.molecules_dir,
-                candidate_predictions,
-                predictions_file,
-                n_targets=len(targets),
-                batch_size=batch_size,
-            )
+            score_molecules(folder, source.molecules_dir, candidate_predictions, predictions_file, **sizes)
     except BelkaError as error:
         problem = f"{error.problem} {error.received}. {error.action}"
         return replace(named, problem=problem)

@@ -83,29 +83,15 @@ def evaluate_model(
         InputError: A setting is out of range, or champion.json is damaged.
         BelkaError: The model or the Examples cannot be used.
     """
-    if batch_size < 1:
-        raise InputError(
-            "The evaluation's batch size is too small.",
-            received=str(batch_size),
-            expected="at least 1",
-            action="Set evaluation.batch_size to 1 or more.",
-        )
+    _check(batch_size)
     gate, bootstrap = gate or GateSettings(), bootstrap or BootstrapSettings()
     predictions_file = output_dir / PREDICTIONS_FILE
     score_examples(model_dir, examples_files, predictions_file, n_targets=len(targets), batch_size=batch_size)
     measured = measure_predictions(predictions_file, targets=targets, bootstrap=bootstrap)
-    compared = None
-    if champion is not None:
-        compared = compare_with_champion(
-            champion,
-            model_dir,
-            measured,
-            examples_files,
-            predictions_file,
-            targets=targets,
-            batch_size=batch_size,
-            bootstrap=bootstrap,
-        )
+    compared = None if champion is None else compare_with_champion(
+        champion, model_dir, measured, examples_files, predictions_file,
+        targets=targets, batch_size=batch_size, bootstrap=bootstrap,
+    )  # fmt: skip
     evaluation = Evaluation(
         digest=model_digest(model_dir),
         molecules=measured.molecules,
@@ -117,8 +103,22 @@ def evaluate_model(
         bootstrap=bootstrap,
         verdict=judge(measured, compared, gate),
     )
-    with atomic_path(output_dir / EVALUATION_FILE) as temporary:
+    _write(evaluation, output_dir / EVALUATION_FILE)
+    return evaluation
+
+
+def _check(batch_size: int) -> None:
+    if batch_size < 1:
+        raise InputError(
+            "The evaluation's batch size is too small.",
+            received=str(batch_size),
+            expected="at least 1",
+            action="Set evaluation.batch_size to 1 or more.",
+        )
+
+
+def _write(evaluation: Evaluation, file: Path) -> None:
+    with atomic_path(file) as temporary:
         temporary.write_text(json.dumps(asdict(evaluation), indent=2, allow_nan=False) + "\n", encoding="utf-8")
     for reason in evaluation.verdict.reasons:
         _LOG.warning("The model is not blessed: %s", reason)
-    return evaluation
