@@ -13,6 +13,7 @@ from tfx.types import BaseChannel
 
 from components.affinity_evaluator.component import AffinityEvaluator
 from components.block_fingerprints.component import BlockFingerprintLearner
+from components.code_version import code_version
 from components.data_contract import FEATURE_TOKENS, OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, Subset
 from components.data_validation.component import (
     SCHEMA_FILE,
@@ -50,7 +51,7 @@ def create_pipeline(config: Config) -> Pipeline:
     Returns:
         The pipeline, without a metadata store: the runner sets the one of its platform.
     """
-    data, system, targets, code = config.data, config.system, ",".join(config.data.targets), version("belka")
+    data, system, targets, code = config.data, config.system, ",".join(config.data.targets), code_version()
     merge = ParquetMerge(
         raw_dir=data.raw_dir, raw_fingerprint=data.raw_fingerprint or "", targets=targets, seed=system.seed, use_extra_data=int(data.use_extra_data),
         validation_block_share=data.validation_block_share, validation_shared_share=data.validation_shared_share,
@@ -141,7 +142,7 @@ def data_validation(config: Config, examples: BaseChannel) -> list[BaseComponent
         schema_anomalies=matches.outputs["anomalies"],
         drift_anomalies=drift.outputs["anomalies"],
         on_anomaly=settings.on_anomaly,
-        code_version=version("belka"),
+        code_version=code_version(),
     ).with_id(steps.ANOMALY_GATE)
     return [schema, statistics, matches, drift, gate]
 
