@@ -210,9 +210,11 @@ class _Run:
         with_texts = [(store, texts[store.subset]) for store in stores]
         tasks = plan_shards(with_texts, folder, rows_per_shard=rows_per_shard)
         logger.info("writing %d shards", len(tasks))
-        tasks.sort(key=lambda task: task.store.subset is Subset.TRAIN)
-        for _ in map_in_order(ShardTask.write, tasks, n_workers=self.n_workers, n_ahead=self.n_workers):
-            pass
+        # Validation reads the partitions that training removes: all of its shards are written before the first one of training.
+        for is_training in (False, True):
+            some = [task for task in tasks if (task.store.subset is Subset.TRAIN) is is_training]
+            for _ in map_in_order(ShardTask.write, some, n_workers=self.n_workers, n_ahead=self.n_workers):
+                pass
 
 
 def _read_smiles(sources: Sequence[Partitions], partition: int) -> pa.Array:

@@ -88,6 +88,8 @@ class Partitions:
         self.n_partitions = n_partitions
         self._paths = [folder / f"{source}-{i:05d}.arrow" for i in range(n_partitions)]
         self._writers: dict[int, pa.RecordBatchStreamWriter] = {}
+        # Not asked of the file system: a partition that was removed too early must be an error, not empty.
+        self._written: set[int] = set()
         self._shift = np.uint64(64 - (n_partitions.bit_length() - 1))
 
     def arrange(self, records: pa.Table) -> tuple[pa.Table, npt.NDArray[np.intp]]:
@@ -157,7 +159,7 @@ class Partitions:
 
     def _read(self, partition: int, columns: Sequence[str]) -> pa.Table:
         path = self._paths[partition]
-        if not path.exists():
+        if partition not in self._written:
             return self.schema.empty_table().select(columns)
         options = pa.ipc.IpcReadOptions(included_fields=[self.schema.get_field_index(name) for name in columns])
         with pa.OSFile(str(path)) as stream, pa.ipc.open_stream(stream, options=options) as reader:
@@ -169,6 +171,7 @@ class Partitions:
             options = pa.ipc.IpcWriteOptions(compression="lz4")
             writer = pa.ipc.new_stream(str(self._paths[partition]), self.schema, options=options)
             self._writers[partition] = writer
+            self._written.add(partition)
         writer.write_table(records)
 
 
