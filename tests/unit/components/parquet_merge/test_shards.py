@@ -1,14 +1,18 @@
 """SMILES stay in the partitions until a shard takes them: which partitions a shard needs, and how often each is read."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from time import sleep
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from components.data_contract import Subset
 from components.parquet_merge.molecules import merged_schema
-from components.parquet_merge.shards import MergedStore, SharedTexts, plan_shards
+from components.parquet_merge.shards import MergedStore, ShardTask, SharedTexts, plan_shards
 
 SIZES = [3, 0, 4, 1]
 
@@ -52,3 +56,26 @@ def test_each_partition_is_read_once_and_removed_after_its_last_shard(store: Mer
             assert texts.read(partition)[0].as_py() == f"{partition}-0"
         assert removed == gone
     assert read == [0, 2, 3]
+
+
+def test_training_shards_wait_for_slow_validation_shards_which_read_the_same_partitions(
+    row: Callable[..., dict[str, Any]],
+    write_raw: Callable[..., Path],
+    merge: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    write = ShardTask.write
+
+    def slow_validation(task: ShardTask) -> None:
+        if task.store.subset is Subset.VALIDATION:
+            sleep(0.3)
+        write(task)
+
+    monkeypatch.setattr(ShardTask, "write", slow_validation)
+    rows = [row(i, "abc", "HSA", 0, molecule_smiles=f"N[Dy]{i}") for i in range(60)]
+    raw_dir = write_raw(tmp_path / "raw", rows, [row(99, "abc", "HSA")])
+    merge(raw_dir, tmp_path / "out", validation_shared_share=0.5, n_workers=4)
+    shards = (tmp_path / "out").glob("Split-*/*.parquet")
+    found = pa.concat_tables([pq.read_table(path, columns=["smiles"]) for path in shards])["smiles"].to_pylist()
+    assert sorted(found) == sorted([*(each["molecule_smiles"] for each in rows), "N[Dy]abc"])
