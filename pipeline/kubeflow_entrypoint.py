@@ -14,6 +14,7 @@ Errors go to the pod's log and, in short, to its termination message.
 """
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -156,10 +157,16 @@ def explained(error: BaseException | None) -> BelkaError | None:
 
 
 def write_termination_message(message: str, target: Path = TERMINATION_LOG) -> None:
-    """Leave the reason where Kubernetes shows it beside the pod's state; without such a file (no pod) do nothing."""
+    """Leave the reason where Kubernetes shows it beside the pod's state.
+
+    Args:
+        message: The reason; cut to what Kubernetes keeps.
+        target: The file; without it (no pod) nothing is written. Where it cannot be written, the log has the reason all the same.
+    """
     if target.exists():
         encoded = message.encode("utf-8")[:TERMINATION_LIMIT]
-        target.write_text(encoded.decode("utf-8", errors="ignore"), encoding="utf-8")
+        with contextlib.suppress(OSError):
+            target.write_text(encoded.decode("utf-8", errors="ignore"), encoding="utf-8")
 
 
 def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:

@@ -80,7 +80,7 @@ def submit(
     from pipeline.kubeflow.submission import SubmissionRequest, connect
     from pipeline.kubeflow.submission import submit as send
 
-    request = SubmissionRequest(package, settings, parse_parameters(parameters), run_name, cache)
+    request = SubmissionRequest(package, settings, _parameters(parameters), run_name, cache)
     described = request.describe()
     if dry_run:
         typer.echo(yaml.safe_dump(described, sort_keys=False), nl=False)
@@ -103,13 +103,15 @@ def simulate(
         typer.Option("--volume", metavar="CLAIM=FOLDER", help="Folder that stands for a volume; may be repeated."),
     ] = None,
     parameters: ParameterOption = None,
-    pipeline_root: Annotated[str | None, typer.Option(help="Bucket URI of the artifacts.")] = None,
+    pipeline_root: Annotated[
+        str | None, typer.Option(help="Bucket URI of the artifacts; otherwise as compiled.")
+    ] = None,
     cache: NoCacheOption = True,
     quiet: QuietOption = False,
 ) -> None:
     """Run a compiled pipeline on this machine as Kubeflow Pipelines would: its messages, buckets, cache and retries, without containers."""
     from pipeline.kubeflow.simulator.pipeline_file import read_pipeline
-    from pipeline.kubeflow.simulator.run import DEFAULT_ROOT, Simulation, TaskResult
+    from pipeline.kubeflow.simulator.run import Simulation, TaskResult
     from pipeline.kubeflow.simulator.run import simulate as run
 
     console = Console(quiet=quiet, soft_wrap=True)
@@ -123,9 +125,9 @@ def simulate(
         read_pipeline(package),
         Simulation(
             work_dir=work_dir,
-            pipeline_root=pipeline_root or DEFAULT_ROOT,
+            pipeline_root=pipeline_root,
             volumes={claim: Path(folder) for claim, folder in _pairs(volumes, "--volume", "CLAIM=FOLDER")},
-            parameters=parse_parameters(parameters),
+            parameters=_parameters(parameters),
             enable_cache=cache,
             observe=show,
         ),
@@ -137,9 +139,8 @@ def simulate(
     console.print(table)
 
 
-def parse_parameters(texts: list[str] | None) -> dict[str, Any]:
-    """Turn NAME=VALUE texts into values; a value is read as YAML, so numbers and true or false work."""
-    return {name: yaml.safe_load(value) for name, value in _pairs(texts, "--parameter", "NAME=VALUE")}
+def _parameters(texts: list[str] | None) -> dict[str, str]:
+    return dict(_pairs(texts, "--parameter", "NAME=VALUE"))
 
 
 def _pairs(texts: list[str] | None, option: str, form: str) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ import yaml
 
 from components.errors import InputError
 from pipeline.kubeflow.platform import mounts_of
-from pipeline.kubeflow.postprocess import Spec, component_of, tasks_of
+from pipeline.kubeflow.postprocess import Spec, component_of, condition_inputs, tasks_of
 from pipeline.kubeflow.settings import KubeflowSettings
 from pipeline.kubeflow.uris import FOLDERS, is_bucket_uri
 
@@ -116,6 +116,25 @@ def check_beam(runner: str) -> None:
         )
 
 
+def check_local(key: str, folder: str) -> None:
+    """Check that a folder of the section `data` is a path of the pods' file system.
+
+    Args:
+        key: The configuration's key.
+        folder: Its value.
+
+    Raises:
+        InputError: It is a URI. Components open files; the launcher copies artifacts from and to buckets, not these folders.
+    """
+    if "://" in folder:
+        raise InputError(
+            f"{key} is no folder",
+            received=f"{key}: {folder}",
+            expected="a folder on one of kubeflow.volumes; buckets are for artifacts only (kubeflow.pipeline_root)",
+            action="copy the files onto the volume (docs/kubeflow.md, section 3)",
+        )
+
+
 def check_folders(settings: KubeflowSettings, folders: Mapping[str, tuple[str, Iterable[str]]]) -> None:
     """Check that the folders a node reads or writes lie on a volume it mounts.
 
@@ -176,6 +195,8 @@ def _spec_problems(spec: Spec) -> Iterable[str]:
             producer = parameter.get("taskOutputParameter", {}).get("producerTask")
             if producer is not None and producer not in tasks:
                 yield f"parameter {parameter_name!r} of {task_name!r} comes from {producer!r}, which is no task"
+        for name in sorted(condition_inputs(task) - task.get("inputs", {}).get("artifacts", {}).keys()):
+            yield f"the condition of {task_name!r} names {name!r}, which is no input of it"
 
 
 def _artifact_problems(task: str, component: Mapping[str, Any]) -> Iterable[str]:

@@ -5,6 +5,7 @@ declares inputs and outputs, `root.dag.tasks` wires them, `deploymentSpec.execut
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ DISPLAY_FLAG: Final = "--display"
 DISPLAY_SCHEMA_VERSION: Final = "0.0.1"
 WORKERS_PARAMETER: Final = "n_workers"
 BEAM_WORKERS_FLAG: Final = "--direct_num_workers="
+
+CONDITION_INPUT: Final = re.compile(r"inputs\.artifacts\['([^']+)'\]")
 
 
 def tasks_of(spec: Spec) -> Spec:
@@ -106,6 +109,29 @@ def wire_dynamic_parameters(spec: Spec) -> None:
                 definition = component_of(spec, task_name)["inputDefinitions"]["parameters"][name]
                 definition["parameterType"] = outputs[produced["outputParameterKey"]]["parameterType"]
                 _rewrite_inputs_spec(spec, task_name)
+
+
+def wire_conditions(spec: Spec) -> None:
+    """Have conditions name inputs that their tasks have.
+
+    TFX names an artifact `_producer.output` there, also where the task reads that artifact under a name of its own: the backend finds no
+    such input, and the run fails.
+    """
+    for task in tasks_of(spec).values():
+        wired = task.get("inputs", {}).get("artifacts", {})
+        own_names = {
+            f"_{produced['producerTask']}.{produced['outputArtifactKey']}": name
+            for name, source in wired.items()
+            if (produced := source.get("taskOutputArtifact")) is not None
+        }
+        for implicit in (condition_inputs(task) - wired.keys()) & own_names.keys():
+            policy = task["triggerPolicy"]
+            policy["condition"] = policy["condition"].replace(f"['{implicit}']", f"['{own_names[implicit]}']")
+
+
+def condition_inputs(task: Mapping[str, Any]) -> set[str]:
+    """The input artifacts that the condition of a task names."""
+    return set(CONDITION_INPUT.findall(task.get("triggerPolicy", {}).get("condition", "")))
 
 
 def set_pods(spec: Spec, settings: KubeflowSettings) -> None:

@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from components.errors import BelkaError, InputError
+from pipeline.kubeflow.parameters import run_parameters
 from pipeline.kubeflow.settings import KubeflowSettings
 from pipeline.kubeflow.simulator.pipeline_file import read_pipeline
 
 POLL_SECONDS: Final = 10.0
+INSTALLATION_NAMESPACE: Final = "kubeflow"  # where the UI's service lies; runs may have a namespace of their own
+# Looks at a run that may fail one after the other while a port-forward is started anew or the API server moves: a minute.
+LOST_LOOKS: Final = 6
 FINAL_STATES: Final = frozenset({"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"})
 # Steps the backend adds around ours: the run itself, the drivers, and the pod within a task.
 _INTERNAL_NAMES: Final = frozenset({"root", "executor"})
@@ -27,7 +31,7 @@ class SubmissionRequest:
     Args:
         package: The compiled pipeline.
         settings: The section `kubeflow` of the configuration.
-        parameters: Values of pipeline parameters, over their defaults.
+        parameters: Values of pipeline parameters, or their texts, over the defaults.
         run_name: Name of the run; None = package name and time.
         enable_cache: False forbids the cache for every task; True keeps what was compiled, as some tasks must never be cached.
     """
@@ -42,17 +46,10 @@ class SubmissionRequest:
         """What would be sent, without sending it.
 
         Raises:
-            InputError: The package is no compiled pipeline, or does not have such a parameter.
+            InputError: The package is no compiled pipeline, or a parameter is unknown or of another type.
         """
         pipeline = read_pipeline(self.package)
-        unknown = sorted(self.parameters.keys() - pipeline.parameters.keys())
-        if unknown:
-            raise InputError(
-                "the pipeline has no such parameter",
-                received=", ".join(unknown),
-                expected=", ".join(sorted(pipeline.parameters)) or "no parameters at all",
-                action="correct --parameter",
-            )
+        given = run_parameters(pipeline, self.parameters)
         settings = self.settings
         return {
             "endpoint": settings.endpoint,
@@ -62,7 +59,7 @@ class SubmissionRequest:
             "run": self.run_name or f"{pipeline.name} (with the time)",
             "pipeline": pipeline.name,
             "package": str(self.package),
-            "parameters": {**pipeline.parameters, **self.parameters},
+            "parameters": {**pipeline.parameters, **given},
             "pipeline_root": settings.pipeline_root or "the installation's default",
             "service_account": settings.service_account or "the installation's default",
             "cache": "as compiled" if self.enable_cache else "off for every task",
@@ -125,13 +122,13 @@ def submit(client: Any, request: SubmissionRequest) -> SubmittedRun:
     Raises:
         InputError: The request is wrong, or the server refuses it; its own words are in the message.
     """
-    described = request.describe()
-    settings = request.settings
+    pipeline, settings = read_pipeline(request.package), request.settings
+    arguments = run_parameters(pipeline, request.parameters)
     with _explain_connection(settings):
         run = client.create_run_from_pipeline_package(
             str(request.package),
-            arguments=dict(request.parameters),
-            run_name=request.run_name or f"{described['pipeline']} {time.strftime('%Y-%m-%d %H:%M:%S')}",
+            arguments=arguments,
+            run_name=request.run_name or f"{pipeline.name} {time.strftime('%Y-%m-%d %H:%M:%S')}",
             experiment_name=settings.experiment,
             namespace=settings.namespace,
             pipeline_root=settings.pipeline_root,
@@ -159,12 +156,12 @@ def wait(
         poll_seconds: Time between two looks.
 
     Raises:
+        InputError: The server refuses, or has not answered for `LOST_LOOKS` looks; the run itself goes on.
         BelkaError: The run did not succeed; the message names the tasks, how to see their logs and how to retry.
     """
     seen: dict[str, str] = {}
     while True:
-        with _explain_connection(settings):
-            current = client.get_run(run.run_id)
+        current = _look(client, run, settings, poll_seconds)
         tasks = [task for task in _tasks(current) if task.state]
         for task in tasks:
             if seen.get(task.display_name) != task.state:
@@ -175,6 +172,17 @@ def wait(
         time.sleep(poll_seconds)
     if current.state != "SUCCEEDED":
         raise _run_failed(run, settings, current.state, [task for task in tasks if task.state == "FAILED"])
+
+
+def _look(client: Any, run: SubmittedRun, settings: KubeflowSettings, poll_seconds: float) -> Any:
+    for _ in range(LOST_LOOKS):
+        try:
+            with _explain_refusal():
+                return client.get_run(run.run_id)
+        except _connection_errors():
+            time.sleep(poll_seconds)
+    with _explain_connection(settings, f"; the run goes on: {run.url}"):
+        return client.get_run(run.run_id)
 
 
 def _run_failed(run: SubmittedRun, settings: KubeflowSettings, state: str, failed: list[Any]) -> BelkaError:
@@ -219,14 +227,28 @@ def _require_token_file(path: Path) -> None:
             "kubeflow.auth is service_account, but there is no token",
             received=f"no file {path}",
             expected="a projected service account token with the audience pipelines.kubeflow.org",
-            action="run in a pod that mounts one (k8s/base shows the volume), or use --set kubeflow.auth=token",
+            action="run in a pod that mounts one (docs/kubeflow.md, section 7, shows the volume), or use --set kubeflow.auth=token",
         )
 
 
 @contextmanager
-def _explain_connection(settings: KubeflowSettings) -> Iterator[None]:
+def _explain_connection(settings: KubeflowSettings, addition: str = "") -> Iterator[None]:
+    try:
+        with _explain_refusal():
+            yield
+    except _connection_errors() as error:
+        raise InputError(
+            "nothing answers at the endpoint of Kubeflow Pipelines",
+            received=f"{settings.endpoint}: {type(error).__name__}",
+            expected="the URL of the API server or of the UI (kubeflow.endpoint)",
+            action=f"forward it: kubectl port-forward -n {INSTALLATION_NAMESPACE} svc/ml-pipeline-ui 8080:80 (where Kubeflow Pipelines is "
+            f"installed), then use --endpoint http://localhost:8080{addition}",
+        ) from error
+
+
+@contextmanager
+def _explain_refusal() -> Iterator[None]:
     import kfp_server_api  # type: ignore[import-untyped]  # ships no types
-    import urllib3
 
     try:
         yield
@@ -237,11 +259,9 @@ def _explain_connection(settings: KubeflowSettings) -> Iterator[None]:
             expected="a request that the account may make, and a pipeline that the server can read",
             action="401 and 403: check kubeflow.auth and kubeflow.namespace; 400: compile again with `belka compile`",
         ) from error
-    except (urllib3.exceptions.HTTPError, ConnectionError, TimeoutError) as error:
-        raise InputError(
-            "nothing answers at the endpoint of Kubeflow Pipelines",
-            received=f"{settings.endpoint}: {type(error).__name__}",
-            expected="the URL of the API server or of the UI (kubeflow.endpoint)",
-            action=f"forward it: kubectl port-forward -n {settings.namespace} svc/ml-pipeline-ui 8080:80; then use "
-            "--endpoint http://localhost:8080",
-        ) from error
+
+
+def _connection_errors() -> tuple[type[Exception], ...]:
+    import urllib3
+
+    return (urllib3.exceptions.HTTPError, ConnectionError, TimeoutError)

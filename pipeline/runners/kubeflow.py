@@ -17,15 +17,16 @@ from pipeline.config import Config
 from pipeline.create_pipeline import create_pipeline
 from pipeline.kubeflow import postprocess
 from pipeline.kubeflow.displays import HTML, METRICS, Display
-from pipeline.kubeflow.lint import check_beam, check_folders, check_settings, check_spec
+from pipeline.kubeflow.lint import check_beam, check_folders, check_local, check_settings, check_spec
 from pipeline.kubeflow.platform import platform_document
 from pipeline.kubeflow.settings import KubeflowSettings
 
 ENTRYPOINT: Final = ("python", "-m", "pipeline.kubeflow_entrypoint")
 # Pipeline parameters that a run may set, and the nodes that read raw files.
 RUN_PARAMETERS: Final = ("raw_dir", "raw_fingerprint")
+DATA_FOLDERS: Final = ("raw_dir", "output_dir")
 RAW_READERS: Final = (steps.PARQUET_MERGE, steps.SUBMISSION_WRITER)
-MODEL_READERS: Final = (steps.AFFINITY_EVALUATOR, steps.PUSHER)  # of the pushed model
+MODEL_USERS: Final = (steps.AFFINITY_EVALUATOR, steps.PUSHER)  # of the pushed model, in output_dir
 DISPLAYS: Final[Mapping[str, Sequence[Display]]] = {
     steps.AFFINITY_EVALUATOR: (
         Display("metrics", METRICS, "evaluation", "evaluation.json"),
@@ -78,7 +79,7 @@ def compile_config(config: Config) -> CompiledPipeline:
             "data.raw_dir": (seen.data.raw_dir, RAW_READERS),
             "data.output_dir": (
                 seen.data.output_dir,
-                (steps.AFFINITY_EVALUATOR, steps.PUSHER, *map(steps.trainer_node, seen.training.stages)),
+                (*MODEL_USERS, *map(steps.trainer_node, seen.training.stages)),
             ),
         },
     )
@@ -124,6 +125,7 @@ def compile_pipeline(
     postprocess.type_booleans(spec, _booleans(pipeline))
     postprocess.restore_defaults(spec, _runtime_defaults(pipeline))
     postprocess.wire_dynamic_parameters(spec)
+    postprocess.wire_conditions(spec)
     postprocess.set_pods(spec, settings)
     postprocess.add_displays(spec, displays)
     if settings.pipeline_root is not None:
@@ -139,12 +141,17 @@ def on_cluster(config: Config) -> Config:
 
     Relative folders lie below the first volume. `system.n_workers` 0 becomes the cores of the pod that makes the dataset: Beam's options are
     written at compile time, when this machine's cores are the only ones to be counted.
+
+    Raises:
+        InputError: A folder is a URI.
     """
     settings, system = config.kubeflow, config.system
     update: dict[str, Any] = {}
+    for name in DATA_FOLDERS:
+        check_local(f"data.{name}", getattr(config.data, name))
     if settings.volumes:
         mount = PurePosixPath(settings.volumes[0].mount_path)
-        folders = {name: str(mount / getattr(config.data, name)) for name in ("raw_dir", "output_dir")}
+        folders = {name: str(mount / getattr(config.data, name)) for name in DATA_FOLDERS}
         update["data"] = config.data.model_copy(update=folders)
     if not system.n_workers:
         cores = max(1, int(settings.node(steps.MOLECULE_TRANSFORM).cpu))

@@ -15,6 +15,8 @@ from tfx.dsl.component.experimental.annotations import (
     Parameter,
 )
 from tfx.dsl.component.experimental.decorators import component
+from tfx.dsl.experimental.conditionals.conditional import Cond
+from tfx.orchestration.data_types import RuntimeParameter
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import trainer_pb2
 from tfx.types.standard_artifacts import Examples, Model, ModelEvaluation
@@ -108,11 +110,29 @@ def toy_pipeline(raw_dir: str, fail_until: int = 0, *, enable_cache: bool = True
         eval_args=trainer_pb2.EvalArgs(splits=["train"]),
         custom_config={"factor": 2},
     ).with_id("trainer-clf")
-    judge = Judge(model=trainer.outputs["model"], total=count.outputs["total"].future()[0].value).with_id("judge")
+    share = RuntimeParameter("share", float, 0.5)
+    judge = Judge(model=trainer.outputs["model"], total=count.outputs["total"].future()[0].value, share=share).with_id(
+        "judge"
+    )
     return Pipeline(
         pipeline_name="toy",
         pipeline_root="unused",
         components=[make, count, trainer, judge],
         enable_cache=enable_cache,
+        beam_pipeline_args=["--runner=FnApiRunner", "--direct_running_mode=in_memory"],
+    )
+
+
+def conditional_pipeline(raw_dir: str, word: str) -> Pipeline:
+    """Two tasks; the second one runs when the first one has written `word`, which is MOL, and a third one depends on the second."""
+    make = MakeMolecules(raw_dir=raw_dir, count=3, shout=True).with_id("make-molecules")
+    with Cond(make.outputs["molecules"].future()[0].custom_property("word") == word):
+        count = CountMolecules(molecules=make.outputs["molecules"]).with_id("count-molecules")
+    again = MakeMolecules(raw_dir=raw_dir, count=count.outputs["total"].future()[0].value).with_id("again")
+    return Pipeline(
+        pipeline_name="conditional",
+        pipeline_root="unused",
+        components=[make, count, again],
+        enable_cache=True,
         beam_pipeline_args=["--runner=FnApiRunner", "--direct_running_mode=in_memory"],
     )

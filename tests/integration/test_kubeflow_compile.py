@@ -60,6 +60,8 @@ def test_folders_of_the_pods_lie_on_the_volume() -> None:
         "/mnt/belka/output/checkpoints"
         in _parameters(compiled, "trainer-clf")["custom_config"]["runtimeValue"]["constant"]
     )
+    with pytest.raises(InputError, match=r"data.raw_dir is no folder[\s\S]*received: data.raw_dir: s3://bucket/raw"):
+        _compile("default.yaml", "data.raw_dir=s3://bucket/raw")
     with pytest.raises(InputError, match=r"data.raw_dir lies on no persistent volume that parquet-merge mounts"):
         _compile("default.yaml", "data.raw_dir=/elsewhere")
     with pytest.raises(InputError, match=r"data.raw_dir lies on no persistent volume[\s\S]*no volume"):

@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # the toy's components are imported by name, in pods too
 
 from kubeflow_pods import live  # type: ignore[import-not-found]  # noqa: E402 - found through the path above
-from kubeflow_toy import DISPLAYS, toy_pipeline  # type: ignore[import-not-found]  # noqa: E402 - as above
+from kubeflow_toy import DISPLAYS, conditional_pipeline, toy_pipeline  # type: ignore[import-not-found]  # noqa: E402 - as above
 
 from components.errors import BelkaError, InputError  # noqa: E402
 from pipeline.kubeflow import postprocess  # noqa: E402
@@ -23,7 +23,7 @@ from pipeline.kubeflow.settings import KubeflowSettings  # noqa: E402
 from pipeline.kubeflow.simulator.launcher import RunContainer  # noqa: E402
 from pipeline.kubeflow.simulator.pipeline_file import read_pipeline  # noqa: E402
 from pipeline.kubeflow.simulator.run import Simulation, TaskResult, TaskState, simulate  # noqa: E402
-from pipeline.runners.kubeflow import compile_pipeline  # noqa: E402
+from pipeline.runners.kubeflow import CompiledPipeline, compile_pipeline  # noqa: E402
 
 IMAGE = "registry.example/belka@sha256:" + "0" * 64
 MAKE, COUNT, TRAIN, JUDGE = "make-molecules", "count-molecules", "trainer-clf", "judge"
@@ -61,7 +61,9 @@ class Cluster:
         (self.volume / "raw").mkdir(parents=True)
 
     def compile(self, *, retries: int = 0, fail_until: int = 0) -> None:
-        settings = KubeflowSettings.model_validate({"image": IMAGE, "retry": {"retries": retries}})
+        settings = KubeflowSettings.model_validate(
+            {"image": IMAGE, "retry": {"retries": retries}, "pipeline_root": "s3://bucket/root"}
+        )
         pipeline = toy_pipeline("/mnt/belka/raw", fail_until)
         compile_pipeline(pipeline, settings, DISPLAYS).write(self.package)
 
@@ -69,7 +71,6 @@ class Cluster:
         tasks = {name.replace("_", "-"): repair for name, repair in without.items()}
         simulation = Simulation(
             work_dir=self.root / "work",
-            pipeline_root="s3://bucket/root",
             volumes={"belka-data": self.volume},
             run_container=self._containers(tasks),
         )
@@ -154,6 +155,38 @@ def test_without_wired_parameters_the_producer_does_not_exist(cluster: Cluster) 
     total["producerTask"] = f"{COUNT}_task"  # what TFX writes
     cluster.package.write_text(yaml.safe_dump_all([spec, platform]), encoding="utf-8")
     with pytest.raises(InputError, match="parameter total of judge comes from a task that does not exist"):
+        cluster.run()
+
+
+def test_without_restored_defaults_the_run_lacks_a_value(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postprocess, "restore_defaults", lambda *_: None)
+    cluster.compile()
+    with pytest.raises(InputError, match=r"wants a value for every parameter[\s\S]*none for share"):
+        cluster.run()
+
+
+def test_a_condition_decides_whether_a_task_and_what_follows_runs(cluster: Cluster) -> None:
+    def states(word: str) -> dict[str, TaskState]:
+        settings = KubeflowSettings.model_validate({"image": IMAGE})
+        compile_pipeline(conditional_pipeline("/mnt/belka/raw", word), settings, {}).write(cluster.package)
+        return {name: result.state for name, result in cluster.run().items()}
+
+    assert states("MOL") == dict.fromkeys([MAKE, COUNT, "again"], TaskState.SUCCEEDED)
+    assert states("mol") == {MAKE: TaskState.CACHED, COUNT: TaskState.SKIPPED, "again": TaskState.SKIPPED}
+
+
+def test_without_wired_conditions_the_input_does_not_exist(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    def compiled() -> CompiledPipeline:
+        settings = KubeflowSettings.model_validate({"image": IMAGE})
+        return compile_pipeline(conditional_pipeline("/mnt/belka/raw", "MOL"), settings, {})
+
+    monkeypatch.setattr(postprocess, "wire_conditions", lambda *_: None)
+    message = r"the condition of 'count-molecules' names '_make-molecules.molecules', which is no input of it"
+    with pytest.raises(InputError, match=message):
+        compiled()
+    monkeypatch.setattr("pipeline.runners.kubeflow.check_spec", lambda _: None)
+    compiled().write(cluster.package)
+    with pytest.raises(InputError, match=r"condition cannot be evaluated[\s\S]*KeyError: '_make-molecules.molecules'"):
         cluster.run()
 
 

@@ -38,7 +38,7 @@ def evaluate_condition(expression: str, inputs: Mapping[str, Any]) -> bool:
         raise InputError(
             "a task's condition cannot be evaluated",
             received=f"{expression} ({type(error).__name__}: {error})",
-            expected="comparisons of artifact metadata or parameters, joined by &&, || and !",
+            expected="comparisons of URIs and metadata of input artifacts or of parameters, joined by &&, || and !",
             action="see the conditions in the compiled pipeline",
         ) from error
 
@@ -72,6 +72,8 @@ def _evaluate(node: ast.expr, scope: Mapping[str, Any]) -> Any:  # noqa: C901, P
             return any(_evaluate(value, scope) for value in values)
         case ast.Compare(left=left, ops=[compare], comparators=[right]) if type(compare) in _COMPARISONS:
             return _COMPARISONS[type(compare)](_evaluate(left, scope), _evaluate(right, scope))
+        case ast.BinOp(op=ast.Add(), left=left, right=right):
+            return _evaluate(left, scope) + _evaluate(right, scope)
         case ast.Call(func=ast.Name(id=name), args=[argument]) if name in _CASTS:
             return _CASTS[name](_evaluate(argument, scope))
     msg = f"unsupported: {ast.unparse(node)}"

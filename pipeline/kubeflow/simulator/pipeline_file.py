@@ -56,12 +56,16 @@ class PipelineFile:
     Args:
         name: Name of the pipeline.
         parameters: Parameter -> default; None where the run must give a value.
+        parameter_types: Parameter -> its type (ParameterType of pipeline_spec.proto).
         tasks: Tasks in an order in which they can run.
+        pipeline_root: Bucket URI below which artifacts go; None = the installation's default.
     """
 
     name: str
     parameters: Mapping[str, Any]
+    parameter_types: Mapping[str, str]
     tasks: tuple[TaskSpec, ...]
+    pipeline_root: str | None = None
 
 
 def read_pipeline(path: Path) -> PipelineFile:
@@ -99,16 +103,14 @@ def read_pipeline(path: Path) -> PipelineFile:
             action="compile with `belka compile`",
         )
     platform = documents[1] if len(documents) > 1 else {}
+    declared: Json = spec["root"].get("inputDefinitions", {}).get("parameters", {})
     return PipelineFile(
         name=spec["pipelineInfo"]["name"],
-        parameters=_parameters(spec),
+        parameters={name: definition.get("defaultValue") for name, definition in declared.items()},
+        parameter_types={name: definition["parameterType"] for name, definition in declared.items()},
         tasks=tuple(_task(spec, platform, name) for name in _order(tasks)),
+        pipeline_root=spec.get("defaultPipelineRoot"),
     )
-
-
-def _parameters(spec: Json) -> dict[str, Any]:
-    definitions = spec["root"].get("inputDefinitions", {}).get("parameters", {})
-    return {name: definition.get("defaultValue") for name, definition in definitions.items()}
 
 
 def _order(tasks: Json) -> list[str]:

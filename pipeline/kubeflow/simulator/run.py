@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from components.errors import BelkaError, InputError
+from pipeline.kubeflow.parameters import run_parameters
 from pipeline.kubeflow.simulator.condition import evaluate_condition
 from pipeline.kubeflow.simulator.executor_input import build_executor_input
 from pipeline.kubeflow.simulator.launcher import Launcher, RunContainer, TaskFailedError, run_subprocess
@@ -57,16 +58,16 @@ class Simulation:
 
     Args:
         work_dir: Keeps buckets, metadata and logs; a second run in the same folder finds its cache.
-        pipeline_root: Bucket URI below which artifacts go.
+        pipeline_root: Bucket URI below which artifacts go; None = as compiled, else `DEFAULT_ROOT`.
         volumes: Local folder of each persistent volume claim.
-        parameters: Values of pipeline parameters, over their defaults.
+        parameters: Values of pipeline parameters, or their texts, over the defaults.
         enable_cache: Whether the cache may serve tasks.
         run_container: How a container's command is run.
         observe: Called with every result as it comes.
     """
 
     work_dir: Path
-    pipeline_root: str = DEFAULT_ROOT
+    pipeline_root: str | None = None
     volumes: Mapping[str, Path] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     enable_cache: bool = True
@@ -96,16 +97,17 @@ class _Run:
         self._pipeline, self._simulation = pipeline, simulation
         self._parameters = _checked_parameters(pipeline, simulation.parameters)
         _check_volumes(pipeline, simulation.volumes)
-        if not is_bucket_uri(simulation.pipeline_root):
+        root = simulation.pipeline_root or pipeline.pipeline_root or DEFAULT_ROOT
+        if not is_bucket_uri(root):
             raise InputError(
                 "the pipeline root is no bucket that Kubeflow Pipelines supports",
-                received=simulation.pipeline_root,
+                received=root,
                 expected="gs://, s3:// or minio://bucket/prefix",
                 action="correct --pipeline-root",
             )
         work = simulation.work_dir.absolute()
         self._id = f"{pipeline.name}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
-        self._root = f"{simulation.pipeline_root.rstrip('/')}/{pipeline.name}/{self._id}"
+        self._root = f"{root.rstrip('/')}/{pipeline.name}/{self._id}"
         self._logs, self._pods = work / "logs" / self._id, work / "pods" / self._id
         self._store = MetadataStore(work / "metadata.json")
         self._launcher = Launcher(work / "buckets", self._store, simulation.volumes, simulation.run_container)
@@ -189,15 +191,7 @@ def _failure(result: TaskResult) -> BelkaError:
 
 
 def _checked_parameters(pipeline: PipelineFile, given: Mapping[str, Any]) -> dict[str, Any]:
-    unknown = sorted(given.keys() - pipeline.parameters.keys())
-    if unknown:
-        raise InputError(
-            "the pipeline has no such parameter",
-            received=", ".join(unknown),
-            expected=", ".join(sorted(pipeline.parameters)) or "no parameters at all",
-            action="correct --parameter",
-        )
-    values = {**pipeline.parameters, **given}
+    values = {**pipeline.parameters, **run_parameters(pipeline, given)}
     missing = sorted(name for name, value in values.items() if value is None)
     if missing:
         raise InputError(

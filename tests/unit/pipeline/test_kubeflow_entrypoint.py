@@ -27,6 +27,10 @@ def test_the_termination_message_fits_and_cuts_no_character(tmp_path: Path) -> N
     assert target.read_text(encoding="utf-8") == "a" + "\N{GREEK SMALL LETTER MU}" * 1999
 
 
+def test_a_message_that_cannot_be_written_hides_no_error(tmp_path: Path) -> None:
+    entrypoint.write_termination_message("reason", tmp_path)  # a folder: writing fails
+
+
 @pytest.mark.parametrize(("error", "code"), [(InputError("wrong"), 2), (BelkaError("failed"), 1), (OSError("disk"), 1)])
 def test_the_exit_code_is_that_of_the_error(
     error: Exception, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

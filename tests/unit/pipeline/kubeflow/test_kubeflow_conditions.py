@@ -19,6 +19,7 @@ BLESSED = "inputs.artifacts['blessing'].artifacts[0].metadata['blessed']"
         (f"({BLESSED} != 1.0) || (inputs.parameter_values['rate'] <= 0.25)", True),
         ("inputs.artifacts['blessing'].artifacts[0].metadata['text'] == 'a && b'", True),
         ("inputs.parameter_values['on'] == true", True),
+        ("inputs.artifacts['blessing'].artifacts[0].uri == ('s3://b' + '/k')", True),
         ("int(inputs.parameter_values['rate']) == 0", True),
         ("inputs.parameter_values['rate'] > -1.0", True),
     ],

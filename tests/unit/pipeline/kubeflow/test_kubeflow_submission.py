@@ -36,6 +36,7 @@ class Api:
         self.tokens: list[str | None] = []
         self.states = [("RUNNING", "RUNNING"), ("SUCCEEDED", "SUCCEEDED")]
         self.refuse = 0
+        self.drop = 0
         self.url = ""
 
     def answer(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -58,6 +59,10 @@ def api() -> Iterator[Api]:
 
     class Handler(BaseHTTPRequestHandler):
         def _reply(self) -> None:
+            if state.drop > 0:
+                state.drop -= 1
+                self.close_connection = True
+                return
             state.tokens.append(self.headers.get("authorization"))
             length = int(self.headers.get("content-length") or 0)
             body = json.loads(self.rfile.read(length) or b"{}")
@@ -119,6 +124,12 @@ def test_the_token_is_sent(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     assert api.tokens[-1] == "Bearer abc"
 
 
+def test_the_projected_token_of_a_service_account_is_sent(api: Api, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("xyz", encoding="utf-8")
+    connect(_settings(api, auth="service_account", token_path=str(tmp_path / "token")))
+    assert api.tokens[-1] == "Bearer xyz"
+
+
 def test_a_missing_token_is_named(api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("MY_TOKEN", raising=False)
     with pytest.raises(InputError, match="environment variable MY_TOKEN is not set"):
@@ -131,7 +142,7 @@ def test_an_endpoint_that_does_not_answer_is_named_with_the_way_to_reach_it() ->
     settings = KubeflowSettings(endpoint="http://127.0.0.1:9", namespace="team")
     with pytest.raises(
         InputError,
-        match=r"nothing answers[\s\S]*127.0.0.1:9[\s\S]*kubectl port-forward -n team svc/ml-pipeline-ui 8080:80",
+        match=r"nothing answers[\s\S]*127.0.0.1:9[\s\S]*kubectl port-forward -n kubeflow svc/ml-pipeline-ui 8080:80",
     ):
         connect(settings)
 
@@ -147,6 +158,18 @@ def test_waiting_shows_each_change_once(api: Api) -> None:
     seen: list[tuple[str, str]] = []
     wait(connect(settings), SubmittedRun("r1", "u"), settings, lambda *change: seen.append(change), poll_seconds=0.0)
     assert seen == [("make", "RUNNING"), ("make", "SUCCEEDED")]
+
+
+def test_a_connection_that_is_lost_for_a_while_does_not_end_the_waiting(api: Api) -> None:
+    settings, client = _settings(api), connect(_settings(api))
+    api.drop = 10
+    seen: list[tuple[str, str]] = []
+    wait(client, SubmittedRun("r1", "u"), settings, lambda *change: seen.append(change), poll_seconds=0.0)
+    assert api.drop == 0
+    assert seen[-1] == ("make", "SUCCEEDED")
+    api.drop = 1000
+    with pytest.raises(InputError, match=r"nothing answers[\s\S]*the run goes on: u"):
+        wait(client, SubmittedRun("r1", "u"), settings, lambda *_: None, poll_seconds=0.0)
 
 
 def test_a_failed_run_names_the_task_its_log_and_how_to_retry(api: Api) -> None:
