@@ -74,8 +74,9 @@ def test_both_signatures_give_the_predictions_of_the_stored_model(stages: dict[s
 
 def test_the_linker_changes_nothing(stages: dict[str, Path]) -> None:
     serve = tf.saved_model.load(str(stages["clf"])).signatures[SIGNATURE_SMILES]
-    probabilities = serve(smiles=tf.constant(["CCN[Dy]", "CCN[H]"]))[OUTPUT_PROBABILITIES].numpy()
-    np.testing.assert_array_equal(probabilities[0], probabilities[1])
+    # At the same place of equal batches: within a small batch the last bit may depend on the row.
+    with_linker, without = (serve(smiles=tf.constant([text]))[OUTPUT_PROBABILITIES] for text in ("CCN[Dy]", "CCN[H]"))
+    np.testing.assert_array_equal(with_linker, without)
 
 
 def test_a_stage_starts_from_the_encoder_of_the_one_before(
