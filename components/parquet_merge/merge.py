@@ -44,6 +44,7 @@ from components.parquet_merge.shards import MergedStore, ShardTask, SharedTexts,
 from components.parquet_merge.summary import make_summary
 from components.parquet_merge.training_reader import TrainingReader, can_read_directly
 from components.parquet_merge.workspace import check_room, work_folder
+from components.process_memory import freed_memory_kept
 from components.rejections import REJECTED_SCHEMA
 
 logger = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ def merge_raw_files(
     }  # fmt: skip
     _check_settings(validation_block_share, validation_shared_share, rows_per_shard, memory_limit_gb, n_workers)
     started = time.monotonic()
-    with work_folder(output_dir.parent) as staging, work_folder(spill_dir or staging) as work_dir:
+    with freed_memory_kept(), work_folder(output_dir.parent) as staging, work_folder(spill_dir or staging) as work_dir:
         folder = staging / "molecules"
         folder.mkdir()
         engine = open_engine(memory_limit_gb=memory_limit_gb, n_workers=n_workers, temp_dir=work_dir / "duckdb")
