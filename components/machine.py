@@ -5,7 +5,10 @@ import os
 from pathlib import Path
 from typing import Final
 
-CGROUP_CPU_LIMIT: Final = Path("/sys/fs/cgroup/cpu.max")
+import psutil
+
+CGROUP: Final = Path("/sys/fs/cgroup")
+CGROUP_CPU_LIMIT: Final = CGROUP / "cpu.max"
 
 
 def worker_count(n_workers: int, cgroup_limit: Path = CGROUP_CPU_LIMIT) -> int:
@@ -26,3 +29,24 @@ def worker_count(n_workers: int, cgroup_limit: Path = CGROUP_CPU_LIMIT) -> int:
     except (OSError, ValueError):  # no cgroup v2 here: no limit is known
         return cores
     return cores if quota == "max" else max(1, min(cores, math.ceil(int(quota) / int(period))))
+
+
+def available_memory(cgroup: Path = CGROUP) -> int:
+    """Memory that processes and the cache of files can still take without swapping.
+
+    Args:
+        cgroup: Folder with the container's limit and use (cgroup v2).
+
+    Returns:
+        Bytes, at least 0: of the machine, or what is left of the container's limit if that is less.
+    """
+    available: int = psutil.virtual_memory().available
+    try:
+        limit = (cgroup / "memory.max").read_text(encoding="ascii").strip()
+        used = int((cgroup / "memory.current").read_text(encoding="ascii"))
+        lines = (cgroup / "memory.stat").read_text(encoding="ascii").splitlines()
+        reclaimable = next(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
+        left = available if limit == "max" else int(limit) - used + reclaimable
+    except (OSError, ValueError, StopIteration):  # no cgroup v2 here: no limit is known
+        return available
+    return max(0, min(available, left))

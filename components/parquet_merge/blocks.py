@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from components.data_contract import RAW_BLOCKS
 from components.errors import InputError
+from components.machine import worker_count
 from components.parquet_merge.engine import explained_errors, sql_string
 from components.parquet_merge.locate import EXTRA, TRAIN
 from components.parquet_merge.raw_tables import RawTable
@@ -65,10 +66,12 @@ def collect_blocks(
         InputError: If there are more blocks than a code has room for.
     """
     by_position: dict[tuple[str, int], set[str]] = {}
+    # One core is left to the check of ids, which runs at the same time.
+    n_threads = max(1, min(N_POSITIONS, worker_count(0) - 1))
     for table in tables:
         if table.source == EXTRA:
             continue
-        with explained_errors(f"reading {table.file.path}"), ThreadPoolExecutor(N_POSITIONS) as executor:
+        with explained_errors(f"reading {table.file.path}"), ThreadPoolExecutor(n_threads) as executor:
             found = executor.map(_distinct_values, [table.parquet_path] * N_POSITIONS, RAW_BLOCKS)
             by_position |= {(table.source, position): blocks for position, blocks in enumerate(found)}
     smiles = sorted(set().union(*by_position.values()))

@@ -10,7 +10,6 @@ from components.parquet_merge.blocks import BlockTable
 from components.parquet_merge.engine import explained_errors, fetch_row, sql_string
 from components.parquet_merge.locate import EXTRA, TEST, TRAIN
 from components.parquet_merge.raw_tables import RawTable
-from components.parquet_merge.repeated_ids import may_have_repeated_ids
 
 NO_SMILES = "molecule SMILES is missing or starts with a blank"
 NO_BLOCK = "building block is missing"
@@ -39,7 +38,9 @@ class RejectedCount:
     example: str
 
 
-def create_checked_view(engine: Any, table: RawTable, *, targets: Sequence[str], blocks: BlockTable) -> bool:
+def create_checked_view(
+    engine: Any, table: RawTable, *, targets: Sequence[str], blocks: BlockTable, ids_may_repeat: bool
+) -> None:
     """Make the view `<source>_checked`: the raw columns, protein_code TINYINT and reason VARCHAR (null = usable).
 
     Rules that look at one row come first. Among the rows they leave, an id that several pairs share keeps the pair that sorts
@@ -50,9 +51,7 @@ def create_checked_view(engine: Any, table: RawTable, *, targets: Sequence[str],
         table: The raw table.
         targets: Names of the proteins, in the order of their codes.
         blocks: The building blocks.
-
-    Returns:
-        Whether an id may occur twice; if not, the rules of one row decide about the rows of a training file.
+        ids_may_repeat: Whether an id may occur twice; if not, the rules of one row decide about the rows of a training file.
     """
     rules = _row_rules(table.source, blocks)
     cases = " ".join(f"WHEN {condition} THEN {sql_string(reason)}" for reason, condition in rules)
@@ -63,9 +62,7 @@ def create_checked_view(engine: Any, table: RawTable, *, targets: Sequence[str],
         f"FROM (SELECT *, {protein_code}::TINYINT AS protein_code FROM {table.view})"
     )
     joins, repeats = "", ""
-    with explained_errors(f"reading {table.file.path}"):
-        has_repeats = table.source != EXTRA and may_have_repeated_ids(engine, table.view)
-    if has_repeats:
+    if ids_may_repeat:
         _keep_one_pair_an_id(engine, table)
         joins += f" LEFT JOIN {table.source}_kept_pair USING (id)"
         repeats += f" WHEN kept_pair.smiles <> smiles OR kept_pair.protein_code <> protein_code THEN {sql_string(DUPLICATE_ID)}"
@@ -76,7 +73,6 @@ def create_checked_view(engine: Any, table: RawTable, *, targets: Sequence[str],
         f"CREATE VIEW {table.source}_checked AS SELECT * EXCLUDE (row_reason), "  # noqa: S608 - quoted, or names of ours
         f"CASE WHEN row_reason IS NOT NULL THEN row_reason{repeats} END AS reason FROM {table.source}_rows{joins}"
     )
-    return has_repeats
 
 
 def rejected_counts(engine: Any, table: RawTable) -> tuple[RejectedCount, ...]:

@@ -52,8 +52,10 @@ def group_training(train: pa.Table, extra: pa.Table, texts: Texts) -> pa.Table:
     records = pa.concat_tables([train, extra])
     order, starts = _sorted_runs(records, texts)
     n_rows = records["n_rows"].to_numpy()
-    is_extra = np.arange(len(records)) >= len(train)
-    by_source = {"n_rows": np.where(is_extra, 0, n_rows), "n_extra": np.where(is_extra, n_rows, 0)}
+    by_source = {"n_rows": n_rows, "n_extra": np.zeros_like(n_rows)}
+    if len(extra):
+        is_extra = np.arange(len(records)) >= len(train)
+        by_source = {"n_rows": np.where(is_extra, 0, n_rows), "n_extra": np.where(is_extra, n_rows, 0)}
     sums = {name: pa.array(_reduce(np.add, values[order], starts)) for name, values in by_source.items()}
     return pa.table({**_common_columns(records, order, starts), **sums})
 

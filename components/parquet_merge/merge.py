@@ -39,11 +39,12 @@ from components.parquet_merge.partition import (
     partition_source,
 )
 from components.parquet_merge.raw_data import RawData, open_raw_data
+from components.parquet_merge.raw_tables import RawTable
 from components.parquet_merge.records import RecordLayout
 from components.parquet_merge.shards import MergedStore, ShardTask, SharedTexts, plan_shards
 from components.parquet_merge.summary import make_summary
 from components.parquet_merge.training_reader import TrainingReader, can_read_directly
-from components.parquet_merge.workspace import check_room, work_folder
+from components.parquet_merge.workspace import check_room, plain_spill_bytes, work_folder
 from components.process_memory import freed_memory_kept
 from components.rejections import REJECTED_SCHEMA
 
@@ -142,22 +143,35 @@ class _Run:
     ) -> tuple[dict[str, Partitions], tuple[RejectedCount, ...]]:
         """Deal out the rows of every source; fail if too many cannot be used."""
         sizes = [(table.n_rows, mean_record_bytes(self.engine, table)) for table in self.raw.tables]
-        check_room([(self.work_dir, estimate_spill_bytes(sizes)), (output_folder, estimate_output_bytes(sizes))])
+        spill_bytes, output_bytes = estimate_spill_bytes(sizes), estimate_output_bytes(sizes)
+        check_room([(self.work_dir, spill_bytes), (output_folder, output_bytes)])
+        plain_bytes = plain_spill_bytes(
+            self.work_dir, needed=spill_bytes + output_bytes, memory_limit_gb=memory_limit_gb
+        )
         n_bytes = sum(n_rows * mean_bytes for n_rows, mean_bytes in sizes)
         n_partitions = count_partitions(n_bytes, memory_limit_gb=memory_limit_gb, n_workers=self.n_workers)
         layout = RecordLayout(self.engine, self.rules.seed, len(self.rules.targets), self.raw.blocks)
         folder = self.work_dir / "partitions"
-        partitions = {source: Partitions(folder, source, n_partitions) for source in (TRAIN, TEST, EXTRA)}
+        # Nearly all rows are those of training.
+        partitions = {
+            source: Partitions(folder, source, n_partitions, plain_bytes=plain_bytes if source == TRAIN else 0)
+            for source in (TRAIN, TEST, EXTRA)
+        }
         rejected: list[RejectedCount] = []
         for table in self.raw.tables:
             logger.info("reading %s (%s rows)", table.file.path, f"{table.n_rows:,}")
-            is_direct = can_read_directly(table, has_repeated_ids=table.source in self.raw.repeated_ids)
-            reader = TrainingReader(table, self.rules.targets, self.raw.blocks) if is_direct else None
+            reader = self._reader(table)
             n_used = partition_source(table, layout, partitions[table.source], reader=reader, n_workers=self.n_workers)
             counts = rejected_counts(self.engine, table) if n_used < table.n_rows else ()
             check_rejected_share(table, counts, max_rejected_share=max_rejected_share)
             rejected += counts
         return partitions, tuple(rejected)
+
+    def _reader(self, table: RawTable) -> TrainingReader | None:
+        """A reader beside SQL, where the file allows one."""
+        if table.source == EXTRA or not can_read_directly(table, ids := self.raw.ids[table.source]):
+            return None
+        return TrainingReader(table, self.rules.targets, self.raw.blocks, checks_ids=ids.n_usable < table.n_rows)
 
     def merge(self, partitions: dict[str, Partitions]) -> tuple[list[MergedStore], Counter[str]]:
         """Merge partition by partition; the stores come in the order of molecule ids."""

@@ -109,11 +109,11 @@ def _split_training(training: pa.Table, rules: MergeRules, counts: Counter[str])
     group = np.where(is_held_out, SplitGroup.NON_SHARED, SplitGroup.SHARED).astype(np.int8)
     result = {}
     for subset, chosen in ((Subset.TRAIN, ~is_validation), (Subset.VALIDATION, is_validation)):
-        columns = [training["row"], training["triple"], pa.array(label_bits), pa.array(group)]
-        table = pa.Table.from_arrays(columns, schema=pa.schema(MERGED_FIELDS)).filter(pa.array(chosen))
+        columns = [training["row"].to_numpy(), training["triple"].to_numpy(), label_bits, group]
+        arrays = [pa.array(column[chosen]) for column in columns]
+        result[subset] = pa.Table.from_arrays(arrays, schema=pa.schema(MERGED_FIELDS))
         _count_molecules(subset, group[chosen], counts)
         _count_labels(subset, label_bits[chosen], rules.targets, counts)
-        result[subset] = table
     return result
 
 
@@ -161,19 +161,16 @@ def _drawn(order_key: npt.NDArray[np.uint64], rules: MergeRules) -> npt.NDArray[
 def _count_on_both_sides(training: pa.Table, testing: pa.Table, training_texts: Texts, test_texts: Texts) -> int:
     """Molecules in both tables: equal keys first, which is cheap, then equal SMILES."""
     train_keys, test_keys = training["order_key"].to_numpy(), testing["order_key"].to_numpy()
-    train_rows = training["row"].to_numpy()[_contains(test_keys, train_keys)]
-    if not len(train_rows):
+    # Looked for are the keys of the test file, which are few.
+    starts, stops = (np.searchsorted(train_keys, test_keys, side=side) for side in ("left", "right"))
+    is_found = starts < stops
+    if not is_found.any():
         return 0
-    test_rows = testing["row"].to_numpy()[_contains(train_keys, test_keys)]
+    ranges = zip(starts[is_found], stops[is_found], strict=True)
+    train_rows = training["row"].to_numpy()[np.unique(np.concatenate([np.arange(*bounds) for bounds in ranges]))]
+    test_rows = testing["row"].to_numpy()[is_found]
     on_both = pc.is_in(training_texts.take(train_rows), value_set=test_texts.take(test_rows))
     return int(pc.sum(on_both).as_py())
-
-
-def _contains(keys: npt.NDArray[np.uint64], wanted: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-    """Whether each wanted key is among the sorted keys."""
-    if not len(keys):
-        return np.zeros(len(wanted), dtype=np.bool_)
-    return np.equal(keys[np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)], wanted)
 
 
 def _count_molecules(subset: Subset, group: npt.NDArray[np.int8], counts: Counter[str]) -> None:

@@ -39,6 +39,7 @@ SECONDS_BETWEEN_REPORTS = 10.0
 # Groups of rows converted while the consumer writes those before; each takes 30 to 60 MB.
 GROUPS_AHEAD = 1
 TEXT = "smiles"
+COMPRESSION = "lz4"
 
 
 def mean_record_bytes(engine: Any, table: RawTable) -> float:
@@ -80,16 +81,18 @@ class Partitions:
         folder: Folder for the files; made when needed.
         source: `train`, `test` or `extra`.
         n_partitions: A power of two.
+        plain_bytes: Records written as they are, bytes; those that follow are compressed.
     """
 
-    def __init__(self, folder: Path, source: str, n_partitions: int) -> None:
+    def __init__(self, folder: Path, source: str, n_partitions: int, *, plain_bytes: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.schema = record_schema(source)
         self.n_partitions = n_partitions
-        self._paths = [folder / f"{source}-{i:05d}.arrow" for i in range(n_partitions)]
+        self._folder, self._source = folder, source
+        self._plain_bytes_left, self._compression = plain_bytes, None if plain_bytes > 0 else COMPRESSION
         self._writers: dict[int, pa.RecordBatchStreamWriter] = {}
         # Not asked of the file system: a partition that was removed too early must be an error, not empty.
-        self._written: set[int] = set()
+        self._paths: list[list[Path]] = [[] for _ in range(n_partitions)]
         self._shift = np.uint64(64 - (n_partitions.bit_length() - 1))
 
     def arrange(self, records: pa.Table) -> tuple[pa.Table, npt.NDArray[np.intp]]:
@@ -116,9 +119,14 @@ class Partitions:
             records: Records in the order of their partitions.
             bounds: As `arrange` gives them.
         """
+        if self._compression is None and self._plain_bytes_left <= 0:
+            logger.info("%s: temporary files are compressed from here on", self._source)
+            self.close()
+            self._compression = COMPRESSION
         for i in range(self.n_partitions):
             if bounds[i + 1] > bounds[i]:
                 self._write(i, records.slice(bounds[i], bounds[i + 1] - bounds[i]))
+        self._plain_bytes_left -= records.nbytes
 
     def close(self) -> None:
         """Close the files."""
@@ -155,23 +163,28 @@ class Partitions:
         Args:
             partition: Its number.
         """
-        self._paths[partition].unlink(missing_ok=True)
+        for path in self._paths[partition]:
+            path.unlink(missing_ok=True)
 
     def _read(self, partition: int, columns: Sequence[str]) -> pa.Table:
-        path = self._paths[partition]
-        if partition not in self._written:
-            return self.schema.empty_table().select(columns)
-        options = pa.ipc.IpcReadOptions(included_fields=[self.schema.get_field_index(name) for name in columns])
-        with pa.OSFile(str(path)) as stream, pa.ipc.open_stream(stream, options=options) as reader:
-            return reader.read_all()
+        # Without threads: decompressing the many small batches takes less time than handing them out.
+        options = pa.ipc.IpcReadOptions(
+            included_fields=[self.schema.get_field_index(name) for name in columns], use_threads=False
+        )
+        tables = [self.schema.empty_table().select(columns)]
+        for path in self._paths[partition]:
+            # Mapped, what is not compressed is not copied; a partition fits into the memory budget.
+            with pa.memory_map(str(path)) as stream, pa.ipc.open_stream(stream, options=options) as reader:
+                tables.append(reader.read_all())
+        return pa.concat_tables(tables)
 
     def _write(self, partition: int, records: pa.Table) -> None:
         writer = self._writers.get(partition)
         if writer is None:
-            options = pa.ipc.IpcWriteOptions(compression="lz4")
-            writer = pa.ipc.new_stream(str(self._paths[partition]), self.schema, options=options)
-            self._writers[partition] = writer
-            self._written.add(partition)
+            paths = self._paths[partition]
+            paths.append(self._folder / f"{self._source}-{partition:05d}-{len(paths)}.arrow")
+            options = pa.ipc.IpcWriteOptions(compression=self._compression)
+            writer = self._writers[partition] = pa.ipc.new_stream(str(paths[-1]), self.schema, options=options)
         writer.write_table(records)
 
 

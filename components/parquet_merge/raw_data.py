@@ -1,6 +1,7 @@
 """Raw files opened and checked: what the merge and the validation of a folder both start from."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,11 @@ from typing import Any
 from components.data_contract import EXTRA_TARGET
 from components.parquet_merge.blocks import BlockTable, collect_blocks
 from components.parquet_merge.checks import create_checked_view
-from components.parquet_merge.locate import locate_raw_files
+from components.parquet_merge.engine import explained_errors
+from components.parquet_merge.locate import EXTRA, locate_raw_files
 from components.parquet_merge.raw_tables import RawTable, open_raw_table
 from components.parquet_merge.records import check_targets
+from components.parquet_merge.repeated_ids import IdCheck, check_ids
 
 
 @dataclass(frozen=True)
@@ -20,12 +23,12 @@ class RawData:
     Attributes:
         tables: The open files: train, test, and extra where it is used.
         blocks: The building blocks of train and test.
-        repeated_ids: Sources in which an id may occur twice.
+        ids: What is known about the ids, by source; the extra file has none.
     """
 
     tables: tuple[RawTable, ...]
     blocks: BlockTable
-    repeated_ids: frozenset[str]
+    ids: dict[str, IdCheck]
 
 
 def open_raw_data(
@@ -58,8 +61,22 @@ def open_raw_data(
     check_targets(targets)
     files = locate_raw_files(raw_dir, use_extra_data=use_extra_data and EXTRA_TARGET in targets)
     tables = tuple(open_raw_table(engine, file, work_dir=work_dir) for file in files)
-    blocks = collect_blocks(engine, tables, seed=seed, validation_block_share=validation_block_share, work_dir=work_dir)
-    repeated_ids = frozenset(
-        table.source for table in tables if create_checked_view(engine, table, targets=targets, blocks=blocks)
-    )
-    return RawData(tables, blocks, repeated_ids)
+    with ThreadPoolExecutor(1) as executor:
+        checking = executor.submit(_check_ids, engine, tables)
+        blocks = collect_blocks(
+            engine, tables, seed=seed, validation_block_share=validation_block_share, work_dir=work_dir
+        )
+        ids = checking.result()
+    for table in tables:
+        may_repeat = table.source in ids and ids[table.source].may_repeat
+        create_checked_view(engine, table, targets=targets, blocks=blocks, ids_may_repeat=may_repeat)
+    return RawData(tables, blocks, ids)
+
+
+def _check_ids(engine: Any, tables: Sequence[RawTable]) -> dict[str, IdCheck]:
+    found = {}
+    for table in tables:
+        if table.source != EXTRA:
+            with explained_errors(f"reading {table.file.path}"):
+                found[table.source] = check_ids(engine, table)
+    return found

@@ -112,27 +112,25 @@ class RecordLayout:
         """1 where a block is held out (train) or not shown by the training file (test), else 0."""
         if source == EXTRA:
             return np.zeros(len(triple), dtype=np.int64)
-        codes = block_codes(triple)
         lookup = self.blocks.in_validation if source == TRAIN else ~self.blocks.in_training
         flag = np.zeros(len(triple), dtype=np.int64)
-        for position, used in enumerate(self.blocks.training_positions):
+        for codes, used in zip(block_codes(triple), self.blocks.training_positions, strict=True):
             # A test molecule without a block where the training library has one is not of that library.
             absent = source == TEST and used
-            flag |= np.concatenate(([absent], lookup))[codes[:, position]]
+            flag |= np.concatenate(([absent], lookup))[codes]
         return flag
 
 
-def block_codes(triple: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def block_codes(triple: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
     """Split coded triples: block id + 1 by position, 0 = no block.
 
     Args:
         triple: int64[n].
 
     Returns:
-        int64[n, 3].
+        int64[n] of each of the three positions.
     """
-    shifts = CODE_BITS * np.arange(N_POSITIONS, dtype=np.int64)
-    return (triple[:, None] >> shifts) & ((1 << CODE_BITS) - 1)
+    return [(triple >> (CODE_BITS * position)) & ((1 << CODE_BITS) - 1) for position in range(N_POSITIONS)]
 
 
 def labels_of(bits: npt.NDArray[np.int64], n_targets: int) -> npt.NDArray[np.int8]:
@@ -145,7 +143,8 @@ def labels_of(bits: npt.NDArray[np.int64], n_targets: int) -> npt.NDArray[np.int
     Returns:
         int8[n, n_targets] of 0, 1, 2.
     """
-    return _LABEL_OF_BITS[pair_bits(bits, n_targets)]
+    # Target by target: numpy takes a third of the time it needs for two dimensions at once.
+    return np.stack([_LABEL_OF_BITS[(bits >> (2 * target)) & 3] for target in range(n_targets)], axis=1)
 
 
 def pair_bits(bits: npt.NDArray[np.int64], n_targets: int) -> npt.NDArray[np.int64]:
@@ -206,9 +205,9 @@ def run_starts(smiles: pa.Array, codes: Sequence[npt.NDArray[np.integer]]) -> np
     for code in codes:
         is_start[1:] |= code[1:] != code[:-1]
     if not is_start.all():
+        is_same = pc.equal(smiles.slice(1), smiles.slice(0, n - 1))
         # A missing SMILES equals none, itself included.
-        is_same = pc.fill_null(pc.equal(smiles.slice(1), smiles.slice(0, n - 1)), fill_value=False)
-        is_start[1:] |= ~_numpy(is_same)
+        is_start[1:] |= ~_numpy(pc.fill_null(is_same, fill_value=False) if is_same.null_count else is_same)
     return np.flatnonzero(is_start)
 
 

@@ -231,6 +231,12 @@ def plan_shards(
     return tasks
 
 
+def _block_ids(codes: npt.NDArray[np.int64]) -> pa.Array:
+    is_absent = codes == NO_BLOCK_CODE
+    # A mask that masks nothing costs as much as all the rest.
+    return pa.array((codes - 1).astype(np.int32), mask=is_absent if is_absent.any() else None)
+
+
 def _column_paths(schema: pa.Schema) -> list[str]:
     """Names of the columns as parquet has them."""
     return [f"{field.name}.list.element" if pa.types.is_fixed_size_list(field.type) else field.name for field in schema]
@@ -263,11 +269,7 @@ def molecules_table(
     """
     n = len(merged)
     binds = labels_of(merged["bits"].to_numpy(), n_targets)
-    codes = block_codes(merged["triple"].to_numpy())
-    blocks = [
-        pa.array((codes[:, i] - 1).astype(np.int32), mask=codes[:, i] == NO_BLOCK_CODE)
-        for i in range(len(contract.BLOCK_IDS))
-    ]
+    blocks = [_block_ids(codes) for codes in block_codes(merged["triple"].to_numpy())]
     if subset is Subset.TEST:
         by_target = pa.concat_arrays([merged[f"id_{i}"].combine_chunks() for i in range(n_targets)])
         ids = by_target.take(pa.array(np.arange(n * n_targets).reshape(n_targets, n).T.ravel()))

@@ -27,6 +27,7 @@ from components.parquet_merge.blocks import CODE_BITS, BlockTable
 from components.parquet_merge.locate import TRAIN
 from components.parquet_merge.raw_tables import RawTable
 from components.parquet_merge.records import RUN_SCHEMA, join_runs, run_starts
+from components.parquet_merge.repeated_ids import IdCheck
 
 # Batches that fit into the processor's cache: those of 2^20 rows take three times the processor time.
 BATCH_ROWS = 1 << 15
@@ -36,17 +37,17 @@ _DICTIONARIES = [*RAW_BLOCKS, RAW_PROTEIN]
 _N_LABELS = 2
 
 
-def can_read_directly(table: RawTable, *, has_repeated_ids: bool) -> bool:
+def can_read_directly(table: RawTable, ids: IdCheck) -> bool:
     """Whether the rules of one row decide which rows of a file are usable, and its columns have the plain types.
 
     Args:
         table: The raw table.
-        has_repeated_ids: Whether an id of the file may occur twice, which no rule of one row sees.
+        ids: What is known about its ids; no rule of one row sees whether one occurs twice.
 
     Returns:
         Whether `TrainingReader` can read it.
     """
-    if table.source != TRAIN or table.file.is_csv or has_repeated_ids:
+    if table.source != TRAIN or table.file.is_csv or ids.may_repeat:
         return False
     schema = pq.read_schema(table.parquet_path)
     texts = [schema.field(name).type for name in (*RAW_BLOCKS, RAW_SMILES, RAW_PROTEIN)]
@@ -59,6 +60,23 @@ def can_read_directly(table: RawTable, *, has_repeated_ids: bool) -> bool:
     )
 
 
+class _Coding:
+    """Codes of the names in a column's dictionary, looked up when the dictionary changes: once a row group."""
+
+    def __init__(self, known: pa.Array) -> None:
+        self._known = known
+        # Replaced as a whole: several threads read and write it.
+        self._last = (pa.array([], pa.string()), _codes(pa.array([], pa.string()), known))
+
+    def codes(self, names: pa.Array) -> npt.NDArray[np.int64]:
+        """Codes of names, int64[n + 1]: as `_codes` gives them."""
+        last_names, codes = self._last
+        if not names.equals(last_names):
+            codes = _codes(names, self._known)
+            self._last = names, codes
+        return codes
+
+
 @dataclass(frozen=True)
 class TrainingReader:
     """Reads the training file.
@@ -67,11 +85,13 @@ class TrainingReader:
         table: The raw table; `can_read_directly` holds.
         targets: Names of the proteins, in the order of their codes.
         blocks: The building blocks.
+        checks_ids: Whether some row may have no usable id; if not, ids are not read.
     """
 
     table: RawTable
     targets: Sequence[str]
     blocks: BlockTable
+    checks_ids: bool
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Read the raw columns, blocks and proteins as dictionaries.
@@ -79,7 +99,7 @@ class TrainingReader:
         Yields:
             Batches in the order of the file.
         """
-        columns = [*_DICTIONARIES, RAW_ID, RAW_SMILES, RAW_LABEL]
+        columns = [*_DICTIONARIES, RAW_SMILES, RAW_LABEL, *([RAW_ID] if self.checks_ids else [])]
         with pq.ParquetFile(self.table.parquet_path, read_dictionary=_DICTIONARIES) as file:
             yield from file.iter_batches(BATCH_ROWS, columns=columns, use_threads=False)
 
@@ -99,10 +119,12 @@ class TrainingReader:
             pyarrow.ArrowInvalid: If a SMILES is not UTF-8.
         """
         places, names = _dictionary(batch[RAW_PROTEIN])
-        labels, ids = _integers(batch[RAW_LABEL]), _integers(batch[RAW_ID])
+        labels = _integers(batch[RAW_LABEL])
         # Of a label other than 0 and 1 the last bit is taken; the row is left out.
-        label_bits = _label_bits(names, self._known_targets)[places * _N_LABELS + (labels & 1)]
-        is_usable = (ids >= 0) & (label_bits != 0) & ((labels == LABEL_NEGATIVE) | (labels == LABEL_POSITIVE))
+        label_bits = _label_bits(self._targets.codes(names))[places * _N_LABELS + (labels & 1)]
+        is_usable = (label_bits != 0) & ((labels == LABEL_NEGATIVE) | (labels == LABEL_POSITIVE))
+        if self.checks_ids:
+            is_usable &= _integers(batch[RAW_ID]) >= 0
         if not is_usable.all():
             batch, label_bits = batch.filter(pa.array(is_usable)), label_bits[is_usable]
         blocks = [_dictionary(batch[name]) for name in RAW_BLOCKS]
@@ -113,14 +135,16 @@ class TrainingReader:
     def _usable(self, runs: pa.Table, blocks: list[tuple[npt.NDArray[np.int32], pa.Array]]) -> pa.Table:
         """Add the coded triple, and leave out runs that break a rule about the molecule."""
         smiles = runs["smiles"].chunk(0)
-        smiles.validate(full=True)
+        if not _is_ascii(smiles):
+            smiles.validate(full=True)
         smiles = smiles.cast(pa.string())
-        is_usable = pc.fill_null(pc.greater_equal(smiles, FIRST_PRINTABLE), fill_value=False).to_numpy(
-            zero_copy_only=False
-        )
+        is_printable = pc.greater_equal(smiles, FIRST_PRINTABLE)
+        if is_printable.null_count:
+            is_printable = pc.fill_null(is_printable, fill_value=False)
+        is_usable = is_printable.to_numpy(zero_copy_only=False)
         triple = np.zeros(len(smiles), dtype=np.int64)
         for position, (places, names) in enumerate(blocks):
-            codes = _codes(names, self._known_blocks)[places]
+            codes = self._blocks[position].codes(names)[places]
             triple |= codes << (CODE_BITS * position)
             if self.blocks.training_positions[position]:
                 is_usable &= codes != 0
@@ -128,12 +152,19 @@ class TrainingReader:
         return runs if is_usable.all() else runs.filter(pa.array(is_usable))
 
     @cached_property
-    def _known_blocks(self) -> pa.Array:
-        return pa.array(self.blocks.smiles, pa.string())
+    def _blocks(self) -> list[_Coding]:
+        known = pa.array(self.blocks.smiles, pa.string())
+        return [_Coding(known) for _ in RAW_BLOCKS]
 
     @cached_property
-    def _known_targets(self) -> pa.Array:
-        return pa.array(self.targets, pa.string())
+    def _targets(self) -> _Coding:
+        return _Coding(pa.array(self.targets, pa.string()))
+
+
+def _is_ascii(texts: pa.Array) -> bool:
+    """Whether no byte is above 127, which takes a quarter of the time of a check of UTF-8; it may err on the side of no."""
+    data = texts.buffers()[2]
+    return data is None or not data.size or bool(np.frombuffer(data, np.int8).min() >= 0)
 
 
 def _integers(column: pa.Array) -> npt.NDArray[np.int64]:
@@ -154,8 +185,8 @@ def _codes(names: pa.Array, known: pa.Array) -> npt.NDArray[np.int64]:
     return np.append(_integers(pc.index_in(names, value_set=known)), _ABSENT) + 1
 
 
-def _label_bits(names: pa.Array, targets: pa.Array) -> npt.NDArray[np.int64]:
-    """int64[2 (n + 1)]: label bits by 2 x place in the dictionary + label, 0 where the protein is no target."""
-    codes = _codes(names, targets)[:, None]
+def _label_bits(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """int64[2 (n + 1)]: label bits by 2 x place in the dictionary + label, 0 where the protein's code is 0: no target."""
+    codes = codes[:, None]
     bits: npt.NDArray[np.int64] = np.int64(1) << (2 * np.maximum(codes - 1, 0) + np.arange(_N_LABELS))
     return np.where(codes == 0, 0, bits).ravel()

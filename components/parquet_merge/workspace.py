@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from components.errors import InputError
+from components.machine import available_memory
 
 PREFIX = ".belka-merge-"
 LOCK_FILE = "lock"
+# Linux starts to write out at a tenth (vm.dirty_background_ratio).
+PLAIN_SPILL_PART = 10
 
 
 @contextmanager
@@ -61,6 +64,24 @@ def check_room(needs: Sequence[tuple[Path, int]]) -> None:
                 expected=f"about {needed / 1e9:.2f} GB",
                 action="Free some space, or point system.spill_dir at a larger disk.",
             )
+
+
+def plain_spill_bytes(folder: Path, *, needed: int, memory_limit_gb: float) -> int:
+    """How much of the temporary files may be left as it is, because memory holds it until it is read again.
+
+    Compression costs more time than a disk only when the bytes never get that far: the system begins to write them out when they fill
+    a tenth of its memory. So the limit is a tenth of what the merge's own budget leaves, and of the disk what is surely not needed.
+
+    Args:
+        folder: Folder of the temporary files.
+        needed: Bytes that will be written there at most if all are compressed.
+        memory_limit_gb: Memory budget of the process, GB.
+
+    Returns:
+        Bytes, at least 0.
+    """
+    unused_memory = available_memory() - int(memory_limit_gb * 1e9)
+    return max(0, min(unused_memory // PLAIN_SPILL_PART, shutil.disk_usage(folder).free - needed))
 
 
 def _remove_if_abandoned(folder: Path) -> None:

@@ -12,7 +12,6 @@ import pytest
 
 from components.errors import InputError
 from components.parquet_merge import merge as merge_module
-from components.parquet_merge import workspace
 from components.parquet_merge.raw_files import raw_fingerprint, validate_raw_files
 
 Rows = list[dict[str, Any]]
@@ -308,15 +307,3 @@ def test_fingerprint_follows_content_and_nothing_else(raw_dir: Path, tmp_path: P
     assert raw_fingerprint(moved) != before
     extra.unlink()
     assert raw_fingerprint(moved) != before
-
-
-def test_what_a_killed_merge_left_is_removed_but_not_what_a_running_one_uses(tmp_path: Path) -> None:
-    abandoned = tmp_path / f"{workspace.PREFIX}abandoned"
-    abandoned.mkdir()
-    (abandoned / workspace.LOCK_FILE).touch()
-    with workspace.work_folder(tmp_path) as first:
-        assert not abandoned.exists()
-        with workspace.work_folder(tmp_path) as second:
-            assert first.is_dir()
-            assert second.is_dir()
-    assert list(tmp_path.iterdir()) == []

@@ -1,36 +1,65 @@
 """The proof that ids do not repeat, against Python's set."""
 
-from collections.abc import Iterator
-from typing import Any
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.parquet_merge import repeated_ids
+from components.parquet_merge.locate import RawFile
+from components.parquet_merge.raw_tables import open_raw_table
+from components.parquet_merge.repeated_ids import IdCheck, check_ids
+
+TEXT = pa.string()
+AnyId = int | None
 
 
-@pytest.fixture(name="engine")
-def fixture_engine() -> Iterator[Any]:
-    with duckdb.connect() as connection:
-        yield connection
+def check(ids: list[AnyId], kind: pa.DataType) -> IdCheck:
+    """Ids of a test file in parquet, whole numbers of some type; or in CSV, where all values are text."""
+    others = {f"buildingblock{i}_smiles": ["C"] * len(ids) for i in (1, 2, 3)}
+    columns = {
+        "id": pa.array(ids, pa.int64()),
+        **others,
+        "molecule_smiles": ["C"] * len(ids),
+        "protein_name": ["HSA"] * len(ids),
+    }
+    table = pa.table(columns)
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as engine:
+        path = Path(folder) / ("test.csv" if kind == TEXT else "test.parquet")
+        if kind == TEXT:
+            table.to_pandas().astype({"id": "Int64"}).to_csv(path, index=False)
+        else:
+            pq.write_table(table.set_column(0, "id", table["id"].cast(kind)), path, row_group_size=5)
+        return check_ids(engine, open_raw_table(engine, RawFile("test", path), work_dir=Path(folder)))
 
 
-def may_repeat(engine: Any, ids: list[int | None]) -> bool:
-    engine.execute("CREATE OR REPLACE TABLE ids AS SELECT unnest(?::BIGINT[]) AS id", [ids])
-    return repeated_ids.may_have_repeated_ids(engine, "ids")
-
-
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(ids=st.lists(st.one_of(st.integers(-2, 40), st.none()), min_size=1, max_size=12))
-def test_equals_a_set(engine: Any, ids: list[int | None]) -> None:
+@settings(deadline=None, max_examples=60)
+@given(
+    ids=st.lists(st.one_of(st.integers(-2, 40), st.none()), min_size=1, max_size=12),
+    kind=st.sampled_from([pa.int64(), pa.int32(), TEXT]),
+)
+def test_equals_a_set(ids: list[AnyId], kind: pa.DataType) -> None:
     counted = [i for i in ids if i is not None and i >= 0]
-    assert may_repeat(engine, ids) == (len(set(counted)) < len(counted))
+    assert check(ids, kind) == IdCheck(len(counted), may_repeat=len(set(counted)) < len(counted))
 
 
-def test_repeat_far_apart_and_wide_ranges(engine: Any) -> None:
-    assert not may_repeat(engine, [5, *range(100, 3000), 6])
-    assert may_repeat(engine, [5, *range(100, 3000), 5])
-    assert not may_repeat(engine, [0, 10**15]), "in order: no memory needed"
-    assert may_repeat(engine, [10**15, 0]), "too wide to tell; the caller looks closer"
+def test_ids_without_a_sign() -> None:
+    assert check([3, 1, 2], pa.uint64()) == IdCheck(3, may_repeat=False)
+    assert check([3, 1, 3], pa.uint64()) == IdCheck(3, may_repeat=True)
+
+
+@pytest.mark.parametrize("to_ids", [list, lambda ids: [*reversed(ids)]], ids=["in order", "in reverse"])
+def test_many_batches(to_ids: Callable[[range], list[AnyId]]) -> None:
+    assert check(to_ids(range(200_000)), pa.int64()) == IdCheck(200_000, may_repeat=False)
+
+
+def test_repeat_far_apart_and_wide_ranges() -> None:
+    assert not check([5, *range(100, 3000), 6], pa.int64()).may_repeat
+    assert check([5, *range(100, 3000), 5], pa.int64()).may_repeat
+    assert not check([0, 10**15], pa.int64()).may_repeat, "in order: no memory needed"
+    assert check([10**15, 0], pa.int64()).may_repeat, "too wide to tell; the caller looks closer"

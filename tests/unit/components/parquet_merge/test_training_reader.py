@@ -53,11 +53,12 @@ def _opened(raw_dir: Path) -> Iterator[tuple[Any, RawData]]:
 
 
 def _is_direct(raw: RawData) -> bool:
-    return can_read_directly(raw.tables[0], has_repeated_ids="train" in raw.repeated_ids)
+    return can_read_directly(raw.tables[0], raw.ids["train"])
 
 
 def _read(raw: RawData) -> pa.Table:
-    reader = TrainingReader(raw.tables[0], TARGETS, raw.blocks)
+    has_all_ids = raw.ids["train"].n_usable == raw.tables[0].n_rows
+    reader = TrainingReader(raw.tables[0], TARGETS, raw.blocks, checks_ids=not has_all_ids)
     return pa.concat_tables([reader.usable_runs(batch) for batch in reader.batches()])
 
 
