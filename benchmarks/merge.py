@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.measurement import Comparison, Measurement, measure
@@ -84,6 +85,8 @@ def _measured(name: str, n_rows: int, work: "Callable[..., int]", *arguments: ob
 
 def _warm_up() -> None:
     importlib.import_module("components.parquet_merge.merge")
+    # pyarrow imports pandas, where it is installed, when it first hands an array to numpy.
+    pa.array([0]).to_numpy()
 
 
 def _aggregate(train: Path, scratch: Path, memory_limit_gb: float, n_workers: int, out: Path | None) -> int:
