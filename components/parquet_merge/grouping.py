@@ -8,6 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+# So few are taken one by one: a molecule is cut in two where two batches of a sorted file meet, and nothing else repeats.
+FEW_TEXTS = 1000
 _NO_TRIPLE = np.iinfo(np.int64).max
 
 
@@ -18,7 +20,7 @@ class Texts:
         read: Reads the SMILES of the records, in their order.
     """
 
-    def __init__(self, read: Callable[[], pa.Array]) -> None:
+    def __init__(self, read: Callable[[], pa.ChunkedArray]) -> None:
         self._read = read
 
     def take(self, rows: npt.NDArray[np.integer]) -> pa.Array:
@@ -30,11 +32,17 @@ class Texts:
         Returns:
             string[n].
         """
+        if len(rows) < FEW_TEXTS:
+            return pa.array([self._pieces[row] for row in rows.tolist()], pa.string())
         return self._all.take(pa.array(rows))
 
     @cached_property
-    def _all(self) -> pa.Array:
+    def _pieces(self) -> pa.ChunkedArray:
         return self._read()
+
+    @cached_property
+    def _all(self) -> pa.Array:
+        return self._pieces.combine_chunks()
 
 
 def group_training(train: pa.Table, extra: pa.Table, texts: Texts) -> pa.Table:

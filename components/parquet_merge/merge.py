@@ -232,8 +232,9 @@ class _Run:
                 pass
 
 
-def _read_smiles(sources: Sequence[Partitions], partition: int) -> pa.Array:
-    return pa.concat_arrays([source.read_smiles(partition) for source in sources])
+def _read_smiles(sources: Sequence[Partitions], partition: int) -> pa.ChunkedArray:
+    chunks = [chunk for source in sources for chunk in source.read_smiles(partition).chunks]
+    return pa.chunked_array(chunks, pa.string())
 
 
 def _check_settings(

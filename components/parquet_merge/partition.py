@@ -145,17 +145,16 @@ class Partitions:
         """
         return self._read(partition, [name for name in self.schema.names if name != TEXT])
 
-    def read_smiles(self, partition: int) -> pa.Array:
+    def read_smiles(self, partition: int) -> pa.ChunkedArray:
         """Read the SMILES of one partition.
 
         Args:
             partition: Its number.
 
         Returns:
-            string[n], in the order of `read`.
+            string[n], in the order of `read`, in the pieces in which they came.
         """
-        chunks = self._read(partition, [TEXT])[TEXT].chunks
-        return pa.concat_arrays(chunks) if chunks else pa.array([], pa.string())
+        return self._read(partition, [TEXT])[TEXT]
 
     def remove(self, partition: int) -> None:
         """Delete one partition's file.

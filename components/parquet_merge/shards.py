@@ -124,7 +124,7 @@ class SharedTexts:
         remove: Removes a partition that no shard needs any more; None = it is kept.
     """
 
-    def __init__(self, read: Callable[[int], pa.Array], remove: Callable[[int], None] | None = None) -> None:
+    def __init__(self, read: Callable[[int], pa.ChunkedArray], remove: Callable[[int], None] | None = None) -> None:
         self._read, self._remove = read, remove
         self._n_readers: Counter[int] = Counter()
         self._shared: dict[int, pa.Array] = {}
@@ -150,7 +150,7 @@ class SharedTexts:
         with self._lock:
             smiles = self._shared.get(partition)
         if smiles is None:
-            smiles = self._read(partition)
+            smiles = self._read(partition).combine_chunks()
         with self._lock:
             self._n_readers[partition] -= 1
             if self._n_readers[partition] > 0:

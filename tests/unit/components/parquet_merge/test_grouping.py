@@ -1,6 +1,7 @@
 """Records of one SMILES are told apart by their text, whatever their hashes."""
 
 from random import Random
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.parquet_merge import grouping
 from components.parquet_merge.grouping import Texts, group_test, group_training
 from components.parquet_merge.records import RECORD_SCHEMA, TEST_SCHEMA, tally_pairs
 
@@ -23,7 +25,7 @@ def records(rows: list[Row]) -> pa.Table:
 
 
 def texts(*tables: pa.Table) -> Texts:
-    return Texts(lambda: pa.concat_arrays([table["smiles"].combine_chunks() for table in tables]))
+    return Texts(lambda: pa.concat_tables(tables)["smiles"])
 
 
 def test_two_smiles_with_one_key_stay_two_molecules() -> None:
@@ -39,7 +41,7 @@ def test_two_smiles_with_one_key_stay_two_molecules() -> None:
 
 
 def test_smiles_are_not_read_where_the_keys_tell_all_records_apart() -> None:
-    def fail() -> pa.Array:
+    def fail() -> pa.ChunkedArray:
         pytest.fail("the SMILES were read")
 
     rows = [(7, "N", 0, 1, 1), (5, "O", 0, 16, 1)]
@@ -73,9 +75,9 @@ ROWS = st.lists(
 
 
 @settings(deadline=None)
-@given(train=ROWS, extra=ROWS, shuffle=st.randoms())
+@given(train=ROWS, extra=ROWS, shuffle=st.randoms(), few=st.sampled_from([0, grouping.FEW_TEXTS]))
 def test_groups_are_those_of_a_dictionary_in_any_order(
-    train: list[tuple[str, int, int, int]], extra: list[tuple[str, int, int, int]], shuffle: Random
+    train: list[tuple[str, int, int, int]], extra: list[tuple[str, int, int, int]], shuffle: Random, few: int
 ) -> None:
     keyed = {
         name: [(ord(smiles) % 2, smiles, triple, bits, n) for smiles, triple, bits, n in rows]
@@ -94,7 +96,8 @@ def test_groups_are_those_of_a_dictionary_in_any_order(
             )
         shuffle.shuffle(rows)
     tables = records(keyed["train"]), records(keyed["extra"])
-    grouped = group_training(*tables, texts(*tables))
+    with patch.object(grouping, "FEW_TEXTS", few):
+        grouped = group_training(*tables, texts(*tables))
     smiles = texts(*tables).take(grouped["row"].to_numpy()).to_pylist()
     assert list(zip(grouped["order_key"].to_pylist(), smiles, strict=True)) == sorted(expected)
     for text, row in zip(smiles, grouped.to_pylist(), strict=True):

@@ -40,10 +40,10 @@ def test_a_range_of_molecules_comes_from_the_partitions_that_hold_it(store: Merg
 def test_each_partition_is_read_once_and_removed_after_its_last_shard(store: MergedStore, tmp_path: Path) -> None:
     read, removed = list[int](), list[int]()
 
-    def read_smiles(partition: int) -> pa.Array:
+    def read_smiles(partition: int) -> pa.ChunkedArray:
         assert partition not in removed
         read.append(partition)
-        return pa.array([f"{partition}-{row}" for row in range(SIZES[partition])])
+        return pa.chunked_array([pa.array([f"{partition}-{row}" for row in range(SIZES[partition])])])
 
     texts = SharedTexts(read_smiles, removed.append)
     tasks = plan_shards([(store, texts)], tmp_path, rows_per_shard=2)
