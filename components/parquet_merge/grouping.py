@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 
 # So few are taken one by one: a molecule is cut in two where two batches of a sorted file meet, and nothing else repeats.
 FEW_TEXTS = 1000
+# Runs of several records are gathered when they are less than one in so many.
+FEW_LONG_RUNS = 8
 _NO_TRIPLE = np.iinfo(np.int64).max
 
 
@@ -152,5 +154,16 @@ def _equals_the_one_before(smiles: pa.Array) -> npt.NDArray[np.bool_]:
 def _reduce(
     function: np.ufunc, values: npt.NDArray[np.generic], starts: npt.NDArray[np.intp]
 ) -> npt.NDArray[np.generic]:
-    """Reduce each run; most runs of a sorted file hold one record, and all do when nothing repeats."""
-    return values if len(starts) == len(values) else function.reduceat(values, starts)
+    """Reduce each run; only those of several records are looked at, which are few in a sorted file."""
+    if len(starts) == len(values):
+        return values
+    ends = np.append(starts[1:], len(values))
+    long_runs = np.flatnonzero(ends - starts > 1)
+    if len(long_runs) > len(starts) // FEW_LONG_RUNS:
+        return function.reduceat(values, starts)
+    reduced = values[starts]
+    # Between the runs that count lie those up to the next one, which are left out.
+    bounds = np.stack([starts[long_runs], ends[long_runs]], axis=1).ravel()
+    bounds = bounds[bounds < len(values)]
+    reduced[long_runs] = function.reduceat(values, bounds)[::2]
+    return reduced

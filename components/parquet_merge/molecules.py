@@ -109,11 +109,13 @@ def _split_training(training: pa.Table, rules: MergeRules, counts: Counter[str])
     group = np.where(is_held_out, SplitGroup.NON_SHARED, SplitGroup.SHARED).astype(np.int8)
     result = {}
     for subset, chosen in ((Subset.TRAIN, ~is_validation), (Subset.VALIDATION, is_validation)):
-        columns = [training["row"].to_numpy(), training["triple"].to_numpy(), label_bits, group]
-        arrays = [pa.array(column[chosen]) for column in columns]
-        result[subset] = pa.Table.from_arrays(arrays, schema=pa.schema(MERGED_FIELDS))
-        _count_molecules(subset, group[chosen], counts)
-        _count_labels(subset, label_bits[chosen], rules.targets, counts)
+        rows = np.flatnonzero(chosen)
+        bits_of_subset, group_of_subset = label_bits[rows], group[rows]
+        places = [training[name].to_numpy()[rows] for name in ("row", "triple")]
+        columns = [pa.array(column) for column in (*places, bits_of_subset, group_of_subset)]
+        result[subset] = pa.Table.from_arrays(columns, schema=pa.schema(MERGED_FIELDS))
+        _count_molecules(subset, group_of_subset, counts)
+        _count_labels(subset, bits_of_subset, rules.targets, counts)
     return result
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from components.parquet_merge.engine import explained_errors, fetch_row
 from components.parquet_merge.parallel import map_in_order, read_ahead
@@ -110,7 +111,7 @@ class Partitions:
         partition = (records["order_key"].to_numpy() >> self._shift).astype(np.uint16)
         order = np.argsort(partition, kind="stable")
         bounds = np.concatenate(([0], np.cumsum(np.bincount(partition, minlength=self.n_partitions))))
-        return records.take(pa.array(order)), bounds
+        return pc.take(records, pa.array(order), boundscheck=False), bounds
 
     def add(self, records: pa.Table, bounds: npt.NDArray[np.intp]) -> None:
         """Write records to the files.

@@ -247,7 +247,8 @@ def _take_smiles(
 ) -> pa.Array:
     pieces, start = [], 0
     for partition, n_rows in partitions:
-        pieces.append(read_smiles(partition).take(pa.array(rows[start : start + n_rows])))
+        # The rows are ours: no need to check that each is within the partition.
+        pieces.append(pc.take(read_smiles(partition), pa.array(rows[start : start + n_rows]), boundscheck=False))
         start += n_rows
     return pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces)
 

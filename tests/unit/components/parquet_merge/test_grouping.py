@@ -75,14 +75,26 @@ ROWS = st.lists(
 
 
 @settings(deadline=None)
-@given(train=ROWS, extra=ROWS, shuffle=st.randoms(), few=st.sampled_from([0, grouping.FEW_TEXTS]))
+@given(
+    train=ROWS,
+    extra=ROWS,
+    shuffle=st.randoms(),
+    few=st.sampled_from([0, grouping.FEW_TEXTS]),
+    n_others=st.sampled_from([0, 200]),
+)
 def test_groups_are_those_of_a_dictionary_in_any_order(
-    train: list[tuple[str, int, int, int]], extra: list[tuple[str, int, int, int]], shuffle: Random, few: int
+    train: list[tuple[str, int, int, int]],
+    extra: list[tuple[str, int, int, int]],
+    shuffle: Random,
+    few: int,
+    n_others: int,
 ) -> None:
     keyed = {
         name: [(ord(smiles) % 2, smiles, triple, bits, n) for smiles, triple, bits, n in rows]
         for name, rows in (("train", train), ("extra", extra))
     }
+    # Among many molecules of one record each, those of several are a few.
+    keyed["train"] += [(2 + i, f"{i}", i, 1, 1) for i in range(n_others)]
     expected: dict[tuple[int, str], tuple[set[int], int, int, int]] = {}
     for name, rows in keyed.items():
         for key, smiles, triple, bits, n in rows:
