@@ -55,7 +55,8 @@ class ModelSettings(_Settings):
         default=True, description="Drop attention weights too, as the reference does; false changes the maths."
     )
     ecfp_branch: bool = Field(
-        default=False, description="Add the ECFP bits as a wide branch to the classification head (wide and deep)."
+        default=False,
+        description="Add the bits of data.fingerprint as a wide branch to the classification head (wide and deep).",
     )
     ecfp_hidden: int = Field(
         default=0, ge=0, le=4096, description="Units of the wide branch's hidden layer; 0 makes the branch linear."
