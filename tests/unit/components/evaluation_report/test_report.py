@@ -186,9 +186,9 @@ def test_card_has_what_a_reader_of_the_model_needs(written: tuple[str, str]) -> 
 @pytest.mark.parametrize(
     ("fingerprint", "named", "needs"),
     [
-        (None, "ECFP of 2048 bits, radius 2, with chirality", "RDKit, which computes"),
-        ({"size": 64, "radius": 3, "chirality": False}, "ECFP of 64 bits, radius 3, without chirality", "RDKit, which computes"),
-        ({"size": 168, "radius": 2, "chirality": True, "kind": "maccs"}, "MACCS of 168 bits", "RDKit and scikit-fingerprints, which compute"),
+        (None, "ECFP of 2048 bits, radius 2, with chirality", " and RDKit, which computes"),
+        ({"size": 64, "radius": 3, "chirality": False}, "ECFP of 64 bits, radius 3, without chirality", " and RDKit, which computes"),
+        ({"size": 168, "radius": 2, "chirality": True, "kind": "maccs"}, "MACCS of 168 bits", ", RDKit and scikit-fingerprints, which compute"),
     ],
 )  # fmt: skip
 def test_page_and_card_name_the_fingerprint(
@@ -199,7 +199,7 @@ def test_page_and_card_name_the_fingerprint(
     page, card = bench.report(Verdict(blessed=True, reasons=()))
     kind = named.split(" of ", maxsplit=1)[0]
     assert f"their packed fingerprints: {named})" in card
-    assert f"needs this folder and {needs} the fingerprints." in card
+    assert f"needs this folder{needs} the fingerprints." in card
     for text in (page, card):
         assert f"ogistic regression on {kind} bits of" in text
     assert f"logistic regression on {kind} bits<" in page
