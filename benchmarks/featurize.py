@@ -116,9 +116,9 @@ _SOURCES: "list[FingerprintSource]" = []  # of this worker process
 
 def _set_up(tables_dir: Path | None, molecules_dir: Path) -> None:
     from components.block_fingerprints.compose import fingerprint_source
-    from components.molecule_transform.fingerprint import EcfpSettings
+    from components.fingerprint_settings import FingerprintSettings
 
-    _SOURCES[:] = [fingerprint_source(EcfpSettings(SIZE, RADIUS, CHIRALITY), tables_dir, molecules_dir)]
+    _SOURCES[:] = [fingerprint_source(FingerprintSettings(SIZE, RADIUS, CHIRALITY), tables_dir, molecules_dir)]
 
 
 def _compute(piece: "tuple[pa.RecordBatch, int]") -> int:

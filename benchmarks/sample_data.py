@@ -73,6 +73,7 @@ def make_sample_data(config: "Config", seed: int, folder: Path) -> SampleData:
         made.transform_graph_dir,
         folder / "rejected",
         preprocessing_fn=PREPROCESSING_FN,
+        fingerprint=data.fingerprint,
         ecfp_size=data.ecfp_size,
         ecfp_radius=data.ecfp_radius,
         ecfp_chirality=data.ecfp_chirality,

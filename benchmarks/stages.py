@@ -27,7 +27,7 @@ class Recipe:
 
     Args:
         passes: Stages in their order, with their epochs.
-        branch: Whether the classification head sees the ECFP bits.
+        branch: Whether the classification head sees the fingerprint's bits.
     """
 
     passes: tuple[tuple[Mode, int], ...]
@@ -58,7 +58,10 @@ def stage_settings(config: Config, recipe: Recipe, mode: Mode, epochs: int, seed
             "mode": mode,
             "seed": seed,
             "targets": config.data.targets,
+            "fingerprint": config.data.fingerprint,
             "ecfp_size": config.data.ecfp_size,
+            "ecfp_radius": config.data.ecfp_radius,
+            "ecfp_chirality": config.data.ecfp_chirality,
             "model": model,
             "training": training,
         }

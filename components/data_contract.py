@@ -3,7 +3,6 @@
 This module imports nothing heavy, so that the command line can use it at start-up.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
@@ -56,21 +55,6 @@ class SplitGroup(IntEnum):
         return self.name.lower()
 
 
-@dataclass(frozen=True)
-class EcfpDescription:
-    """The extended-connectivity fingerprint of the Examples, as an exported model names it.
-
-    Args:
-        size: Bits.
-        radius: Bonds around each atom.
-        chirality: Whether stereo centres change it.
-    """
-
-    size: int
-    radius: int
-    chirality: bool
-
-
 # Columns of the molecules table: parquet shards `Split-<split>/molecules-NNNNN.parquet` of the Molecules artifact.
 MOLECULE_ID: Final = "molecule_id"  # int64, position of the row within the whole table, unique
 SMILES: Final = "smiles"  # string, as given
@@ -102,7 +86,7 @@ FIRST_TOKEN_ID: Final = 2
 # Features of the TFRecord Examples.
 FEATURE_MOLECULE_ID: Final = "molecule_id"  # int64 [1]
 FEATURE_TOKENS: Final = "tokens"  # int64 [n_tokens], not padded, not truncated
-FEATURE_ECFP: Final = "ecfp"  # bytes [1], numpy.packbits (big-endian) of the 0/1 fingerprint
+FEATURE_ECFP: Final = "ecfp"  # bytes [1], numpy.packbits (big-endian) of the 0/1 fingerprint, whatever its kind
 FEATURE_BINDS: Final = "binds"  # int64 [n_targets]
 FEATURE_IDS: Final = "ids"  # int64 [n_targets], -1 = pair absent
 FEATURE_SPLIT_GROUP: Final = "split_group"  # int64 [1]

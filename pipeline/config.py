@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from components.data_contract import DEFAULT_TARGETS, EXTRA_TARGET
+from components.fingerprint_settings import KINDS, FingerprintKind, size_problem
 from pipeline.kubeflow.settings import KubeflowSettings
 from trainer_module.settings import ModelSettings, TrainingSettings
 
@@ -50,13 +51,40 @@ class DataSettings(_Section):
     )
     rows_per_shard: int = Field(default=1_000_000, ge=1_000, description="Molecules per parquet or TFRecord shard.")
     compression: Literal["gzip", "none"] = Field(default="gzip", description="Compression of the TFRecords.")
-    ecfp_size: int = Field(default=2048, ge=64, multiple_of=8, description="Bits of the fingerprint.")
-    ecfp_radius: int = Field(default=2, ge=0, le=6, description="Bonds around each atom (ECFP4 has radius 2).")
-    ecfp_chirality: bool = Field(default=True, description="Whether stereo centres change the fingerprint.")
+    fingerprint: FingerprintKind = Field(
+        default="ecfp",
+        description=f"Fingerprint of the Examples, the one the stage fps predicts and model.ecfp_branch reads: {', '.join(KINDS)}. "
+        "All but ecfp are computed by scikit-fingerprints, each from its SMILES; docs/fingerprints.md says what each is and costs.",
+    )
+    ecfp_size: int = Field(
+        default=2048,
+        ge=64,
+        multiple_of=8,
+        description="Bits of the fingerprint, of whatever kind; maccs has 168 and pubchem 888, no others.",
+    )
+    ecfp_radius: int = Field(
+        default=2,
+        ge=0,
+        le=6,
+        description="Bonds around each atom (ECFP4 has radius 2); no effect but on ecfp and fcfp.",
+    )
+    ecfp_chirality: bool = Field(
+        default=True,
+        description="Whether stereo centres change the fingerprint; no effect on rdkit, avalon, maccs and pubchem, which do not see them."
+        " Atom pairs of enantiomers collide in 512, 1024 and 2048 bits, not in 4096.",
+    )
     ecfp_method: Literal["auto", "direct"] = Field(
         default="auto",
-        description="auto: fingerprints are put together from building blocks where that is exact; direct: RDKit computes each from its SMILES.",
+        description="auto: fingerprints are put together from building blocks where that is exact; direct: RDKit computes each from its SMILES. "
+        "No effect on other kinds than ecfp.",
     )
+
+    @model_validator(mode="after")
+    def _fingerprint_has_its_size(self) -> Self:
+        problem = size_problem(self.fingerprint, self.ecfp_size)
+        if problem:
+            raise ValueError(problem)
+        return self
 
     @model_validator(mode="after")
     def _targets_are_distinct(self) -> Self:

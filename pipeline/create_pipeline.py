@@ -60,14 +60,15 @@ def create_pipeline(config: Config) -> Pipeline:
     ).with_id(steps.PARQUET_MERGE)  # fmt: skip
     molecules = merge.outputs["molecules"]
     vocab = SmilesVocab(molecules=molecules, n_workers=system.n_workers, code_version=code).with_id(steps.SMILES_VOCAB)
-    # Rows belong to one RDKit: another one must not get them from the cache.
+    # Bits belong to one RDKit and one scikit-fingerprints: others must not get them, or Examples with them, from the cache.
+    chemistry = f"RDKit {version('rdkit')}, scikit-fingerprints {version('scikit-fingerprints')}"
     blocks = BlockFingerprintLearner(
         molecules=molecules, method=data.ecfp_method, ecfp_size=data.ecfp_size, ecfp_radius=data.ecfp_radius,
-        ecfp_chirality=int(data.ecfp_chirality), n_workers=system.n_workers, code_version=f"{code}, RDKit {version('rdkit')}",
+        ecfp_chirality=int(data.ecfp_chirality), fingerprint=data.fingerprint, n_workers=system.n_workers, code_version=f"{code}, {chemistry}",
     ).with_id(steps.BLOCK_FINGERPRINTS)  # fmt: skip
     transform = MoleculeTransform(
         molecules=molecules, vocabulary=vocab.outputs["vocabulary"], block_fingerprints=blocks.outputs["block_fingerprints"],
-        preprocessing_fn=PREPROCESSING_FN,
+        preprocessing_fn=PREPROCESSING_FN, fingerprint=data.fingerprint,
         ecfp_size=data.ecfp_size, ecfp_radius=data.ecfp_radius, ecfp_chirality=data.ecfp_chirality, compression=data.compression,
         rows_per_shard=data.rows_per_shard, max_length=config.model.max_length, max_rejected_share=data.max_rejected_share, code_version=code,
     ).with_id(steps.MOLECULE_TRANSFORM)  # fmt: skip
@@ -161,7 +162,7 @@ def _trainer(config: Config, mode: Mode, transform: MoleculeTransform, base_mode
         mode=mode, targets=config.data.targets, seed=config.system.seed, model=config.model, training=config.training.for_mode(mode),
         model_path=stage.model_path, initial_epoch=stage.initial_epoch,
         ecfp_size=config.data.ecfp_size, ecfp_radius=config.data.ecfp_radius, ecfp_chirality=config.data.ecfp_chirality,
-        checkpoint_root=f"{config.data.output_dir}/checkpoints",
+        fingerprint=config.data.fingerprint, checkpoint_root=f"{config.data.output_dir}/checkpoints",
     )  # fmt: skip
     return Trainer(
         run_fn=RUN_FN, examples=transform.outputs["examples"], transform_graph=transform.outputs["transform_graph"], base_model=base_model,

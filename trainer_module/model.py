@@ -20,9 +20,9 @@ class Belka(keras.Model):
     """Pre-norm transformer encoder over SMILES tokens with one of three heads.
 
     - `mlm`: the vocabulary's probabilities at each position, [batch, length, vocab_size].
-    - `fps`: the probability of each ECFP bit, [batch, ecfp_size], from the mean over the molecule's tokens.
+    - `fps`: the probability of each bit of the fingerprint, [batch, ecfp_size], from the mean over the molecule's tokens.
     - `clf`: the probability of binding each target, [batch, n_targets], from the same mean; with `ecfp_branch`, the logits of a
-      linear or one-hidden-layer model on the ECFP bits are added (wide and deep).
+      linear or one-hidden-layer model on the fingerprint's bits are added (wide and deep).
 
     Source: the first place of the Leash BELKA competition (architecture); Cheng et al., Wide & Deep Learning for Recommender
     Systems, 2016 (branch).
@@ -39,7 +39,7 @@ class Belka(keras.Model):
         activation: Non-linearity of the feed-forward blocks.
         max_length: Longest sequence.
         attention_dropout: False leaves the attention weights whole.
-        ecfp_branch: Add the branch on the ECFP bits (mode clf only).
+        ecfp_branch: Add the branch on the fingerprint's bits (mode clf only).
         ecfp_hidden: Units of its hidden layer; 0: none.
         ecfp_dropout: Share of its inputs (linear) or hidden units dropped while training.
         ecfp_l2: L2 penalty on its kernels.

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from components.code_version import code_version
-from components.data_contract import EcfpDescription
 from components.errors import InputError
+from components.fingerprint_settings import FingerprintSettings
 from trainer_module.model import Belka
 
 CONFIG_FILE: Final = "belka.json"
@@ -35,7 +35,7 @@ class StoredModel:
     model: Belka
     vocabulary: tuple[str, ...]
     targets: tuple[str, ...]
-    ecfp: EcfpDescription | None = None
+    ecfp: FingerprintSettings | None = None
 
 
 def save_model(folder: Path, stored: StoredModel) -> None:
@@ -79,7 +79,7 @@ def load_model(folder: Path) -> StoredModel:
     model.load_weights(folder / WEIGHTS_FILE)
     ecfp = description.get("ecfp")
     return StoredModel(
-        model, tuple(description["vocabulary"]), tuple(description["targets"]), ecfp and EcfpDescription(**ecfp)
+        model, tuple(description["vocabulary"]), tuple(description["targets"]), ecfp and FingerprintSettings(**ecfp)
     )
 
 

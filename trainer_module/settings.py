@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from components.data_contract import DEFAULT_TARGETS
 from components.errors import InputError
+from components.fingerprint_settings import FingerprintKind, size_problem
 
 Mode = Literal["mlm", "fps", "clf"]
 MODES: Final[tuple[Mode, ...]] = ("mlm", "fps", "clf")
@@ -54,7 +55,8 @@ class ModelSettings(_Settings):
         default=True, description="Drop attention weights too, as the reference does; false changes the maths."
     )
     ecfp_branch: bool = Field(
-        default=False, description="Add the ECFP bits as a wide branch to the classification head (wide and deep)."
+        default=False,
+        description="Add the bits of data.fingerprint as a wide branch to the classification head (wide and deep).",
     )
     ecfp_hidden: int = Field(
         default=0, ge=0, le=4096, description="Units of the wide branch's hidden layer; 0 makes the branch linear."
@@ -224,12 +226,13 @@ class RunSettings(_Settings):
         ge=8,
         multiple_of=8,
         json_schema_extra={"unit": "bits"},
-        description="Bits of the Examples' ECFP.",
+        description="Bits of the Examples' fingerprint.",
     )
-    ecfp_radius: int = Field(default=2, ge=0, description="Radius of the Examples' ECFP; the exported model names it.")
+    ecfp_radius: int = Field(default=2, ge=0, description="Its radius, where it has one; the exported model names it.")
     ecfp_chirality: bool = Field(
-        default=True, description="Whether stereo centres change the Examples' ECFP; likewise."
+        default=True, description="Whether stereo centres change it, where they can; likewise."
     )
+    fingerprint: FingerprintKind = Field(default="ecfp", description="Kind of the Examples' fingerprint; likewise.")
     model: ModelSettings = Field(default=ModelSettings(), description="Architecture.")
     training: TrainingSettings = Field(default=TrainingSettings(), description="How it is trained.")
     checkpoint_root: str | None = Field(
@@ -245,6 +248,13 @@ class RunSettings(_Settings):
     model_path: str | None = Field(
         default=None, description="Exported model whose encoder starts this stage, in place of TFX's base_model."
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        problem = size_problem(self.fingerprint, self.ecfp_size)
+        if problem:
+            raise ValueError(problem)
+        return self
 
 
 def parse_run_settings(custom_config: Mapping[str, Any]) -> RunSettings:

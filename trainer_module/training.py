@@ -7,8 +7,8 @@ from typing import Final
 
 import keras
 
-from components.data_contract import EcfpDescription
 from components.errors import InputError
+from components.fingerprint_settings import FingerprintSettings
 from components.process_memory import freed_memory_kept
 from trainer_module.checkpoints import CheckpointStore, run_key
 from trainer_module.devices import choose_precision, choose_strategy, is_chief
@@ -125,7 +125,7 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
     )
     with freed_memory_kept():
         history = fit.run()
-    ecfp = EcfpDescription(run.ecfp_size, run.ecfp_radius, run.ecfp_chirality)
+    ecfp = FingerprintSettings(run.ecfp_size, run.ecfp_radius, run.ecfp_chirality, run.fingerprint)
     return TrainingResult(StoredModel(model, data.vocabulary, run.targets, ecfp), history)
 
 

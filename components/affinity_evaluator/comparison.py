@@ -121,8 +121,13 @@ def _gains(candidate: Measurement, champion: Measurement, bootstrap: BootstrapSe
 def _reads_examples_of(champion: Mapping[str, Any], candidate: Mapping[str, Any]) -> bool:
     reads_ecfp = champion.get("model", {}).get("ecfp_branch", False)
     return champion.get("vocabulary") == candidate.get("vocabulary") and (
-        not reads_ecfp or champion.get("ecfp") == candidate.get("ecfp")
+        not reads_ecfp or _fingerprint(champion) == _fingerprint(candidate)
     )
+
+
+def _fingerprint(description: Mapping[str, Any]) -> dict[str, Any]:
+    # Models exported before there was a choice name no kind.
+    return {"kind": "ecfp", **(description.get("ecfp") or {})}
 
 
 def _unusable(champion: Champion, folder: Path, targets: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from components.affinity_predictor.chemistry import Chemistry
 from components.affinity_predictor.model_folder import open_model_folder
 from components.affinity_predictor.predictor import Predictor
 from components.errors import BelkaError
+from components.fingerprint_settings import FingerprintSettings
 from components.molecule_shards import list_shards, read_rows
 
 
@@ -28,7 +29,7 @@ def score_molecules(
     """Write the predictions of a model for exactly the molecules of another model's predictions.parquet.
 
     Args:
-        model_dir: A model as the trainer exports it. For one that reads fingerprints, RDKit computes its own of every molecule.
+        model_dir: A model as the trainer exports it. For one that reads fingerprints, its own are computed of every molecule.
         molecules_dir: Folder written by ParquetMerge.
         reference: The other model's predictions.parquet: its molecule ids are the ones to score.
         predictions_file: Parquet file to write, in the order of the molecules; appears whole or not at all.
@@ -65,7 +66,7 @@ def score_molecules(
             )
 
 
-def _fingerprints(smiles: Sequence[str], ecfp: dc.EcfpDescription | None) -> list[bytes]:
+def _fingerprints(smiles: Sequence[str], ecfp: FingerprintSettings | None) -> list[bytes]:
     if ecfp is None:
         return []
     chemistry = Chemistry(ecfp)

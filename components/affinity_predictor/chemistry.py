@@ -17,10 +17,11 @@ from rdkit.DataStructs import BitVectToBinaryText
 from rdkit.rdBase import BlockLogs
 
 from components.block_fingerprints.fragment import block_atoms
-from components.data_contract import EcfpDescription
+from components.fingerprint_settings import FingerprintSettings
+from components.molecule_transform.skfp_fingerprint import SkfpFingerprint
 
 BLOCK_BITS: Final = 2048
-_BLOCK_ECFP: Final = EcfpDescription(size=BLOCK_BITS, radius=2, chirality=True)
+_BLOCK_ECFP: Final = FingerprintSettings(size=BLOCK_BITS, radius=2, chirality=True)
 _MAX_KNOWN: Final = 100_000  # blocks whose similarity is kept
 
 Block = frozenset[int]  # bits below BLOCK_BITS
@@ -30,11 +31,12 @@ class Chemistry:
     """Reads molecules.
 
     Args:
-        ecfp: The fingerprint to compute; None = none.
+        ecfp: The fingerprint to compute, of any kind; None = none.
     """
 
-    def __init__(self, ecfp: EcfpDescription | None = None) -> None:
-        self._ecfp = None if ecfp is None else _generator(ecfp)
+    def __init__(self, ecfp: FingerprintSettings | None = None) -> None:
+        self._ecfp = _generator(ecfp) if ecfp is not None and ecfp.kind == "ecfp" else None
+        self._other = None if ecfp is None or ecfp.kind == "ecfp" else SkfpFingerprint(ecfp)
         self._blocks = _generator(_BLOCK_ECFP)
         # A model that reads the fingerprint of the blocks gets it from the same pass: one costs a third of parsing.
         self._one_pass = ecfp == _BLOCK_ECFP
@@ -48,6 +50,8 @@ class Chemistry:
 
     def ecfp(self, molecule: Chem.Mol) -> bytes:
         """The model's fingerprint as `numpy.packbits` packs it; empty where the model reads none."""
+        if self._other is not None:
+            return bytes(self._other.pack([molecule]))
         return b"" if self._ecfp is None else _packed_vector(self._ecfp.GetFingerprint(molecule))
 
     def blocks(self, molecule: Chem.Mol) -> list[Block]:
@@ -100,7 +104,7 @@ def packed_block(block: Block) -> bytes:
     return np.packbits(flags).tobytes()
 
 
-def _generator(ecfp: EcfpDescription) -> Any:
+def _generator(ecfp: FingerprintSettings) -> Any:
     return rdFingerprintGenerator.GetMorganGenerator(
         radius=ecfp.radius, fpSize=ecfp.size, includeChirality=ecfp.chirality
     )

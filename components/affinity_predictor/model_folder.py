@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from components.data_contract import EcfpDescription
 from components.errors import InputError
+from components.fingerprint_settings import FingerprintSettings
 from components.model_pusher.champion import read_champion
 
 DESCRIPTION_FILE: Final = "belka.json"
@@ -31,7 +31,7 @@ class ModelFolder:
     targets: tuple[str, ...]
     vocabulary: frozenset[str]
     max_length: int
-    ecfp: EcfpDescription | None = None
+    ecfp: FingerprintSettings | None = None
 
 
 def open_model_folder(folder: Path) -> ModelFolder:
@@ -51,8 +51,8 @@ def open_model_folder(folder: Path) -> ModelFolder:
         content = json.loads((path / DESCRIPTION_FILE).read_text(encoding="utf-8"))
         arguments, targets, vocabulary = content["model"], content["targets"], content["vocabulary"]
         mode, max_length = arguments["mode"], int(arguments["max_length"])
-        ecfp = EcfpDescription(**content["ecfp"]) if arguments.get("ecfp_branch", False) else None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        ecfp = FingerprintSettings(**content["ecfp"]) if arguments.get("ecfp_branch", False) else None
+    except (OSError, ValueError, KeyError, TypeError, InputError) as error:
         raise InputError(
             "The model's description cannot be read.",
             received=f"{path / DESCRIPTION_FILE}: {type(error).__name__}: {error}",

@@ -12,11 +12,18 @@ import pyarrow as pa
 
 from components.affinity_predictor.model_folder import ModelFolder, open_model_folder
 from components.affinity_predictor.predictor import Predictor, result_columns, score_checked
-from components.affinity_predictor.smiles_check import CheckedSmiles, CheckSettings, SmilesChecker, has_rdkit
+from components.affinity_predictor.smiles_check import (
+    CheckedSmiles,
+    CheckSettings,
+    SmilesChecker,
+    has_rdkit,
+    has_scikit_fingerprints,
+)
 from components.affinity_predictor.tables import open_table, open_writer, read_chunks, smiles_of
 from components.affinity_predictor.training_blocks import TRAINING_BLOCKS_FILE
 from components.atomic import atomic_path
 from components.errors import InputError
+from components.fingerprint_settings import FingerprintSettings
 from components.machine import worker_count
 
 # Chunks checked ahead of the one being scored; memory grows with it, not with the file.
@@ -116,16 +123,24 @@ def check_settings(model: ModelFolder) -> CheckSettings:
     """What checking depends on for a model.
 
     Raises:
-        InputError: The model reads fingerprints, and RDKit, which computes them, is not installed.
+        InputError: The model reads fingerprints, and RDKit or scikit-fingerprints, which compute them, is not installed.
     """
-    if model.ecfp is not None and not has_rdkit():
+    missing = "" if model.ecfp is None else _missing_package(model.ecfp)
+    if model.ecfp is not None and missing:
         raise InputError(
-            "The model reads fingerprints of the molecules, and RDKit is not installed.",
-            received=f"{model.path}: ECFP of {model.ecfp.size} bits, radius {model.ecfp.radius}",
-            expected="RDKit, or a model trained with model.ecfp_branch=false, which reads the SMILES alone",
-            action="Install RDKit (pip install rdkit).",
+            f"The model reads fingerprints of the molecules, and {missing} is not installed.",
+            received=f"{model.path}: {model.ecfp.description}",
+            expected=f"{missing}, or a model trained with model.ecfp_branch=false, which reads the SMILES alone",
+            action=f"Install {missing} (pip install {missing.lower()}).",
         )
     return CheckSettings.of(model)
+
+
+def _missing_package(fingerprint: FingerprintSettings) -> str:
+    """Name the package that a fingerprint needs and that is not there; empty where all are."""
+    if not has_rdkit():
+        return "RDKit"
+    return "" if fingerprint.kind == "ecfp" or has_scikit_fingerprints() else "scikit-fingerprints"
 
 
 def unknown_similarity(settings: CheckSettings) -> str:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from components.affinity_predictor.model_folder import ModelFolder
 from components.affinity_predictor.training_blocks import read_training_blocks
-from components.data_contract import LINKER, LINKER_REPLACEMENT, MASK_TOKEN, PAD_TOKEN, EcfpDescription
+from components.data_contract import LINKER, LINKER_REPLACEMENT, MASK_TOKEN, PAD_TOKEN
+from components.fingerprint_settings import FingerprintSettings
 
 if TYPE_CHECKING:
     from rdkit import Chem
@@ -67,7 +68,7 @@ class CheckSettings:
 
     vocabulary: frozenset[str]
     max_length: int
-    ecfp: EcfpDescription | None = None
+    ecfp: FingerprintSettings | None = None
     training_blocks: NDArray[np.uint8] | None = field(default=None, compare=False)
 
     @classmethod
@@ -140,6 +141,15 @@ def has_rdkit() -> bool:
     """Whether RDKit is installed."""
     try:
         import rdkit.Chem  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def has_scikit_fingerprints() -> bool:
+    """Whether scikit-fingerprints is installed, which takes seconds to import."""
+    try:
+        import skfp.fingerprints  # noqa: F401
     except ImportError:
         return False
     return True

@@ -14,7 +14,8 @@ import pyarrow as pa
 from components.block_fingerprints.compose import ComposedEcfp, composition_error, listed_molecule
 from components.block_fingerprints.tables import BlockFingerprintTables
 from components.data_contract import BLOCK_IDS
-from components.molecule_transform.fingerprint import DirectEcfp, EcfpSettings
+from components.fingerprint_settings import FingerprintSettings
+from components.molecule_transform.fingerprint import DirectEcfp
 
 CHUNK_ROWS: Final = 1024
 # Below this, one process is done before others have started.
@@ -89,7 +90,7 @@ def audit_tables(
 
 
 def _direct(
-    settings: EcfpSettings, batches: Sequence[pa.RecordBatch], n_workers: int
+    settings: FingerprintSettings, batches: Sequence[pa.RecordBatch], n_workers: int
 ) -> Iterator[npt.NDArray[np.uint8]]:
     """Yield the packed bits that RDKit gives, batch by batch."""
     compute = partial(_compute, settings)
@@ -101,7 +102,7 @@ def _direct(
         yield from executor.map(compute, batches)
 
 
-def _compute(settings: EcfpSettings, batch: pa.RecordBatch) -> npt.NDArray[np.uint8]:
+def _compute(settings: FingerprintSettings, batch: pa.RecordBatch) -> npt.NDArray[np.uint8]:
     return DirectEcfp(settings).compute(batch).packed
 
 

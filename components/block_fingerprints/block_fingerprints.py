@@ -19,8 +19,8 @@ from components.block_fingerprints.sample import hashed_ids, sample_molecules
 from components.block_fingerprints.tables import LEARNT_SUMMARY_FILE, BlockFingerprintTables, save_tables
 from components.data_contract import MOLECULE_ID
 from components.errors import InputError
+from components.fingerprint_settings import FingerprintKind, FingerprintSettings
 from components.molecule_shards import list_shards
-from components.molecule_transform.fingerprint import EcfpSettings
 
 _LOGGER = logging.getLogger(__name__)
 EcfpMethod = Literal["auto", "direct"]
@@ -35,6 +35,7 @@ def learn_block_fingerprints(
     ecfp_radius: int,
     ecfp_chirality: bool,
     n_workers: int,
+    fingerprint: FingerprintKind = "ecfp",
     audit_per_block: int = 20,
     audit_at_random: int = 5000,
 ) -> dict[str, Any]:
@@ -46,11 +47,12 @@ def learn_block_fingerprints(
         molecules_dir: Folder written by ParquetMerge.
         output_dir: Receives the two tables and summary.json.
         method: `auto` learns what composition is exact for; `direct` leaves the tables empty, so that every fingerprint is
-            computed from its SMILES.
+            computed from its SMILES. Of no effect on other kinds than ecfp, for which the tables are always empty.
         ecfp_size: Number of fingerprint bits, a multiple of 8.
         ecfp_radius: Radius of the fingerprint in bonds; above MAX_RADIUS nothing can be composed.
         ecfp_chirality: Whether the fingerprint tells enantiomers apart.
         n_workers: Processes of the audit, at least 1.
+        fingerprint: Kind of the fingerprint; only ecfp is composed.
         audit_per_block: Molecules of each block and position in the audit (all where there are fewer).
         audit_at_random: Further molecules in the audit, whatever their blocks.
 
@@ -63,14 +65,12 @@ def learn_block_fingerprints(
     """
     if method not in ("auto", "direct"):
         raise InputError("Unknown way to compute ECFP.", received=f"method={method!r}", expected="'auto' or 'direct'")
-    settings = EcfpSettings(ecfp_size, ecfp_radius, ecfp_chirality)
+    settings = FingerprintSettings(ecfp_size, ecfp_radius, ecfp_chirality, fingerprint)
     shards = list_shards(molecules_dir)
-    if method == "direct" or ecfp_radius > MAX_RADIUS:
+    obstacle = _obstacle(settings)
+    if method == "direct" or obstacle:
         if method == "auto":
-            _LOGGER.warning(
-                "fingerprints of radius %d reach across building blocks and are computed from the SMILES; up to radius %d they "
-                "could be composed", ecfp_radius, MAX_RADIUS,
-            )  # fmt: skip
+            _LOGGER.warning("%s", obstacle)
         return _write(
             Learnt(BlockFingerprintTables(settings, rdkit.__version__, (), ()), 0, {}, "", ()), None, output_dir
         )
@@ -83,6 +83,21 @@ def learn_block_fingerprints(
     learnt = learn_tables(shuffled.to_pylist(), catalogue, settings)
     audit = audit_tables(learnt.tables, sample, catalogue, n_workers=n_workers) if learnt.tables.cores else None
     return _write(learnt, audit, output_dir)
+
+
+def _obstacle(settings: FingerprintSettings) -> str:
+    """Say why nothing of a fingerprint can be composed; empty where something can."""
+    if settings.kind != "ecfp":
+        return (
+            f"every {settings.name} fingerprint is computed from its SMILES by scikit-fingerprints: only ECFP can be composed from "
+            "building blocks, so data.ecfp_method has no effect"
+        )
+    if settings.radius > MAX_RADIUS:
+        return (
+            f"fingerprints of radius {settings.radius} reach across building blocks and are computed from the SMILES; up to radius "
+            f"{MAX_RADIUS} they could be composed"
+        )
+    return ""
 
 
 def _write(learnt: Learnt, audit: AuditResult | None, output_dir: Path) -> dict[str, Any]:

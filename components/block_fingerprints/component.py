@@ -8,6 +8,7 @@ from tfx.dsl.component.experimental.decorators import component
 
 from components.artifact_types import BlockFingerprints, Molecules
 from components.block_fingerprints.block_fingerprints import EcfpMethod, learn_block_fingerprints
+from components.fingerprint_settings import FingerprintKind
 from components.machine import worker_count
 
 
@@ -19,6 +20,7 @@ def BlockFingerprintLearner(  # noqa: N802, PLR0917 - TFX names a component afte
     ecfp_size: Parameter[int] = 2048,
     ecfp_radius: Parameter[int] = 2,
     ecfp_chirality: Parameter[int] = 1,
+    fingerprint: Parameter[str] = "ecfp",
     n_workers: Parameter[int] = 1,
     code_version: Parameter[str] = "",
 ) -> None:
@@ -31,8 +33,9 @@ def BlockFingerprintLearner(  # noqa: N802, PLR0917 - TFX names a component afte
         ecfp_size: Number of fingerprint bits, a multiple of 8.
         ecfp_radius: Radius of the fingerprint in bonds.
         ecfp_chirality: 1 = the fingerprint tells enantiomers apart; a number, because Kubeflow turns booleans into them.
+        fingerprint: Kind of the fingerprint; the tables of other kinds than ecfp are empty.
         n_workers: Processes of the audit; 0 = as many as there are cores to use.
-        code_version: Changes when the code or RDKit does, so that cached tables of another one are not used.
+        code_version: Changes when the code, RDKit or scikit-fingerprints does, so that cached tables of another one are not used.
     """
     del code_version
     learn_block_fingerprints(
@@ -43,4 +46,5 @@ def BlockFingerprintLearner(  # noqa: N802, PLR0917 - TFX names a component afte
         ecfp_radius=ecfp_radius,
         ecfp_chirality=bool(ecfp_chirality),
         n_workers=worker_count(n_workers),
+        fingerprint=cast(FingerprintKind, fingerprint),
     )

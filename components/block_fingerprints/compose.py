@@ -22,13 +22,9 @@ from components.block_fingerprints.tables import (
 )
 from components.data_contract import BLOCK_IDS, BLOCKS_FILE, LINKER_REPLACEMENT, MOLECULE_ID, SMILES_NO_LINKER
 from components.errors import BelkaError
-from components.molecule_transform.fingerprint import (
-    BITS_PER_BYTE,
-    DirectEcfp,
-    EcfpSettings,
-    Fingerprints,
-    FingerprintSource,
-)
+from components.fingerprint_settings import FingerprintSettings
+from components.molecule_transform.fingerprint import DirectEcfp, Fingerprints, FingerprintSource
+from components.molecule_transform.skfp_fingerprint import SkfpFingerprint
 
 _LOGGER = logging.getLogger(__name__)
 # Of so many composed molecules one, chosen by the hash of its id, is computed from its SMILES as well.
@@ -43,7 +39,9 @@ def read_catalogue(molecules_dir: Path) -> list[str]:
     return smiles
 
 
-def fingerprint_source(settings: EcfpSettings, tables_dir: Path | None, molecules_dir: Path) -> FingerprintSource:
+def fingerprint_source(
+    settings: FingerprintSettings, tables_dir: Path | None, molecules_dir: Path
+) -> FingerprintSource:
     """Choose where fingerprints come from.
 
     Args:
@@ -52,18 +50,21 @@ def fingerprint_source(settings: EcfpSettings, tables_dir: Path | None, molecule
         molecules_dir: The molecules to come.
 
     Returns:
-        A source that composes what the tables license; the direct one where they license nothing of `settings`.
+        For ECFP a source that composes what the tables license, the direct one where they license nothing of `settings`; for
+        every other kind scikit-fingerprints.
 
     Raises:
         InputError: If the tables cannot be read or belong to another version of RDKit.
     """
+    if settings.kind != "ecfp":
+        return SkfpFingerprint(settings)
     if tables_dir is None:
         return DirectEcfp(settings)
     tables = load_tables(tables_dir)
     if tables.settings != settings:
         _LOGGER.warning(
             "the block fingerprints were learnt for %s, not for %s: all are computed from the SMILES",
-            tables.settings, settings,
+            tables.settings.description, settings.description,
         )  # fmt: skip
         return DirectEcfp(settings)
     if settings.radius > MAX_RADIUS or not tables.blocks or not tables.cores:
@@ -88,7 +89,7 @@ class ComposedEcfp:
     def __init__(self, tables: BlockFingerprintTables, catalogue: Sequence[str]) -> None:
         self._catalogue = catalogue
         self._direct = DirectEcfp(tables.settings)
-        self._n_bytes = tables.settings.size // BITS_PER_BYTE
+        self._n_bytes = tables.settings.n_bytes
         row_of = {(row.role, row.block): number for number, row in enumerate(tables.blocks)}
         by_position = [
             [row_of.get((role, smiles), _NONE) for smiles in catalogue] for role in (ROLE_LINKER, ROLE_AMINE)

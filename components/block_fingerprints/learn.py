@@ -21,7 +21,7 @@ from components.block_fingerprints.tables import (
     CoreRow,
 )
 from components.data_contract import BLOCK_IDS, MOLECULE_ID, SMILES, SMILES_NO_LINKER
-from components.molecule_transform.fingerprint import EcfpSettings
+from components.fingerprint_settings import FingerprintSettings
 
 # Molecules that must agree on the row of a block or core before it is used.
 N_REFERENCES: Final = 3
@@ -53,7 +53,7 @@ class Learnt:
 def learn_tables(
     molecules: Iterable[dict[str, Any]],
     catalogue: Sequence[str],
-    settings: EcfpSettings,
+    settings: FingerprintSettings,
     n_references: int = N_REFERENCES,
 ) -> Learnt:
     """Learn from molecules until every block and kind of core has enough references.

@@ -25,7 +25,7 @@ from components.block_fingerprints.fragment import (
     block_components,
     cut_at_core,
 )
-from components.molecule_transform.fingerprint import EcfpSettings
+from components.fingerprint_settings import FingerprintSettings
 
 # An environment of a larger radius reaches from one block through the core into the next.
 MAX_RADIUS: Final = 2
@@ -84,7 +84,7 @@ class ReferenceReader:
         catalogue: SMILES of the building blocks as listed; the index is the block id.
     """
 
-    def __init__(self, settings: EcfpSettings, catalogue: Sequence[str]) -> None:
+    def __init__(self, settings: FingerprintSettings, catalogue: Sequence[str]) -> None:
         self._size = settings.size
         self._catalogue = catalogue
         self._components: dict[int, frozenset[str]] = {}

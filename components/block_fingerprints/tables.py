@@ -11,7 +11,7 @@ import rdkit
 
 from components.atomic import atomic_path
 from components.errors import InputError
-from components.molecule_transform.fingerprint import EcfpSettings
+from components.fingerprint_settings import FingerprintSettings
 
 BLOCKS_TABLE: Final = "block_fingerprints.parquet"
 CORES_TABLE: Final = "core_fingerprints.parquet"
@@ -85,7 +85,7 @@ class BlockFingerprintTables:
         cores: The licensed kinds of core.
     """
 
-    settings: EcfpSettings
+    settings: FingerprintSettings
     rdkit_version: str
     blocks: tuple[BlockRow, ...]
     cores: tuple[CoreRow, ...]
@@ -144,7 +144,7 @@ def load_tables(folder: Path) -> BlockFingerprintTables:
             action=action,
         )
     return BlockFingerprintTables(
-        EcfpSettings(**learnt_with[0]["settings"]),
+        FingerprintSettings(**learnt_with[0]["settings"]),
         version,
         tuple(BlockRow(**row) for row in blocks.to_pylist()),
         tuple(CoreRow(**(row | {"nitrogens": tuple(row["nitrogens"])})) for row in cores.to_pylist()),

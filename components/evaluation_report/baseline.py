@@ -1,4 +1,4 @@
-"""A fingerprint baseline on the same data: logistic regression on the ECFP bits of the Examples."""
+"""A fingerprint baseline on the same data: logistic regression on the fingerprint bits of the Examples."""
 
 from collections.abc import Sequence
 from pathlib import Path

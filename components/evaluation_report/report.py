@@ -22,11 +22,21 @@ from components.code_version import code_version
 from components.evaluation_report import figures
 from components.evaluation_report.baseline import baseline_slices
 from components.evaluation_report.structures import driving_blocks, wrong_molecules
+from components.fingerprint_settings import FingerprintSettings
 
 REPORT_FILE: Final = "report.html"
 CARD_FILE: Final = "model_card.md"
 HISTORY_FILE: Final = "history.json"
-_LIBRARIES: Final = ("belka", "tfx", "tensorflow", "keras", "rdkit", "scikit-learn", "apache-beam")
+_LIBRARIES: Final = (
+    "belka",
+    "tfx",
+    "tensorflow",
+    "keras",
+    "rdkit",
+    "scikit-fingerprints",
+    "scikit-learn",
+    "apache-beam",
+)
 _FOLDER: Final = Path(__file__).parent
 
 
@@ -65,12 +75,14 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
     )
     predictions = read_predictions(evaluation_dir / PREDICTIONS_FILE, len(targets))
     data = _read_json(sources.molecules_dir / dc.SUMMARY_FILE) or {}
+    description = _read_json(sources.model_dir / DESCRIPTION_FILE) or {}
     context: dict[str, Any] = {
         "evaluation": evaluation,
         "targets": targets,
         "data": data,
         "unread": _unread(data, evaluation.molecules),
-        "model": (_read_json(sources.model_dir / DESCRIPTION_FILE) or {}).get("model", {}),
+        "model": description.get("model", {}),
+        "fingerprint": _fingerprint(description),
         "versions": {name: version(name) for name in _LIBRARIES},
         "baseline": {part.name: part for part in baseline},
         "baseline_molecules": baseline_molecules,
@@ -94,6 +106,11 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
     for name, template in ((REPORT_FILE, environment), (CARD_FILE, plain)):
         with atomic_path(evaluation_dir / name) as temporary:
             temporary.write_text(template.get_template(f"{name}.j2").render(context), encoding="utf-8")
+
+
+def _fingerprint(description: Mapping[str, Any]) -> FingerprintSettings:
+    """The fingerprint of the Examples a model was trained on; ECFP as it is by default where the model names none."""
+    return FingerprintSettings(**(description.get("ecfp") or {"size": 2048, "radius": 2, "chirality": True}))
 
 
 def _unread(data: Mapping[str, Any], evaluated: int) -> int:

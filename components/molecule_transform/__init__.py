@@ -1,1 +1,1 @@
-"""MoleculeTransform: molecules to TFRecord Examples with tokens and ECFP, and the TransformGraph."""
+"""MoleculeTransform: molecules to TFRecord Examples with tokens and fingerprints, and the TransformGraph."""

@@ -7,6 +7,7 @@ from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
 from components.artifact_types import BlockFingerprints, Molecules, Rejections, Vocabulary
+from components.fingerprint_settings import FingerprintKind
 from components.molecule_transform.executor import MoleculeTransformExecutor
 
 
@@ -15,6 +16,7 @@ class MoleculeTransformSpec(ComponentSpec):
 
     PARAMETERS = {  # noqa: RUF012 - the class attribute TFX reads
         "preprocessing_fn": ExecutionParameter(type=str),
+        "fingerprint": ExecutionParameter(type=str),
         "ecfp_size": ExecutionParameter(type=int),
         "ecfp_radius": ExecutionParameter(type=int),
         "ecfp_chirality": ExecutionParameter(type=int),
@@ -44,11 +46,13 @@ class MoleculeTransform(BaseBeamComponent):
     Args:
         molecules: From ParquetMerge.
         vocabulary: From SmilesVocab.
-        block_fingerprints: From BlockFingerprintLearner; without it every fingerprint is computed from its SMILES.
+        block_fingerprints: From BlockFingerprintLearner; without it, and for other kinds than ecfp, every fingerprint is computed
+            from its SMILES.
         preprocessing_fn: Import path of the tensorflow-transform function that serving shares.
-        ecfp_size: Number of fingerprint bits, a multiple of 8.
-        ecfp_radius: Radius of the fingerprint in bonds.
-        ecfp_chirality: Whether the fingerprint tells enantiomers apart.
+        fingerprint: Kind of the fingerprint.
+        ecfp_size: Number of its bits, a multiple of 8.
+        ecfp_radius: Its radius in bonds, where the kind has one.
+        ecfp_chirality: Whether it tells enantiomers apart, where the kind can.
         compression: `gzip` or `none`.
         rows_per_shard: Largest number of molecules in a TFRecord shard.
         max_length: Molecules with more tokens are counted and reported.
@@ -66,6 +70,7 @@ class MoleculeTransform(BaseBeamComponent):
         block_fingerprints: types.BaseChannel | None = None,
         *,
         preprocessing_fn: str,
+        fingerprint: FingerprintKind = "ecfp",
         ecfp_size: int = 2048,
         ecfp_radius: int = 2,
         ecfp_chirality: bool = True,
@@ -81,6 +86,7 @@ class MoleculeTransform(BaseBeamComponent):
                 vocabulary=vocabulary,
                 block_fingerprints=block_fingerprints,
                 preprocessing_fn=preprocessing_fn,
+                fingerprint=fingerprint,
                 ecfp_size=ecfp_size,
                 ecfp_radius=ecfp_radius,
                 ecfp_chirality=int(ecfp_chirality),

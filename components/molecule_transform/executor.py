@@ -46,6 +46,7 @@ class MoleculeTransformExecutor(BaseBeamExecutor):
             Path(artifact_utils.get_single_uri(output_dict["rejected"])),
             preprocessing_fn=exec_properties["preprocessing_fn"],
             block_fingerprints_dir=Path(artifact_utils.get_single_uri(tables)) if tables else None,
+            fingerprint=exec_properties["fingerprint"],
             ecfp_size=int(exec_properties["ecfp_size"]),
             ecfp_radius=int(exec_properties["ecfp_radius"]),
             ecfp_chirality=bool(exec_properties["ecfp_chirality"]),

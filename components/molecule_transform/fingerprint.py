@@ -1,4 +1,4 @@
-"""Packed circular fingerprints of molecules."""
+"""Packed fingerprints of molecules, and the circular one as RDKit computes it."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,9 +12,8 @@ from rdkit.DataStructs import BitVectToBinaryText
 from rdkit.rdBase import BlockLogs
 
 from components.data_contract import SMILES_NO_LINKER
-from components.errors import InputError
+from components.fingerprint_settings import FingerprintSettings
 
-BITS_PER_BYTE = 8
 REASON_EMPTY = "empty SMILES"
 REASON_UNPARSABLE = "unparsable SMILES"
 
@@ -52,30 +51,6 @@ class FingerprintSource(Protocol):
         """Return the fingerprints of the rows of `batch`, which has at least `columns`."""
 
 
-@dataclass(frozen=True)
-class EcfpSettings:
-    """Settings of the extended-connectivity fingerprint.
-
-    Attributes:
-        size: Number of bits, a positive multiple of 8.
-        radius: Radius of the atom environments in bonds, at least 0.
-        chirality: Whether atom environments tell enantiomers apart.
-    """
-
-    size: int
-    radius: int
-    chirality: bool
-
-    def __post_init__(self) -> None:
-        if self.size <= 0 or self.size % BITS_PER_BYTE or self.radius < 0:
-            raise InputError(
-                "The fingerprint settings are out of range.",
-                received=f"ecfp_size={self.size}, ecfp_radius={self.radius}",
-                expected="a size that is a positive multiple of 8 and a radius of 0 or more",
-                action="Set data.ecfp_size and data.ecfp_radius.",
-            )
-
-
 class DirectEcfp:
     """RDKit's Morgan fingerprint of every molecule, each parsed once with full sanitization.
 
@@ -86,13 +61,14 @@ class DirectEcfp:
     Source: Rogers, Hahn: Extended-connectivity fingerprints, J. Chem. Inf. Model. 50, 742 (2010).
 
     Args:
-        settings: Size, radius and chirality.
+        settings: Size, radius and chirality; the kind is ecfp.
     """
 
     columns = (SMILES_NO_LINKER,)
 
-    def __init__(self, settings: EcfpSettings) -> None:
-        self._n_bytes = settings.size // BITS_PER_BYTE
+    def __init__(self, settings: FingerprintSettings) -> None:
+        assert settings.kind == "ecfp", "other kinds are computed by SkfpFingerprint"
+        self._n_bytes = settings.n_bytes
         self._generator = rdFingerprintGenerator.GetMorganGenerator(
             radius=settings.radius, fpSize=settings.size, includeChirality=settings.chirality
         )

@@ -16,8 +16,8 @@ from components.atomic import atomic_path
 from components.block_fingerprints.compose import fingerprint_source
 from components.data_contract import Subset
 from components.errors import InputError
+from components.fingerprint_settings import FingerprintKind, FingerprintSettings
 from components.molecule_shards import list_shards
-from components.molecule_transform.fingerprint import EcfpSettings
 from components.molecule_transform.local_pipeline import local_pipeline
 from components.molecule_transform.plan import Compression, WorkUnit, plan_units
 from components.molecule_transform.transform_graph import write_transform_graph
@@ -39,6 +39,7 @@ def transform_molecules(
     *,
     preprocessing_fn: str,
     block_fingerprints_dir: Path | None = None,
+    fingerprint: FingerprintKind = "ecfp",
     ecfp_size: int = 2048,
     ecfp_radius: int = 2,
     ecfp_chirality: bool = True,
@@ -62,10 +63,11 @@ def transform_molecules(
         rejected_dir: Receives rejected.parquet (always, also empty) and transform_summary.json.
         preprocessing_fn: Import path of the function to trace, see `write_transform_graph`.
         block_fingerprints_dir: Folder written by `learn_block_fingerprints`, from which fingerprints are composed where it
-            licenses that; None = every fingerprint is computed from its SMILES.
-        ecfp_size: Number of fingerprint bits, a multiple of 8.
-        ecfp_radius: Radius of the fingerprint in bonds.
-        ecfp_chirality: Whether the fingerprint tells enantiomers apart.
+            licenses that; None = every fingerprint is computed from its SMILES, as all other kinds than ecfp are.
+        fingerprint: Kind of the fingerprint.
+        ecfp_size: Number of its bits, a multiple of 8; a kind of KEY_BITS has one size only.
+        ecfp_radius: Its radius in bonds, where the kind has one.
+        ecfp_chirality: Whether it tells enantiomers apart, where the kind can.
         compression: `gzip` or `none`.
         rows_per_shard: Largest number of molecules in a TFRecord shard.
         max_length: Molecules with more tokens are counted and reported; the input pipeline truncates them.
@@ -81,10 +83,10 @@ def transform_molecules(
             unusable.
         BelkaError: If a composed fingerprint differs from RDKit's; it names the molecule.
     """
-    ecfp = EcfpSettings(ecfp_size, ecfp_radius, bool(ecfp_chirality))
+    bits = FingerprintSettings(ecfp_size, ecfp_radius, bool(ecfp_chirality), fingerprint)
     units = plan_units(list_shards(molecules_dir), examples_dir, rows_per_shard=rows_per_shard, compression=compression)
     vocabulary = read_vocabulary(vocabulary_dir)
-    make_fingerprints = functools.partial(fingerprint_source, ecfp, block_fingerprints_dir, molecules_dir)
+    make_fingerprints = functools.partial(fingerprint_source, bits, block_fingerprints_dir, molecules_dir)
     make_fingerprints()  # what is wrong with the tables is said here, not by a worker
     _remove_earlier_output(examples_dir, rejected_dir)
     write_transform_graph(transform_graph_dir, preprocessing_fn=preprocessing_fn, vocabulary=vocabulary)
@@ -104,7 +106,7 @@ def transform_molecules(
     by_unit = merge_unit_reports([settings.report_path(unit) for unit in units], rejected_dir)
     shutil.rmtree(reports_dir)
     total, by_split = _totals(units, by_unit)
-    about = {"splits": by_split, "vocabulary_size": len(vocabulary), "ecfp": asdict(ecfp), "max_length": max_length}
+    about = {"splits": by_split, "vocabulary_size": len(vocabulary), "ecfp": asdict(bits), "max_length": max_length}
     summary: dict[str, Any] = asdict(total) | about | {"rdkit_version": rdkit.__version__}
     with atomic_path(rejected_dir / TRANSFORM_SUMMARY_FILE) as temporary:
         temporary.write_text(json.dumps(summary, indent=2) + "\n")

@@ -1,5 +1,6 @@
 """The project's own pipeline compiles for Kubeflow Pipelines, and kfp's own loader takes the file."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,18 @@ def test_the_file_loads_with_kfp(name: str, tmp_path: Path) -> None:
         steps.AFFINITY_EVALUATOR, steps.PUSHER, steps.BULK_INFERRER, steps.SUBMISSION_WRITER,
     }  # fmt: skip
     assert len(loaded.platform_spec.platforms["kubernetes"].deployment_spec.executors) == len(tasks)
+
+
+def test_every_step_that_depends_on_the_fingerprint_is_told_its_kind() -> None:
+    """A parameter is part of a step's cache key."""
+    compiled = _compile("default.yaml", "data.fingerprint=maccs", "data.ecfp_size=168")
+    for task in (steps.BLOCK_FINGERPRINTS, steps.MOLECULE_TRANSFORM):
+        given = _parameters(compiled, task)
+        assert given["fingerprint"]["runtimeValue"]["constant"] == "maccs"
+        assert given["ecfp_size"]["runtimeValue"]["constant"] == 168
+    for mode in ("mlm", "fps", "clf"):
+        config = _parameters(compiled, f"trainer-{mode}")["custom_config"]["runtimeValue"]["constant"]
+        assert json.loads(config)["fingerprint"] == "maccs"
 
 
 def test_the_same_configuration_gives_the_same_file() -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -9,6 +10,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto.metadata_store_pb2 import Execution
+from skfp.fingerprints import ECFPFingerprint
 from tfx.dsl.components.common.importer import Importer
 from tfx.orchestration import metadata
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
@@ -16,6 +18,8 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.types import standard_artifacts
 
 from components.artifact_types import Molecules, Rejections
+from components.block_fingerprints.component import BlockFingerprintLearner
+from components.fingerprint_settings import FingerprintKind
 from components.molecule_transform.component import MoleculeTransform
 from components.smiles_vocab.component import SmilesVocab
 
@@ -44,20 +48,30 @@ def write_molecules(folder: Path) -> None:
         first += n
 
 
-def make_pipeline(folder: Path) -> Pipeline:
+def make_pipeline(folder: Path, fingerprint: FingerprintKind = "ecfp", size: int = 2048) -> Pipeline:
     molecules = Importer(source_uri=str(folder / "molecules"), artifact_type=Molecules).with_id("molecules")
     vocab = SmilesVocab(molecules=molecules.outputs["result"], n_workers=2, code_version="1").with_id("smiles-vocab")
+    blocks = BlockFingerprintLearner(
+        molecules=molecules.outputs["result"],
+        method="direct",
+        fingerprint=fingerprint,
+        ecfp_size=size,
+        code_version="1",
+    ).with_id("block-fingerprints")
     transform = MoleculeTransform(
         molecules=molecules.outputs["result"],
         vocabulary=vocab.outputs["vocabulary"],
+        block_fingerprints=blocks.outputs["block_fingerprints"],
         preprocessing_fn="trainer_module.preprocessing.preprocessing_fn",
+        fingerprint=fingerprint,
+        ecfp_size=size,
         rows_per_shard=100,
         code_version="1",
     ).with_id("molecule-transform")
     return Pipeline(
         pipeline_name="transform-test",
         pipeline_root=str(folder / "root"),
-        components=[molecules, vocab, transform],
+        components=[molecules, vocab, blocks, transform],
         enable_cache=True,
         metadata_connection_config=metadata.sqlite_metadata_connection_config(str(folder / "metadata.db")),
         beam_pipeline_args=BEAM_ARGS,
@@ -110,11 +124,34 @@ def test_transform_graph_and_rejections_are_published(folder: Path) -> None:
     assert [(row["source"], row["id"]) for row in rows] == [("train", None), ("test", "0"), ("test", "2")]
 
 
+def states_of(store: MetadataStore, component: str) -> list[str]:
+    (type_name,) = (kind.name for kind in store.get_execution_types() if kind.name.endswith(component))
+    runs = sorted(store.get_executions_by_type(type_name), key=lambda run: run.id)
+    return [Execution.State.Name(run.last_known_state) for run in runs]
+
+
 def test_second_run_comes_from_the_cache(folder: Path) -> None:
     before = store_of(folder).get_artifacts_by_type(standard_artifacts.Examples.TYPE_NAME)
     LocalDagRunner().run(make_pipeline(folder))
     store = store_of(folder)
     assert store.get_artifacts_by_type(standard_artifacts.Examples.TYPE_NAME) == before
-    (type_name,) = (kind.name for kind in store.get_execution_types() if kind.name.endswith("MoleculeTransform"))
-    states = [Execution.State.Name(run.last_known_state) for run in store.get_executions_by_type(type_name)]
-    assert states == ["COMPLETE", "CACHED"]
+    assert states_of(store, "MoleculeTransform") == ["COMPLETE", "CACHED"]
+
+
+def test_another_kind_of_fingerprint_is_computed_and_not_taken_from_the_cache(folder: Path) -> None:
+    """Size, radius and chirality stay: the kind alone makes the difference."""
+    LocalDagRunner().run(make_pipeline(folder, "fcfp"))
+    store = store_of(folder)
+    assert states_of(store, "SmilesVocab")[-1] == "CACHED"
+    assert [states_of(store, name)[-1] for name in ("BlockFingerprintLearner", "MoleculeTransform")] == ["COMPLETE"] * 2
+    first, *_, last = sorted(store.get_artifacts_by_type(standard_artifacts.Examples.TYPE_NAME), key=lambda a: a.id)
+    packed = []
+    for examples in (first, last):
+        files = sorted(tf.io.gfile.glob(f"{examples.uri}/Split-test/*"))
+        records = list(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator())
+        parsed = tf.io.parse_example(records, {"ecfp": tf.io.FixedLenFeature([], tf.string)})
+        packed.append(parsed["ecfp"].numpy().tolist())
+    smiles = [f"{'C' * (1 + i % 9)}C(=O)N[H]" for i in range(1, N_MOLECULES["test"])]
+    for bits, pharmacophoric in zip(packed, (False, True), strict=True):
+        oracle = ECFPFingerprint(use_pharmacophoric_invariants=pharmacophoric, include_chirality=True)
+        assert bits == [row.tobytes() for row in np.packbits(oracle.transform(smiles), axis=1)]

@@ -5,16 +5,17 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
+from skfp.fingerprints import ECFPFingerprint, MACCSFingerprint, TopologicalTorsionFingerprint
 
 from components.affinity_predictor.predict import predict_file, predict_smiles
-from components.data_contract import FEATURE_ECFP, FEATURE_TOKENS, SMILES_NO_LINKER, EcfpDescription
+from components.data_contract import FEATURE_ECFP, FEATURE_TOKENS
 from components.errors import InputError
-from components.molecule_transform.fingerprint import DirectEcfp, EcfpSettings
+from components.fingerprint_settings import FingerprintSettings
 from components.molecule_transform.transform_graph import write_transform_graph
 from trainer_module.export import export_model
 from trainer_module.model import Belka
@@ -23,11 +24,24 @@ from trainer_module.saved_model import StoredModel
 VOCABULARY = ("[PAD]", "[MASK]", *sorted({*"CNOcno()=#123", "[C@H]", "[C@@H]", "[H]", "Cl", "Br"}))
 SMILES = ["CCO", "N[C@H](C)C(=O)N[Dy]", "N[C@@H](C)C(=O)N[Dy]", "c1ccccc1Cl", "C1CC", "C#N", "CCO"]
 VALID = [text for text in SMILES if text != "C1CC"]
-ECFP = EcfpDescription(size=256, radius=3, chirality=True)
+ECFP = FingerprintSettings(size=256, radius=3, chirality=True)
+# Model -> the fingerprint it reads; a model may read none.
+FINGERPRINTS: dict[str, FingerprintSettings | None] = {
+    "no branch": None,
+    "ecfp": ECFP,
+    "topological_torsion": FingerprintSettings(size=256, radius=2, chirality=True, kind="topological_torsion"),
+    "maccs": FingerprintSettings(size=168, radius=2, chirality=True, kind="maccs"),
+}
+ORACLES: dict[str, Any] = {
+    "no branch": ECFPFingerprint(fp_size=256),
+    "ecfp": ECFPFingerprint(fp_size=256, radius=3, include_chirality=True),
+    "topological_torsion": TopologicalTorsionFingerprint(fp_size=256, include_chirality=True),
+    "maccs": MACCSFingerprint(),
+}
 COLUMNS = ["probability_BRD4", "probability_HSA", "probability_sEH"]
 
 
-def make_model(folder: Path, *, ecfp_branch: bool) -> Belka:
+def make_model(folder: Path, fingerprint: FingerprintSettings | None) -> Belka:
     write_transform_graph(
         folder / "graph", preprocessing_fn="trainer_module.preprocessing.preprocessing_fn", vocabulary=VOCABULARY
     )
@@ -37,52 +51,50 @@ def make_model(folder: Path, *, ecfp_branch: bool) -> Belka:
         depth=8,
         num_heads=2,
         num_layers=1,
-        ecfp_size=ECFP.size,
-        ecfp_branch=ecfp_branch,
+        ecfp_size=(fingerprint or ECFP).size,
+        ecfp_branch=fingerprint is not None,
     )
     model.build()
     generator = np.random.default_rng(5)
     model.set_weights([weight + generator.normal(0, 0.3, weight.shape) for weight in model.get_weights()])
-    export_model(StoredModel(model, VOCABULARY, ("BRD4", "HSA", "sEH"), ECFP), folder / "graph", folder / "model")
+    stored = StoredModel(model, VOCABULARY, ("BRD4", "HSA", "sEH"), fingerprint or ECFP)
+    export_model(stored, folder / "graph", folder / "model")
     return model
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, tuple[Path, Belka]]:
+def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Belka]]:
     found = {}
-    for ecfp_branch in (False, True):
-        folder = tmp_path_factory.mktemp(f"branch-{ecfp_branch}")
-        found[ecfp_branch] = (folder / "model", make_model(folder, ecfp_branch=ecfp_branch))
+    for name, fingerprint in FINGERPRINTS.items():
+        folder = tmp_path_factory.mktemp("model")
+        found[name] = (folder / "model", make_model(folder, fingerprint))
     return found
 
 
-def expected(model: Belka) -> NDArray[np.float32]:
+def expected(model: Belka, name: str) -> NDArray[np.float32]:
     plain = [text.replace("[Dy]", "[H]") for text in VALID]
     import atomInSmiles
 
     tokens = [[VOCABULARY.index(token) for token in atomInSmiles.smiles_tokenizer(text)] for text in plain]
     width = max(map(len, tokens))
-    bits = DirectEcfp(EcfpSettings(ECFP.size, ECFP.radius, ECFP.chirality)).compute(
-        pa.RecordBatch.from_pydict({SMILES_NO_LINKER: plain})
-    )
     inputs = {
         FEATURE_TOKENS: np.array([row + [0] * (width - len(row)) for row in tokens], np.int32),
-        FEATURE_ECFP: bits.packed,
+        FEATURE_ECFP: np.packbits(ORACLES[name].transform(plain), axis=1),
     }
     return np.asarray(model(inputs), np.float32)
 
 
-@pytest.mark.parametrize("ecfp_branch", [False, True])
+@pytest.mark.parametrize("name", FINGERPRINTS)
 def test_probabilities_are_those_of_the_model(
-    exported: dict[bool, tuple[Path, Belka]], tmp_path: Path, ecfp_branch: bool
+    exported: dict[str, tuple[Path, Belka]], tmp_path: Path, name: str
 ) -> None:
-    folder, model = exported[ecfp_branch]
+    folder, model = exported[name]
     table = predict_smiles(folder, SMILES)
     assert table["problem"].to_pylist() == ["", "", "", "", "unparsable SMILES", "", ""]
     scored = np.array(
         [row for row in zip(*(table[name].to_pylist() for name in COLUMNS), strict=True) if row[0] is not None]
     )
-    np.testing.assert_allclose(scored, expected(model), atol=1e-6)
+    np.testing.assert_allclose(scored, expected(model, name), atol=1e-6)
     # Only the fingerprint tells the enantiomers from each other, were it not for their tokens; a wrong row would show.
     assert len(np.unique(scored[:, 0])) == len(set(VALID))
     (tmp_path / "in.csv").write_text("smiles\n" + "".join(f"{text}\n" for text in SMILES * 200))
@@ -91,21 +103,34 @@ def test_probabilities_are_those_of_the_model(
 
 
 def test_smiles_alone_need_no_rdkit_and_fingerprints_do(
-    exported: dict[bool, tuple[Path, Belka]], monkeypatch: pytest.MonkeyPatch
+    exported: dict[str, tuple[Path, Belka]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_rdkit = predict_smiles(exported[False][0], VALID).select(COLUMNS)
+    with_rdkit = predict_smiles(exported["no branch"][0], VALID).select(COLUMNS)
     monkeypatch.setitem(sys.modules, "rdkit.Chem", None)
-    assert predict_smiles(exported[False][0], VALID).select(COLUMNS).equals(with_rdkit)
+    assert predict_smiles(exported["no branch"][0], VALID).select(COLUMNS).equals(with_rdkit)
     with pytest.raises(
         InputError, match=r"RDKit is not installed[\s\S]*ECFP of 256 bits, radius 3[\s\S]*pip install rdkit"
     ):
-        predict_smiles(exported[True][0], VALID)
+        predict_smiles(exported["ecfp"][0], VALID)
+
+
+def test_only_other_fingerprints_than_ecfp_need_scikit_fingerprints(
+    exported: dict[str, tuple[Path, Belka]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_it = predict_smiles(exported["ecfp"][0], VALID).select(COLUMNS)
+    monkeypatch.setitem(sys.modules, "skfp.fingerprints", None)
+    assert predict_smiles(exported["ecfp"][0], VALID).select(COLUMNS).equals(with_it)
+    with pytest.raises(
+        InputError,
+        match=r"scikit-fingerprints is not installed[\s\S]*MACCS of 168 bits[\s\S]*pip install scikit-fingerprints",
+    ):
+        predict_smiles(exported["maccs"][0], VALID)
 
 
 def test_plain_tensorflow_serves_the_model_without_this_project(
-    exported: dict[bool, tuple[Path, Belka]], tmp_path: Path
+    exported: dict[str, tuple[Path, Belka]], tmp_path: Path
 ) -> None:
-    folder, model = exported[False]
+    folder, model = exported["no branch"]
     script = """
 import importlib.util, json, sys
 sys.path.append(sys.argv[1])
@@ -121,4 +146,4 @@ assert not {"tensorflow_transform", "rdkit"} & sys.modules.keys()
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    np.testing.assert_allclose(json.loads(done.stdout), expected(model), atol=1e-6)
+    np.testing.assert_allclose(json.loads(done.stdout), expected(model, "no branch"), atol=1e-6)

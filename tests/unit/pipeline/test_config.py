@@ -87,11 +87,21 @@ def test_on_and_off_are_words() -> None:
         (["pipeline_name.x=1", "pipeline_name.x.y=2"], r"below a plain value"),
         (["pipeline_name=Belka_Run"], r"pipeline_name"),
         (["training.stages=[clf, mlm]"], r"stages must be an ordered choice"),
+        (["data.fingerprint=map4"], r"data\.fingerprint: .*'ecfp'.*'pubchem'.*'map4'"),
+        (["data.fingerprint=maccs"], r"maccs has 166 bits, stored in 168: set data\.ecfp_size=168, not 2048"),
+        (["data.fingerprint=pubchem", "data.ecfp_size=880"], r"set data\.ecfp_size=888, not 880"),
     ],
 )
 def test_wrong_override_says_what_is_wrong(overrides: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
         load_config(None, overrides)
+
+
+def test_keys_take_their_own_size_and_other_fingerprints_any() -> None:
+    assert load_config().data.fingerprint == "ecfp"
+    assert load_config(None, ["data.fingerprint=maccs", "data.ecfp_size=168"]).data.ecfp_size == 168
+    for kind in ("fcfp", "atom_pair", "topological_torsion", "rdkit", "avalon"):
+        assert load_config(None, [f"data.fingerprint={kind}", "data.ecfp_size=512"]).data.fingerprint == kind
 
 
 @pytest.mark.parametrize(

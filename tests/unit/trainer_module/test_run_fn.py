@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from components.data_contract import OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, SIGNATURE_SMILES
 from components.errors import InputError
+from components.fingerprint_settings import FingerprintSettings
 from trainer_module.run_fn import run_fn
 from trainer_module.saved_model import load_model
 from trainer_module.training import TrainingData
@@ -70,6 +71,17 @@ def test_both_signatures_give_the_predictions_of_the_stored_model(stages: dict[s
     np.testing.assert_allclose(from_examples[OUTPUT_PROBABILITIES], expected, atol=1e-6)
     np.testing.assert_allclose(from_smiles[OUTPUT_PROBABILITIES], expected, atol=1e-6)
     assert stored.targets == ("BRD4", "HSA", "sEH")
+
+
+def test_the_exported_model_names_the_fingerprint_of_its_examples(
+    stages: dict[str, Path], training_data: TrainingData, transform_graph: Path, tmp_path: Path
+) -> None:
+    assert load_model(stages["clf"]).ecfp == FingerprintSettings(2048, 2, chirality=True)
+    fingerprint: dict[str, Any] = {"fingerprint": "fcfp", "ecfp_radius": 3, "ecfp_chirality": False}
+    folder = run_stage(
+        tmp_path, training_data, transform_graph, mode="clf", training={**TRAINING, "epochs": 1}, **fingerprint
+    )
+    assert load_model(folder).ecfp == FingerprintSettings(2048, 3, chirality=False, kind="fcfp")
 
 
 def test_the_linker_changes_nothing(stages: dict[str, Path]) -> None:

@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 from rdkit import Chem
 from rdkit.Chem import rdFingerprintGenerator
+from skfp.fingerprints import AvalonFingerprint
 from sklearn.metrics import average_precision_score
 
 from components import data_contract as dc
@@ -88,7 +89,7 @@ class Bench:
         )
 
 
-def export_bit_counter(folder: Path) -> None:
+def export_bit_counter(folder: Path, kind: str | None = None) -> None:
     """Replace a model by one with `model.ecfp_branch`."""
     model = keras.Sequential([keras.Input([64]), keras.layers.Rescaling(0.01)])
 
@@ -107,7 +108,7 @@ def export_bit_counter(folder: Path) -> None:
     archive.write_out(str(folder), verbose=False)
     description = json.loads((folder / "belka.json").read_text())
     description["model"]["ecfp_branch"] = True
-    description["ecfp"] = {"size": 64, "radius": 2, "chirality": True}
+    description["ecfp"] = {"size": 64, "radius": 2, "chirality": True} | ({"kind": kind} if kind else {})
     (folder / "belka.json").write_text(json.dumps(description))
 
 
@@ -217,6 +218,9 @@ def test_champion_of_another_vocabulary_is_scored_from_smiles(bench: Bench) -> N
         ({"vocabulary": ["C"], "model": {"ecfp_branch": True}, "ecfp": {"size": 64}}, False),
         ({"vocabulary": ["N"], "model": {"ecfp_branch": True}, "ecfp": {"size": 128}}, False),
         ({"vocabulary": ["N"], "model": {}}, False),
+        ({"vocabulary": ["C"], "model": {"ecfp_branch": True}, "ecfp": {"size": 128, "kind": "ecfp"}}, True),
+        ({"vocabulary": ["C"], "model": {"ecfp_branch": True}, "ecfp": {"size": 128, "kind": "avalon"}}, False),
+        ({"vocabulary": ["C"], "model": {"ecfp_branch": False}, "ecfp": {"size": 128, "kind": "avalon"}}, True),
     ],
 )
 def test_a_champion_reads_only_examples_of_its_own_tokens_and_fingerprints(
@@ -237,6 +241,18 @@ def test_champion_of_another_vocabulary_that_reads_fingerprints_gets_its_own(ben
     bits = [generator.GetFingerprint(Chem.MolFromSmiles("C" * int(n))).GetNumOnBits() for n in bench.lengths]
     written = pq.read_table(bench.folder / "out" / "champion_predictions.parquet")
     assert np.array(written[dc.OUTPUT_PROBABILITIES].to_pylist())[:, 0] == pytest.approx(np.array(bits) / 100)
+
+
+def test_champion_of_another_fingerprint_gets_its_own_though_the_vocabulary_is_the_same(bench: Bench) -> None:
+    folder = bench.model("old")
+    export_bit_counter(folder, "avalon")
+    bench.push(folder)
+    evaluation = bench.evaluate(bench.model("good"))
+    assert evaluation.champion is not None
+    assert (evaluation.champion.problem, evaluation.champion.scored_by) == ("", dc.SIGNATURE_SMILES)
+    bits = AvalonFingerprint(fp_size=64).transform(["C" * int(n) for n in bench.lengths]).sum(axis=1)
+    written = pq.read_table(bench.folder / "out" / "champion_predictions.parquet")
+    assert np.array(written[dc.OUTPUT_PROBABILITIES].to_pylist())[:, 0] == pytest.approx(bits / 100)
 
 
 def test_champion_of_another_vocabulary_that_wins_stops_the_push(bench: Bench) -> None:

@@ -197,6 +197,15 @@ def test_model_folder(length_model: Path, tmp_path: Path) -> None:
             {"model": {"mode": "clf", "max_length": 9, "ecfp_branch": True}, "targets": ["a"], "vocabulary": []},
             "description cannot be read.*\n.*ecfp",
         ),
+        (
+            {
+                "model": {"mode": "clf", "max_length": 9, "ecfp_branch": True},
+                "targets": ["a"],
+                "vocabulary": [],
+                "ecfp": {"size": 64, "radius": 2, "chirality": True, "kind": "map4"},
+            },
+            r"description cannot be read[\s\S]*belka.json[\s\S]*'map4'[\s\S]*one of ecfp",
+        ),
     ],
 )
 def test_model_that_predicts_no_affinities(

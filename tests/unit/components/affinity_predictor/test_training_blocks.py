@@ -15,9 +15,10 @@ from components.affinity_predictor.chemistry import BLOCK_BITS, Chemistry, Train
 from components.affinity_predictor.predict import unknown_similarity
 from components.affinity_predictor.smiles_check import CheckSettings, SmilesChecker
 from components.affinity_predictor.training_blocks import read_training_blocks, write_training_blocks
-from components.data_contract import EcfpDescription
 from components.errors import InputError
-from components.molecule_transform.fingerprint import DirectEcfp, EcfpSettings
+from components.fingerprint_settings import FingerprintSettings
+from components.molecule_transform.fingerprint import DirectEcfp
+from components.molecule_transform.skfp_fingerprint import SkfpFingerprint
 
 VOCABULARY = frozenset([*"CNOcnOF()=12345", "[H]", "[C@@H]"])
 FIRST = ("N[C@@H](C)C(=O)N[Dy]", "NCC(=O)N[Dy]")
@@ -111,12 +112,14 @@ def test_blocks_have_the_bits_centred_on_their_atoms() -> None:
     "ecfp",
     [
         None,
-        EcfpDescription(2048, 2, chirality=True),
-        EcfpDescription(2048, 2, chirality=False),
-        EcfpDescription(64, 3, chirality=True),
+        FingerprintSettings(2048, 2, chirality=True),
+        FingerprintSettings(2048, 2, chirality=False),
+        FingerprintSettings(64, 3, chirality=True),
+        FingerprintSettings(2048, 2, chirality=True, kind="fcfp"),
+        FingerprintSettings(168, 2, chirality=True, kind="maccs"),
     ],
 )
-def test_one_pass_gives_what_two_give(ecfp: EcfpDescription | None) -> None:
+def test_one_pass_gives_what_two_give(ecfp: FingerprintSettings | None) -> None:
     chemistry = Chemistry(ecfp)
     for smiles in (molecule(FIRST[0], OTHERS[0], OTHERS[1]), "CCO"):
         parsed = Chem.MolFromSmiles(smiles.replace("[Dy]", "[H]"))
@@ -124,10 +127,8 @@ def test_one_pass_gives_what_two_give(ecfp: EcfpDescription | None) -> None:
         assert (fingerprint, blocks) == (chemistry.ecfp(parsed), Chemistry().blocks(parsed))
         assert len(blocks) == (0 if smiles == "CCO" else 3)
         if ecfp is not None:
-            settings = EcfpSettings(ecfp.size, ecfp.radius, ecfp.chirality)
-            direct = DirectEcfp(settings).compute(
-                pa.RecordBatch.from_pydict({dc.SMILES_NO_LINKER: [smiles.replace("[Dy]", "[H]")]})
-            )
+            source = DirectEcfp(ecfp) if ecfp.kind == "ecfp" else SkfpFingerprint(ecfp)
+            direct = source.compute(pa.RecordBatch.from_pydict({dc.SMILES_NO_LINKER: [smiles.replace("[Dy]", "[H]")]}))
             assert fingerprint == direct.packed.tobytes()
 
 

@@ -6,24 +6,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from skfp.fingerprints import ECFPFingerprint
 
 from components.block_fingerprints import tables as tables_module
 from components.block_fingerprints.block_fingerprints import learn_block_fingerprints
 from components.block_fingerprints.compose import ComposedEcfp, fingerprint_source
 from components.block_fingerprints.tables import load_tables
 from components.errors import BelkaError, InputError
-from components.molecule_transform.fingerprint import DirectEcfp, EcfpSettings, Fingerprints
+from components.fingerprint_settings import KINDS, FingerprintKind, FingerprintSettings
+from components.molecule_transform.fingerprint import DirectEcfp, Fingerprints
+from components.molecule_transform.skfp_fingerprint import SkfpFingerprint
 
-DEFAULT = EcfpSettings(2048, 2, chirality=True)
+DEFAULT = FingerprintSettings(2048, 2, chirality=True)
 PROPYL, ISOPROPYL = "CCCN", "CC(C)N"
 GLYCINE = "O=C(O)CNC(=O)OCC1c2ccccc2-c2ccccc21"
 PROLINE = "O=C(O)[C@@H]1CCCN1C(=O)OCC1c2ccccc2-c2ccccc21"
 
 
-def learn(folder: Path, out: Path, settings: EcfpSettings = DEFAULT, **changes: Any) -> dict[str, Any]:
+def learn(folder: Path, out: Path, settings: FingerprintSettings = DEFAULT, **changes: Any) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "method": "auto",
         "ecfp_size": settings.size,
@@ -55,11 +59,16 @@ def both(library: Any, learnt: Path, rows: pa.Table | None = None) -> tuple[Fing
 
 @pytest.mark.parametrize(
     "settings",
-    [DEFAULT, EcfpSettings(1000, 1, chirality=False), EcfpSettings(512, 2, chirality=False), EcfpSettings(64, 0, True)],  # noqa: FBT003 - the last of three settings
+    [
+        DEFAULT,
+        FingerprintSettings(1000, 1, chirality=False),
+        FingerprintSettings(512, 2, chirality=False),
+        FingerprintSettings(64, 0, chirality=True),
+    ],
     ids=str,
 )
 def test_every_molecule_is_composed_and_equals_rdkit(
-    settings: EcfpSettings, library: Any, folder: Path, tmp_path: Path
+    settings: FingerprintSettings, library: Any, folder: Path, tmp_path: Path
 ) -> None:
     summary = learn(folder, tmp_path, settings, audit_per_block=1000)
     assert summary["blocks"] == 11
@@ -177,12 +186,65 @@ def test_too_few_molecules_of_a_block_give_no_licence(library: Any, tmp_path: Pa
     assert isinstance(source, DirectEcfp)
 
 
-@pytest.mark.parametrize("changes", [{"method": "direct"}, {"ecfp_radius": 3}])
-def test_nothing_is_learnt_where_nothing_may_be_composed(changes: dict[str, Any], folder: Path, tmp_path: Path) -> None:
-    summary = learn(folder, tmp_path, **changes)
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"method": "direct"}, ""),
+        ({"ecfp_radius": 3}, "radius 3 reach across building blocks and are computed from the SMILES; up to radius 2"),
+    ],
+)
+def test_nothing_is_learnt_where_nothing_may_be_composed(
+    changes: dict[str, Any], reason: str, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        summary = learn(folder, tmp_path, **changes)
+    assert (reason in caplog.text) if reason else not caplog.text
     assert (summary["blocks"], summary["references"], summary["audit"]) == (0, 0, None)
-    settings = EcfpSettings(2048, changes.get("ecfp_radius", 2), chirality=True)
+    settings = FingerprintSettings(2048, changes.get("ecfp_radius", 2), chirality=True)
     assert isinstance(fingerprint_source(settings, tmp_path, folder), DirectEcfp)
+
+
+@pytest.mark.parametrize("method", ["auto", "direct"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "ecfp"])
+def test_only_ecfp_is_composed_and_the_log_says_so(
+    kind: FingerprintKind, method: str, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = FingerprintSettings({"maccs": 168, "pubchem": 888}.get(kind, 2048), 2, chirality=True, kind=kind)
+    with caplog.at_level(logging.WARNING):
+        summary = learn(folder, tmp_path, settings, fingerprint=kind, method=method)
+    assert (summary["blocks"], summary["cores"], summary["references"], summary["audit"]) == (0, 0, 0, None)
+    assert summary["ecfp"]["kind"] == kind
+    said = f"every {settings.name} fingerprint is computed from its SMILES by scikit-fingerprints: only ECFP can be composed"
+    assert (said in caplog.text) == (method == "auto")
+    assert load_tables(tmp_path).settings == settings
+    for tables in (tmp_path, None):
+        assert isinstance(fingerprint_source(settings, tables, folder), SkfpFingerprint)
+
+
+def test_tables_of_ecfp_compose_no_other_fingerprint(library: Any, learnt: Path, folder: Path) -> None:
+    settings = FingerprintSettings(2048, 2, chirality=True, kind="fcfp")
+    batch = library.molecules.to_batches()[0].slice(0, 5)
+    result = fingerprint_source(settings, learnt, folder).compute(batch)
+    expected = ECFPFingerprint(use_pharmacophoric_invariants=True, include_chirality=True).transform(
+        batch.column("smiles_no_linker").to_pylist()
+    )
+    assert np.unpackbits(result.packed, axis=1).tolist() == expected.tolist()
+    assert not result.composed.any()
+
+
+def test_a_fingerprint_with_a_size_of_its_own_is_refused_in_another(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"data\.ecfp_size=168"):
+        learn(folder, tmp_path, fingerprint="maccs")
+    assert not list(tmp_path.iterdir())
+
+
+def test_tables_that_name_no_kind_are_of_ecfp(learnt: Path, folder: Path, tmp_path: Path) -> None:
+    for name in ("block_fingerprints.parquet", "core_fingerprints.parquet"):
+        table = pq.read_table(learnt / name)
+        metadata = json.loads(table.schema.metadata[b"learnt_with"])
+        del metadata["settings"]["kind"]
+        pq.write_table(table.replace_schema_metadata({"learnt_with": json.dumps(metadata)}), tmp_path / name)
+    assert isinstance(fingerprint_source(DEFAULT, tmp_path, folder), ComposedEcfp)
 
 
 def test_other_settings_than_learnt_are_computed_directly(
@@ -190,7 +252,8 @@ def test_other_settings_than_learnt_are_computed_directly(
 ) -> None:
     assert isinstance(fingerprint_source(DEFAULT, None, folder), DirectEcfp)
     assert isinstance(fingerprint_source(DEFAULT, learnt, folder), ComposedEcfp)
-    assert isinstance(fingerprint_source(EcfpSettings(1024, 2, chirality=True), learnt, folder), DirectEcfp)
+    assert isinstance(fingerprint_source(FingerprintSettings(1024, 2, chirality=True), learnt, folder), DirectEcfp)
+    assert "learnt for ECFP of 2048 bits, radius 2, with chirality, not for ECFP of 1024 bits" in caplog.text
     assert "all are computed from the SMILES" in caplog.text
 
 

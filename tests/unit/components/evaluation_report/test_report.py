@@ -4,6 +4,7 @@ import json
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -180,6 +181,28 @@ def test_card_has_what_a_reader_of_the_model_needs(written: tuple[str, str]) -> 
         "enrichment 0.1%",
     ):
         assert text in card
+
+
+@pytest.mark.parametrize(
+    ("fingerprint", "named", "needs"),
+    [
+        (None, "ECFP of 2048 bits, radius 2, with chirality", " and RDKit, which computes"),
+        ({"size": 64, "radius": 3, "chirality": False}, "ECFP of 64 bits, radius 3, without chirality", " and RDKit, which computes"),
+        ({"size": 168, "radius": 2, "chirality": True, "kind": "maccs"}, "MACCS of 168 bits", ", RDKit and scikit-fingerprints, which compute"),
+    ],
+)  # fmt: skip
+def test_page_and_card_name_the_fingerprint(
+    fingerprint: dict[str, Any] | None, named: str, needs: str, tmp_path: Path
+) -> None:
+    bench = Bench(tmp_path)
+    (tmp_path / "belka.json").write_text(json.dumps({"model": {"ecfp_branch": True}, "ecfp": fingerprint}))
+    page, card = bench.report(Verdict(blessed=True, reasons=()))
+    kind = named.split(" of ", maxsplit=1)[0]
+    assert f"their packed fingerprints: {named})" in card
+    assert f"needs this folder{needs} the fingerprints." in card
+    for text in (page, card):
+        assert f"ogistic regression on {kind} bits of" in text
+    assert f"logistic regression on {kind} bits<" in page
 
 
 def test_same_evaluation_same_page(bench: Bench, written: tuple[str, str]) -> None:

@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 from atomInSmiles import smiles_tokenizer
 from rdkit import Chem
-from skfp.fingerprints import ECFPFingerprint
+from skfp.fingerprints import AtomPairFingerprint, ECFPFingerprint, MACCSFingerprint
 
 from components.block_fingerprints.block_fingerprints import learn_block_fingerprints
 from components.errors import InputError
@@ -124,6 +124,29 @@ def test_examples_hold_tokens_fingerprint_labels_and_ids(transformed: Path, voca
         assert example["split_group"] == row % 2
     assert test[6]["ids"].tolist() == [10, -1, 12]
     assert test[8]["ids"].tolist() == [-1, -1, 18]
+
+
+@pytest.mark.parametrize("kind", ["maccs", "atom_pair"])
+def test_examples_hold_the_fingerprint_that_is_asked_for(
+    kind: str, molecules_dir: Path, vocabulary: Path, transformed: Path, tmp_path: Path
+) -> None:
+    settings = {"fingerprint": kind, "ecfp_size": 168 if kind == "maccs" else 512}
+    oracle = MACCSFingerprint() if kind == "maccs" else AtomPairFingerprint(fp_size=512, include_chirality=True)
+    summary = run(molecules_dir, vocabulary, tmp_path, make_pipeline=lambda: local_pipeline(2), **settings)
+    assert summary["ecfp"] == {"size": settings["ecfp_size"], "radius": 2, "chirality": True, "kind": kind}
+    train, test = (read_examples(tmp_path / "examples", split) for split in ("train", "test"))
+    smiles = {row: text.replace("[Dy]", "[H]") for row, text in enumerate([*TRAIN, *TEST]) if row not in (2, 7)}
+    expected = np.packbits(oracle.transform(list(smiles.values())), axis=1)
+    found = train | test
+    assert sorted(found) == sorted(smiles)
+    for row, bits in zip(smiles, expected, strict=True):
+        assert found[row]["ecfp"] == bits.tobytes(), smiles[row]
+    # Everything else is as with ECFP.
+    before = read_examples(transformed / "examples", "train")
+    assert [example["tokens"].tolist() for example in train.values()] == [e["tokens"].tolist() for e in before.values()]
+    assert pq.read_table(tmp_path / "rejected" / "rejected.parquet").equals(
+        pq.read_table(transformed / "rejected" / "rejected.parquet")
+    )
 
 
 def test_refused_molecules_are_listed_with_their_test_ids(transformed: Path) -> None:
@@ -281,6 +304,8 @@ def test_too_many_refused_molecules_is_an_error_that_names_one(
     [
         ({"ecfp_size": 100}, "ecfp_size=100"),
         ({"ecfp_radius": -1}, "ecfp_radius=-1"),
+        ({"fingerprint": "map4"}, "fingerprint='map4'"),
+        ({"fingerprint": "pubchem"}, "set data.ecfp_size=888, not 2048"),
         ({"compression": "zip"}, "compression='zip'"),
         ({"rows_per_shard": 0}, "rows_per_shard=0"),
         ({"preprocessing_fn": "trainer_module.preprocessing.nothing"}, "trainer_module.preprocessing.nothing"),
