@@ -71,7 +71,9 @@ def write_examples() -> Callable[..., Path]:
                     dc.FEATURE_BINDS: int64(binds),
                     "score": tf.train.Feature(float_list=tf.train.FloatList(value=scores)),
                 }
-                writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+                example = tf.train.Example(features=tf.train.Features(feature=features))
+                # A map has another order in each process; a file cut at a fixed byte must be the same file every time.
+                writer.write(example.SerializeToString(deterministic=True))
         return path
 
     return write
