@@ -21,8 +21,9 @@ from components.parquet_merge.records import block_codes, labels_of
 ROW_GROUP_ROWS = 1 << 16
 NO_BLOCK_CODE = 0
 TEXTS = (contract.SMILES, contract.SMILES_NO_LINKER)
-# zstd leaves 17 bytes a SMILES in place of 29, but takes twice the time, which was the largest single cost of a merge.
-TEXT_COMPRESSION = "snappy"
+# As small and as fast to write as snappy, and read in half the time. zstd leaves 18 bytes a SMILES in place of 32, for a third more
+# time of what was the largest single cost of a merge.
+TEXT_COMPRESSION = "lz4"
 
 
 def molecules_schema(n_targets: int) -> pa.Schema:

@@ -31,6 +31,7 @@ def vocabulary(
 def merge(
     raw_dir: Annotated[Path, typer.Option("--raw-dir", help="Folder with train.parquet and test.parquet.")],
     memory_limit_gb: Annotated[float, typer.Option("--memory-limit-gb", min=0.5, help="Memory of each way, GB.")] = 2.0,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Measurements of each way; the fastest counts.")] = 3,
     work_dir: Annotated[Path | None, typer.Option("--work-dir", help="Folder for temporary files.")] = None,
     out: JsonOption = None,
 ) -> None:
@@ -38,7 +39,10 @@ def merge(
     from benchmarks.merge import compare_merge
     from components.machine import worker_count
 
-    _show([compare_merge(raw_dir, memory_limit_gb=memory_limit_gb, n_workers=worker_count(0), work_dir=work_dir)], out)
+    compared = compare_merge(
+        raw_dir, memory_limit_gb=memory_limit_gb, n_workers=worker_count(0), n_rounds=rounds, work_dir=work_dir
+    )
+    _show([compared], out)
 
 
 @app.command()
