@@ -10,6 +10,8 @@ UV_VERSION := 0.13.9
 UV := .tools/bin/uv
 INSTALLED := $(VENV)/.installed
 DEMO := demo
+# Files of tests that run at once; each takes 1 to 3 GB.
+TEST_WORKERS ?= 2
 
 .PHONY: help setup demo test test-slow test-all flink-jars flink test-flink lint format bench lock clean
 
@@ -34,8 +36,8 @@ demo: $(INSTALLED) ## Make demo data and run the whole pipeline on it (results i
 	$(BIN)/belka make-demo-data --molecules 2000 --out $(DEMO)/raw
 	$(BIN)/belka run --config configs/demo.yaml --raw-dir $(DEMO)/raw --output-dir $(DEMO)/output
 
-test: $(INSTALLED) ## Run the tests that finish within minutes
-	$(BIN)/pytest -m "not slow"
+test: $(INSTALLED) ## Run the tests that finish within minutes, TEST_WORKERS at a time
+	$(BIN)/pytest -m "not slow" --numprocesses $(TEST_WORKERS) --dist loadfile
 
 test-slow: $(INSTALLED) ## Run the tests that take minutes each
 	$(BIN)/pytest -m slow

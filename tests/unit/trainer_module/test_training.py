@@ -75,6 +75,7 @@ def memorising(epochs: int, learning_rate: float) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_clf_memorises_256_molecules(train_small: TrainSmall, memorised: TrainingData) -> None:
     model = {"dropout_rate": 0.0, "depth": 32, "num_heads": 4, "num_layers": 2}
     result = train_small(memorised, model=model, training=memorising(40, 0.003))

@@ -34,7 +34,9 @@ def check(ids: list[AnyId], kind: pa.DataType) -> IdCheck:
         if kind == TEXT:
             table.to_pandas().astype({"id": "Int64"}).to_csv(path, index=False)
         else:
-            pq.write_table(table.set_column(0, "id", table["id"].cast(kind)), path, row_group_size=5)
+            pq.write_table(
+                table.set_column(0, "id", table["id"].cast(kind)), path, row_group_size=max(5, len(ids) // 10)
+            )
         return check_ids(engine, open_raw_table(engine, RawFile("test", path), work_dir=Path(folder)))
 
 
