@@ -4,12 +4,10 @@ import csv
 import json
 import logging
 import os
-import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,6 @@ import tensorflow as tf
 
 from components.errors import BelkaError, InputError
 from trainer_module.checkpoints import CheckpointStore
-from trainer_module.input_pipeline.stream import BatchSpec, training_batches
 from trainer_module.losses.multi_label_loss import MultiLabelLoss
 from trainer_module.model import Belka, build_model
 from trainer_module.settings import ModelSettings
@@ -57,61 +54,6 @@ def interrupt_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
         return original(self, inputs, labels, row_weight, number)
 
     monkeypatch.setattr(Steps, "train", train)
-
-
-@pytest.fixture
-def memorised(training_data: TrainingData) -> TrainingData:
-    return replace(training_data, eval_files=training_data.train_files)
-
-
-def memorising(epochs: int, learning_rate: float) -> dict[str, Any]:
-    return {
-        "epochs": epochs,
-        "learning_rate": learning_rate,
-        "batch_size": 32,
-        "bucket_boundaries": [24],
-        "patience": epochs,
-        "reduce_lr_patience": epochs,
-    }
-
-
-@pytest.mark.slow
-def test_clf_memorises_256_molecules(train_small: TrainSmall, memorised: TrainingData) -> None:
-    model = {"dropout_rate": 0.0, "depth": 32, "num_heads": 4, "num_layers": 2}
-    result = train_small(memorised, model=model, training=memorising(40, 0.003))
-    assert max(scores["val_average_precision"] for scores in result.history) > 0.99
-
-
-def test_clf_with_the_branch_memorises_256_molecules(train_small: TrainSmall, memorised: TrainingData) -> None:
-    model = {"dropout_rate": 0.0, "ecfp_branch": True, "ecfp_l2": 0.0, "ecfp_hidden": 64}
-    result = train_small(memorised, model=model, training=memorising(30, 0.01))
-    assert max(scores["val_average_precision"] for scores in result.history) > 0.99
-
-
-def test_fps_memorises_256_molecules(train_small: TrainSmall, memorised: TrainingData) -> None:
-    result = train_small(memorised, mode="fps", model={"dropout_rate": 0.0, "depth": 32}, training=memorising(30, 0.01))
-    predicted, known = [], []
-    for inputs, labels, weight in fingerprints(memorised):
-        predicted.append(result.stored.model(inputs).numpy()[weight > 0] > 0.5)
-        known.append(labels[weight > 0] > 0.5)
-    bits, truth = np.concatenate(predicted), np.concatenate(known)
-    assert (bits & truth).sum() / truth.sum() > 0.95
-    assert (bits & truth).sum() / bits.sum() > 0.95
-
-
-def test_mlm_learns_256_molecules(train_small: TrainSmall, memorised: TrainingData) -> None:
-    result = train_small(memorised, mode="mlm", model={"dropout_rate": 0.0, "depth": 32}, training=memorising(20, 0.01))
-    losses = [scores["val_loss"] for scores in result.history]
-    assert min(losses) < 0.6 * losses[0]
-
-
-def fingerprints(data: TrainingData) -> Any:
-    spec = BatchSpec(
-        mode="fps", vocab_size=18, n_targets=3, batch_size=64, max_length=24, boundaries=(), masking_rate=0.1,
-        buffer_size=1, ecfp_size=2048,
-    )  # fmt: skip
-    for inputs, labels, weight in training_batches(data.train_files, spec, seed=0, pass_index=0):
-        yield inputs, labels.numpy(), weight.numpy()
 
 
 def test_same_seed_same_losses_other_seed_other_losses(train_small: TrainSmall) -> None:
@@ -330,44 +272,6 @@ def test_a_loss_that_is_not_finite_stops_at_its_batch(
         train_small(training={"checkpoint_every_steps": 1})
     states = sorted(tmp_path.glob("checkpoints/run/*/step-*"))
     assert [state.name for state in states] == ["step-000000002", "step-000000003"]
-
-
-@contextmanager
-def largest_file(n_bytes: int) -> Iterator[None]:
-    """Let writes fail beyond a size, as they do on a full disk: Python ignores the signal, so the write returns an error."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-@pytest.mark.parametrize("n_bytes", [100, 20_000], ids=["state", "weights"])
-def test_a_full_disk_is_explained_and_the_run_goes_on_when_there_is_room(
-    n_bytes: int, train_small: TrainSmall, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    whole = train_small(folder="whole", training=SIX_STEPS)
-    original = CheckpointStore.save
-
-    def save(self: CheckpointStore, model: Belka, progress: Any) -> None:
-        with largest_file(n_bytes if progress.step == 3 else resource.RLIM_INFINITY):
-            original(self, model, progress)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(CheckpointStore, "save", save)
-        with pytest.raises(BelkaError, match=r"checkpoint could not be written(.|\n)*start the same command again"):
-            train_small(folder="cut", training=SIX_STEPS)
-    (folder,) = tmp_path.glob("checkpoints/cut/*")
-    assert sorted(path.name for path in folder.iterdir()) == ["best.keras", "step-000000002"]
-    resumed = train_small(folder="cut", training=SIX_STEPS)
-    assert resumed.history == whole.history
-
-
-def test_best_weights_on_a_full_disk_leave_nothing_half_written(train_small: TrainSmall, tmp_path: Path) -> None:
-    with largest_file(20_000), pytest.raises(BelkaError, match="checkpoint could not be written"):
-        train_small()
-    assert not list(tmp_path.glob("checkpoints/run/*/*"))
 
 
 def test_the_initial_epoch_counts(train_small: TrainSmall) -> None:
