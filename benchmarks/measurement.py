@@ -86,8 +86,19 @@ def measure_in_turn(works: Sequence[Work], unit: str, rounds: int) -> tuple[Meas
     Returns:
         One measurement a piece of work, in their order.
     """
-    found = [[measure(work.name, work.items, unit, work.run)[0] for work in works] for _ in range(rounds)]
-    return tuple(min(of_one, key=lambda measurement: measurement.seconds) for of_one in zip(*found, strict=True))
+    return fastest([[measure(work.name, work.items, unit, work.run)[0] for work in works] for _ in range(rounds)])
+
+
+def fastest(rounds: Sequence[Sequence[Measurement]]) -> tuple[Measurement, ...]:
+    """Choose the fastest measurement of each piece of work.
+
+    Args:
+        rounds: The measurements of each round, of the same pieces of work in the same order.
+
+    Returns:
+        One measurement a piece of work, in their order.
+    """
+    return tuple(min(of_one, key=lambda measurement: measurement.seconds) for of_one in zip(*rounds, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ import multiprocessing
 import shutil
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.measurement import Comparison, Measurement, measure
+from benchmarks.measurement import Comparison, Measurement, fastest, measure
 from components.data_contract import DEFAULT_TARGETS, RAW_BLOCKS, RAW_LABEL, RAW_PROTEIN, RAW_SMILES, Subset
 from components.errors import InputError
 
@@ -70,11 +69,10 @@ def compare_merge(
         for _ in range(n_rounds):
             rounds.append([_measured(name, n_rows, work) for name, work in ways.items()])
             shutil.rmtree(scratch / "molecules")
-    bare, written, merged = (
-        min((measured for measured, _ in runs), key=attrgetter("seconds")) for runs in zip(*rounds, strict=True)
-    )
+    measurements = [[measurement for measurement, _ in runs] for runs in rounds]
+    bare, written, merged = fastest(measurements)
     (_, n_triples), _, (_, n_molecules) = rounds[0]
-    seconds = "; ".join(", ".join(f"{measured.seconds:.1f}" for measured, _ in measurements) for measurements in rounds)
+    seconds = "; ".join(", ".join(f"{each.seconds:.1f}" for each in of_round) for of_round in measurements)
     notes = (
         f"the fastest of {n_rounds} rounds each (seconds of the three, round by round: {seconds})",
         f"{n_triples:,} distinct block triples in the query; {n_molecules:,} training and validation molecules in the merge",

@@ -5,8 +5,6 @@ import os
 from pathlib import Path
 from typing import Final
 
-import psutil
-
 CGROUP: Final = Path("/sys/fs/cgroup")
 CGROUP_CPU_LIMIT: Final = CGROUP / "cpu.max"
 
@@ -40,6 +38,9 @@ def available_memory(cgroup: Path = CGROUP) -> int:
     Returns:
         Bytes, at least 0: of the machine, or what is left of the container's limit if that is less.
     """
+    # Not at the top: prediction counts workers with this module, and does without psutil.
+    import psutil
+
     available: int = psutil.virtual_memory().available
     try:
         limit = (cgroup / "memory.max").read_text(encoding="ascii").strip()

@@ -51,6 +51,24 @@ class FingerprintSource(Protocol):
         """Return the fingerprints of the rows of `batch`, which has at least `columns`."""
 
 
+def parse(smiles: str | None, row: int, rejected: dict[int, str]) -> Chem.Mol | None:
+    """Parse a SMILES with full sanitization.
+
+    Args:
+        smiles: The text; None = missing.
+        row: Its row.
+        rejected: Receives the reason by row, where there is no molecule.
+
+    Returns:
+        A molecule with at least one atom, or None.
+    """
+    molecule = Chem.MolFromSmiles(smiles) if smiles else None
+    if molecule is not None and molecule.GetNumAtoms():
+        return molecule
+    rejected[row] = REASON_UNPARSABLE if smiles else REASON_EMPTY
+    return None
+
+
 class DirectEcfp:
     """RDKit's Morgan fingerprint of every molecule, each parsed once with full sanitization.
 
@@ -87,9 +105,8 @@ class DirectEcfp:
         rejected: dict[int, str] = {}
         with BlockLogs():
             for row, smiles in enumerate(batch.column(SMILES_NO_LINKER).to_pylist()):
-                molecule = Chem.MolFromSmiles(smiles) if smiles else None
-                if molecule is None or not molecule.GetNumAtoms():
-                    rejected[row] = REASON_UNPARSABLE if smiles else REASON_EMPTY
+                molecule = parse(smiles, row, rejected)
+                if molecule is None:
                     texts.append(nothing)
                 else:
                     texts.append(BitVectToBinaryText(self._generator.GetFingerprint(molecule)))

@@ -18,7 +18,7 @@ from components.fingerprint_settings import (
     FingerprintKind,
     FingerprintSettings,
 )
-from components.molecule_transform.fingerprint import REASON_EMPTY, REASON_UNPARSABLE, Fingerprints
+from components.molecule_transform.fingerprint import Fingerprints, parse
 
 # Molecules in memory at a time; a call costs a tenth of a millisecond however many it gets.
 _CHUNK_ROWS: Final = 1024
@@ -91,10 +91,8 @@ def _parsed(smiles: Sequence[str | None], rejected: dict[int, str]) -> Iterator[
         molecules: list[Chem.Mol] = []
         with BlockLogs():
             for row, text in enumerate(smiles[start : start + _CHUNK_ROWS], start):
-                molecule = Chem.MolFromSmiles(text) if text else None
-                if molecule is None or not molecule.GetNumAtoms():
-                    rejected[row] = REASON_UNPARSABLE if text else REASON_EMPTY
-                else:
+                molecule = parse(text, row, rejected)
+                if molecule is not None:
                     rows.append(row)
                     molecules.append(molecule)
         yield rows, molecules

@@ -36,15 +36,11 @@ class Texts:
         """
         if len(rows) < FEW_TEXTS:
             return pa.array([self._pieces[row] for row in rows.tolist()], pa.string())
-        return self._all.take(pa.array(rows))
+        return self._pieces.combine_chunks().take(pa.array(rows))
 
     @cached_property
     def _pieces(self) -> pa.ChunkedArray:
         return self._read()
-
-    @cached_property
-    def _all(self) -> pa.Array:
-        return self._pieces.combine_chunks()
 
 
 def group_training(train: pa.Table, extra: pa.Table, texts: Texts) -> pa.Table:

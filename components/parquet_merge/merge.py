@@ -169,7 +169,8 @@ class _Run:
 
     def _reader(self, table: RawTable) -> TrainingReader | None:
         """A reader beside SQL, where the file allows one."""
-        if table.source == EXTRA or not can_read_directly(table, ids := self.raw.ids[table.source]):
+        ids = self.raw.ids[table.source]
+        if not can_read_directly(table, ids):
             return None
         return TrainingReader(table, self.rules.targets, self.raw.blocks, checks_ids=ids.n_usable < table.n_rows)
 

@@ -10,7 +10,7 @@ from components.data_contract import EXTRA_TARGET
 from components.parquet_merge.blocks import BlockTable, collect_blocks
 from components.parquet_merge.checks import create_checked_view
 from components.parquet_merge.engine import explained_errors
-from components.parquet_merge.locate import EXTRA, locate_raw_files
+from components.parquet_merge.locate import locate_raw_files
 from components.parquet_merge.raw_tables import RawTable, open_raw_table
 from components.parquet_merge.records import check_targets
 from components.parquet_merge.repeated_ids import IdCheck, check_ids
@@ -23,7 +23,7 @@ class RawData:
     Attributes:
         tables: The open files: train, test, and extra where it is used.
         blocks: The building blocks of train and test.
-        ids: What is known about the ids, by source; the extra file has none.
+        ids: What is known about the ids, by source.
     """
 
     tables: tuple[RawTable, ...]
@@ -68,15 +68,13 @@ def open_raw_data(
         )
         ids = checking.result()
     for table in tables:
-        may_repeat = table.source in ids and ids[table.source].may_repeat
-        create_checked_view(engine, table, targets=targets, blocks=blocks, ids_may_repeat=may_repeat)
+        create_checked_view(engine, table, targets=targets, blocks=blocks, ids_may_repeat=ids[table.source].may_repeat)
     return RawData(tables, blocks, ids)
 
 
 def _check_ids(engine: Any, tables: Sequence[RawTable]) -> dict[str, IdCheck]:
     found = {}
     for table in tables:
-        if table.source != EXTRA:
-            with explained_errors(f"reading {table.file.path}"):
-                found[table.source] = check_ids(engine, table)
+        with explained_errors(f"reading {table.file.path}"):
+            found[table.source] = check_ids(engine, table)
     return found

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from components.data_contract import RAW_ID
+from components.parquet_merge.locate import EXTRA
 from components.parquet_merge.raw_tables import RawTable
 
 # One bit an id: 10^9 ids, three times the range of the full library, take 125 MB.
@@ -44,7 +45,10 @@ def check_ids(engine: Any, table: RawTable) -> IdCheck:
 
     Returns:
         What was found. `may_repeat` is true where an id repeats, and where the ids are neither in order nor within a range of 10^9.
+        The extra file has no ids.
     """
+    if table.source == EXTRA:
+        return IdCheck(0, may_repeat=False)
     n_ids, lowest, highest, is_increasing = _survey(_batches(engine, table))
     if is_increasing:
         return IdCheck(n_ids, may_repeat=False)
