@@ -54,7 +54,7 @@ $(FLINK_JARS)/.fetched: docker/flink/pom.xml docker/flink/jars.sha256
 flink-jars: $(FLINK_JARS)/.fetched ## Fetch Beam's Flink job server with Maven, as its settings say, and check it
 
 flink: $(INSTALLED) $(FLINK_JARS)/.fetched ## Start Flink on this machine until Ctrl-C; prints the options that use it
-	$(BIN)/python -m pipeline.runners.flink_session --jars $(FLINK_JARS) --checksums docker/flink/jars.sha256
+	$(BIN)/python -m pipeline.runners.flink.session --jars $(FLINK_JARS) --checksums docker/flink/jars.sha256
 
 test-flink: $(INSTALLED) $(FLINK_JARS)/.fetched ## Run MoleculeTransform on a real Flink and compare
 	$(BIN)/pytest -m flink

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.sample_data import SampleData, finished, make_sample_data
-from components.data_contract import (
+from belka.contract import (
     FEATURE_BINDS,
     FEATURE_ECFP,
     FEATURE_SPLIT_GROUP,
@@ -29,9 +28,10 @@ from components.data_contract import (
     SplitGroup,
     Subset,
 )
-from pipeline.config_files import load_config
+from benchmarks.sample_data import SampleData, finished, make_sample_data
+from pipeline.config.files import load_config
 from trainer_module.input_pipeline.parsing import parse_examples
-from trainer_module.validation import Predictions, average_precisions
+from trainer_module.loop.validation import Predictions, average_precisions
 
 MODELS: Final[dict[str, Callable[[], Any]]] = {
     **{f"logistic regression, C={c}": partial(LogisticRegression, C=c, max_iter=500) for c in (0.03, 0.1, 0.3, 1.0)},

@@ -13,7 +13,7 @@ from benchmarks.measurement import Comparison, measure
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from components.molecule_transform.fingerprint import FingerprintSource
+    from belka.chemistry.ecfp import FingerprintSource
 
 TARGETS: Final = ("BRD4", "HSA", "sEH")
 DEMO_MOLECULES: Final = 5_000
@@ -37,7 +37,7 @@ def compare_featurize(molecules: int, *, raw_dir: Path | None, n_workers: int) -
     Raises:
         BelkaError: A composed fingerprint differs from RDKit's.
     """
-    from components.block_fingerprints.block_fingerprints import learn_block_fingerprints
+    from components.block_fingerprints.learn import learn_block_fingerprints
 
     with TemporaryDirectory(prefix="belka-featurize-") as scratch:
         molecules_dir, tables_dir = Path(scratch) / "molecules", Path(scratch) / "tables"
@@ -72,7 +72,7 @@ def compare_featurize(molecules: int, *, raw_dir: Path | None, n_workers: int) -
 
 
 def _demo(folder: Path) -> Path:
-    from components.demo_library.generate import make_demo_data
+    from belka.demo.generate import make_demo_data
 
     make_demo_data(folder / "raw", molecules=DEMO_MOLECULES)
     return folder / "raw"
@@ -80,8 +80,8 @@ def _demo(folder: Path) -> Path:
 
 def _library(raw_dir: Path, molecules_dir: Path, n_workers: int) -> "Iterator[pa.RecordBatch]":
     """Merge the raw files and yield the columns that fingerprints are made of."""
-    from components.block_fingerprints.compose import ComposedEcfp
-    from components.molecule_shards import list_shards, read_rows
+    from belka.chemistry.blocks.compose import ComposedEcfp
+    from belka.molecules import list_shards, read_rows
     from components.parquet_merge.merge import merge_raw_files
 
     merge_raw_files(
@@ -115,8 +115,8 @@ _SOURCES: "list[FingerprintSource]" = []  # of this worker process
 
 
 def _set_up(tables_dir: Path | None, molecules_dir: Path) -> None:
-    from components.block_fingerprints.compose import fingerprint_source
-    from components.fingerprint_settings import FingerprintSettings
+    from belka.chemistry.blocks.compose import fingerprint_source
+    from belka.chemistry.fingerprints import FingerprintSettings
 
     _SOURCES[:] = [fingerprint_source(FingerprintSettings(SIZE, RADIUS, CHIRALITY), tables_dir, molecules_dir)]
 

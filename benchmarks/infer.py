@@ -5,12 +5,12 @@ from typing import Final
 import numpy as np
 import tensorflow as tf
 
+from belka.contract import FEATURE_TOKENS, PAD_ID
 from benchmarks.measurement import Comparison, Work, measure_in_turn
 from benchmarks.plain_model import build_plain_model
 from benchmarks.transformer_batches import N_TARGETS, VOCAB_SIZE, draw_sample, matrix_flops, measure_matmul_peak
-from components.data_contract import FEATURE_TOKENS, PAD_ID
+from trainer_module.export.serving import predict
 from trainer_module.model import build_model
-from trainer_module.serving import predict
 from trainer_module.settings import ModelSettings
 
 _REFERENCE_SHARE: Final = 8

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.peak_memory import PeakMemory
+from pipeline.runners.peak_memory import PeakMemory
 
 GIGABYTE: Final = 1e9
 Result = TypeVar("Result")

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from belka.contract import DEFAULT_TARGETS, RAW_BLOCKS, RAW_LABEL, RAW_PROTEIN, RAW_SMILES, Subset
+from belka.errors import InputError
 from benchmarks.measurement import Comparison, Measurement, fastest, measure
-from components.data_contract import DEFAULT_TARGETS, RAW_BLOCKS, RAW_LABEL, RAW_PROTEIN, RAW_SMILES, Subset
-from components.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

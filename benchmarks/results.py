@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from components.data_contract import SplitGroup
+from belka.contract import SplitGroup
 
 _KINDS: Final = ("kept", "last")
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.data_contract import Subset
+from belka.contract import Subset
 
 if TYPE_CHECKING:
-    from pipeline.config import Config
+    from pipeline.config.settings import Config
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ def make_sample_data(config: "Config", seed: int, folder: Path) -> SampleData:
         seed: Seed of the held-out blocks; takes the place of `config.system.seed`.
         folder: Receives everything.
     """
-    from components.machine import worker_count
+    from belka.machine import worker_count
+    from belka.tokens.vocabulary import build_vocabulary
     from components.molecule_transform.transform import transform_molecules
     from components.parquet_merge.merge import merge_raw_files
-    from components.smiles_vocab.vocabulary import build_vocabulary
     from pipeline.create_pipeline import PREPROCESSING_FN
 
     data, system = config.data, config.system

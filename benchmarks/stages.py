@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from belka.contract import SplitGroup, Subset
 from benchmarks.sample_data import SampleData, finished, make_sample_data
-from components.data_contract import SplitGroup, Subset
-from pipeline.config import Config
-from pipeline.config_files import load_config
+from pipeline.config.files import load_config
+from pipeline.config.settings import Config
 from trainer_module.settings import Mode, RunSettings, parse_run_settings
 
 PRETRAINING_RATE: Final = 3e-3
@@ -82,10 +82,10 @@ def train_recipe(config: Config, recipe: Recipe, seed: int, data: SampleData, fo
         Average precision by target and split group, of the weights the pipeline keeps (best validation) and of the last ones, and the
         seconds of validation and training of the stage clf.
     """
-    from components.smiles_vocab.vocabulary import read_vocabulary
+    from belka.tokens.vocabulary import read_vocabulary
     from pipeline.create_pipeline import TRAINING_SUBSETS
-    from trainer_module.saved_model import CONFIG_FILE, save_model
-    from trainer_module.training import TrainingData, train
+    from trainer_module.export.saved_model import CONFIG_FILE, save_model
+    from trainer_module.loop.training import TrainingData, train
 
     start_from: Path | None = None
     history: Sequence[Mapping[str, float]] = ()

@@ -8,6 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from belka.contract import FEATURE_TOKENS, PAD_ID
+from belka.process_memory import freed_memory_kept
 from benchmarks.measurement import Comparison, Work, measure_in_turn
 from benchmarks.plain_model import build_plain_model, plain_step
 from benchmarks.transformer_batches import (
@@ -18,13 +20,11 @@ from benchmarks.transformer_batches import (
     measure_matmul_peak,
     training_flops,
 )
-from components.data_contract import FEATURE_TOKENS, PAD_ID
-from components.process_memory import freed_memory_kept
+from trainer_module.loop.step import Steps
+from trainer_module.loop.training import CPU_HEAD_ROWS
 from trainer_module.losses.multi_label_loss import MultiLabelLoss
 from trainer_module.model import build_model
 from trainer_module.settings import ModelSettings, TrainingSettings
-from trainer_module.step import Steps
-from trainer_module.training import CPU_HEAD_ROWS
 
 _CLIP_NORM: Final = 1.0
 _REFERENCE_BATCHES: Final = 1

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components.data_contract import FEATURE_TOKENS, FIRST_TOKEN_ID
+from belka.contract import FEATURE_TOKENS, FIRST_TOKEN_ID
 from trainer_module.input_pipeline.batching import cut_padding, padded_lengths, split_by_length
 from trainer_module.settings import ModelSettings
 

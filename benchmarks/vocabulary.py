@@ -21,8 +21,8 @@ def compare_vocabulary(smiles_count: int) -> Comparison:
     """
     from atomInSmiles import smiles_tokenizer
 
-    from components.demo_library.blocks import amine_blocks, amino_acid_blocks
-    from components.smiles_vocab.token_scan import scan_tokens
+    from belka.demo.blocks import amine_blocks, amino_acid_blocks
+    from belka.tokens.scan import scan_tokens
 
     blocks = [block.catalogue_smiles for block in (*amino_acid_blocks(), *amine_blocks())]
     smiles = [f"{blocks[i % len(blocks)]}.{blocks[i // len(blocks) % len(blocks)]}" for i in range(smiles_count)]

@@ -1,7 +1,7 @@
 """The Beam command-line options of a configuration."""
 
-from components.machine import worker_count
-from pipeline.config import Config
+from belka.machine import worker_count
+from pipeline.config.settings import Config
 
 
 def beam_pipeline_args(config: Config) -> list[str]:

@@ -11,10 +11,10 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import bulk_inferrer_pb2, distribution_validator_pb2, pusher_pb2, trainer_pb2
 from tfx.types import BaseChannel
 
+from belka.code_version import code_version
+from belka.contract import FEATURE_TOKENS, OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, Subset
 from components.affinity_evaluator.component import AffinityEvaluator
 from components.block_fingerprints.component import BlockFingerprintLearner
-from components.code_version import code_version
-from components.data_contract import FEATURE_TOKENS, OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, Subset
 from components.data_validation.component import (
     SCHEMA_FILE,
     AnomalyGate,
@@ -29,7 +29,7 @@ from components.smiles_vocab.component import SmilesVocab
 from components.submission_writer.component import SubmissionWriter
 from pipeline import steps
 from pipeline.beam_options import beam_pipeline_args
-from pipeline.config import Config
+from pipeline.config.settings import Config
 from trainer_module.settings import Mode, RunSettings, StageSettings
 
 PREPROCESSING_FN = "trainer_module.preprocessing.preprocessing_fn"

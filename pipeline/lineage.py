@@ -9,9 +9,9 @@ from typing import Any, Final
 from ml_metadata import errors, metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
-from components.affinity_predictor.model_folder import DESCRIPTION_FILE, find_saved_model
-from components.errors import InputError
-from components.model_pusher.champion import model_digest
+from belka.errors import InputError
+from belka.models.champion import model_digest
+from belka.models.folder import DESCRIPTION_FILE, find_saved_model
 
 _Event = metadata_store_pb2.Event
 _OUTPUTS: Final = (_Event.OUTPUT, _Event.DECLARED_OUTPUT)

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from components.data_contract import FEATURE_ECFP, FEATURE_TOKENS
+from belka.contract import FEATURE_ECFP, FEATURE_TOKENS
 from trainer_module.layers.encoder import Encoder
 from trainer_module.layers.seeded_dropout import SeededDropout
 from trainer_module.layers.seeds import fold_in

@@ -4,11 +4,11 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from components.errors import InputError
-from components.smiles_vocab.vocabulary import read_vocabulary
-from trainer_module.export import export_model
+from belka.errors import InputError
+from belka.tokens.vocabulary import read_vocabulary
+from trainer_module.export.export import export_model
+from trainer_module.loop.training import TrainingData, train
 from trainer_module.settings import parse_run_settings
-from trainer_module.training import TrainingData, train
 
 logger = logging.getLogger(__name__)
 

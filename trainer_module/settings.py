@@ -10,9 +10,9 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from components.data_contract import DEFAULT_TARGETS
-from components.errors import InputError
-from components.fingerprint_settings import FingerprintKind, size_problem
+from belka.chemistry.fingerprints import FingerprintKind, size_problem
+from belka.contract import DEFAULT_TARGETS
+from belka.errors import InputError
 
 Mode = Literal["mlm", "fps", "clf"]
 MODES: Final[tuple[Mode, ...]] = ("mlm", "fps", "clf")

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from belka.errors import InputError
 from components.affinity_evaluator.ranking import RankedCells, RankedMolecules, Weights
-from components.errors import InputError
 
 Samples = NDArray[np.float64]
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from components import data_contract as dc
+from belka import contract as dc
+from belka.errors import BelkaError
+from belka.models.champion import Champion, model_digest, read_champion
+from belka.models.folder import DESCRIPTION_FILE
 from components.affinity_evaluator.bootstrap import BootstrapSettings
 from components.affinity_evaluator.gate import MEAN, ChampionComparison, Gain
 from components.affinity_evaluator.measurement import Measurement, mean_samples, measure_predictions
 from components.affinity_evaluator.molecule_scoring import score_molecules
 from components.affinity_evaluator.scoring import score_examples
-from components.affinity_predictor.model_folder import DESCRIPTION_FILE
-from components.errors import BelkaError
-from components.model_pusher.champion import Champion, model_digest, read_champion
 
 CHAMPION_PREDICTIONS_FILE: Final = "champion_predictions.parquet"
 

@@ -10,16 +10,16 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation, ModelRun
 from tfx.utils import path_utils
 
+from belka.contract import Subset
+from belka.files import atomic_path
+from belka.models.champion import CHAMPION_PROPERTY, RELEASE_FOLDER
+from belka.models.training_blocks import write_training_blocks
 from components.affinity_evaluator.bootstrap import BootstrapSettings
 from components.affinity_evaluator.comparison import ChampionSource
-from components.affinity_evaluator.evaluation import Evaluation, evaluate_model
+from components.affinity_evaluator.evaluate import Evaluation, evaluate_model
 from components.affinity_evaluator.gate import GateSettings
-from components.affinity_predictor.training_blocks import write_training_blocks
+from components.affinity_evaluator.report.report import CARD_FILE, ReportSources, write_report
 from components.artifact_types import Molecules
-from components.atomic import atomic_path
-from components.data_contract import Subset
-from components.evaluation_report.report import CARD_FILE, ReportSources, write_report
-from components.model_pusher.executor import CHAMPION_PROPERTY, RELEASE_FOLDER
 
 
 @component

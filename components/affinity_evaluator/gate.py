@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from belka.errors import InputError
 from components.affinity_evaluator.bootstrap import Interval
 from components.affinity_evaluator.measurement import Measurement
 from components.affinity_evaluator.slices import SliceMetrics
-from components.errors import InputError
 
 MEAN: Final = "mean"
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from components import data_contract as dc
+from belka import contract as dc
 from components.affinity_evaluator.bootstrap import (
     BootstrapSettings,
     Interval,

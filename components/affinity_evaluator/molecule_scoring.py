@@ -7,14 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components import data_contract as dc
+from belka import contract as dc
+from belka.chemistry.fingerprints import FingerprintSettings
+from belka.chemistry.reader import Chemistry
+from belka.errors import BelkaError
+from belka.models.folder import open_model_folder
+from belka.molecules import list_shards, read_rows
+from belka.predict.predictor import Predictor
 from components.affinity_evaluator.scoring import PredictionsWriter
-from components.affinity_predictor.chemistry import Chemistry
-from components.affinity_predictor.model_folder import open_model_folder
-from components.affinity_predictor.predictor import Predictor
-from components.errors import BelkaError
-from components.fingerprint_settings import FingerprintSettings
-from components.molecule_shards import list_shards, read_rows
 
 
 def score_molecules(

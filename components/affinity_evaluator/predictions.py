@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from components import data_contract as dc
+from belka import contract as dc
 
 
 @dataclass(frozen=True)

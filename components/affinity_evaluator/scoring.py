@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components import data_contract as dc
-from components.atomic import atomic_path
-from components.errors import BelkaError
+from belka import contract as dc
+from belka.errors import BelkaError
+from belka.files import atomic_path
 
 Predict = Callable[[Any], NDArray[np.float32]]
 

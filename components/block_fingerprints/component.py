@@ -6,10 +6,10 @@ from typing import cast
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 
+from belka.chemistry.fingerprints import FingerprintKind
+from belka.machine import worker_count
 from components.artifact_types import BlockFingerprints, Molecules
-from components.block_fingerprints.block_fingerprints import EcfpMethod, learn_block_fingerprints
-from components.fingerprint_settings import FingerprintKind
-from components.machine import worker_count
+from components.block_fingerprints.learn import EcfpMethod, learn_block_fingerprints
 
 
 @component

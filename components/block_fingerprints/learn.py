@@ -1,116 +1,131 @@
-"""Learn the tables from reference molecules: a row is licensed when several molecules agree on it bit by bit."""
+"""BlockFingerprints: learn the fingerprint rows of a library's building blocks from its molecules, and audit them."""
 
-from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+import json
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
 
+import numpy as np
+import pyarrow as pa
 import rdkit
 
-from components.block_fingerprints.reference import (
-    BlockPart,
-    Reference,
-    ReferenceReader,
-    UnusableReferenceError,
-)
-from components.block_fingerprints.tables import (
-    ROLE_AMINE,
-    ROLE_LINKER,
-    BlockFingerprintTables,
-    BlockRow,
-    CoreRow,
-)
-from components.data_contract import BLOCK_IDS, MOLECULE_ID, SMILES, SMILES_NO_LINKER
-from components.fingerprint_settings import FingerprintSettings
+from belka.chemistry.blocks.audit import AuditResult, audit_tables
+from belka.chemistry.blocks.compose import read_catalogue
+from belka.chemistry.blocks.learn import N_REFERENCES, Learnt, learn_tables
+from belka.chemistry.blocks.reference import MAX_RADIUS
+from belka.chemistry.blocks.sample import hashed_ids, sample_molecules
+from belka.chemistry.blocks.tables import LEARNT_SUMMARY_FILE, BlockFingerprintTables, save_tables
+from belka.chemistry.fingerprints import FingerprintKind, FingerprintSettings
+from belka.contract import MOLECULE_ID
+from belka.errors import InputError
+from belka.files import atomic_path
+from belka.molecules import list_shards
 
-# Molecules that must agree on the row of a block or core before it is used.
-N_REFERENCES: Final = 3
-_ROLES: Final = (ROLE_LINKER, ROLE_AMINE, ROLE_AMINE)
-
-Key = TypeVar("Key", bound=Hashable)
-Part = TypeVar("Part")
+_LOGGER = logging.getLogger(__name__)
+EcfpMethod = Literal["auto", "direct"]
 
 
-@dataclass(frozen=True)
-class Learnt:
-    """What the reference molecules gave.
+def learn_block_fingerprints(
+    molecules_dir: Path,
+    output_dir: Path,
+    *,
+    method: EcfpMethod,
+    ecfp_size: int,
+    ecfp_radius: int,
+    ecfp_chirality: bool,
+    n_workers: int,
+    fingerprint: FingerprintKind = "ecfp",
+    audit_per_block: int = 20,
+    audit_at_random: int = 5000,
+) -> dict[str, Any]:
+    """Write the rows from which MoleculeTransform composes fingerprints.
 
-    Attributes:
-        tables: The licensed rows.
-        n_references: Molecules taken apart.
-        refused: Reason -> how many molecules were no use.
-        first_refused: The first of them, for a message; empty if there is none.
-        ambiguous: Blocks on whose row the molecules do not agree.
-    """
-
-    tables: BlockFingerprintTables
-    n_references: int
-    refused: dict[str, int]
-    first_refused: str
-    ambiguous: tuple[str, ...]
-
-
-def learn_tables(
-    molecules: Iterable[dict[str, Any]],
-    catalogue: Sequence[str],
-    settings: FingerprintSettings,
-    n_references: int = N_REFERENCES,
-) -> Learnt:
-    """Learn from molecules until every block and kind of core has enough references.
+    Molecules are drawn evenly over blocks and at random; a few of them teach the rows, all of them audit the result.
 
     Args:
-        molecules: Rows with the columns of `sample_molecules`. One is skipped once all it could teach is known.
-        catalogue: SMILES of the building blocks; the index is the block id.
-        settings: The fingerprint; its radius is at most `MAX_RADIUS`.
-        n_references: Molecules that must agree on a row.
+        molecules_dir: Folder written by ParquetMerge.
+        output_dir: Receives the two tables and summary.json.
+        method: `auto` learns what composition is exact for; `direct` leaves the tables empty, so that every fingerprint is
+            computed from its SMILES. Of no effect on other kinds than ecfp, for which the tables are always empty.
+        ecfp_size: Number of fingerprint bits, a multiple of 8.
+        ecfp_radius: Radius of the fingerprint in bonds; above MAX_RADIUS nothing can be composed.
+        ecfp_chirality: Whether the fingerprint tells enantiomers apart.
+        n_workers: Processes of the audit, at least 1.
+        fingerprint: Kind of the fingerprint; only ecfp is composed.
+        audit_per_block: Molecules of each block and position in the audit (all where there are fewer).
+        audit_at_random: Further molecules in the audit, whatever their blocks.
 
     Returns:
-        The tables. A block or core with fewer references, or with two that differ, is not in them.
+        The summary.
+
+    Raises:
+        InputError: If there are no molecules, or a setting is wrong.
+        BelkaError: If a composed fingerprint differs from RDKit's; it names the molecule.
     """
-    reader = ReferenceReader(settings, catalogue)
-    blocks: defaultdict[tuple[str, int], list[BlockPart]] = defaultdict(list)
-    cores: defaultdict[tuple[str, ...], list[bytes]] = defaultdict(list)
-    refused: defaultdict[str, int] = defaultdict(int)
-    first_refused, n_read = "", 0
-    for molecule in molecules:
-        block_ids = [molecule[name] for name in BLOCK_IDS]
-        keys = list(zip(_ROLES, block_ids, strict=True))
-        if all(len(blocks[key]) >= n_references for key in keys):
-            nitrogens = tuple(sorted(blocks[key][0].nitrogen for key in keys))
-            if len(cores[nitrogens]) >= n_references:
-                continue
-        try:
-            reference: Reference = reader.read(molecule[SMILES], molecule[SMILES_NO_LINKER], block_ids)
-        except UnusableReferenceError as error:
-            refused[error.reason.rstrip(":")] += 1
-            listed = ", ".join(catalogue[block_id] for block_id in block_ids)
-            first_refused = (
-                first_refused or f"molecule {molecule[MOLECULE_ID]}, {molecule[SMILES]}, listed with {listed}: {error}"
-            )
-            continue
-        n_read += 1
-        # A block that fills two positions is one reference, not two.
-        for key, part in dict(zip(keys, reference.blocks, strict=True)).items():
-            blocks[key].append(part)
-        cores[reference.nitrogens].append(reference.core_bits)
-
-    agreed = _agreed(blocks, n_references)
-    rows = [
-        BlockRow(role, catalogue[block], part.fragment, part.nitrogen, part.checksum, count, part.bits)
-        for (role, block), (part, count) in sorted(agreed.items(), key=lambda item: item[0])
-    ]
-    core_rows = [
-        CoreRow(nitrogens, count, bits) for nitrogens, (bits, count) in sorted(_agreed(cores, n_references).items())
-    ]
-    ambiguous = sorted({catalogue[block] for (_, block), parts in blocks.items() if len(set(parts)) > 1})
-    tables = BlockFingerprintTables(settings, rdkit.__version__, tuple(rows), tuple(core_rows))
-    return Learnt(tables, n_read, dict(refused), first_refused, tuple(ambiguous))
+    if method not in ("auto", "direct"):
+        raise InputError("Unknown way to compute ECFP.", received=f"method={method!r}", expected="'auto' or 'direct'")
+    settings = FingerprintSettings(ecfp_size, ecfp_radius, ecfp_chirality, fingerprint)
+    shards = list_shards(molecules_dir)
+    obstacle = _obstacle(settings)
+    if method == "direct" or obstacle:
+        if method == "auto":
+            _LOGGER.warning("%s", obstacle)
+        return _write(
+            Learnt(BlockFingerprintTables(settings, rdkit.__version__, (), ()), 0, {}, "", ()), None, output_dir
+        )
+    catalogue = read_catalogue(molecules_dir)
+    sample = sample_molecules(
+        shards, n_blocks=len(catalogue), per_block=max(audit_per_block, N_REFERENCES), at_random=audit_at_random
+    )
+    # In random order, so that the references of a block are not neighbours in the table.
+    shuffled = sample.take(pa.array(np.argsort(hashed_ids(sample[MOLECULE_ID].to_numpy()))))
+    learnt = learn_tables(shuffled.to_pylist(), catalogue, settings)
+    audit = audit_tables(learnt.tables, sample, catalogue, n_workers=n_workers) if learnt.tables.cores else None
+    return _write(learnt, audit, output_dir)
 
 
-def _agreed(found: dict[Key, list[Part]], n_references: int) -> dict[Key, tuple[Part, int]]:
-    """Keep what enough references show and none contradicts, with its number of references."""
-    return {
-        key: (parts[0], len(parts))
-        for key, parts in found.items()
-        if len(parts) >= n_references and len(set(parts)) == 1
+def _obstacle(settings: FingerprintSettings) -> str:
+    """Say why nothing of a fingerprint can be composed; empty where something can."""
+    if settings.kind != "ecfp":
+        return (
+            f"every {settings.name} fingerprint is computed from its SMILES by scikit-fingerprints: only ECFP can be composed from "
+            "building blocks, so data.ecfp_method has no effect"
+        )
+    if settings.radius > MAX_RADIUS:
+        return (
+            f"fingerprints of radius {settings.radius} reach across building blocks and are computed from the SMILES; up to radius "
+            f"{MAX_RADIUS} they could be composed"
+        )
+    return ""
+
+
+def _write(learnt: Learnt, audit: AuditResult | None, output_dir: Path) -> dict[str, Any]:
+    """Write tables and summary, and log what a user should know."""
+    tables = learnt.tables
+    summary: dict[str, Any] = {
+        "blocks": len(tables.blocks),
+        "cores": len(tables.cores),
+        "references": learnt.n_references,
+        "refused_references": learnt.refused,
+        "first_refused": learnt.first_refused,
+        "ambiguous_blocks": list(learnt.ambiguous),
+        "audit": asdict(audit) if audit else None,
+        "ecfp": asdict(tables.settings),
+        "rdkit_version": tables.rdkit_version,
     }
+    save_tables(tables, output_dir)
+    with atomic_path(output_dir / LEARNT_SUMMARY_FILE) as temporary:
+        temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    if learnt.refused:
+        _LOGGER.warning(
+            "%d molecules do not consist of the blocks they are listed with (%s), for example %s",
+            sum(learnt.refused.values()), learnt.refused, learnt.first_refused,
+        )  # fmt: skip
+    if learnt.ambiguous:
+        _LOGGER.warning("%d blocks differ from molecule to molecule: %s", len(learnt.ambiguous), learnt.ambiguous[:5])
+    _LOGGER.info(
+        "rows of %d building blocks and %d kinds of core learnt from %d molecules; audit: %s",
+        len(tables.blocks), len(tables.cores), learnt.n_references, audit,
+    )  # fmt: skip
+    return summary

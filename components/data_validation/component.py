@@ -22,7 +22,7 @@ from tfx.types.standard_artifacts import ExampleAnomalies, ExampleStatistics
 from tfx.utils import json_utils, proto_utils
 
 from components.artifact_types import AnomalyReport
-from components.data_validation.anomalies import check_anomalies
+from components.data_validation.check import check_anomalies
 from components.data_validation.sampling import sampled_examples
 
 SCHEMA_FILE = "schema.pbtxt"

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from components.errors import InputError
+from belka.errors import InputError
 
 
 def sample_shards(shards: Sequence[Path], rate: float) -> list[Path]:

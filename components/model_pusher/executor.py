@@ -10,15 +10,18 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
-from components.errors import BelkaError
-from components.model_pusher.champion import Champion, model_digest, read_champion, write_champion
+from belka.errors import BelkaError
+from belka.models.champion import (
+    CHAMPION_PROPERTY,
+    RELEASE_FOLDER,
+    Champion,
+    model_digest,
+    read_champion,
+    write_champion,
+)
 
-# Custom property of the blessing: digest of the champion the model was judged against; empty = there was none.
-CHAMPION_PROPERTY: Final = "champion_digest"
 # Custom property of the pushed model: `model_digest`, by which `belka lineage` finds it wherever it was copied.
 DIGEST_PROPERTY: Final = "model_digest"
-# Folder of the blessing whose files are put beside the pushed model.
-RELEASE_FOLDER: Final = "release"
 
 
 class ChampionPusherExecutor(Executor):

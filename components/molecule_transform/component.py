@@ -6,8 +6,8 @@ from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
+from belka.chemistry.fingerprints import FingerprintKind
 from components.artifact_types import BlockFingerprints, Molecules, Rejections, Vocabulary
-from components.fingerprint_settings import FingerprintKind
 from components.molecule_transform.executor import MoleculeTransformExecutor
 
 

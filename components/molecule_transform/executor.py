@@ -9,7 +9,7 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
-from components.data_contract import Subset
+from belka.contract import Subset
 from components.molecule_transform.transform import transform_molecules
 
 # Below this, one process is done before worker processes have imported TensorFlow.

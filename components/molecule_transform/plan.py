@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from components.data_contract import Subset
-from components.errors import InputError
-from components.molecule_shards import MoleculeShard
+from belka.contract import Subset
+from belka.errors import InputError
+from belka.molecules import MoleculeShard
 
 Compression = Literal["gzip", "none"]
 

@@ -12,18 +12,18 @@ from typing import Any
 import apache_beam as beam
 import rdkit
 
-from components.atomic import atomic_path
-from components.block_fingerprints.compose import fingerprint_source
-from components.data_contract import Subset
-from components.errors import InputError
-from components.fingerprint_settings import FingerprintKind, FingerprintSettings
-from components.molecule_shards import list_shards
+from belka.chemistry.blocks.compose import fingerprint_source
+from belka.chemistry.fingerprints import FingerprintKind, FingerprintSettings
+from belka.contract import Subset
+from belka.errors import InputError
+from belka.files import atomic_path
+from belka.molecules import list_shards
+from belka.tokens.vocabulary import read_vocabulary
 from components.molecule_transform.local_pipeline import local_pipeline
 from components.molecule_transform.plan import Compression, WorkUnit, plan_units
 from components.molecule_transform.transform_graph import write_transform_graph
 from components.molecule_transform.unit import TransformUnit, UnitSettings
 from components.molecule_transform.unit_report import UnitCounts, merge_unit_reports
-from components.smiles_vocab.vocabulary import read_vocabulary
 
 _LOGGER = logging.getLogger(__name__)
 TRANSFORM_SUMMARY_FILE = "transform_summary.json"

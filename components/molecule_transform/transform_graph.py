@@ -15,9 +15,9 @@ import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.tf_metadata.dataset_metadata import DatasetMetadata
 from tensorflow_transform.tf_metadata.schema_utils import schema_from_feature_spec
 
-from components.atomic import atomic_path
-from components.data_contract import VOCAB_FILE
-from components.errors import InputError
+from belka.contract import VOCAB_FILE
+from belka.errors import InputError
+from belka.files import atomic_path
 from components.molecule_transform.local_pipeline import local_pipeline
 
 _LOGGER = logging.getLogger(__name__)

@@ -10,14 +10,14 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from components.atomic import atomic_path
-from components.data_contract import MASK_ID, SMILES, SMILES_NO_LINKER
-from components.molecule_shards import read_rows
-from components.molecule_transform.encoding import COPIED_COLUMNS, encode_examples
-from components.molecule_transform.fingerprint import FingerprintSource
+from belka.chemistry.ecfp import FingerprintSource
+from belka.contract import MASK_ID, SMILES, SMILES_NO_LINKER
+from belka.examples import COPIED_COLUMNS, encode_examples
+from belka.files import atomic_path
+from belka.molecules import read_rows
+from belka.tokens.graph import SmilesTokenizer
 from components.molecule_transform.plan import WorkUnit
 from components.molecule_transform.unit_report import UnitCounts, rejected_rows, write_unit_report
-from trainer_module.preprocessing import SmilesTokenizer
 
 # Higher levels of gzip take up to five times as long and save a tenth of the space.
 GZIP_LEVEL = 1

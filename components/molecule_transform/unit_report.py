@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.atomic import atomic_path
-from components.data_contract import IDS, MOLECULE_ID, REJECTED_FILE, SMILES, Subset
-from components.rejections import REJECTED_SCHEMA
+from belka.contract import IDS, MOLECULE_ID, REJECTED_FILE, SMILES, Subset
+from belka.files import atomic_path
+from belka.rejections import REJECTED_SCHEMA
 
 _COUNTS_KEY = b"unit_counts"
 

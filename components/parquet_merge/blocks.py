@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from components.data_contract import RAW_BLOCKS
-from components.errors import InputError
-from components.machine import worker_count
+from belka.contract import RAW_BLOCKS
+from belka.errors import InputError
+from belka.machine import worker_count
+from belka.raw_directory import EXTRA, TRAIN
 from components.parquet_merge.engine import explained_errors, sql_string
-from components.parquet_merge.locate import EXTRA, TRAIN
 from components.parquet_merge.raw_tables import RawTable
 
 N_POSITIONS = len(RAW_BLOCKS)

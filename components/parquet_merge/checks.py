@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from components.data_contract import REJECTED_COLUMNS
-from components.errors import InputError
+from belka.contract import REJECTED_COLUMNS
+from belka.errors import InputError
+from belka.raw_directory import EXTRA, TEST, TRAIN
 from components.parquet_merge.blocks import BlockTable
 from components.parquet_merge.engine import explained_errors, fetch_row, sql_string
-from components.parquet_merge.locate import EXTRA, TEST, TRAIN
 from components.parquet_merge.raw_tables import RawTable
 
 NO_SMILES = "molecule SMILES is missing or starts with a blank"

@@ -5,8 +5,8 @@ from pathlib import Path
 from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 
+from belka.machine import worker_count
 from components.artifact_types import Molecules
-from components.machine import worker_count
 from components.parquet_merge.merge import merge_raw_files
 
 

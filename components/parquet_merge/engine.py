@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from components.errors import BelkaError, InputError
+from belka.errors import BelkaError, InputError
 
 # DuckDB's share of the memory budget: the other part holds Python, Arrow batches in flight and the parquet encoders.
 ENGINE_MEMORY_SHARE = 0.4

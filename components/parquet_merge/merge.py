@@ -18,14 +18,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.atomic import atomic_path
-from components.data_contract import BLOCKS_FILE, REJECTED_FILE, SUMMARY_FILE, Subset
-from components.errors import InputError
+from belka.contract import BLOCKS_FILE, REJECTED_FILE, SUMMARY_FILE, Subset
+from belka.errors import InputError
+from belka.files import atomic_path
+from belka.process_memory import freed_memory_kept
+from belka.raw_directory import EXTRA, TEST, TRAIN
+from belka.rejections import REJECTED_SCHEMA
 from components.parquet_merge.blocks import write_blocks
 from components.parquet_merge.checks import RejectedCount, check_rejected_share, rejected_counts, rejected_rows_sql
 from components.parquet_merge.engine import explained_errors, open_engine
 from components.parquet_merge.grouping import Texts
-from components.parquet_merge.locate import EXTRA, TEST, TRAIN
 from components.parquet_merge.molecules import MergedPartition, MergeRules, merge_partition
 from components.parquet_merge.parallel import map_in_order
 from components.parquet_merge.partition import (
@@ -45,8 +47,6 @@ from components.parquet_merge.shards import MergedStore, ShardTask, SharedTexts,
 from components.parquet_merge.summary import make_summary
 from components.parquet_merge.training_reader import TrainingReader, can_read_directly
 from components.parquet_merge.workspace import check_room, plain_spill_bytes, work_folder
-from components.process_memory import freed_memory_kept
-from components.rejections import REJECTED_SCHEMA
 
 logger = logging.getLogger(__name__)
 MIN_MEMORY_GB = 0.5

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.data_contract import (
+from belka.contract import (
     EXTRA_TARGET,
     LABEL_NEGATIVE,
     LABEL_POSITIVE,

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.data_contract import EXTRA_TARGET
+from belka.contract import EXTRA_TARGET
+from belka.raw_directory import locate_raw_files
 from components.parquet_merge.blocks import BlockTable, collect_blocks
 from components.parquet_merge.checks import create_checked_view
 from components.parquet_merge.engine import explained_errors
-from components.parquet_merge.locate import locate_raw_files
 from components.parquet_merge.raw_tables import RawTable, open_raw_table
 from components.parquet_merge.records import check_targets
 from components.parquet_merge.repeated_ids import IdCheck, check_ids

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from belka.raw_directory import locate_raw_files
 from components.parquet_merge.checks import RejectedCount, check_rejected_share, rejected_counts
 from components.parquet_merge.engine import open_engine
-from components.parquet_merge.locate import locate_raw_files
 from components.parquet_merge.raw_data import open_raw_data
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.data_contract import (
+from belka.contract import (
     EXTRA_COUNT,
     EXTRA_SMILES,
     RAW_BLOCKS,
@@ -13,9 +13,9 @@ from components.data_contract import (
     RAW_PROTEIN,
     RAW_SMILES,
 )
-from components.errors import InputError
+from belka.errors import InputError
+from belka.raw_directory import EXTRA, TRAIN, RawFile
 from components.parquet_merge.engine import explained_errors, fetch_row, sql_string
-from components.parquet_merge.locate import EXTRA, TRAIN, RawFile
 
 TEXT = frozenset({"VARCHAR"})
 INTEGER = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"})

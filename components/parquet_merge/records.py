@@ -14,10 +14,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.data_contract import LABEL_NEGATIVE, LABEL_POSITIVE, LABEL_UNKNOWN
-from components.errors import InputError
+from belka.contract import LABEL_NEGATIVE, LABEL_POSITIVE, LABEL_UNKNOWN
+from belka.errors import InputError
+from belka.raw_directory import EXTRA, TEST, TRAIN
 from components.parquet_merge.blocks import CODE_BITS, N_POSITIONS, BlockTable
-from components.parquet_merge.locate import EXTRA, TEST, TRAIN
 
 FLAG_BIT = 62
 MAX_TARGETS = FLAG_BIT // 2 - 1

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from components.data_contract import RAW_ID
-from components.parquet_merge.locate import EXTRA
+from belka.contract import RAW_ID
+from belka.raw_directory import EXTRA
 from components.parquet_merge.raw_tables import RawTable
 
 # One bit an id: 10^9 ids, three times the range of the full library, take 125 MB.

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from components import data_contract as contract
-from components.data_contract import Subset
+from belka import contract
+from belka.contract import Subset
 from components.parquet_merge.molecules import merged_schema
 from components.parquet_merge.records import block_codes, labels_of
 

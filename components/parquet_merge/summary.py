@@ -6,10 +6,10 @@ from typing import Any
 
 import duckdb
 
-from components.data_contract import EXTRA_TARGET, SplitGroup, Subset
-from components.errors import BelkaError
+from belka.contract import EXTRA_TARGET, SplitGroup, Subset
+from belka.errors import BelkaError
+from belka.raw_directory import EXTRA
 from components.parquet_merge.checks import RejectedCount
-from components.parquet_merge.locate import EXTRA
 from components.parquet_merge.raw_data import RawData
 
 

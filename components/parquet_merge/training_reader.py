@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from components.data_contract import (
+from belka.contract import (
     LABEL_NEGATIVE,
     LABEL_POSITIVE,
     RAW_BLOCKS,
@@ -23,8 +23,8 @@ from components.data_contract import (
     RAW_PROTEIN,
     RAW_SMILES,
 )
+from belka.raw_directory import TRAIN
 from components.parquet_merge.blocks import CODE_BITS, BlockTable
-from components.parquet_merge.locate import TRAIN
 from components.parquet_merge.raw_tables import RawTable
 from components.parquet_merge.records import RUN_SCHEMA, join_runs, run_starts
 from components.parquet_merge.repeated_ids import IdCheck

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from components.errors import InputError
-from components.machine import available_memory
+from belka.errors import InputError
+from belka.machine import available_memory
 
 PREFIX = ".belka-merge-"
 LOCK_FILE = "lock"

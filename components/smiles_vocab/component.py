@@ -5,9 +5,9 @@ from pathlib import Path
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 
+from belka.machine import worker_count
+from belka.tokens.vocabulary import build_vocabulary
 from components.artifact_types import Molecules, Vocabulary
-from components.machine import worker_count
-from components.smiles_vocab.vocabulary import build_vocabulary
 
 
 @component

@@ -8,10 +8,10 @@ from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArti
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples
 
+from belka.contract import REJECTED_FILE, SUMMARY_FILE, Subset
+from belka.files import atomic_path
 from components.artifact_types import Molecules, Rejections, Submission
-from components.atomic import atomic_path
-from components.data_contract import REJECTED_FILE, SUMMARY_FILE, Subset
-from components.submission_writer.submission import write_submission
+from components.submission_writer.write import write_submission
 
 SUBMISSION_FILE = "submission.csv"
 

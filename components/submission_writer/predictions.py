@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components import data_contract as dc
-from components.errors import BelkaError
+from belka import contract as dc
+from belka.errors import BelkaError
 
 FILE_PATTERN: Final = "examples*"
 _BATCH: Final = 8_192

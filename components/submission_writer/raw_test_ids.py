@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import duckdb
 
-from components import data_contract as dc
-from components.errors import InputError
-from components.parquet_merge.locate import TEST, locate_raw_files
+from belka import contract as dc
+from belka.errors import InputError
+from belka.raw_directory import TEST, locate_raw_files
 
 _READ_PARQUET: Final = "read_parquet(?)"
 _READ_CSV: Final = "read_csv(?, header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"')"

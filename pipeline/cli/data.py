@@ -18,7 +18,7 @@ def make_demo_data(
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same files.")] = 42,
 ) -> None:
     """Write a small triazine library in the raw BELKA format, with labels from a documented rule."""
-    from components.demo_library.generate import make_demo_data as generate
+    from belka.demo.generate import make_demo_data as generate
 
     summary = generate(out, molecules=molecules, seed=seed)
     table = Table("demo data", str(out), box=None, pad_edge=False)
@@ -29,7 +29,7 @@ def make_demo_data(
 
 def validate(config: ConfigOption = None, raw_dir: RawDirOption = None, overrides: SetOption = None) -> None:
     """Check raw files without writing anything: columns, types, labels, proteins, ids."""
-    from components.machine import worker_count
+    from belka.machine import worker_count
     from components.parquet_merge.raw_files import validate_raw_files
 
     settings = build_config(config, raw_dir, None, overrides)

@@ -9,13 +9,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from components.errors import BelkaError
-from components.model_pusher.champion import read_champion
+from belka.errors import BelkaError
+from belka.models.champion import read_champion
 from pipeline.cli.options import RESOLVED_CONFIG
 from pipeline.cli.progress import StepTable
 from pipeline.cli.session import open_session
-from pipeline.config import Config
-from pipeline.config_files import write_resolved
+from pipeline.config.files import write_resolved
+from pipeline.config.settings import Config
 from pipeline.steps import Step, nodes_between
 
 MODELS_FOLDER = "model"
@@ -37,7 +37,7 @@ def execute(config: Config, nodes: Sequence[str] | None, *, quiet: bool) -> dict
     Raises:
         BelkaError: With the failing step and the log file's name in what to do.
     """
-    from pipeline.fingerprint import with_raw_fingerprint
+    from pipeline.config.raw_content import with_raw_fingerprint
 
     config = with_raw_fingerprint(config)  # first: a missing file is told at once, not after TensorFlow has loaded
     with open_session(config.output_dir, log_level=config.system.log_level, quiet=quiet) as session:
@@ -50,10 +50,10 @@ def execute(config: Config, nodes: Sequence[str] | None, *, quiet: bool) -> dict
         )
         with session.console.status("loading TensorFlow Extended"):
             # Their import takes 10 s; nothing on the command line's start-up path may cause it.
-            from pipeline.publish import publish_results
             from pipeline.runners.local import metadata_path, run_local
             from pipeline.runners.node_events import observe_nodes
             from pipeline.runners.outcomes import read_outcomes
+            from pipeline.runners.publish import publish_results
         before = read_outcomes(metadata_path(config), config.pipeline_name)
         table = StepTable(session.console, shown)
         try:

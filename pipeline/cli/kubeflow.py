@@ -12,11 +12,11 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from components.errors import InputError
+from belka.errors import InputError
 from pipeline.cli.options import ConfigOption, QuietOption, SetOption
 
 if TYPE_CHECKING:
-    from pipeline.kubeflow.settings import KubeflowSettings
+    from pipeline.runners.kubeflow.settings import KubeflowSettings
 
 PackageArgument = Annotated[Path, typer.Argument(metavar="PIPELINE.yaml", help="What `belka compile` wrote.")]
 ParameterOption = Annotated[
@@ -38,7 +38,7 @@ def compile_(
 
     Folders of the section `data` are those of the pods: relative ones lie below the first of kubeflow.volumes.
     """
-    from pipeline.config_files import load_config
+    from pipeline.config.files import load_config
 
     values = [*(overrides or ()), *([f"kubeflow.image={image}"] if image else ())]
     settings = load_config(config, values)
@@ -48,7 +48,7 @@ def compile_(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.getLogger("absl").setLevel(logging.ERROR)
     with console.status("compiling"):
-        from pipeline.runners.kubeflow import compile_config
+        from pipeline.runners.kubeflow.compile import compile_config
 
         compiled = compile_config(settings)
     compiled.write(out)
@@ -72,13 +72,13 @@ def submit(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be sent and send nothing.")] = False,
 ) -> None:
     """Send a compiled pipeline to Kubeflow Pipelines and print the run's URL."""
-    from pipeline.config_files import load_config
+    from pipeline.config.files import load_config
 
     options = {"endpoint": endpoint, "namespace": namespace, "experiment": experiment}
     given = [f"kubeflow.{key}={json.dumps(value)}" for key, value in options.items() if value is not None]
     settings = load_config(config, [*(overrides or ()), *given]).kubeflow
-    from pipeline.kubeflow.submission import SubmissionRequest, connect
-    from pipeline.kubeflow.submission import submit as send
+    from pipeline.runners.kubeflow.submit import SubmissionRequest, connect
+    from pipeline.runners.kubeflow.submit import submit as send
 
     request = SubmissionRequest(package, settings, _parameters(parameters), run_name, cache)
     described = request.describe()
@@ -110,9 +110,9 @@ def simulate(
     quiet: QuietOption = False,
 ) -> None:
     """Run a compiled pipeline on this machine as Kubeflow Pipelines would: its messages, buckets, cache and retries, without containers."""
-    from pipeline.kubeflow.simulator.pipeline_file import read_pipeline
-    from pipeline.kubeflow.simulator.run import Simulation, TaskResult
-    from pipeline.kubeflow.simulator.run import simulate as run
+    from pipeline.runners.kubeflow.simulator.pipeline_file import read_pipeline
+    from pipeline.runners.kubeflow.simulator.run import Simulation, TaskResult
+    from pipeline.runners.kubeflow.simulator.run import simulate as run
 
     console = Console(quiet=quiet, soft_wrap=True)
 
@@ -154,7 +154,7 @@ def _pairs(texts: list[str] | None, option: str, form: str) -> list[tuple[str, s
 
 
 def _follow(client: Any, run: Any, settings: "KubeflowSettings") -> None:
-    from pipeline.kubeflow.submission import wait
+    from pipeline.runners.kubeflow.submit import wait
 
     started = time.monotonic()
 

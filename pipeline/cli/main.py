@@ -4,13 +4,16 @@ import logging
 import sys
 import traceback
 from enum import StrEnum
-from typing import Annotated
+from importlib.metadata import entry_points
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 
-from components.errors import BelkaError
-from pipeline.cli import benchmark, config, data, kubeflow, lineage, predict, run
+from belka.errors import BelkaError
+from pipeline.cli import config, data, kubeflow, lineage, predict, run
+
+COMMANDS: Final = "belka.commands"  # the group of entry points that packages above the pipeline add commands by
 
 
 class LogLevel(StrEnum):
@@ -39,7 +42,8 @@ app.command("compile")(kubeflow.compile_)
 app.command()(kubeflow.submit)
 app.command()(kubeflow.simulate)
 app.add_typer(config.app, name="config")
-app.add_typer(benchmark.app, name="benchmark")
+for _command in entry_points(group=COMMANDS):
+    app.add_typer(_command.load(), name=_command.name)
 
 
 @app.callback()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pipeline.config import Config
+    from pipeline.config.settings import Config
 
 RESOLVED_CONFIG = "config.yaml"
 
@@ -35,7 +35,7 @@ def build_config(
     resume: bool = True,
 ) -> "Config":
     """Load the configuration, apply the command line's own options, and make its folders absolute."""
-    from pipeline.config_files import load_config  # builds the model of the configuration: too slow for --help
+    from pipeline.config.files import load_config  # builds the model of the configuration: too slow for --help
 
     values = list(overrides or [])
     if not resume:

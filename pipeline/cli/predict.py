@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from components.errors import InputError
+from belka.errors import InputError
 
 
 def predict(
@@ -47,8 +47,8 @@ def predict(
         else:
             import pyarrow.csv as pc
 
-            from components.affinity_predictor.model_folder import open_model_folder
-            from components.affinity_predictor.predict import check_settings, predict_smiles, unknown_similarity
+            from belka.models.folder import open_model_folder
+            from belka.predict.predict import check_settings, predict_smiles, unknown_similarity
 
             pc.write_csv(predict_smiles(model, smiles or []), sys.stdout.buffer)
             _tell(console, unknown_similarity(check_settings(open_model_folder(model))))
@@ -80,7 +80,7 @@ def _own_stderr(*, quiet: bool) -> Iterator[Console]:
 def _predict_file(
     model: Path, input_file: Path, output_file: Path, column: str | None, n_workers: int, console: Console
 ) -> None:
-    from components.affinity_predictor.predict import predict_file
+    from belka.predict.predict import predict_file
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     started = time.monotonic()

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from pipeline.peak_memory import PeakMemory
+from pipeline.runners.peak_memory import PeakMemory
 
 
 class State(StrEnum):

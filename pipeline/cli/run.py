@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from components.errors import InputError
+from belka.errors import InputError
 from pipeline.cli.options import (
     ConfigOption,
     OutputDirOption,

@@ -11,11 +11,11 @@ from tfx.orchestration import metadata
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.pipeline import Pipeline, RunOptions
 
-from components.errors import InputError
-from pipeline.config import Config
-from pipeline.config_files import load_config_from_environment
+from belka.errors import InputError
+from pipeline.config.files import load_config_from_environment
+from pipeline.config.raw_content import with_raw_fingerprint
+from pipeline.config.settings import Config
 from pipeline.create_pipeline import create_pipeline
-from pipeline.fingerprint import with_raw_fingerprint
 
 METADATA_FILE = "metadata.db"
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline import steps
-from pipeline.kubeflow.simulator.launcher import run_subprocess
-from pipeline.kubeflow.simulator.pipeline_file import read_pipeline
-from pipeline.kubeflow.simulator.run import Simulation, TaskState, simulate
+from pipeline.runners.kubeflow.simulator.launcher import run_subprocess
+from pipeline.runners.kubeflow.simulator.pipeline_file import read_pipeline
+from pipeline.runners.kubeflow.simulator.run import Simulation, TaskState, simulate
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Demo

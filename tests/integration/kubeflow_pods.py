@@ -12,9 +12,9 @@ import kubeflow_toy  # type: ignore[import-not-found]  # noqa: F401 - found thro
 import tfx.components
 import tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor  # noqa: F401 - as above
 
-from pipeline import kubeflow_entrypoint
+from pipeline.runners.kubeflow import entrypoint as kubeflow_entrypoint
 
-MODULE = "pipeline.kubeflow_entrypoint"
+MODULE = "pipeline.runners.kubeflow.entrypoint"
 
 
 def live(command: Sequence[str], environment: Mapping[str, str], pod: Path, log: Path, without: str) -> None:

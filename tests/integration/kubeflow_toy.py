@@ -21,9 +21,9 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import trainer_pb2
 from tfx.types.standard_artifacts import Examples, Model, ModelEvaluation
 
+from belka.errors import InputError
 from components.artifact_types import Molecules
-from components.errors import InputError
-from pipeline.kubeflow.displays import HTML, METRICS, Display
+from pipeline.runners.kubeflow.displays import HTML, METRICS, Display
 
 DISPLAYS = {
     "judge": (

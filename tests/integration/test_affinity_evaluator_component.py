@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfx.components.util import model_utils
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation
 
-from components import data_contract as dc
+from belka import contract as dc
 from components.affinity_evaluator.component import AffinityEvaluator
 from components.artifact_types import Molecules
 

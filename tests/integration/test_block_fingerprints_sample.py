@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from components.block_fingerprints.block_fingerprints import learn_block_fingerprints
+from components.block_fingerprints.learn import learn_block_fingerprints
 from components.parquet_merge.merge import merge_raw_files
 
 SAMPLE = Path(__file__).parents[2] / "../shared/data/leash_sample"

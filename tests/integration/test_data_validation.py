@@ -16,10 +16,10 @@ from tfx.types import standard_component_specs as keys
 from tfx.types.standard_artifacts import ExampleAnomalies, Examples, ExampleStatistics
 from tfx.utils import proto_utils
 
-from components import data_contract as dc
+from belka import contract as dc
+from belka.errors import InputError
 from components.data_validation.component import DriftValidatorExecutor
-from components.errors import InputError
-from pipeline.config import Config, DataValidationSettings
+from pipeline.config.settings import Config, DataValidationSettings
 from pipeline.create_pipeline import data_validation
 
 Values = Mapping[str, Sequence[int]]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from components.errors import InputError
-from pipeline.runners.flink_session import FlinkSession, check_jars, flink_session
+from belka.errors import InputError
+from pipeline.runners.flink.session import FlinkSession, check_jars, flink_session
 
 pytestmark = [pytest.mark.flink, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]

@@ -11,11 +11,11 @@ import yaml
 from kfp import components as kfp_components
 from typer.testing import CliRunner
 
-from components.errors import InputError
+from belka.errors import InputError
 from pipeline import steps
 from pipeline.cli import kubeflow
-from pipeline.config_files import load_config
-from pipeline.runners.kubeflow import CompiledPipeline, compile_config
+from pipeline.config.files import load_config
+from pipeline.runners.kubeflow.compile import CompiledPipeline, compile_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 IMAGE = "registry.example/belka@sha256:" + "0" * 64

@@ -17,13 +17,13 @@ sys.path.insert(0, str(HERE))  # the toy's components are imported by name, in p
 from kubeflow_pods import live  # type: ignore[import-not-found]  # noqa: E402 - found through the path above
 from kubeflow_toy import DISPLAYS, conditional_pipeline, toy_pipeline  # type: ignore[import-not-found]  # noqa: E402 - as above
 
-from components.errors import BelkaError, InputError  # noqa: E402
-from pipeline.kubeflow import postprocess  # noqa: E402
-from pipeline.kubeflow.settings import KubeflowSettings  # noqa: E402
-from pipeline.kubeflow.simulator.launcher import RunContainer  # noqa: E402
-from pipeline.kubeflow.simulator.pipeline_file import read_pipeline  # noqa: E402
-from pipeline.kubeflow.simulator.run import Simulation, TaskResult, TaskState, simulate  # noqa: E402
-from pipeline.runners.kubeflow import CompiledPipeline, compile_pipeline  # noqa: E402
+from belka.errors import BelkaError, InputError  # noqa: E402
+from pipeline.runners.kubeflow import postprocess  # noqa: E402
+from pipeline.runners.kubeflow.compile import CompiledPipeline, compile_pipeline  # noqa: E402
+from pipeline.runners.kubeflow.settings import KubeflowSettings  # noqa: E402
+from pipeline.runners.kubeflow.simulator.launcher import RunContainer  # noqa: E402
+from pipeline.runners.kubeflow.simulator.pipeline_file import read_pipeline  # noqa: E402
+from pipeline.runners.kubeflow.simulator.run import Simulation, TaskResult, TaskState, simulate  # noqa: E402
 
 IMAGE = "registry.example/belka@sha256:" + "0" * 64
 MAKE, COUNT, TRAIN, JUDGE = "make-molecules", "count-molecules", "trainer-clf", "judge"
@@ -184,7 +184,7 @@ def test_without_wired_conditions_the_input_does_not_exist(cluster: Cluster, mon
     message = r"the condition of 'count-molecules' names '_make-molecules.molecules', which is no input of it"
     with pytest.raises(InputError, match=message):
         compiled()
-    monkeypatch.setattr("pipeline.runners.kubeflow.check_spec", lambda _: None)
+    monkeypatch.setattr("pipeline.runners.kubeflow.compile.check_spec", lambda _: None)
     compiled().write(cluster.package)
     with pytest.raises(InputError, match=r"condition cannot be evaluated[\s\S]*KeyError: '_make-molecules.molecules'"):
         cluster.run()

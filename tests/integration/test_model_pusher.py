@@ -9,9 +9,9 @@ from tfx.types import standard_component_specs as specs
 from tfx.types.standard_artifacts import Model, ModelBlessing, PushedModel
 from tfx.utils import proto_utils
 
-from components.errors import BelkaError
-from components.model_pusher.champion import Champion, model_digest, read_champion
-from components.model_pusher.executor import CHAMPION_PROPERTY, ChampionPusherExecutor
+from belka.errors import BelkaError
+from belka.models.champion import CHAMPION_PROPERTY, Champion, model_digest, read_champion
+from components.model_pusher.executor import ChampionPusherExecutor
 
 
 class Bench:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
-from components.smiles_vocab.vocabulary import build_vocabulary
+from belka.tokens.vocabulary import build_vocabulary
 
 TRANSFORM = """
 import sys

@@ -17,9 +17,9 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.pipeline import Pipeline
 from tfx.types import standard_artifacts
 
+from belka.chemistry.fingerprints import FingerprintKind
 from components.artifact_types import Molecules, Rejections
 from components.block_fingerprints.component import BlockFingerprintLearner
-from components.fingerprint_settings import FingerprintKind
 from components.molecule_transform.component import MoleculeTransform
 from components.smiles_vocab.component import SmilesVocab
 

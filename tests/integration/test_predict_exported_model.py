@@ -12,14 +12,14 @@ import pytest
 from numpy.typing import NDArray
 from skfp.fingerprints import ECFPFingerprint, MACCSFingerprint, TopologicalTorsionFingerprint
 
-from components.affinity_predictor.predict import predict_file, predict_smiles
-from components.data_contract import FEATURE_ECFP, FEATURE_TOKENS
-from components.errors import InputError
-from components.fingerprint_settings import FingerprintSettings
+from belka.chemistry.fingerprints import FingerprintSettings
+from belka.contract import FEATURE_ECFP, FEATURE_TOKENS
+from belka.errors import InputError
+from belka.predict.predict import predict_file, predict_smiles
 from components.molecule_transform.transform_graph import write_transform_graph
-from trainer_module.export import export_model
+from trainer_module.export.export import export_model
+from trainer_module.export.saved_model import StoredModel
 from trainer_module.model import Belka
-from trainer_module.saved_model import StoredModel
 
 VOCABULARY = ("[PAD]", "[MASK]", *sorted({*"CNOcno()=#123", "[C@H]", "[C@@H]", "[H]", "Cl", "Br"}))
 SMILES = ["CCO", "N[C@H](C)C(=O)N[Dy]", "N[C@@H](C)C(=O)N[Dy]", "c1ccccc1Cl", "C1CC", "C#N", "CCO"]

@@ -14,7 +14,7 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.proto import bulk_inferrer_pb2
 from tfx.types.standard_artifacts import Examples, Model
 
-from components import data_contract as dc
+from belka import contract as dc
 from components.artifact_types import Molecules, Rejections, Submission
 from components.submission_writer.component import SubmissionWriter
 

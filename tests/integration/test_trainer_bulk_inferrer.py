@@ -13,7 +13,7 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.proto import bulk_inferrer_pb2
 from tfx.types.standard_artifacts import Examples, Model
 
-from components.data_contract import (
+from belka.contract import (
     FEATURE_ECFP,
     FEATURE_MOLECULE_ID,
     FEATURE_TOKENS,
@@ -24,9 +24,9 @@ from components.data_contract import (
     SIGNATURE_SMILES,
 )
 from components.molecule_transform.transform_graph import write_transform_graph
-from trainer_module.export import export_model
+from trainer_module.export.export import export_model
+from trainer_module.export.saved_model import StoredModel
 from trainer_module.model import Belka, build_model
-from trainer_module.saved_model import StoredModel
 from trainer_module.settings import ModelSettings
 
 VOCABULARY = (PAD_TOKEN, MASK_TOKEN, "(", ")", "1", "=", "C", "N", "O", "c")

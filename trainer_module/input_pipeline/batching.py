@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import tensorflow as tf
 
-from components.data_contract import FEATURE_TOKENS, PAD_ID
+from belka.contract import FEATURE_TOKENS, PAD_ID
 
 ROW_WEIGHT: Final = "row_weight"  # float32 [batch]: 1 for a molecule, 0 for a row that only fills the batch
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.data_contract import FIRST_TOKEN_ID, MASK_ID, PAD_ID
+from belka.contract import FIRST_TOKEN_ID, MASK_ID, PAD_ID
 from trainer_module.losses.categorical_loss import NOT_MASKED
 
 _SHARE_MASK = 0.8

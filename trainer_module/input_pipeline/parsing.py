@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.data_contract import (
+from belka.contract import (
     FEATURE_BINDS,
     FEATURE_ECFP,
     FEATURE_SPLIT_GROUP,

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import tensorflow as tf
 
-from components.data_contract import FEATURE_BINDS, FEATURE_ECFP, FEATURE_SPLIT_GROUP, FEATURE_TOKENS, LABEL_UNKNOWN
+from belka.contract import FEATURE_BINDS, FEATURE_ECFP, FEATURE_SPLIT_GROUP, FEATURE_TOKENS, LABEL_UNKNOWN
 from trainer_module.input_pipeline.batching import ROW_WEIGHT, cut_padding, padded_lengths, split_by_length
 from trainer_module.input_pipeline.masking import mask_tokens
 from trainer_module.input_pipeline.parsing import parse_examples

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from components.data_contract import PAD_ID
+from belka.contract import PAD_ID
 
 
 @keras.saving.register_keras_serializable(package="belka")

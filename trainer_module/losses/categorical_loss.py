@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from components.data_contract import FIRST_TOKEN_ID
+from belka.contract import FIRST_TOKEN_ID
 from trainer_module.losses.weighted_loss import WeightedLoss, divide_no_nan, inverse_root_weights
 
 NOT_MASKED = -1

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from components.data_contract import LABEL_UNKNOWN
+from belka.contract import LABEL_UNKNOWN
 from trainer_module.losses.weighted_loss import WeightedLoss, divide_no_nan, inverse_root_weights
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from components.data_contract import LABEL_UNKNOWN
+from belka.contract import LABEL_UNKNOWN
 
 
 @keras.saving.register_keras_serializable(package="belka")

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from belka.demo.generate import make_demo_data
+from belka.errors import InputError
 from benchmarks.merge import compare_merge
-from components.demo_library.generate import make_demo_data
-from components.errors import InputError
 
 
 def test_merge_and_query_find_the_same_molecules(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_the_jobs_run_what_the_command_line_understands() -> None:
 
 
 def test_the_configuration_is_valid() -> None:
-    from pipeline.config_files import load_config
+    from pipeline.config.files import load_config
 
     assert load_config(K8S / "base" / "config.yaml").data.output_dir == "/mnt/belka/output"
 

@@ -1,7 +1,7 @@
 """Beam's options follow the configuration."""
 
 from pipeline.beam_options import beam_pipeline_args
-from pipeline.config_files import load_config
+from pipeline.config.files import load_config
 
 
 def test_one_worker_stays_in_the_process() -> None:

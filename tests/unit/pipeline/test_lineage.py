@@ -10,9 +10,9 @@ from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 from typer.testing import CliRunner
 
-from components.code_version import code_version
-from components.errors import InputError
-from components.model_pusher.champion import model_digest
+from belka.code_version import code_version
+from belka.errors import InputError
+from belka.models.champion import model_digest
 from pipeline.lineage import trace_model
 
 Event, Execution = metadata_store_pb2.Event, metadata_store_pb2.Execution

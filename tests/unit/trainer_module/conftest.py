@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components.data_contract import (
+from belka.contract import (
     FEATURE_BINDS,
     FEATURE_ECFP,
     FEATURE_SPLIT_GROUP,
@@ -19,8 +19,8 @@ from components.data_contract import (
     MASK_TOKEN,
     PAD_TOKEN,
 )
+from trainer_module.loop.training import TrainingData, TrainingResult, train
 from trainer_module.settings import DEFAULT_ECFP_SIZE, parse_run_settings
-from trainer_module.training import TrainingData, TrainingResult, train
 
 _FRAGMENTS = (
     "CC",

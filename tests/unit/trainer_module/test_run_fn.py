@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.data_contract import OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, SIGNATURE_SMILES
-from components.errors import InputError
-from components.fingerprint_settings import FingerprintSettings
+from belka.chemistry.fingerprints import FingerprintSettings
+from belka.contract import OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, SIGNATURE_SMILES
+from belka.errors import InputError
+from trainer_module.export.saved_model import load_model
+from trainer_module.loop.training import TrainingData
 from trainer_module.run_fn import run_fn
-from trainer_module.saved_model import load_model
-from trainer_module.training import TrainingData
 
 MODEL = {"depth": 16, "num_heads": 2, "num_layers": 1, "max_length": 32}
 TRAINING = {"batch_size": 64, "epochs": 2, "bucket_boundaries": [32]}

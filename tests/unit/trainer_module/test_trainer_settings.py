@@ -7,7 +7,7 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from components.errors import InputError
+from belka.errors import InputError
 from trainer_module.settings import RunSettings, StageSettings, TrainingSettings, parse_run_settings
 
 

@@ -5,7 +5,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from components import data_contract as dc
+from belka import contract as dc
 
 
 @pytest.fixture(scope="session")

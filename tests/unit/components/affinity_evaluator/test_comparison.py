@@ -17,14 +17,14 @@ from rdkit.Chem import rdFingerprintGenerator
 from skfp.fingerprints import AvalonFingerprint
 from sklearn.metrics import average_precision_score
 
-from components import data_contract as dc
+from belka import contract as dc
+from belka.errors import InputError
+from belka.models.champion import Champion, model_digest, read_champion, write_champion
 from components.affinity_evaluator.bootstrap import BootstrapSettings
 from components.affinity_evaluator.comparison import ChampionSource, _reads_examples_of
-from components.affinity_evaluator.evaluation import Evaluation, evaluate_model
+from components.affinity_evaluator.evaluate import Evaluation, evaluate_model
 from components.affinity_evaluator.gate import MEAN
 from components.affinity_evaluator.measurement import measure_predictions
-from components.errors import InputError
-from components.model_pusher.champion import Champion, model_digest, read_champion, write_champion
 
 TARGETS = ("BRD4", "HSA", "sEH")
 N = 60

@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from components import data_contract as dc
+from belka import contract as dc
+from belka.errors import BelkaError, InputError
 from components.affinity_evaluator.bootstrap import BootstrapSettings
-from components.affinity_evaluator.evaluation import Evaluation, evaluate_model
+from components.affinity_evaluator.evaluate import Evaluation, evaluate_model
 from components.affinity_evaluator.gate import GateSettings, judge
 from components.affinity_evaluator.measurement import measure_predictions
-from components.errors import BelkaError, InputError
 
 TARGETS = ("BRD4", "HSA", "sEH")
 Row = tuple[int, int, list[int], list[float]]

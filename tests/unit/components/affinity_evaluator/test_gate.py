@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from belka.errors import InputError
 from components.affinity_evaluator.gate import ChampionComparison, GateSettings, Verdict, judge
 from components.affinity_evaluator.measurement import Measurement
 from components.affinity_evaluator.slices import SliceMetrics, mean_average_precision, slice_metrics
-from components.errors import InputError
 
 ABSENT = slice_metrics("sEH", "non_shared", np.zeros(2, np.int8), np.zeros(2, np.float32))
 

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, brier_score_loss
 
+from belka.errors import InputError
 from components.affinity_evaluator import bootstrap
 from components.affinity_evaluator.bootstrap import (
     BootstrapSettings,
@@ -18,7 +19,6 @@ from components.affinity_evaluator.bootstrap import (
 from components.affinity_evaluator.calibration import calibration_bins
 from components.affinity_evaluator.ranking import RankedCells, RankedMolecules
 from components.affinity_evaluator.slices import ENRICHMENT_SHARES, RECALLS, SliceMetrics, add_intervals, slice_metrics
-from components.errors import InputError
 
 RNG = np.random.default_rng(7)
 SCORES = RNG.random(600).astype(np.float32).round(2)

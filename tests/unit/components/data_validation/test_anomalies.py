@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from components.data_validation.anomalies import Anomaly, check_anomalies, read_anomalies
-from components.errors import BelkaError, InputError
+from belka.errors import BelkaError, InputError
+from components.data_validation.check import Anomaly, check_anomalies, read_anomalies
 
 
 def write(folder: Path, found: dict[str, list[str]], *, missing: bool = False) -> None:

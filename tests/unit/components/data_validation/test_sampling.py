@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from belka.errors import InputError
 from components.data_validation.sampling import sample_shards, sampled_examples
-from components.errors import InputError
 
 
 def test_shards_are_spread_over_the_split() -> None:

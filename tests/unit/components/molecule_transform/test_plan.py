@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.molecule_shards import MoleculeShard
+from belka.molecules import MoleculeShard
 from components.molecule_transform.plan import MIN_ROWS, MIN_SHARDS, plan_units
 
 

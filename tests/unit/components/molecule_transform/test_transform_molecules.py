@@ -16,12 +16,12 @@ from atomInSmiles import smiles_tokenizer
 from rdkit import Chem
 from skfp.fingerprints import AtomPairFingerprint, ECFPFingerprint, MACCSFingerprint
 
-from components.block_fingerprints.block_fingerprints import learn_block_fingerprints
-from components.errors import InputError
+from belka.errors import InputError
+from belka.tokens.graph import SmilesTokenizer
+from belka.tokens.vocabulary import build_vocabulary
+from components.block_fingerprints.learn import learn_block_fingerprints
 from components.molecule_transform.local_pipeline import local_pipeline
 from components.molecule_transform.transform import transform_molecules
-from components.smiles_vocab.vocabulary import build_vocabulary
-from trainer_module.preprocessing import SmilesTokenizer
 
 PREPROCESSING_FN = "trainer_module.preprocessing.preprocessing_fn"
 TRAIN = ["CC[C@@H](N)C(=O)N[Dy]", "c1ccccc1Br", "C1CC", "ClCCl", "N[Dy]", "OC%11CC%11"]

@@ -10,7 +10,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
-from components.errors import InputError
+from belka.errors import InputError
 from components.parquet_merge import merge as merge_module
 from components.parquet_merge.raw_files import raw_fingerprint, validate_raw_files
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.parquet_merge.locate import RawFile
+from belka.raw_directory import RawFile
 from components.parquet_merge.raw_tables import open_raw_table
 from components.parquet_merge.repeated_ids import IdCheck, check_ids
 

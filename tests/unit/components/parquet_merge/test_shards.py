@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.data_contract import Subset
+from belka.contract import Subset
 from components.parquet_merge.molecules import merged_schema
 from components.parquet_merge.shards import MergedStore, ShardTask, SharedTexts, plan_shards
 

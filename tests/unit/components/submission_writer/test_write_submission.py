@@ -12,9 +12,9 @@ import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components import data_contract as dc
-from components.errors import BelkaError, InputError
-from components.submission_writer.submission import SubmissionSummary, write_submission
+from belka import contract as dc
+from belka.errors import BelkaError, InputError
+from components.submission_writer.write import SubmissionSummary, write_submission
 
 TARGETS = ("BRD4", "HSA", "sEH")
 

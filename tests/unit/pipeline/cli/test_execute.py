@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from components.model_pusher.champion import Champion, write_champion
+from belka.models.champion import Champion, write_champion
 from pipeline.cli.execute import verdict_rows
 
 

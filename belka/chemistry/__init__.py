@@ -1,0 +1,1 @@
+"""What a molecule is, and the fingerprints and building blocks it has."""

@@ -1,0 +1,1 @@
+"""Fingerprints of molecules put together from those of their building blocks."""

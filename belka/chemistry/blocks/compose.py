@@ -1,0 +1,203 @@
+"""Fingerprints put together from rows of building blocks; whatever is not licensed is computed from its SMILES."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from belka.chemistry.blocks.checksum import join_checksum, smiles_checksums
+from belka.chemistry.blocks.reference import MAX_RADIUS
+from belka.chemistry.blocks.sample import hashed_ids
+from belka.chemistry.blocks.tables import (
+    ROLE_AMINE,
+    ROLE_LINKER,
+    BlockFingerprintTables,
+    load_tables,
+)
+from belka.chemistry.ecfp import DirectEcfp, Fingerprints, FingerprintSource
+from belka.chemistry.fingerprints import FingerprintSettings
+from belka.chemistry.skfp_fingerprint import SkfpFingerprint
+from belka.contract import BLOCK_IDS, BLOCKS_FILE, LINKER_REPLACEMENT, MOLECULE_ID, SMILES_NO_LINKER
+from belka.errors import BelkaError
+
+_LOGGER = logging.getLogger(__name__)
+# Of so many composed molecules one, chosen by the hash of its id, is computed from its SMILES as well.
+CHECKED_SHARE: Final = 4096
+_NONE: Final = -1
+_WORD_BYTES: Final = 8
+
+
+def read_catalogue(molecules_dir: Path) -> list[str]:
+    """Read the SMILES of the building blocks of a Molecules folder; the index is the block id."""
+    smiles: list[str] = pq.read_table(molecules_dir / BLOCKS_FILE, columns=["smiles"])["smiles"].to_pylist()
+    return smiles
+
+
+def fingerprint_source(
+    settings: FingerprintSettings, tables_dir: Path | None, molecules_dir: Path
+) -> FingerprintSource:
+    """Choose where fingerprints come from.
+
+    Args:
+        settings: The fingerprint wanted.
+        tables_dir: Folder written by `learn_block_fingerprints`; None = every molecule is computed from its SMILES.
+        molecules_dir: The molecules to come.
+
+    Returns:
+        For ECFP a source that composes what the tables license, the direct one where they license nothing of `settings`; for
+        every other kind scikit-fingerprints.
+
+    Raises:
+        InputError: If the tables cannot be read or belong to another version of RDKit.
+    """
+    if settings.kind != "ecfp":
+        return SkfpFingerprint(settings)
+    if tables_dir is None:
+        return DirectEcfp(settings)
+    tables = load_tables(tables_dir)
+    if tables.settings != settings:
+        _LOGGER.warning(
+            "the block fingerprints were learnt for %s, not for %s: all are computed from the SMILES",
+            tables.settings.description, settings.description,
+        )  # fmt: skip
+        return DirectEcfp(settings)
+    if settings.radius > MAX_RADIUS or not tables.blocks or not tables.cores:
+        return DirectEcfp(settings)
+    return ComposedEcfp(tables, read_catalogue(molecules_dir))
+
+
+class ComposedEcfp:
+    """ECFP as the union of the rows of three building blocks and the core.
+
+    A molecule is composed only if each of its blocks is licensed in its position, its kind of core is licensed, and the checksum
+    of its SMILES is the sum of those of its parts. All others are computed by `DirectEcfp`. One of CHECKED_SHARE composed
+    molecules is computed both ways.
+
+    Args:
+        tables: The licensed rows.
+        catalogue: SMILES of the building blocks of the molecules to come; the index is the block id.
+    """
+
+    columns = (MOLECULE_ID, SMILES_NO_LINKER, *BLOCK_IDS)
+
+    def __init__(self, tables: BlockFingerprintTables, catalogue: Sequence[str]) -> None:
+        self._catalogue = catalogue
+        self._direct = DirectEcfp(tables.settings)
+        self._n_bytes = tables.settings.n_bytes
+        row_of = {(row.role, row.block): number for number, row in enumerate(tables.blocks)}
+        by_position = [
+            [row_of.get((role, smiles), _NONE) for smiles in catalogue] for role in (ROLE_LINKER, ROLE_AMINE)
+        ]
+        linker_rows, amine_rows = (np.array([*rows, _NONE], dtype=np.int64) for rows in by_position)
+        self._rows = (linker_rows, amine_rows, amine_rows)
+        self._bits = _words([row.bits for row in tables.blocks])
+        self._checksums = np.array([row.checksum for row in tables.blocks], dtype=np.uint64)
+        self._join = join_checksum(LINKER_REPLACEMENT)
+
+        kinds = sorted({row.nitrogen for row in tables.blocks})
+        self._kinds = np.array([kinds.index(row.nitrogen) for row in tables.blocks])
+        core_of = {row.nitrogens: number for number, row in enumerate(tables.cores)}
+        triples = np.ndindex(len(kinds), len(kinds), len(kinds))
+        self._cores = np.array(
+            [core_of.get(tuple(sorted(kinds[kind] for kind in triple)), _NONE) for triple in triples], dtype=np.int64
+        ).reshape((len(kinds),) * 3)
+        self._core_bits = _words([row.bits for row in tables.cores])
+
+    def compute(self, batch: pa.RecordBatch) -> Fingerprints:
+        """Return the fingerprints of a batch.
+
+        Args:
+            batch: n molecules with at least `columns`.
+
+        Returns:
+            The fingerprints, equal to those of `DirectEcfp` bit by bit.
+
+        Raises:
+            BelkaError: If a molecule computed both ways differs.
+        """
+        own = self.compose(batch)
+        ids = batch.column(MOLECULE_ID).to_numpy()
+        checked = own.composed & (hashed_ids(ids) % np.uint64(CHECKED_SHARE) == 0)
+        wanted = np.flatnonzero(~own.composed | checked)
+        if not wanted.size:
+            return own
+        direct = self._direct.compute(batch.take(pa.array(wanted)))
+        differs = (direct.packed != own.packed[wanted]).any(axis=1) & checked[wanted]
+        if differs.any():
+            raise composition_error(batch, int(wanted[int(np.argmax(differs))]), self._catalogue)
+        own.packed[wanted] = direct.packed
+        return replace(own, rejected={int(wanted[row]): reason for row, reason in direct.rejected.items()})
+
+    def compose(self, batch: pa.RecordBatch) -> Fingerprints:
+        """Compose what is licensed and leave the rest.
+
+        Args:
+            batch: n molecules with at least `columns`.
+
+        Returns:
+            The fingerprints; rows that are not `composed` hold nothing of use.
+        """
+        rows = [self._rows_of(batch.column(name), at) for name, at in zip(BLOCK_IDS, self._rows, strict=True)]
+        licensed = (rows[0] >= 0) & (rows[1] >= 0) & (rows[2] >= 0)
+        # Rows that are not licensed point anywhere from here on; the mask decides.
+        first, second, third = (np.maximum(row, 0) for row in rows)
+        core = self._cores[self._kinds[first], self._kinds[second], self._kinds[third]]
+        licensed &= core >= 0
+        found = smiles_checksums(batch.column(SMILES_NO_LINKER))
+        expected = self._checksums[first] + self._checksums[second] + self._checksums[third] + self._join
+        contradicted = licensed & (found != expected)
+
+        words = self._bits.take(first, axis=0, mode="clip")
+        for table, index in ((self._bits, second), (self._bits, third), (self._core_bits, np.maximum(core, 0))):
+            words |= table.take(index, axis=0, mode="clip")
+        packed = words.view(np.uint8)[:, : self._n_bytes]
+        return Fingerprints(packed, {}, licensed & ~contradicted, tuple(np.flatnonzero(contradicted).tolist()))
+
+    def _rows_of(self, block_ids: pa.Array, row_of_block: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Look up the table row of each block id, int64 [n]; _NONE where there is no block or no licence."""
+        ids = block_ids.cast(pa.int64()).fill_null(_NONE).to_numpy(zero_copy_only=False)
+        # The last entry stands for "no block".
+        known = (ids >= 0) & (ids < len(row_of_block) - 1)
+        found: npt.NDArray[np.int64] = row_of_block[np.where(known, ids, len(row_of_block) - 1)]
+        return found
+
+
+def listed_molecule(batch: pa.RecordBatch, row: int, catalogue: Sequence[str]) -> str:
+    """Name a molecule and its blocks for a message.
+
+    Args:
+        batch: Molecules with the columns of `ComposedEcfp`; the one in question has three blocks.
+        row: The one in question.
+        catalogue: SMILES of the building blocks.
+    """
+    blocks = ", ".join(catalogue[batch.column(name)[row].as_py()] for name in BLOCK_IDS)
+    smiles = batch.column(SMILES_NO_LINKER)[row].as_py()
+    return f"molecule {batch.column(MOLECULE_ID)[row].as_py()}: {smiles}, listed with the blocks {blocks}"
+
+
+def composition_error(batch: pa.RecordBatch, row: int, catalogue: Sequence[str]) -> BelkaError:
+    """Make the error about a composed fingerprint that is not RDKit's.
+
+    Args:
+        batch: Molecules with the columns of `ComposedEcfp`.
+        row: The one in question.
+        catalogue: SMILES of the building blocks.
+    """
+    return BelkaError(
+        "The fingerprint composed from a molecule's building blocks differs from the one RDKit computes.",
+        received=listed_molecule(batch, row, catalogue),
+        expected="equal bits",
+        action="Correct the building blocks of this molecule in the raw files, or set data.ecfp_method=direct.",
+    )
+
+
+def _words(rows: Sequence[bytes]) -> npt.NDArray[np.uint64]:
+    """Stack packed rows as words of 64 bits, padded with zeros: uint64 [n, n_words]."""
+    padded = [row + bytes(-len(row) % _WORD_BYTES) for row in rows]
+    return np.frombuffer(b"".join(padded), np.uint64).reshape(len(rows), -1)

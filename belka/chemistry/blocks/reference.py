@@ -1,0 +1,175 @@
+"""Split the fingerprint of a real molecule into the parts its building blocks and its core contribute.
+
+An environment of radius 2 around an atom of a block never reaches into another block, so its bits belong to the block alone; the
+bits around the core's carbons belong to the block that hangs there. The bits around the core's three nitrogens depend on nothing but
+the kinds of the attached nitrogens (their radius-0 invariants).
+
+Source: Rogers, Hahn: Extended-connectivity fingerprints, J. Chem. Inf. Model. 50, 742 (2010).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from rdkit import Chem
+from rdkit.Chem import rdFingerprintGenerator
+from rdkit.rdBase import BlockLogs
+
+from belka.chemistry.blocks.checksum import smiles_checksums
+from belka.chemistry.blocks.fragment import (
+    DYSPROSIUM,
+    BlockFragment,
+    CoreCut,
+    block_components,
+    cut_at_core,
+)
+from belka.chemistry.fingerprints import FingerprintSettings
+
+# An environment of a larger radius reaches from one block through the core into the next.
+MAX_RADIUS: Final = 2
+
+
+class UnusableReferenceError(Exception):
+    """A molecule that teaches nothing.
+
+    Args:
+        reason: Why, in words that are the same for all such molecules.
+        detail: What was seen in this one.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason} {detail}".strip())
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class BlockPart:
+    """What a block contributes to every molecule that holds it.
+
+    Attributes:
+        bits: Packed bits (numpy.packbits) around the block's atoms and the core's carbon it hangs on.
+        nitrogen: Kind of the nitrogen that hangs on the core.
+        checksum: Checksum of the block's SMILES.
+        fragment: The block's canonical SMILES within the molecule.
+    """
+
+    bits: bytes
+    nitrogen: str
+    checksum: int
+    fragment: str
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A molecule taken apart.
+
+    Attributes:
+        blocks: The part of each block, in the order of the molecule's block ids.
+        nitrogens: Kinds of the three attached nitrogens, sorted.
+        core_bits: Packed bits around the core's nitrogens.
+    """
+
+    blocks: tuple[BlockPart, ...]
+    nitrogens: tuple[str, ...]
+    core_bits: bytes
+
+
+class ReferenceReader:
+    """Takes molecules apart.
+
+    Args:
+        settings: The fingerprint; its radius is at most MAX_RADIUS.
+        catalogue: SMILES of the building blocks as listed; the index is the block id.
+    """
+
+    def __init__(self, settings: FingerprintSettings, catalogue: Sequence[str]) -> None:
+        self._size = settings.size
+        self._catalogue = catalogue
+        self._components: dict[int, frozenset[str]] = {}
+        self._generator = rdFingerprintGenerator.GetMorganGenerator(
+            radius=settings.radius, fpSize=settings.size, includeChirality=settings.chirality
+        )
+
+    def read(self, smiles: str, smiles_no_linker: str, block_ids: Sequence[int]) -> Reference:
+        """Take one molecule apart.
+
+        Args:
+            smiles: With the linker [Dy], which shows the first block.
+            smiles_no_linker: What the fingerprint is computed of.
+            block_ids: The three blocks the molecule is listed with.
+
+        Returns:
+            Its parts.
+
+        Raises:
+            UnusableReferenceError: If the molecule has no such core, no linker, or other blocks than listed.
+        """
+        with BlockLogs():
+            marked, plain = Chem.MolFromSmiles(smiles), Chem.MolFromSmiles(smiles_no_linker)
+        if marked is None or plain is None:
+            raise UnusableReferenceError("unparsable SMILES")
+        blocks, cut = self._identify(cut_at_core(marked), block_ids)
+        # The plain molecule is the marked one without the linker's atom, in the same order.
+        kept = [atom.GetIdx() for atom in marked.GetAtoms() if atom.GetAtomicNum() != DYSPROSIUM]
+        elements = [marked.GetAtomWithIdx(index).GetAtomicNum() for index in kept]
+        if elements != [atom.GetAtomicNum() for atom in plain.GetAtoms()]:
+            raise UnusableReferenceError("the SMILES with and without linker have other atoms")
+        position = {index: new for new, index in enumerate(kept)}
+
+        output = rdFingerprintGenerator.AdditionalOutput()
+        output.CollectBitInfoMap()
+        self._generator.GetFingerprint(plain, additionalOutput=output)
+        bits_around: dict[int, set[int]] = {}
+        for bit, environments in output.GetBitInfoMap().items():
+            for centre, _ in environments:
+                bits_around.setdefault(centre, set()).add(bit)
+
+        def packed(atoms: Iterable[int]) -> bytes:
+            bits = np.zeros(self._size, dtype=np.uint8)
+            for atom in atoms:
+                bits[list(bits_around.get(position[atom], ()))] = 1
+            return np.packbits(bits).tobytes()
+
+        parts = tuple(
+            BlockPart(
+                packed((*block.atoms, block.core_carbon)),
+                _kind(plain.GetAtomWithIdx(position[block.nitrogen])),
+                int(smiles_checksums(pa.array([block.smiles]))[0]),
+                block.smiles,
+            )
+            for block in blocks
+        )
+        return Reference(parts, tuple(sorted(part.nitrogen for part in parts)), packed(cut.ring_nitrogens))
+
+    def _identify(self, cuts: Sequence[CoreCut], block_ids: Sequence[int]) -> tuple[list[BlockFragment], CoreCut]:
+        """Find the one cut that gives the listed blocks, and put its fragments in their order."""
+        marked = [cut for cut in cuts if [block.has_linker for block in cut.blocks] == [True, False, False]]
+        if not marked:
+            raise UnusableReferenceError("no triazine core with the linker on one of its blocks")
+        second, third = (self._components_of(block_id) for block_id in block_ids[1:])
+        found: list[tuple[list[BlockFragment], CoreCut]] = []
+        for cut in marked:
+            first, *amines = cut.blocks
+            # Equal fragments fit in both orders, which makes no difference.
+            orders = [amines] if amines[0].smiles == amines[1].smiles else [amines, amines[::-1]]
+            found += [([first, *pair], cut) for pair in orders if pair[0].smiles in second and pair[1].smiles in third]
+        if len(found) != 1:
+            seen = "; ".join(".".join(block.smiles for block in cut.blocks) for cut in marked)
+            raise UnusableReferenceError("its fragments are not the blocks it is listed with:", seen)
+        return found[0]
+
+    def _components_of(self, block_id: int) -> frozenset[str]:
+        if block_id not in self._components:
+            self._components[block_id] = block_components(self._catalogue[block_id])
+        return self._components[block_id]
+
+
+def _kind(atom: Chem.Atom) -> str:
+    """Describe an atom by what its Morgan invariant of radius 0 consists of."""
+    ring = "in a ring" if atom.IsInRing() else "in no ring"
+    return (
+        f"{atom.GetSymbol()}, {atom.GetTotalDegree()} neighbours, {atom.GetTotalNumHs()} hydrogens, "
+        f"charge {atom.GetFormalCharge()}, isotope {atom.GetIsotope()}, {ring}"
+    )

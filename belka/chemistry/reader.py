@@ -1,0 +1,116 @@
+"""What RDKit tells about a molecule: whether it is one, the fingerprint a model reads, and its building blocks.
+
+A block is told by the bits of the circular fingerprint that are centred on its atoms. They reach no further than the core, so they
+are the same in every molecule with the block, and cost a fraction of cutting the molecule and writing the block's SMILES.
+
+Source: Rogers, Hahn: Extended-connectivity fingerprints, J. Chem. Inf. Model. 50, 742 (2010).
+"""
+
+from itertools import chain
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from rdkit import Chem
+from rdkit.Chem import rdFingerprintGenerator
+from rdkit.DataStructs import BitVectToBinaryText
+from rdkit.rdBase import BlockLogs
+
+from belka.chemistry.blocks.fragment import block_atoms
+from belka.chemistry.fingerprints import FingerprintSettings
+from belka.chemistry.skfp_fingerprint import SkfpFingerprint
+
+BLOCK_BITS: Final = 2048
+_BLOCK_ECFP: Final = FingerprintSettings(size=BLOCK_BITS, radius=2, chirality=True)
+_MAX_KNOWN: Final = 100_000  # blocks whose similarity is kept
+
+Block = frozenset[int]  # bits below BLOCK_BITS
+
+
+class Chemistry:
+    """Reads molecules.
+
+    Args:
+        ecfp: The fingerprint to compute, of any kind; None = none.
+    """
+
+    def __init__(self, ecfp: FingerprintSettings | None = None) -> None:
+        self._ecfp = _generator(ecfp) if ecfp is not None and ecfp.kind == "ecfp" else None
+        self._other = None if ecfp is None or ecfp.kind == "ecfp" else SkfpFingerprint(ecfp)
+        self._blocks = _generator(_BLOCK_ECFP)
+        # A model that reads the fingerprint of the blocks gets it from the same pass: one costs a third of parsing.
+        self._one_pass = ecfp == _BLOCK_ECFP
+        self._per_atom = rdFingerprintGenerator.AdditionalOutput()
+        self._per_atom.AllocateAtomToBits()
+
+    def read(self, smiles: str) -> Chem.Mol | None:
+        """Parse a SMILES whose linker is replaced; None = unparsable."""
+        with BlockLogs():
+            return Chem.MolFromSmiles(smiles)
+
+    def ecfp(self, molecule: Chem.Mol) -> bytes:
+        """The model's fingerprint as `numpy.packbits` packs it; empty where the model reads none."""
+        if self._other is not None:
+            return bytes(self._other.pack([molecule]))
+        return b"" if self._ecfp is None else _packed_vector(self._ecfp.GetFingerprint(molecule))
+
+    def blocks(self, molecule: Chem.Mol) -> list[Block]:
+        """The three building blocks at the first core; empty where the molecule has no core."""
+        return self.ecfp_and_blocks(molecule)[1]
+
+    def ecfp_and_blocks(self, molecule: Chem.Mol) -> tuple[bytes, list[Block]]:
+        """Both `ecfp` and `blocks`, with as few passes as they take."""
+        found = block_atoms(molecule)
+        if not found:
+            return self.ecfp(molecule), []
+        vector = self._blocks.GetFingerprint(molecule, additionalOutput=self._per_atom)
+        bits = self._per_atom.GetAtomToBits()
+        blocks = [frozenset(chain.from_iterable(map(bits.__getitem__, atoms))) for atoms in found[0]]
+        return _packed_vector(vector) if self._one_pass else self.ecfp(molecule), blocks
+
+
+class TrainingBlocks:
+    """The building blocks of a training library.
+
+    Args:
+        packed: uint8 [n, BLOCK_BITS / 8], n at least 1.
+    """
+
+    def __init__(self, packed: NDArray[np.uint8]) -> None:
+        self._words = np.ascontiguousarray(packed).view(np.uint64)
+        self._counts = np.bitwise_count(self._words).sum(axis=1)
+        self._known: dict[Block, float] = {}
+
+    def similarity(self, block: Block) -> float:
+        """Tanimoto similarity of the nearest training block, from 0 to 1.
+
+        Args:
+            block: A block.
+        """
+        if block not in self._known:
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            words = np.frombuffer(packed_block(block), np.uint64)
+            common = np.bitwise_count(self._words & words).sum(axis=1)
+            either = self._counts + len(block) - common
+            self._known[block] = float((common / np.maximum(either, 1)).max())
+        return self._known[block]
+
+
+def packed_block(block: Block) -> bytes:
+    """The bits of a block as `numpy.packbits` packs them, BLOCK_BITS / 8 bytes."""
+    flags = np.zeros(BLOCK_BITS, np.uint8)
+    flags[list(block)] = 1
+    return np.packbits(flags).tobytes()
+
+
+def _generator(ecfp: FingerprintSettings) -> Any:
+    return rdFingerprintGenerator.GetMorganGenerator(
+        radius=ecfp.radius, fpSize=ecfp.size, includeChirality=ecfp.chirality
+    )
+
+
+def _packed_vector(vector: Any) -> bytes:
+    # RDKit writes the lowest bit of a byte first, numpy.packbits the highest.
+    low_first = np.frombuffer(BitVectToBinaryText(vector), np.uint8)
+    return np.packbits(np.unpackbits(low_first, bitorder="little")).tobytes()

@@ -1,0 +1,93 @@
+"""The model in production: a small file beside the pushed versions names it, on a laptop and in a pod alike.
+
+A file, because resolver nodes, TFX's own way, do not exist on Kubeflow Pipelines. It names the version relative to its own folder, so
+that the folder can be moved.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from belka.errors import InputError
+from belka.files import atomic_path
+
+CHAMPION_FILE: Final = "champion.json"
+# What a SavedModel is made of; files that a push adds beside it do not change its digest.
+_MODEL_FILES: Final = ("saved_model.pb", "variables/*", "assets/*")
+_READ_BYTES: Final = 1 << 20
+# Custom property of the blessing: digest of the champion the model was judged against; empty = there was none.
+CHAMPION_PROPERTY: Final = "champion_digest"
+# Folder of the blessing whose files are put beside the pushed model.
+RELEASE_FOLDER: Final = "release"
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The content of champion.json.
+
+    Args:
+        version: Folder of the pushed model, relative to that of the file.
+        digest: `model_digest` of it.
+    """
+
+    version: str
+    digest: str
+
+
+def read_champion(models_dir: Path) -> Champion | None:
+    """Read which pushed model is in production.
+
+    Args:
+        models_dir: Folder of the pushed versions.
+
+    Returns:
+        The champion; None where no model was pushed yet.
+
+    Raises:
+        InputError: The file is damaged. It is never taken for a missing one: that would let any model through.
+    """
+    file = models_dir / CHAMPION_FILE
+    if not file.exists():
+        return None
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        champion = Champion(str(content["version"]), str(content["digest"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            "The pointer to the model in production cannot be read.",
+            received=f"{file}: {type(error).__name__}: {error}",
+            expected='{"version": "<folder>", "digest": "<sha256>"}',
+            action="Restore the file; or delete it, and the next model is judged by the absolute floors alone.",
+        ) from error
+    return champion
+
+
+def write_champion(models_dir: Path, champion: Champion) -> None:
+    """Make a pushed model the one in production.
+
+    Args:
+        models_dir: Folder of the pushed versions.
+        champion: The model.
+    """
+    with atomic_path(models_dir / CHAMPION_FILE) as temporary:
+        temporary.write_text(json.dumps(asdict(champion), indent=2) + "\n", encoding="utf-8")
+
+
+def model_digest(model_dir: Path) -> str:
+    """Name the content of a SavedModel: equal for copies, whatever lies beside them.
+
+    Args:
+        model_dir: Folder with saved_model.pb.
+
+    Returns:
+        SHA-256 of the names and contents of its files, as hexadecimal text.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(path for pattern in _MODEL_FILES for path in model_dir.glob(pattern) if path.is_file()):
+        digest.update(f"{path.relative_to(model_dir)}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            while block := file.read(_READ_BYTES):
+                digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Prediction with a pushed model, from single SMILES or from files of any length."""

@@ -1,0 +1,228 @@
+"""Predict the affinities of single SMILES, or of a file of any length."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Final, Self
+
+import pyarrow as pa
+
+from belka.chemistry.fingerprints import FingerprintSettings
+from belka.errors import InputError
+from belka.files import atomic_path
+from belka.machine import worker_count
+from belka.models.folder import ModelFolder, open_model_folder
+from belka.models.training_blocks import TRAINING_BLOCKS_FILE
+from belka.predict.check import (
+    CheckedSmiles,
+    CheckSettings,
+    SmilesChecker,
+    has_rdkit,
+    has_scikit_fingerprints,
+)
+from belka.predict.input_table import open_table, open_writer, read_chunks, smiles_of
+from belka.predict.predictor import Predictor, result_columns, score_checked
+
+# Chunks checked ahead of the one being scored; memory grows with it, not with the file.
+_AHEAD: Final = 3
+_PART_ROWS: Final = 1_024
+
+
+@dataclass(frozen=True)
+class PredictionSummary:
+    """What happened to the rows of a file.
+
+    Args:
+        rows: Rows read, all of them written.
+        scored: Rows with probabilities.
+        warned: Scored rows with a warning.
+        note: What was not looked at, and why; empty when everything was.
+    """
+
+    rows: int
+    scored: int
+    warned: int
+    note: str = ""
+
+
+def predict_smiles(model_dir: Path, smiles: Sequence[str]) -> pa.Table:
+    """Predict a few SMILES.
+
+    Args:
+        model_dir: See `open_model_folder`.
+        smiles: Any texts.
+
+    Returns:
+        One row a text, in their order: smiles as given, then `result_columns`.
+
+    Raises:
+        BelkaError: The model cannot be used.
+    """
+    model = open_model_folder(model_dir)
+    settings = check_settings(model)
+    checked = SmilesChecker(settings).check_all(smiles)
+    arrays = score_checked(checked, Predictor(model))
+    schema = pa.schema([pa.field("smiles", pa.string()), *result_columns(model.targets)])
+    return pa.Table.from_arrays([pa.array(smiles, pa.string()), *arrays], schema=schema)
+
+
+def predict_file(
+    model_dir: Path,
+    input_file: Path,
+    output_file: Path,
+    *,
+    column: str | None = None,
+    n_workers: int = 0,
+    on_progress: Callable[[int], None] | None = None,
+) -> PredictionSummary:
+    """Predict the SMILES of a table, a few thousand rows at a time.
+
+    Args:
+        model_dir: See `open_model_folder`.
+        input_file: CSV, TSV (plain or .gz) or parquet.
+        output_file: Same formats; all columns of the input, then `result_columns`; every row in its place. It appears whole or
+            not at all.
+        column: The column with the SMILES; None = molecule_smiles, smiles or new_structure.
+        n_workers: Processes that check SMILES; 0 = all cores.
+        on_progress: Called with the rows written so far.
+
+    Returns:
+        What happened to the rows.
+
+    Raises:
+        InputError: The input or the output cannot be used; nothing is written.
+        BelkaError: The model cannot be used.
+    """
+    table, model = open_table(input_file, column), open_model_folder(model_dir)
+    added = result_columns(model.targets)
+    settings = check_settings(model)
+    _check_output(input_file, output_file, table.schema.names, added)
+    predictor = Predictor(model)
+    rows = scored = warned = 0
+    schema = pa.schema([*table.schema, *added])
+    with (
+        atomic_path(output_file) as temporary,
+        _Checker(settings, n_workers) as checks,
+        open_writer(temporary, output_file, schema) as writer,
+    ):
+        for batch, checked in _checked(read_chunks(table), checks, lambda batch: smiles_of(batch, table)):
+            arrays = score_checked(checked, predictor)
+            writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns, *arrays], schema=schema))
+            rows += batch.num_rows
+            scored += batch.num_rows - arrays[0].null_count
+            warned += sum(bool(item.warning) for item in checked)
+            if on_progress is not None:
+                on_progress(rows)
+    return PredictionSummary(rows, scored, warned, unknown_similarity(settings))
+
+
+def check_settings(model: ModelFolder) -> CheckSettings:
+    """What checking depends on for a model.
+
+    Raises:
+        InputError: The model reads fingerprints, and RDKit or scikit-fingerprints, which compute them, is not installed.
+    """
+    missing = "" if model.ecfp is None else _missing_package(model.ecfp)
+    if model.ecfp is not None and missing:
+        raise InputError(
+            f"The model reads fingerprints of the molecules, and {missing} is not installed.",
+            received=f"{model.path}: {model.ecfp.description}",
+            expected=f"{missing}, or a model trained with model.ecfp_branch=false, which reads the SMILES alone",
+            action=f"Install {missing} (pip install {missing.lower()}).",
+        )
+    return CheckSettings.of(model)
+
+
+def _missing_package(fingerprint: FingerprintSettings) -> str:
+    """Name the package that a fingerprint needs and that is not there; empty where all are."""
+    if not has_rdkit():
+        return "RDKit"
+    return "" if fingerprint.kind == "ecfp" or has_scikit_fingerprints() else "scikit-fingerprints"
+
+
+def unknown_similarity(settings: CheckSettings) -> str:
+    """Why building blocks are not compared with those of training; empty where they are."""
+    if not has_rdkit():
+        return "RDKit is not installed: building blocks were not compared with those of training"
+    if settings.training_blocks is None:
+        return f"the model has no {TRAINING_BLOCKS_FILE}: building blocks were not compared with those of training"
+    return ""
+
+
+_checker: SmilesChecker | None = None  # of a worker process
+
+
+def _start_worker(settings: CheckSettings) -> None:
+    global _checker  # noqa: PLW0603 - what a process pool's initializer makes has no other place
+    _checker = SmilesChecker(settings)
+
+
+def _check_part(texts: Sequence[str | None]) -> list[CheckedSmiles]:
+    assert _checker is not None
+    return _checker.check_all(texts)
+
+
+class _Checker:
+    """Checks SMILES in worker processes: parsing costs as much as scoring. The first chunk, often the only one, needs none."""
+
+    def __init__(self, settings: CheckSettings, n_workers: int) -> None:
+        self._settings = settings
+        self._own = SmilesChecker(settings)
+        self._workers = worker_count(n_workers)
+        self._pool: ProcessPoolExecutor | None = None
+        self._chunks = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def submit(self, texts: Sequence[str | None]) -> Callable[[], list[CheckedSmiles]]:
+        """Start to check a chunk; the function returned waits for the results."""
+        self._chunks += 1
+        if self._chunks == 1 or self._workers == 1:
+            done = self._own.check_all(texts)
+            return lambda: done
+        if self._pool is None:
+            # A forked copy of a process that runs TensorFlow's threads may hang.
+            self._pool = ProcessPoolExecutor(
+                self._workers, get_context("spawn"), initializer=_start_worker, initargs=(self._settings,)
+            )
+        parts: list[Future[list[CheckedSmiles]]] = [
+            self._pool.submit(_check_part, texts[start : start + _PART_ROWS])
+            for start in range(0, len(texts), _PART_ROWS)
+        ]
+        return lambda: [item for part in parts for item in part.result()]
+
+
+def _checked(
+    chunks: Iterable[pa.RecordBatch], checks: _Checker, texts_of: Callable[[pa.RecordBatch], list[str | None]]
+) -> Iterator[tuple[pa.RecordBatch, list[CheckedSmiles]]]:
+    waiting: deque[tuple[pa.RecordBatch, Callable[[], list[CheckedSmiles]]]] = deque()
+    for chunk in chunks:
+        waiting.append((chunk, checks.submit(texts_of(chunk))))
+        if len(waiting) > _AHEAD:
+            first, results = waiting.popleft()
+            yield first, results()
+    for chunk, results in waiting:
+        yield chunk, results()
+
+
+def _check_output(input_file: Path, output_file: Path, names: Sequence[str], added: Sequence[pa.Field]) -> None:
+    if output_file.absolute().resolve() == input_file.absolute().resolve():
+        raise InputError(
+            "The output would replace the input.", received=str(output_file), action="Give --output another name."
+        )
+    repeated = sorted({field.name for field in added} & set(names))
+    if repeated:
+        raise InputError(
+            "The input already has a column that prediction adds.",
+            received=f"{input_file}: {', '.join(repeated)}",
+            expected="other names",
+            action="Rename or drop the column.",
+        )

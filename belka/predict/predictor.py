@@ -1,0 +1,121 @@
+"""Score batches of inputs with an exported model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from belka.contract import FEATURE_ECFP, OUTPUT_PROBABILITIES, SIGNATURE_SMILES
+from belka.errors import BelkaError
+from belka.models.folder import ModelFolder
+from belka.predict.check import CheckedSmiles
+
+
+class Predictor:
+    """An exported model in memory.
+
+    Args:
+        model: Where it is.
+
+    Raises:
+        BelkaError: TensorFlow cannot load it.
+    """
+
+    def __init__(self, model: ModelFolder) -> None:
+        self.model = model
+        # The signature holds its variables by weak references only: the loaded object must stay.
+        self._loaded = _load(model.path)
+
+    def predict(self, smiles: Sequence[str], ecfp: Sequence[bytes] = ()) -> NDArray[np.float32]:
+        """Score SMILES.
+
+        Args:
+            smiles: Any number of SMILES, with or without [Dy].
+            ecfp: Their packed fingerprints, where the model reads them.
+
+        Returns:
+            float32 [n, n_targets], from 0 to 1.
+        """
+        import tensorflow as tf
+
+        if not smiles:
+            return np.empty((0, len(self.model.targets)), np.float32)
+        inputs = {"smiles": tf.constant(list(smiles), tf.string)}
+        if self.model.ecfp is not None:
+            inputs[FEATURE_ECFP] = tf.constant(list(ecfp), tf.string)
+        outputs = self._loaded.signatures[SIGNATURE_SMILES](**inputs)
+        probabilities: NDArray[np.float32] = outputs[OUTPUT_PROBABILITIES].numpy()
+        return probabilities
+
+
+def result_columns(targets: Sequence[str]) -> list[pa.Field]:
+    """The columns that prediction adds to its input.
+
+    Args:
+        targets: Proteins.
+
+    Returns:
+        `probability_<target>` float32, `problem` string, `warning` string, `unknown_tokens` int32, `block_similarity` float32.
+    """
+    return [
+        *(pa.field(f"probability_{target}", pa.float32()) for target in targets),
+        pa.field("problem", pa.string()),
+        pa.field("warning", pa.string()),
+        pa.field("unknown_tokens", pa.int32()),
+        pa.field("block_similarity", pa.float32()),
+    ]
+
+
+def score_checked(checked: Sequence[CheckedSmiles], predictor: Predictor) -> list[pa.Array]:
+    """Score what can be scored; everything else keeps its place with empty scores.
+
+    Args:
+        checked: Inputs in order.
+        predictor: The model.
+
+    Returns:
+        Arrays of `result_columns`, one row an input.
+    """
+    usable = np.array([not item.problem for item in checked], dtype=bool)
+    n_targets = len(predictor.model.targets)
+    probabilities = np.zeros((len(checked), n_targets), np.float32)
+    scored = [item for item in checked if not item.problem]
+    probabilities[usable] = predictor.predict([item.smiles for item in scored], [item.ecfp for item in scored])
+    finite = np.asarray(np.isfinite(probabilities).all(axis=1))
+    problems = [
+        item.problem or ("" if is_finite else "the model gives no number")
+        for item, is_finite in zip(checked, finite, strict=True)
+    ]
+    empty = ~(usable & finite)
+    return [
+        *(pa.array(probabilities[:, i], pa.float32(), mask=empty) for i in range(n_targets)),
+        pa.array(problems, pa.string()),
+        pa.array([item.warning for item in checked], pa.string()),
+        pa.array([item.unknown_tokens for item in checked], pa.int32(), mask=~usable),
+        pa.array([item.block_similarity for item in checked], pa.float32()),
+    ]
+
+
+def _load(path: Path) -> Any:
+    import tensorflow as tf
+
+    try:
+        loaded = tf.saved_model.load(str(path))
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise BelkaError(
+            "The model cannot be loaded.",
+            received=f"{path}: {str(error).splitlines()[0]}",
+            expected="a whole SavedModel",
+            action="Copy the model again, or give another version.",
+        ) from error
+    if SIGNATURE_SMILES not in loaded.signatures:
+        raise BelkaError(
+            "The model takes no SMILES.",
+            received=f"{path} with the signatures {', '.join(sorted(loaded.signatures))}",
+            expected=f"the signature {SIGNATURE_SMILES!r}",
+            action="Export it again with this version.",
+        )
+    return loaded

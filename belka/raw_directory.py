@@ -1,0 +1,104 @@
+"""Which raw files there are and where."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from belka.contract import EXTRA_FILE
+from belka.errors import InputError
+
+TRAIN, TEST, EXTRA = "train", "test", "extra"
+HOW_TO_GET = (
+    "Download the competition's data (kaggle competitions download -c leash-BELKA), or make a small library with "
+    "`belka make-demo-data`; then name its folder with --raw-dir."
+)
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """One raw file.
+
+    Attributes:
+        source: `train`, `test` or `extra`.
+        path: Where it is; the suffix tells the format.
+    """
+
+    source: str
+    path: Path
+
+    @property
+    def is_csv(self) -> bool:
+        """Whether the file is CSV (otherwise parquet)."""
+        return self.path.suffix == ".csv"
+
+
+def locate_raw_files(raw_dir: Path, *, use_extra_data: bool) -> tuple[RawFile, ...]:
+    """Find the raw files of a folder.
+
+    Args:
+        raw_dir: Folder with train.parquet or train.csv, test.parquet or test.csv, and maybe DNA_Labeled_Data.csv.
+        use_extra_data: Whether DNA_Labeled_Data.csv is wanted, where it exists.
+
+    Returns:
+        The train file, the test file, and the extra file if it is wanted and there.
+
+    Raises:
+        InputError: If the folder or a file is missing or empty, a parquet file is truncated, or a file is there in both formats.
+    """
+    if not raw_dir.is_dir():
+        raise InputError(
+            "The folder of raw files does not exist.",
+            received=str(raw_dir.absolute()),
+            expected="a folder with train.parquet (or .csv) and test.parquet (or .csv)",
+            action=HOW_TO_GET,
+        )
+    files = [RawFile(source, _locate_one(raw_dir, source)) for source in (TRAIN, TEST)]
+    extra = raw_dir / EXTRA_FILE
+    if use_extra_data and extra.is_file():
+        files.append(RawFile(EXTRA, extra))
+    for file in files:
+        _check_readable(file)
+    return tuple(files)
+
+
+def _locate_one(raw_dir: Path, source: str) -> Path:
+    candidates = [raw_dir / f"{source}.parquet", raw_dir / f"{source}.csv"]
+    found = [path for path in candidates if path.is_file()]
+    if not found:
+        raise InputError(
+            f"The raw {source} file is missing.",
+            received=f"neither {candidates[0].name} nor {candidates[1].name} in {raw_dir.absolute()}",
+            expected=f"one of the two in {raw_dir.absolute()}",
+            action=HOW_TO_GET,
+        )
+    if len(found) > 1:
+        raise InputError(
+            f"The raw {source} file is there twice, and nothing says which one counts.",
+            received=f"{candidates[0].name} and {candidates[1].name} in {raw_dir.absolute()}",
+            expected="one of the two",
+            action="Move one of them away.",
+        )
+    return found[0]
+
+
+def _check_readable(file: RawFile) -> None:
+    if file.path.stat().st_size == 0:
+        raise InputError(
+            f"The raw {file.source} file is empty.",
+            received=f"{file.path}: 0 bytes",
+            expected="a file with rows",
+            action="Fetch the file again.",
+        )
+    if file.is_csv:
+        return
+    try:
+        pq.read_metadata(file.path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(
+            f"The raw {file.source} file is not a whole parquet file; it may be truncated.",
+            received=f"{file.path}: {str(error).splitlines()[0]}",
+            expected="a parquet file with its footer",
+            action="Fetch the file again.",
+        ) from error

@@ -1,0 +1,95 @@
+"""`belka benchmark`: our rate beside a plain reference in the same run."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.measurement import Comparison
+
+app = typer.Typer(help="Measure our rate beside a plain reference in the same run.", no_args_is_help=True)
+
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")]
+
+
+@app.command()
+def vocabulary(
+    smiles: Annotated[int, typer.Option("--smiles", min=1, help="SMILES to scan.")] = 400_000, out: JsonOption = None
+) -> None:
+    """Tokens of a vocabulary: scan of bytes beside atomInSmiles."""
+    from benchmarks.vocabulary import compare_vocabulary
+
+    _show([compare_vocabulary(smiles)], out)
+
+
+@app.command()
+def merge(
+    raw_dir: Annotated[Path, typer.Option("--raw-dir", help="Folder with train.parquet and test.parquet.")],
+    memory_limit_gb: Annotated[float, typer.Option("--memory-limit-gb", min=0.5, help="Memory of each way, GB.")] = 2.0,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Measurements of each way; the fastest counts.")] = 3,
+    work_dir: Annotated[Path | None, typer.Option("--work-dir", help="Folder for temporary files.")] = None,
+    out: JsonOption = None,
+) -> None:
+    """Raw rows to molecules: ParquetMerge beside DuckDB's bare aggregation."""
+    from belka.machine import worker_count
+    from benchmarks.merge import compare_merge
+
+    compared = compare_merge(
+        raw_dir, memory_limit_gb=memory_limit_gb, n_workers=worker_count(0), n_rounds=rounds, work_dir=work_dir
+    )
+    _show([compared], out)
+
+
+@app.command()
+def featurize(
+    molecules: Annotated[int, typer.Option("--molecules", min=10_000, help="Fingerprints to compose.")] = 10_000_000,
+    raw_dir: Annotated[
+        Path | None, typer.Option("--raw-dir", help="Raw files of a library; without, a demonstration library.")
+    ] = None,
+    out: JsonOption = None,
+) -> None:
+    """Fingerprints: composed from building blocks beside RDKit's parse and ECFP."""
+    from belka.machine import worker_count
+    from benchmarks.featurize import compare_featurize
+
+    _show([compare_featurize(molecules, raw_dir=raw_dir, n_workers=worker_count(0))], out)
+
+
+@app.command()
+def train(
+    batches: Annotated[int, typer.Option("--batches", min=1, help="Batches for each of our ways.")] = 2,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=8, help="Molecules in a batch.")] = 256,
+    out: JsonOption = None,
+) -> None:
+    """Training steps: ours, one measure after the other, beside Keras's layers padded to 128 without XLA."""
+    from benchmarks.train import compare_train
+
+    _show([compare_train(batches, batch_size)], out)
+
+
+@app.command()
+def infer(
+    molecules: Annotated[int, typer.Option("--molecules", min=512, help="Molecules to predict.")] = 4096,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=512, help="Molecules handed over at once.")] = 1024,
+    out: JsonOption = None,
+) -> None:
+    """Predictions: the exported model's way beside Keras's layers padded to 128 without XLA."""
+    from benchmarks.infer import compare_infer
+
+    _show([compare_infer(molecules, batch_size)], out)
+
+
+def _show(comparisons: "Sequence[Comparison]", out: Path | None) -> None:
+    """Print the tables, and write the figures where asked."""
+    from belka.files import atomic_path
+    from benchmarks.measurement import print_comparisons
+
+    print_comparisons(comparisons, Console())
+    if out is not None:
+        with atomic_path(out) as partial:
+            partial.write_text(json.dumps([comparison.as_dict() for comparison in comparisons], indent=2) + "\n")

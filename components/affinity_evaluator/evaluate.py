@@ -1,0 +1,124 @@
+"""Evaluate a model on held-out Examples: predictions.parquet, evaluation.json and the verdict."""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from belka.errors import InputError
+from belka.files import atomic_path
+from belka.models.champion import model_digest
+from components.affinity_evaluator.bootstrap import BootstrapSettings, Interval
+from components.affinity_evaluator.comparison import ChampionSource, compare_with_champion
+from components.affinity_evaluator.gate import ChampionComparison, GateSettings, Verdict, judge
+from components.affinity_evaluator.measurement import measure_predictions
+from components.affinity_evaluator.scoring import score_examples
+from components.affinity_evaluator.slices import SliceMetrics
+
+EVALUATION_FILE: Final = "evaluation.json"
+PREDICTIONS_FILE: Final = "predictions.parquet"
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What evaluation.json holds.
+
+    Args:
+        digest: `model_digest` of the model.
+        molecules: Molecules scored, those without a known label included.
+        mean_average_precision: Plain mean over the slices that exist; None when there is none.
+        mean_interval: Its bootstrap interval.
+        slices: One entry a (target, split group), existing or not.
+        champion: The model in production on the same data; None when no model was pushed yet.
+        gate: The floors that were applied.
+        bootstrap: How intervals were computed.
+        verdict: Whether the model may be pushed.
+    """
+
+    digest: str
+    molecules: int
+    mean_average_precision: float | None
+    mean_interval: Interval | None
+    slices: tuple[SliceMetrics, ...]
+    champion: ChampionComparison | None
+    gate: GateSettings
+    bootstrap: BootstrapSettings
+    verdict: Verdict
+
+
+def evaluate_model(
+    model_dir: Path,
+    examples_files: Sequence[Path],
+    output_dir: Path,
+    *,
+    targets: Sequence[str],
+    batch_size: int,
+    gate: GateSettings | None = None,
+    bootstrap: BootstrapSettings | None = None,
+    champion: ChampionSource | None = None,
+) -> Evaluation:
+    """Score held-out Examples with an exported model, measure it as the competition does, and judge it.
+
+    Average precision and ROC AUC of every (target, split group) by scikit-learn; a pair of unknown label counts nowhere. Memory:
+    one batch while scoring, then as `measure_predictions` says.
+
+    Args:
+        model_dir: SavedModel with the signature `serving_default`.
+        examples_files: TFRecord files of the validation split; none = nothing could be held out, the model is not blessed.
+        output_dir: Folder for predictions.parquet (molecule_id, split_group, binds, probabilities) and evaluation.json.
+        targets: Target names, in the order of the Examples' labels.
+        batch_size: Examples scored at a time, at least 1.
+        gate: Floors; None = the defaults.
+        bootstrap: How intervals are computed; None = the defaults.
+        champion: Where the model in production is; None = judge by the floors alone.
+
+    Returns:
+        The evaluation, as written.
+
+    Raises:
+        InputError: A setting is out of range, or champion.json is damaged.
+        BelkaError: The model or the Examples cannot be used.
+    """
+    _check(batch_size)
+    gate, bootstrap = gate or GateSettings(), bootstrap or BootstrapSettings()
+    predictions_file = output_dir / PREDICTIONS_FILE
+    score_examples(model_dir, examples_files, predictions_file, n_targets=len(targets), batch_size=batch_size)
+    measured = measure_predictions(predictions_file, targets=targets, bootstrap=bootstrap)
+    compared = None if champion is None else compare_with_champion(
+        champion, model_dir, measured, examples_files, predictions_file,
+        targets=targets, batch_size=batch_size, bootstrap=bootstrap,
+    )  # fmt: skip
+    evaluation = Evaluation(
+        digest=model_digest(model_dir),
+        molecules=measured.molecules,
+        mean_average_precision=measured.mean_average_precision,
+        mean_interval=measured.mean_interval,
+        slices=measured.slices,
+        champion=compared,
+        gate=gate,
+        bootstrap=bootstrap,
+        verdict=judge(measured, compared, gate),
+    )
+    _write(evaluation, output_dir / EVALUATION_FILE)
+    return evaluation
+
+
+def _check(batch_size: int) -> None:
+    if batch_size < 1:
+        raise InputError(
+            "The evaluation's batch size is too small.",
+            received=str(batch_size),
+            expected="at least 1",
+            action="Set evaluation.batch_size to 1 or more.",
+        )
+
+
+def _write(evaluation: Evaluation, file: Path) -> None:
+    with atomic_path(file) as temporary:
+        temporary.write_text(json.dumps(asdict(evaluation), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    for reason in evaluation.verdict.reasons:
+        _LOG.warning("The model is not blessed: %s", reason)

@@ -1,0 +1,219 @@
+"""Write report.html, one page that needs nothing beside it, and model_card.md from an evaluation."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from belka import contract as dc
+from belka.chemistry.fingerprints import FingerprintSettings
+from belka.code_version import code_version
+from belka.files import atomic_path
+from belka.models.folder import DESCRIPTION_FILE
+from components.affinity_evaluator.bootstrap import Interval
+from components.affinity_evaluator.evaluate import PREDICTIONS_FILE, Evaluation
+from components.affinity_evaluator.gate import MEAN, Gain
+from components.affinity_evaluator.predictions import Predictions, read_predictions
+from components.affinity_evaluator.report import figures
+from components.affinity_evaluator.report.baseline import baseline_slices
+from components.affinity_evaluator.report.structures import driving_blocks, wrong_molecules
+from components.affinity_evaluator.slices import SliceMetrics, mean_average_precision
+
+REPORT_FILE: Final = "report.html"
+CARD_FILE: Final = "model_card.md"
+HISTORY_FILE: Final = "history.json"
+_LIBRARIES: Final = (
+    "belka",
+    "tfx",
+    "tensorflow",
+    "keras",
+    "rdkit",
+    "scikit-fingerprints",
+    "scikit-learn",
+    "apache-beam",
+)
+_FOLDER: Final = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class ReportSources:
+    """What a report is made from, beside the evaluation.
+
+    Args:
+        model_dir: SavedModel of the model.
+        examples_dir: Folder of the Examples.
+        molecules_dir: Folder written by ParquetMerge.
+        model_runs: Stage -> folder with the trainer's history.json.
+        configuration: The whole configuration of the run, by section; empty where it is not known.
+    """
+
+    model_dir: Path
+    examples_dir: Path
+    molecules_dir: Path
+    model_runs: Mapping[str, Path]
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSources, targets: Sequence[str]) -> None:
+    """Write report.html and model_card.md beside evaluation.json.
+
+    Args:
+        evaluation: What was measured.
+        evaluation_dir: Holds predictions.parquet, receives the two files.
+        sources: Everything else the page tells.
+        targets: Target names.
+    """
+    baseline, baseline_molecules = baseline_slices(
+        _split_files(sources.examples_dir, dc.Subset.TRAIN),
+        _split_files(sources.examples_dir, dc.Subset.VALIDATION),
+        targets,
+    )
+    predictions = read_predictions(evaluation_dir / PREDICTIONS_FILE, len(targets))
+    data = _read_json(sources.molecules_dir / dc.SUMMARY_FILE) or {}
+    description = _read_json(sources.model_dir / DESCRIPTION_FILE) or {}
+    context: dict[str, Any] = {
+        "evaluation": evaluation,
+        "targets": targets,
+        "data": data,
+        "unread": _unread(data, evaluation.molecules),
+        "model": description.get("model", {}),
+        "fingerprint": _fingerprint(description),
+        "versions": {name: version(name) for name in _LIBRARIES},
+        "baseline": {part.name: part for part in baseline},
+        "baseline_molecules": baseline_molecules,
+        "baseline_mean": mean_average_precision(baseline),
+        "configuration": sources.configuration,
+        "lineage": _lineage(sources, evaluation),
+        "compared": _compared(evaluation),
+        "wrong": wrong_molecules(predictions, sources.molecules_dir, targets),
+        "blocks": driving_blocks(predictions, sources.molecules_dir, targets),
+        "figures": _figures(evaluation, predictions, sources, targets, baseline),
+    }
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=_number, interval=_interval, svg=Markup)
+    plain = environment.overlay(autoescape=False)
+    for name, template in ((REPORT_FILE, environment), (CARD_FILE, plain)):
+        with atomic_path(evaluation_dir / name) as temporary:
+            temporary.write_text(template.get_template(f"{name}.j2").render(context), encoding="utf-8")
+
+
+def _fingerprint(description: Mapping[str, Any]) -> FingerprintSettings:
+    """The fingerprint of the Examples a model was trained on; ECFP as it is by default where the model names none."""
+    return FingerprintSettings(**(description.get("ecfp") or {"size": 2048, "radius": 2, "chirality": True}))
+
+
+def _unread(data: Mapping[str, Any], evaluated: int) -> int:
+    """Validation molecules of the merge that have no Examples."""
+    held_out: dict[str, int] = data.get("molecules", {}).get(dc.Subset.VALIDATION.split, {})
+    return max(0, sum(held_out.values()) - evaluated)
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """One line of the comparison with the model in production."""
+
+    name: str
+    before: float | None
+    now: float | None
+    gain: Gain
+
+
+def _compared(evaluation: Evaluation) -> list[_Compared]:
+    if evaluation.champion is None:
+        return []
+    before, now = (
+        {MEAN: mean, **{part.name: part.average_precision for part in slices}}
+        for mean, slices in (
+            (evaluation.champion.mean_average_precision, evaluation.champion.slices),
+            (evaluation.mean_average_precision, evaluation.slices),
+        )
+    )
+    return [_Compared(gain.name, before[gain.name], now[gain.name], gain) for gain in evaluation.champion.gains]
+
+
+def _figures(
+    evaluation: Evaluation,
+    predictions: Predictions,
+    sources: ReportSources,
+    targets: Sequence[str],
+    baseline: Sequence[SliceMetrics],
+) -> dict[str, Markup]:
+    others: dict[str, Sequence[SliceMetrics]] = {"fingerprint baseline": baseline}
+    if evaluation.champion and evaluation.champion.slices and not evaluation.champion.same_model:
+        others[f"in production ({evaluation.champion.version})"] = evaluation.champion.slices
+    histories = {stage: _read_json(folder / HISTORY_FILE) for stage, folder in sources.model_runs.items()}
+    drawn = {
+        "average_precision": figures.average_precisions(evaluation.slices, others, evaluation.bootstrap.confidence),
+        "precision_recall": figures.precision_recall(
+            _curves(evaluation.slices, predictions, targets), {part.name: part for part in evaluation.slices}
+        ),
+        "calibration": figures.calibration(evaluation.slices, targets),
+        "enrichment": figures.enrichment(evaluation.slices, targets),
+    }
+    if any(histories.values()):
+        drawn["training"] = figures.training_curves({stage: rows for stage, rows in histories.items() if rows})
+    # The text is made by matplotlib from numbers and slice names, which the configuration restricts to letters, digits and _.-
+    return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704
+
+
+def _curves(
+    slices: Sequence[SliceMetrics], predictions: Predictions, targets: Sequence[str]
+) -> dict[str, dict[str, figures.Curve]]:
+    curves: dict[str, dict[str, figures.Curve]] = {}
+    for index, target in enumerate(targets):
+        rows, labels, probabilities = predictions.of_target(index)
+        groups = predictions.groups[rows]
+        existing = {part.split_group for part in slices if part.target == target and not part.reason}
+        curves[target] = {
+            group.label: (labels[groups == group], probabilities[groups == group])
+            for group in dc.SplitGroup
+            if group.label in existing
+        }
+    return curves
+
+
+def _lineage(sources: ReportSources, evaluation: Evaluation) -> list[tuple[str, str]]:
+    """What the model was made from: name and value, in the order it was made."""
+    data = sources.configuration.get("data", {})
+    trained_by = (_read_json(sources.model_dir / DESCRIPTION_FILE) or {}).get("code", "not named")
+    raw = str(data.get("raw_fingerprint") or "not named").split()
+    return [
+        ("raw files", str(data.get("raw_dir", "not named"))),
+        *(("their content, SHA-256" if "=" in part else "their content", part.replace("=", " ", 1)) for part in raw),
+        ("molecules", str(sources.molecules_dir)),
+        ("Examples", str(sources.examples_dir)),
+        *((f"training, stage {stage}", str(folder)) for stage, folder in sources.model_runs.items()),
+        ("model", str(sources.model_dir)),
+        ("SHA-256 of the model", evaluation.digest),
+        ("code that trained it", trained_by),
+        ("code that evaluated it", code_version()),
+    ]
+
+
+def _split_files(examples_dir: Path, subset: dc.Subset) -> list[Path]:
+    return sorted(path for path in (examples_dir / f"Split-{subset.split}").glob("[!.]*") if path.is_file())
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.{digits}f}"
+
+
+def _interval(value: Interval | None, digits: int = 3) -> str:
+    return "" if value is None else f"{value.low:.{digits}f} to {value.high:.{digits}f}"

@@ -1,1 +1,0 @@
-"""Predict affinities of any SMILES with an exported model: no pipeline, no RDKit needed."""

@@ -1,0 +1,214 @@
+"""Write submission.csv: every id of the raw test file once, with a probability, or an error that says what does not match."""
+
+import logging
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from belka import contract as dc
+from belka.errors import BelkaError, InputError
+from belka.files import atomic_path
+from components.submission_writer.predictions import prediction_files, read_predictions
+from components.submission_writer.raw_test_ids import RawTestIds, load_raw_test_ids
+
+_LOG: Final = logging.getLogger(__name__)
+_SHOWN: Final = 5
+_MEMORY_LIMIT: Final = "1GB"  # beyond it DuckDB spills to a temporary folder
+
+
+@dataclass(frozen=True)
+class SubmissionSummary:
+    """What was written.
+
+    Args:
+        rows: Rows of submission.csv = distinct ids of the raw test file.
+        predicted: Rows with a prediction of the model.
+        rejected: Rows without one because an earlier step refused their raw row.
+        rejected_prediction: What stands in the `rejected` rows.
+        repeated_ids: Rows of the raw test file that repeat an id; it stands in submission.csv once.
+        unreadable_ids: Rows of the raw test file whose id is no whole number; they cannot stand in submission.csv.
+    """
+
+    rows: int
+    predicted: int
+    rejected: int
+    rejected_prediction: float
+    repeated_ids: int
+    unreadable_ids: int
+
+
+def write_submission(
+    predictions_dir: Path,
+    raw_dir: Path,
+    rejected: Sequence[Path],
+    output_csv: Path,
+    *,
+    targets: Sequence[str],
+    rejected_prediction: float = 0.0,
+) -> SubmissionSummary:
+    """Turn BulkInferrer's predictions into the competition's `id,binds`, checked against the raw test file itself.
+
+    Nothing is written unless every raw id has exactly one finite probability within [0, 1] or was refused, with a reason, by an
+    earlier step. Memory stays bounded whatever the number of rows.
+
+    Args:
+        predictions_dir: Folder of the test split of BulkInferrer's `output_examples`.
+        raw_dir: Raw BELKA directory; its test file is read again, independently of what the pipeline made of it.
+        rejected: rejected.parquet files of the earlier steps (columns `REJECTED_COLUMNS`); ids of source `test` may lack a
+            prediction.
+        output_csv: File to write: ids ascending, `binds` with the float32 digits that round-trip. Appears whole or not at all.
+        targets: Target names, in the order of the Examples' ids and probabilities.
+        rejected_prediction: What to write for refused rows, within [0, 1].
+
+    Returns:
+        Counts.
+
+    Raises:
+        InputError: `rejected_prediction` is no probability, or the raw test file is missing or has unusable ids.
+        BelkaError: Predictions are missing, unexpected, repeated, not finite or outside [0, 1], or cannot be read.
+    """
+    if not 0.0 <= rejected_prediction <= 1.0:
+        raise InputError(
+            "The prediction of rejected rows is not a probability.",
+            received=f"rejected_prediction {rejected_prediction}",
+            expected="a number from 0 to 1",
+            action="Set data.rejected_prediction to a number from 0 to 1.",
+        )
+    files = prediction_files(predictions_dir)
+    with tempfile.TemporaryDirectory(prefix="submission-") as scratch:
+        connection = duckdb.connect(
+            str(Path(scratch) / "submission.duckdb"), config={"memory_limit": _MEMORY_LIMIT, "temp_directory": scratch}
+        )
+        with connection:
+            raw = load_raw_test_ids(connection, raw_dir)
+            _load_predictions(connection, read_predictions(files, n_targets=len(targets)))
+            _load_rejected(connection, rejected)
+            _check_values(connection)
+            _check_ids(connection)
+            summary = _summarise(connection, rejected_prediction, raw)
+            _write_csv(connection, output_csv, rejected_prediction)
+    _warn(summary)
+    return summary
+
+
+def _warn(summary: SubmissionSummary) -> None:
+    if summary.rejected:
+        _LOG.warning(
+            "%d of %d submission rows were rejected by an earlier step and get binds=%s; rejected.parquet has the reasons.",
+            summary.rejected,
+            summary.rows,
+            summary.rejected_prediction,
+        )
+    if summary.unreadable_ids:
+        _LOG.warning(
+            "%d rows of the raw test file have no whole number of 0 or more as id: no submission row stands for them.",
+            summary.unreadable_ids,
+        )
+
+
+def _load_predictions(
+    connection: duckdb.DuckDBPyConnection, batches: Iterable[tuple[NDArray[np.int64], NDArray[np.float32]]]
+) -> None:
+    connection.execute("CREATE TABLE predictions (id BIGINT, binds FLOAT)")
+    for ids, probabilities in batches:
+        connection.register("batch", pa.table({"id": pa.array(ids), "binds": pa.array(probabilities)}))
+        connection.execute("INSERT INTO predictions SELECT id, binds FROM batch")
+        connection.unregister("batch")
+
+
+def _load_rejected(connection: duckdb.DuckDBPyConnection, rejected: Sequence[Path]) -> None:
+    connection.execute("CREATE TABLE rejected (id BIGINT)")
+    query = (
+        "INSERT INTO rejected SELECT TRY_CAST(id AS BIGINT) FROM read_parquet(?) WHERE source = ? AND id IS NOT NULL"
+    )
+    for path in rejected:
+        try:
+            connection.execute(query, [str(path), dc.Subset.TEST.split])
+        except duckdb.Error as error:
+            raise BelkaError(
+                "A list of rejected rows cannot be read.",
+                received=f"{path}: {str(error).splitlines()[0]}",
+                expected=f"a parquet file with the columns {', '.join(dc.REJECTED_COLUMNS)}",
+                action="Run the pipeline again from the first step.",
+            ) from error
+
+
+def _check_values(connection: duckdb.DuckDBPyConnection) -> None:
+    _refuse(
+        connection,
+        # NaN sorts above every number in DuckDB, so the upper bound also catches it.
+        "SELECT id, binds FROM predictions WHERE NOT (binds >= 0 AND binds <= 1)",
+        problem="Some predictions are not probabilities.",
+        expected="finite numbers from 0 to 1",
+        action="Look at the training log for losses that are not finite, and train the model again.",
+    )
+
+
+def _check_ids(connection: duckdb.DuckDBPyConnection) -> None:
+    again = "Run the pipeline again from the first step: predictions and raw test file are not of the same data."
+    _refuse(
+        connection,
+        "SELECT id, count(*) AS times FROM predictions GROUP BY id HAVING count(*) > 1",
+        problem="Some ids have more than one prediction.",
+        expected="one prediction an id",
+        action=again,
+    )
+    _refuse(
+        connection,
+        "SELECT id FROM predictions ANTI JOIN raw_ids USING (id)",
+        problem="Some predictions have ids that the raw test file does not hold.",
+        expected="only ids of the raw test file",
+        action=again,
+    )
+    _refuse(
+        connection,
+        "SELECT id FROM raw_ids ANTI JOIN predictions USING (id) ANTI JOIN rejected USING (id)",
+        problem="Some ids of the raw test file have no prediction, and no step says that it rejected them.",
+        expected="a prediction or a reason for every id",
+        action=again,
+    )
+
+
+def _refuse(connection: duckdb.DuckDBPyConnection, query: str, *, problem: str, expected: str, action: str) -> None:
+    """Raise when the query finds rows; name how many and the first few."""
+    count = _scalar(connection, f"SELECT count(*) FROM ({query})")  # noqa: S608 - the queries are constants of this module
+    if count:
+        found = connection.execute(f"SELECT * FROM ({query}) ORDER BY ALL LIMIT {_SHOWN}")  # noqa: S608 - as above
+        names = [column[0] for column in found.description or ()]
+        examples = [" ".join(f"{n} {v}" for n, v in zip(names, row, strict=True)) for row in found.fetchall()]
+        more = ", ..." if count > _SHOWN else ""
+        raise BelkaError(problem, received=f"{count:,}: {', '.join(examples)}{more}", expected=expected, action=action)
+
+
+def _summarise(connection: duckdb.DuckDBPyConnection, rejected_prediction: float, raw: RawTestIds) -> SubmissionSummary:
+    predicted = _scalar(connection, "SELECT count(*) FROM predictions")
+    return SubmissionSummary(
+        rows=raw.distinct,
+        predicted=predicted,
+        rejected=raw.distinct - predicted,
+        rejected_prediction=rejected_prediction,
+        repeated_ids=raw.repeated,
+        unreadable_ids=raw.unreadable,
+    )
+
+
+def _write_csv(connection: duckdb.DuckDBPyConnection, output_csv: Path, rejected_prediction: float) -> None:
+    connection.execute("SET VARIABLE fallback = ?", [rejected_prediction])
+    rows = (
+        "SELECT raw_ids.id AS id, coalesce(binds, getvariable('fallback')::FLOAT) AS binds "
+        "FROM raw_ids LEFT JOIN predictions USING (id) ORDER BY raw_ids.id"
+    )
+    with atomic_path(output_csv) as temporary:
+        connection.sql(rows).write_csv(str(temporary), header=True)
+
+
+def _scalar(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    row: Any = connection.execute(query).fetchone()
+    return int(row[0])

@@ -1,0 +1,1 @@
+"""The configuration: its sections, its files, its reference."""

@@ -1,0 +1,16 @@
+"""Make the content of the raw files part of the configuration, and so of every cache key."""
+
+from pathlib import Path
+
+from components.parquet_merge.raw_files import raw_fingerprint
+from pipeline.config.settings import Config
+
+
+def with_raw_fingerprint(config: Config) -> Config:
+    """The configuration with `data.raw_fingerprint` of the files as they are now: changed data are never served from the cache.
+
+    Raises:
+        InputError: A raw file is missing or given twice.
+    """
+    data = config.data.model_copy(update={"raw_fingerprint": raw_fingerprint(Path(config.data.raw_dir))})
+    return config.model_copy(update={"data": data})

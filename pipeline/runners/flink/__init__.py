@@ -1,0 +1,1 @@
+"""A Flink session on this machine."""

@@ -1,0 +1,176 @@
+"""Compile the pipeline for Kubeflow Pipelines v2: TFX's KubeflowV2DagRunner, then what it leaves out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+import yaml
+from kfp import components as kfp_components
+from tfx.orchestration.data_types import RuntimeParameter
+from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
+from tfx.orchestration.pipeline import Pipeline
+
+from belka.files import atomic_path
+from pipeline import steps
+from pipeline.config.settings import Config
+from pipeline.create_pipeline import create_pipeline
+from pipeline.runners.kubeflow import postprocess
+from pipeline.runners.kubeflow.displays import HTML, METRICS, Display
+from pipeline.runners.kubeflow.lint import check_beam, check_folders, check_local, check_settings, check_spec
+from pipeline.runners.kubeflow.platform import platform_document
+from pipeline.runners.kubeflow.settings import KubeflowSettings
+
+ENTRYPOINT: Final = ("python", "-m", "pipeline.runners.kubeflow.entrypoint")
+# Pipeline parameters that a run may set, and the nodes that read raw files.
+RUN_PARAMETERS: Final = ("raw_dir", "raw_fingerprint")
+DATA_FOLDERS: Final = ("raw_dir", "output_dir")
+RAW_READERS: Final = (steps.PARQUET_MERGE, steps.SUBMISSION_WRITER)
+MODEL_USERS: Final = (steps.AFFINITY_EVALUATOR, steps.PUSHER)  # of the pushed model, in output_dir
+DISPLAYS: Final[Mapping[str, Sequence[Display]]] = {
+    steps.AFFINITY_EVALUATOR: (
+        Display("metrics", METRICS, "evaluation", "evaluation.json"),
+        Display("report", HTML, "evaluation", "report.html"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class CompiledPipeline:
+    """What `belka compile` writes.
+
+    Args:
+        spec: The pipeline, pipeline_spec.proto as JSON.
+        platform: The platform document, as JSON.
+        warnings: What may be meant so but usually is not.
+    """
+
+    spec: dict[str, Any]
+    platform: dict[str, Any]
+    warnings: tuple[str, ...]
+
+    def as_yaml(self) -> str:
+        """Both documents as the text that Kubeflow Pipelines takes."""
+        return yaml.safe_dump_all([self.spec, self.platform], sort_keys=True)
+
+    def write(self, target: Path) -> None:
+        """Write the YAML file."""
+        with atomic_path(target) as temporary:
+            temporary.write_text(self.as_yaml(), encoding="utf-8")
+
+
+def compile_config(config: Config) -> CompiledPipeline:
+    """Compile the pipeline of a configuration.
+
+    Args:
+        config: The configuration; relative folders of `data` lie below the first of `kubeflow.volumes`.
+
+    Raises:
+        InputError: The cluster would refuse the pipeline, or run it wrongly.
+    """
+    seen = on_cluster(config)
+    settings = seen.kubeflow
+    check_beam(seen.beam.runner)
+    pipeline = create_pipeline(seen)
+    nodes = [component.id for component in pipeline.components]
+    check_folders(
+        settings,
+        {
+            "data.raw_dir": (seen.data.raw_dir, RAW_READERS),
+            "data.output_dir": (
+                seen.data.output_dir,
+                (*MODEL_USERS, *map(steps.trainer_node, seen.training.stages)),
+            ),
+        },
+    )
+    compiled = compile_pipeline(pipeline, settings, DISPLAYS)
+    postprocess.expose_parameters(compiled.spec, RUN_PARAMETERS)
+    if not config.system.n_workers:
+        postprocess.set_workers(compiled.spec, settings)
+    warnings = list(compiled.warnings)
+    if seen.data.raw_fingerprint is None:
+        # The cluster cannot see whether the files changed: without a name for their content, what reads them is never cached.
+        postprocess.forbid_cache(compiled.spec, [node for node in RAW_READERS if node in nodes])
+        warnings.append(
+            "data.raw_fingerprint is null: every run reads the raw files anew and repeats what depends on them; name their content "
+            "(--set data.raw_fingerprint=2026-01-release) to let the cache serve unchanged data"
+        )
+    return CompiledPipeline(compiled.spec, compiled.platform, tuple(warnings))
+
+
+def compile_pipeline(
+    pipeline: Pipeline, settings: KubeflowSettings, displays: Mapping[str, Sequence[Display]]
+) -> CompiledPipeline:
+    """Compile any TFX pipeline.
+
+    Args:
+        pipeline: The pipeline; node ids as Kubeflow wants them.
+        settings: The section `kubeflow` of the configuration.
+        displays: Node id -> outputs that Kubeflow's pages draw.
+
+    Raises:
+        InputError: The cluster would refuse the pipeline.
+    """
+    nodes = [component.id for component in pipeline.components]
+    warnings = check_settings(settings, nodes)
+    images = {node: settings.node_image(node) for node in nodes}
+    runner = KubeflowV2DagRunner(
+        config=KubeflowV2DagRunnerConfig(
+            default_image={**images, "default_image_path": settings.image},
+            default_commands=list(ENTRYPOINT),
+            use_pipeline_spec_2_1=True,
+        )
+    )
+    spec: dict[str, Any] = runner.run(pipeline, write_out=False)["pipelineSpec"]
+    postprocess.type_booleans(spec, _booleans(pipeline))
+    postprocess.restore_defaults(spec, _runtime_defaults(pipeline))
+    postprocess.wire_dynamic_parameters(spec)
+    postprocess.wire_conditions(spec)
+    postprocess.set_pods(spec, settings)
+    postprocess.add_displays(spec, displays)
+    if settings.pipeline_root is not None:
+        spec["defaultPipelineRoot"] = settings.pipeline_root
+    check_spec(spec)
+    compiled = CompiledPipeline(spec, platform_document(spec, settings), tuple(warnings))
+    kfp_components.load_component_from_text(compiled.as_yaml())  # what the client and the UI would refuse, it refuses
+    return compiled
+
+
+def on_cluster(config: Config) -> Config:
+    """The configuration as the pods see it.
+
+    Relative folders lie below the first volume. `system.n_workers` 0 becomes the cores of the pod that makes the dataset: Beam's options are
+    written at compile time, when this machine's cores are the only ones to be counted.
+
+    Raises:
+        InputError: A folder is a URI.
+    """
+    settings, system = config.kubeflow, config.system
+    update: dict[str, Any] = {}
+    for name in DATA_FOLDERS:
+        check_local(f"data.{name}", getattr(config.data, name))
+    if settings.volumes:
+        mount = PurePosixPath(settings.volumes[0].mount_path)
+        folders = {name: str(mount / getattr(config.data, name)) for name in DATA_FOLDERS}
+        update["data"] = config.data.model_copy(update=folders)
+    if not system.n_workers:
+        cores = max(1, int(settings.node(steps.MOLECULE_TRANSFORM).cpu))
+        update["system"] = system.model_copy(update={"n_workers": cores})
+    return config.model_copy(update=update)
+
+
+def _booleans(pipeline: Pipeline) -> dict[str, list[str]]:
+    found = {
+        component.id: [name for name, value in component.exec_properties.items() if isinstance(value, bool)]
+        for component in pipeline.components
+    }
+    return {node: names for node, names in found.items() if names}
+
+
+def _runtime_defaults(pipeline: Pipeline) -> dict[str, bool | float | str]:
+    return {
+        value.name: value.default
+        for component in pipeline.components
+        for value in component.exec_properties.values()
+        if isinstance(value, RuntimeParameter) and value.default is not None
+    }

@@ -1,0 +1,206 @@
+"""What runs in a pod of Kubeflow Pipelines: translates between its launcher and TFX's own container entrypoint.
+
+The launcher of Kubeflow Pipelines v2 and TFX 1.21 disagree in five ways, each repaired by one function here:
+
+- `drop_outputs`: the launcher adds an output `executor-logs` of type system.Artifact, and the compiled pipeline adds the outputs that the
+  UI can draw; TFX cannot import their types.
+- `restore_input_types`: inputs read back from the metadata store have an empty type; TFX fails on it. The compiled inputs spec, which the
+  pod receives as an argument, knows the types.
+- `map_to_local_paths` and `restore_uris`: the launcher copies s3://, minio:// and gs:// to local folders and back; TFX would open the URI
+  itself. It must read and write the local path, while the metadata store must learn the URI.
+- `make_output_folders`: nobody creates the folders that components write into, as TFX's local launcher does.
+
+Errors go to the pod's log and, in short, to its termination message.
+"""
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from belka.errors import BelkaError
+from pipeline.runners.kubeflow.displays import Display, fill_displays
+from pipeline.runners.kubeflow.uris import local_path
+
+# JSON of Kubeflow's ExecutorInput, ExecutorOutput and ComponentInputsSpec (pipeline_spec.proto).
+Json = dict[str, Any]
+
+EXECUTOR_LOGS: Final = "executor-logs"
+TERMINATION_LOG: Final = Path("/dev/termination-log")
+TERMINATION_LIMIT: Final = 4000  # Kubernetes keeps 4096 bytes
+STORE_ROOT_VARIABLE: Final = "BELKA_STORE_ROOT"  # where the launcher's folders gcs, s3 and minio lie; "/" in a pod
+VALUE_TYPES: Final = frozenset(f"tfx.{name}" for name in ("String", "Integer", "Float", "Boolean", "JsonValue"))
+
+
+def main(argv: Sequence[str] | None = None, environment: Mapping[str, str] = os.environ) -> int:
+    """Run one component.
+
+    Args:
+        argv: Arguments as compiled: those of TFX's entrypoint, plus `--display` for each output the UI draws.
+        environment: Environment variables.
+
+    Returns:
+        0, or the exit code of the error.
+    """
+    # The pod's log holds what the components say, not only warnings.
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        run_component(sys.argv[1:] if argv is None else argv, Path(environment.get(STORE_ROOT_VARIABLE, "/")))
+    except Exception as error:  # noqa: BLE001 - the last place that can say why the pod failed
+        traceback.print_exc()
+        known = explained(error)
+        message = str(known) if known else "".join(traceback.format_exception_only(error)).strip()
+        sys.stderr.write(f"\ncomponent failed: {message}\n")
+        write_termination_message(message)
+        return known.exit_code if known else 1
+    return 0
+
+
+def run_component(argv: Sequence[str], store_root: Path) -> None:
+    """Repair what the launcher hands over, let TFX run the executor, and repair what it hands back.
+
+    Args:
+        argv: See `main`.
+        store_root: Folder that holds the launcher's copies of buckets.
+    """
+    args, rest = _parse(argv)
+    executor_input: Json = json.loads(args.json_serialized_invocation_args)
+    inputs_spec: Json = json.loads(args.json_serialized_inputs_spec_args)
+    displays = [Display.parse(text) for text in args.display]
+    original = json.loads(json.dumps(executor_input))
+
+    drop_outputs(executor_input, {EXECUTOR_LOGS, *(display.name for display in displays)})
+    restore_input_types(executor_input, inputs_spec)
+    map_to_local_paths(executor_input, store_root)
+    make_output_folders(executor_input)
+    _run_tfx(args.executor_class_path, executor_input, args.json_serialized_inputs_spec_args, rest)
+
+    output_file = Path(executor_input["outputs"]["outputFile"])
+    executor_output: Json = json.loads(output_file.read_text(encoding="utf-8"))
+    restore_uris(executor_output, original)
+    fill_displays(displays, original, executor_output, store_root)
+    output_file.write_text(json.dumps(executor_output), encoding="utf-8")
+
+
+def drop_outputs(executor_input: Json, names: set[str]) -> None:
+    """Remove outputs whose types TFX does not know.
+
+    Args:
+        executor_input: Changed in place.
+        names: Output keys.
+    """
+    artifacts = executor_input.get("outputs", {}).get("artifacts", {})
+    for name in names & artifacts.keys():
+        del artifacts[name]
+
+
+def restore_input_types(executor_input: Json, inputs_spec: Json) -> None:
+    """Give every input artifact the type its component declares.
+
+    Args:
+        executor_input: Changed in place.
+        inputs_spec: The component's input definitions.
+    """
+    declared = inputs_spec.get("artifacts", {})
+    for name, artifact in _artifacts(executor_input, "inputs"):
+        if name in declared:
+            artifact["type"] = declared[name]["artifactType"]
+
+
+def map_to_local_paths(executor_input: Json, store_root: Path) -> None:
+    """Replace every bucket URI by the folder the launcher copies it to or from.
+
+    Args:
+        executor_input: Changed in place.
+        store_root: Folder that holds the launcher's copies of buckets.
+    """
+    for side in ("inputs", "outputs"):
+        for _, artifact in _artifacts(executor_input, side):
+            artifact["uri"] = str(local_path(artifact["uri"], store_root))
+
+
+def make_output_folders(executor_input: Json) -> None:
+    """Create the folder of every output artifact; of a value artifact, which is a file, the folder it lies in."""
+    for _, artifact in _artifacts(executor_input, "outputs"):
+        path = Path(artifact["uri"])
+        folder = path.parent if _title(artifact.get("type", {})) in VALUE_TYPES else path
+        if not folder.exists():
+            folder.mkdir(parents=True)
+
+
+def restore_uris(executor_output: Json, original: Json) -> None:
+    """Write the bucket URIs back: without them the launcher uploads nothing and records a path no other pod has.
+
+    Args:
+        executor_output: What TFX wrote, changed in place.
+        original: The ExecutorInput as the launcher handed it over.
+    """
+    outputs = original["outputs"].get("artifacts", {})
+    for name, listed in executor_output.get("artifacts", {}).items():
+        for artifact, given in zip(listed["artifacts"], outputs[name]["artifacts"], strict=True):
+            artifact["uri"] = given["uri"]
+
+
+def explained(error: BaseException | None) -> BelkaError | None:
+    """The first error in a chain of causes that says what to do."""
+    while error is not None:
+        if isinstance(error, BelkaError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def write_termination_message(message: str, target: Path = TERMINATION_LOG) -> None:
+    """Leave the reason where Kubernetes shows it beside the pod's state.
+
+    Args:
+        message: The reason; cut to what Kubernetes keeps.
+        target: The file; without it (no pod) nothing is written. Where it cannot be written, the log has the reason all the same.
+    """
+    if target.exists():
+        encoded = message.encode("utf-8")[:TERMINATION_LIMIT]
+        with contextlib.suppress(OSError):
+            target.write_text(encoded.decode("utf-8", errors="ignore"), encoding="utf-8")
+
+
+def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(prog="pipeline.runners.kubeflow.entrypoint", allow_abbrev=False)
+    parser.add_argument("--executor_class_path", required=True)
+    parser.add_argument("--json_serialized_invocation_args", required=True)
+    parser.add_argument("--json_serialized_inputs_spec_args", default="{}")
+    parser.add_argument("--display", action="append", default=[])
+    return parser.parse_known_args(argv)
+
+
+def _run_tfx(executor_class_path: str, executor_input: Json, inputs_spec: str, beam_args: list[str]) -> None:
+    from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
+
+    args = argparse.Namespace(
+        executor_class_path=executor_class_path,
+        json_serialized_invocation_args=json.dumps(executor_input),
+        json_serialized_inputs_spec_args=inputs_spec,
+    )
+    kubeflow_v2_run_executor.main((args, beam_args))
+
+
+def _artifacts(executor_input: Json, side: str) -> Iterator[tuple[str, Json]]:
+    for name, listed in executor_input.get(side, {}).get("artifacts", {}).items():
+        for artifact in listed["artifacts"]:
+            yield name, artifact
+
+
+def _title(artifact_type: Json) -> str:
+    if "schemaTitle" in artifact_type:
+        return str(artifact_type["schemaTitle"])
+    first = str(artifact_type.get("instanceSchema", "")).strip().splitlines()
+    return first[0].removeprefix("title:").strip() if first else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

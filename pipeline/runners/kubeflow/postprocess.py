@@ -1,0 +1,227 @@
+"""What TFX leaves out of the pipeline spec it compiles for Kubeflow, added to the plain dictionary of the YAML file.
+
+Every function changes the spec in place and does one thing. The spec is kubeflow/pipelines' pipeline_spec.proto as JSON: `components`
+declares inputs and outputs, `root.dag.tasks` wires them, `deploymentSpec.executors` names image, command and resources.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from pipeline.runners.kubeflow.displays import Display
+from pipeline.runners.kubeflow.settings import KubeflowSettings, NodeSettings
+
+Spec = dict[str, Any]
+
+INPUTS_SPEC_FLAG: Final = "--json_serialized_inputs_spec_args"
+DISPLAY_FLAG: Final = "--display"
+DISPLAY_SCHEMA_VERSION: Final = "0.0.1"
+WORKERS_PARAMETER: Final = "n_workers"
+BEAM_WORKERS_FLAG: Final = "--direct_num_workers="
+
+CONDITION_INPUT: Final = re.compile(r"inputs\.artifacts\['([^']+)'\]")
+
+
+def tasks_of(spec: Spec) -> Spec:
+    """Task name -> task."""
+    tasks: Spec = spec["root"]["dag"]["tasks"]
+    return tasks
+
+
+def container_of(spec: Spec, task: str) -> Spec:
+    """The container of a task."""
+    label = component_of(spec, task)["executorLabel"]
+    container: Spec = spec["deploymentSpec"]["executors"][label]["container"]
+    return container
+
+
+def component_of(spec: Spec, task: str) -> Spec:
+    """The component of a task."""
+    component: Spec = spec["components"][tasks_of(spec)[task]["componentRef"]["name"]]
+    return component
+
+
+def type_booleans(spec: Spec, booleans: Mapping[str, Iterable[str]]) -> None:
+    """Make boolean parameters booleans: TFX compiles them to integers, so that a component would receive 1 for True.
+
+    Args:
+        spec: The compiled pipeline.
+        booleans: Task name -> names of its boolean parameters.
+    """
+    for task, names in booleans.items():
+        component = component_of(spec, task)
+        for name in names:
+            component["inputDefinitions"]["parameters"][name]["parameterType"] = "BOOLEAN"
+            value = tasks_of(spec)[task]["inputs"]["parameters"][name].get("runtimeValue", {})
+            if "constant" in value:
+                value["constant"] = bool(value["constant"])
+        _rewrite_inputs_spec(spec, task)
+
+
+def restore_defaults(spec: Spec, defaults: Mapping[str, bool | float | str]) -> None:
+    """Write the defaults of runtime parameters back, which schema 2.1 output of TFX drops.
+
+    Args:
+        spec: The compiled pipeline.
+        defaults: Pipeline parameter -> default.
+    """
+    parameters = spec["root"].get("inputDefinitions", {}).get("parameters", {})
+    for name in defaults.keys() & parameters.keys():
+        parameters[name]["defaultValue"] = defaults[name]
+        parameters[name]["isOptional"] = True
+
+
+def expose_parameters(spec: Spec, names: Sequence[str]) -> None:
+    """Turn constants of tasks into parameters of the pipeline that a run may set; the constant becomes the default.
+
+    Args:
+        spec: The compiled pipeline.
+        names: Parameters; one that several tasks share must have one value in all of them.
+    """
+    for task_name, task in tasks_of(spec).items():
+        given = task.get("inputs", {}).get("parameters", {})
+        for name in names:
+            if "constant" not in given.get(name, {}).get("runtimeValue", {}):
+                continue
+            default = given[name]["runtimeValue"]["constant"]
+            given[name] = {"componentInputParameter": name}
+            kind = component_of(spec, task_name)["inputDefinitions"]["parameters"][name]["parameterType"]
+            definitions = spec["root"].setdefault("inputDefinitions", {}).setdefault("parameters", {})
+            definitions[name] = {"parameterType": kind, "defaultValue": default, "isOptional": True}
+
+
+def wire_dynamic_parameters(spec: Spec) -> None:
+    """Name the tasks that dynamic parameters come from, and give the parameters the type of what is produced.
+
+    TFX appends `_task` to the producer's name, which no task has, and types every such parameter as text.
+    """
+    tasks = tasks_of(spec)
+    for task_name, task in tasks.items():
+        for name, parameter in task.get("inputs", {}).get("parameters", {}).items():
+            produced = parameter.get("taskOutputParameter")
+            if produced is None:
+                continue
+            if produced["producerTask"] not in tasks:
+                produced["producerTask"] = produced["producerTask"].removesuffix("_task")
+            if produced["producerTask"] in tasks:
+                outputs = component_of(spec, produced["producerTask"])["outputDefinitions"]["parameters"]
+                definition = component_of(spec, task_name)["inputDefinitions"]["parameters"][name]
+                definition["parameterType"] = outputs[produced["outputParameterKey"]]["parameterType"]
+                _rewrite_inputs_spec(spec, task_name)
+
+
+def wire_conditions(spec: Spec) -> None:
+    """Have conditions name inputs that their tasks have.
+
+    TFX names an artifact `_producer.output` there, also where the task reads that artifact under a name of its own: the backend finds no
+    such input, and the run fails.
+    """
+    for task in tasks_of(spec).values():
+        wired = task.get("inputs", {}).get("artifacts", {})
+        own_names = {
+            f"_{produced['producerTask']}.{produced['outputArtifactKey']}": name
+            for name, source in wired.items()
+            if (produced := source.get("taskOutputArtifact")) is not None
+        }
+        for implicit in (condition_inputs(task) - wired.keys()) & own_names.keys():
+            policy = task["triggerPolicy"]
+            policy["condition"] = policy["condition"].replace(f"['{implicit}']", f"['{own_names[implicit]}']")
+
+
+def condition_inputs(task: Mapping[str, Any]) -> set[str]:
+    """The input artifacts that the condition of a task names."""
+    return set(CONDITION_INPUT.findall(task.get("triggerPolicy", {}).get("condition", "")))
+
+
+def set_pods(spec: Spec, settings: KubeflowSettings) -> None:
+    """Give every task its resources, environment and retries.
+
+    Args:
+        spec: The compiled pipeline.
+        settings: The section `kubeflow` of the configuration.
+    """
+    for name, task in tasks_of(spec).items():
+        container = container_of(spec, name)
+        container["resources"] = _resources(settings.node(name))
+        if settings.env:
+            container["env"] = [{"name": key, "value": value} for key, value in sorted(settings.env.items())]
+        retry = settings.retry
+        if retry.retries:
+            task["retryPolicy"] = {
+                "maxRetryCount": retry.retries,
+                "backoffDuration": f"{retry.backoff_seconds}s",
+                "backoffFactor": retry.backoff_factor,
+                "backoffMaxDuration": f"{retry.max_backoff_seconds}s",
+            }
+
+
+def set_workers(spec: Spec, settings: KubeflowSettings) -> None:
+    """Have every task run as many workers as its own pod has cores, its own and Beam's.
+
+    Args:
+        spec: The compiled pipeline.
+        settings: The section `kubeflow` of the configuration.
+    """
+    for name, task in tasks_of(spec).items():
+        cores = max(1, int(settings.node(name).cpu))
+        value = task.get("inputs", {}).get("parameters", {}).get(WORKERS_PARAMETER, {}).get("runtimeValue", {})
+        if "constant" in value:
+            value["constant"] = float(cores)
+        container = container_of(spec, name)
+        container["args"] = [
+            f"{BEAM_WORKERS_FLAG}{cores}" if argument.startswith(BEAM_WORKERS_FLAG) else argument
+            for argument in container["args"]
+        ]
+
+
+def forbid_cache(spec: Spec, tasks: Iterable[str]) -> None:
+    """Have these tasks run anew in every run."""
+    for task in tasks:
+        tasks_of(spec)[task].pop("cachingOptions", None)
+
+
+def add_displays(spec: Spec, displays: Mapping[str, Sequence[Display]]) -> None:
+    """Add the outputs that Kubeflow's pages draw, and tell the pod's entrypoint how to fill them.
+
+    Args:
+        spec: The compiled pipeline.
+        displays: Task name -> its displays; tasks the pipeline does not have are left out.
+    """
+    for task in displays.keys() & tasks_of(spec).keys():
+        outputs = component_of(spec, task)["outputDefinitions"]["artifacts"]
+        for display in displays[task]:
+            outputs[display.name] = {
+                "artifactType": {"schemaTitle": display.schema_title, "schemaVersion": DISPLAY_SCHEMA_VERSION}
+            }
+            container_of(spec, task)["args"] += [DISPLAY_FLAG, display.as_argument()]
+
+
+def _rewrite_inputs_spec(spec: Spec, task: str) -> None:
+    arguments = container_of(spec, task)["args"]
+    position = arguments.index(INPUTS_SPEC_FLAG) + 1
+    arguments[position] = json.dumps(component_of(spec, task)["inputDefinitions"], sort_keys=True)
+
+
+def _resources(node: NodeSettings) -> Spec:
+    # Backends before 2.4 read the numbers only, later ones prefer the quantities; kfp writes both too.
+    cpu, memory = f"{node.cpu:g}", f"{node.memory_gb:g}G"
+    resources: Spec = {
+        "cpuLimit": node.cpu,
+        "cpuRequest": node.cpu,
+        "memoryLimit": node.memory_gb,
+        "memoryRequest": node.memory_gb,
+        "resourceCpuLimit": cpu,
+        "resourceCpuRequest": cpu,
+        "resourceMemoryLimit": memory,
+        "resourceMemoryRequest": memory,
+    }
+    if node.gpus:
+        count = str(node.gpus)
+        resources["accelerator"] = {
+            "type": node.gpu_type,
+            "count": count,
+            "resourceType": node.gpu_type,
+            "resourceCount": count,
+        }
+    return resources

@@ -1,0 +1,215 @@
+"""Run a compiled pipeline task by task: conditions, cache, retries, and a result for each."""
+
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from belka.errors import BelkaError, InputError
+from pipeline.runners.kubeflow.parameters import run_parameters
+from pipeline.runners.kubeflow.simulator.condition import evaluate_condition
+from pipeline.runners.kubeflow.simulator.executor_input import build_executor_input
+from pipeline.runners.kubeflow.simulator.launcher import Launcher, RunContainer, TaskFailedError, run_subprocess
+from pipeline.runners.kubeflow.simulator.metadata import MetadataStore, fingerprint
+from pipeline.runners.kubeflow.simulator.pipeline_file import Json, PipelineFile, TaskSpec
+from pipeline.runners.kubeflow.uris import is_bucket_uri
+
+DEFAULT_ROOT: Final = "minio://mlpipeline/v2/artifacts"
+LOG_LINES: Final = 12
+
+
+class TaskState(StrEnum):
+    """How a task ended."""
+
+    SUCCEEDED = "succeeded"
+    CACHED = "cached"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """How one task went.
+
+    Args:
+        name: The task.
+        state: How it ended.
+        attempts: How often its container ran.
+        seconds: Wall time of all attempts.
+        log: What its last attempt printed; None where nothing ran.
+        outputs: Output key -> place of the artifact on this machine.
+    """
+
+    name: str
+    state: TaskState
+    attempts: int = 0
+    seconds: float = 0.0
+    log: Path | None = None
+    outputs: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """How a pipeline is run.
+
+    Args:
+        work_dir: Keeps buckets, metadata and logs; a second run in the same folder finds its cache.
+        pipeline_root: Bucket URI below which artifacts go; None = as compiled, else `DEFAULT_ROOT`.
+        volumes: Local folder of each persistent volume claim.
+        parameters: Values of pipeline parameters, or their texts, over the defaults.
+        enable_cache: Whether the cache may serve tasks.
+        run_container: How a container's command is run.
+        observe: Called with every result as it comes.
+    """
+
+    work_dir: Path
+    pipeline_root: str | None = None
+    volumes: Mapping[str, Path] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    enable_cache: bool = True
+    run_container: RunContainer = run_subprocess
+    observe: Callable[[TaskResult], None] = lambda _: None
+
+
+def simulate(pipeline: PipelineFile, simulation: Simulation) -> list[TaskResult]:
+    """Run a compiled pipeline.
+
+    Args:
+        pipeline: The pipeline.
+        simulation: How to run it.
+
+    Returns:
+        A result for each task, in the order they ran.
+
+    Raises:
+        InputError: A parameter is unknown or missing, a volume is missing, or the bucket is unsupported.
+        BelkaError: A task failed in every attempt; the message names it and its log.
+    """
+    return _Run(pipeline, simulation).execute()
+
+
+class _Run:
+    def __init__(self, pipeline: PipelineFile, simulation: Simulation) -> None:
+        self._pipeline, self._simulation = pipeline, simulation
+        self._parameters = _checked_parameters(pipeline, simulation.parameters)
+        _check_volumes(pipeline, simulation.volumes)
+        root = simulation.pipeline_root or pipeline.pipeline_root or DEFAULT_ROOT
+        if not is_bucket_uri(root):
+            raise InputError(
+                "the pipeline root is no bucket that Kubeflow Pipelines supports",
+                received=root,
+                expected="gs://, s3:// or minio://bucket/prefix",
+                action="correct --pipeline-root",
+            )
+        work = simulation.work_dir.absolute()
+        self._id = f"{pipeline.name}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
+        self._root = f"{root.rstrip('/')}/{pipeline.name}/{self._id}"
+        self._logs, self._pods = work / "logs" / self._id, work / "pods" / self._id
+        self._store = MetadataStore(work / "metadata.json")
+        self._launcher = Launcher(work / "buckets", self._store, simulation.volumes, simulation.run_container)
+        self._finished: dict[str, Json] = {}
+
+    def execute(self) -> list[TaskResult]:
+        self._logs.mkdir(parents=True)
+        results: list[TaskResult] = []
+        for task in self._pipeline.tasks:
+            result = self._run_task(task)
+            results.append(result)
+            self._simulation.observe(result)
+            if result.state is TaskState.FAILED:
+                raise _failure(result)
+        shutil.rmtree(self._pods, ignore_errors=True)
+        return results
+
+    def _run_task(self, task: TaskSpec) -> TaskResult:
+        if any(name not in self._finished for name in task.upstream):
+            return TaskResult(task.name, TaskState.SKIPPED)
+        executor_input = build_executor_input(
+            task,
+            run_root=self._root,
+            scratch=self._pods / task.name / "kfp_outputs",
+            parameters=self._parameters,
+            finished=self._finished,
+            store=self._store,
+        )
+        condition = task.task.get("triggerPolicy", {}).get("condition")
+        if condition and not evaluate_condition(condition, executor_input["inputs"]):
+            return TaskResult(task.name, TaskState.SKIPPED)
+        use_cache = self._simulation.enable_cache and task.cached
+        key = fingerprint(task, executor_input)
+        cached = self._store.cached(key) if use_cache else None
+        if cached is not None:
+            return self._finish(task, TaskState.CACHED, cached)
+        result, outputs = self._attempt(task, executor_input)
+        if outputs is not None:
+            if use_cache:
+                self._store.finish(key, outputs)
+            return self._finish(task, TaskState.SUCCEEDED, outputs, result)
+        return result
+
+    def _attempt(self, task: TaskSpec, executor_input: Json) -> tuple[TaskResult, Json | None]:
+        started = time.monotonic()
+        log = self._logs / f"{task.name}.log"
+        for attempt in range(1, task.attempts + 1):
+            log = self._logs / f"{task.name}-{attempt}.log"
+            # Every attempt is a new pod: nothing of the one before is left, except in buckets and volumes.
+            pod = self._pods / task.name
+            shutil.rmtree(pod, ignore_errors=True)
+            pod.mkdir(parents=True)
+            try:
+                outputs = self._launcher.launch(task, executor_input, pod, log)
+            except TaskFailedError:
+                continue
+            finally:
+                shutil.rmtree(pod, ignore_errors=True)
+            result = TaskResult(task.name, TaskState.SUCCEEDED, attempt, time.monotonic() - started, log)
+            return result, outputs
+        return TaskResult(task.name, TaskState.FAILED, task.attempts, time.monotonic() - started, log), None
+
+    def _finish(self, task: TaskSpec, state: TaskState, outputs: Json, ran: TaskResult | None = None) -> TaskResult:
+        self._finished[task.name] = outputs
+        places = {
+            key: self._launcher.bucket_path(self._store.runtime_artifact(ids[0])["uri"])
+            for key, ids in outputs["artifacts"].items()
+        }
+        if ran is None:
+            return TaskResult(task.name, state, outputs=places)
+        return TaskResult(task.name, state, ran.attempts, ran.seconds, ran.log, places)
+
+
+def _failure(result: TaskResult) -> BelkaError:
+    lines = result.log.read_text(encoding="utf-8", errors="replace").splitlines() if result.log else []
+    return BelkaError(
+        f"the task {result.name} failed in {result.attempts} attempt(s)",
+        received="\n    ".join(["its log ends with", *lines[-LOG_LINES:]]),
+        action=f"read {result.log}, mend the cause and run the same command again: finished tasks come from the cache",
+    )
+
+
+def _checked_parameters(pipeline: PipelineFile, given: Mapping[str, Any]) -> dict[str, Any]:
+    values = {**pipeline.parameters, **run_parameters(pipeline, given)}
+    missing = sorted(name for name, value in values.items() if value is None)
+    if missing:
+        raise InputError(
+            "the pipeline wants a value for every parameter",
+            received=f"none for {', '.join(missing)}",
+            action="give it with --parameter NAME=VALUE",
+        )
+    return values
+
+
+def _check_volumes(pipeline: PipelineFile, volumes: Mapping[str, Path]) -> None:
+    for task in pipeline.tasks:
+        for claim, mount in task.volumes.items():
+            folder = volumes.get(claim, Path(mount))
+            if not folder.is_dir():
+                raise InputError(
+                    f"the persistent volume claim {claim} is missing: {task.name} mounts it",
+                    received=f"no folder {folder}",
+                    expected=f"a folder that stands for the claim, seen by the pods as {mount}",
+                    action=f"--volume {claim}=FOLDER",
+                )

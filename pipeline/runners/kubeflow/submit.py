@@ -1,0 +1,267 @@
+"""Send a compiled pipeline to Kubeflow Pipelines and follow its run."""
+
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from belka.errors import BelkaError, InputError
+from pipeline.runners.kubeflow.parameters import run_parameters
+from pipeline.runners.kubeflow.settings import KubeflowSettings
+from pipeline.runners.kubeflow.simulator.pipeline_file import read_pipeline
+
+POLL_SECONDS: Final = 10.0
+INSTALLATION_NAMESPACE: Final = "kubeflow"  # where the UI's service lies; runs may have a namespace of their own
+# Looks at a run that may fail one after the other while a port-forward is started anew or the API server moves: a minute.
+LOST_LOOKS: Final = 6
+FINAL_STATES: Final = frozenset({"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"})
+# Steps the backend adds around ours: the run itself, the drivers, and the pod within a task.
+_INTERNAL_NAMES: Final = frozenset({"root", "executor"})
+_INTERNAL_SUFFIX: Final = "-driver"
+
+
+@dataclass(frozen=True)
+class SubmissionRequest:
+    """One run to be created.
+
+    Args:
+        package: The compiled pipeline.
+        settings: The section `kubeflow` of the configuration.
+        parameters: Values of pipeline parameters, or their texts, over the defaults.
+        run_name: Name of the run; None = package name and time.
+        enable_cache: False forbids the cache for every task; True keeps what was compiled, as some tasks must never be cached.
+    """
+
+    package: Path
+    settings: KubeflowSettings
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    run_name: str | None = None
+    enable_cache: bool = True
+
+    def describe(self) -> dict[str, Any]:
+        """What would be sent, without sending it.
+
+        Raises:
+            InputError: The package is no compiled pipeline, or a parameter is unknown or of another type.
+        """
+        pipeline = read_pipeline(self.package)
+        given = run_parameters(pipeline, self.parameters)
+        settings = self.settings
+        return {
+            "endpoint": settings.endpoint,
+            "auth": settings.auth,
+            "namespace": settings.namespace,
+            "experiment": settings.experiment,
+            "run": self.run_name or f"{pipeline.name} (with the time)",
+            "pipeline": pipeline.name,
+            "package": str(self.package),
+            "parameters": {**pipeline.parameters, **given},
+            "pipeline_root": settings.pipeline_root or "the installation's default",
+            "service_account": settings.service_account or "the installation's default",
+            "cache": "as compiled" if self.enable_cache else "off for every task",
+            "images": sorted({task.container["image"] for task in pipeline.tasks}),
+            "tasks": [task.name for task in pipeline.tasks],
+        }
+
+
+@dataclass(frozen=True)
+class SubmittedRun:
+    """A run on the cluster.
+
+    Args:
+        run_id: Its id.
+        url: Its page.
+    """
+
+    run_id: str
+    url: str
+
+
+def connect(settings: KubeflowSettings) -> Any:
+    """Open a client, with the credentials the settings ask for.
+
+    Args:
+        settings: The section `kubeflow` of the configuration.
+
+    Returns:
+        A `kfp.Client`.
+
+    Raises:
+        InputError: A token is missing, or nothing answers at the endpoint.
+    """
+    with warnings.catch_warnings(), _explain_connection(settings):
+        warnings.simplefilter("ignore", FutureWarning)
+        from kfp import Client
+        from kfp.client.set_volume_credentials import ServiceAccountTokenVolumeCredentials
+
+        if settings.auth == "token":
+            client = Client(
+                host=settings.endpoint, namespace=settings.namespace, existing_token=_token(settings.token_variable)
+            )
+        elif settings.auth == "service_account":
+            _require_token_file(Path(settings.token_path))
+            credentials = ServiceAccountTokenVolumeCredentials(path=settings.token_path)
+            client = Client(host=settings.endpoint, namespace=settings.namespace, credentials=credentials)
+        else:
+            client = Client(host=settings.endpoint, namespace=settings.namespace)
+        client.list_experiments(page_size=1, namespace=settings.namespace)  # the first request shows what is wrong
+    return client
+
+
+def submit(client: Any, request: SubmissionRequest) -> SubmittedRun:
+    """Create a run.
+
+    Args:
+        client: From `connect`.
+        request: What to run.
+
+    Raises:
+        InputError: The request is wrong, or the server refuses it; its own words are in the message.
+    """
+    pipeline, settings = read_pipeline(request.package), request.settings
+    arguments = run_parameters(pipeline, request.parameters)
+    with _explain_connection(settings):
+        run = client.create_run_from_pipeline_package(
+            str(request.package),
+            arguments=arguments,
+            run_name=request.run_name or f"{pipeline.name} {time.strftime('%Y-%m-%d %H:%M:%S')}",
+            experiment_name=settings.experiment,
+            namespace=settings.namespace,
+            pipeline_root=settings.pipeline_root,
+            # True would turn the cache on for tasks that were compiled without it.
+            enable_caching=None if request.enable_cache else False,
+            service_account=settings.service_account,
+        )
+    return SubmittedRun(run.run_id, f"{settings.endpoint.rstrip('/')}/#/runs/details/{run.run_id}")
+
+
+def wait(
+    client: Any,
+    run: SubmittedRun,
+    settings: KubeflowSettings,
+    observe: Callable[[str, str], None],
+    poll_seconds: float = POLL_SECONDS,
+) -> None:
+    """Follow a run to its end.
+
+    Args:
+        client: From `connect`.
+        run: The run.
+        settings: The section `kubeflow` of the configuration.
+        observe: Called with a task's name and state whenever that changes.
+        poll_seconds: Time between two looks.
+
+    Raises:
+        InputError: The server refuses, or has not answered for `LOST_LOOKS` looks; the run itself goes on.
+        BelkaError: The run did not succeed; the message names the tasks, how to see their logs and how to retry.
+    """
+    seen: dict[str, str] = {}
+    while True:
+        current = _look(client, run, settings, poll_seconds)
+        tasks = [task for task in _tasks(current) if task.state]
+        for task in tasks:
+            if seen.get(task.display_name) != task.state:
+                seen[task.display_name] = task.state
+                observe(task.display_name, task.state)
+        if current.state in FINAL_STATES:
+            break
+        time.sleep(poll_seconds)
+    if current.state != "SUCCEEDED":
+        raise _run_failed(run, settings, current.state, [task for task in tasks if task.state == "FAILED"])
+
+
+def _look(client: Any, run: SubmittedRun, settings: KubeflowSettings, poll_seconds: float) -> Any:
+    for _ in range(LOST_LOOKS):
+        try:
+            with _explain_refusal():
+                return client.get_run(run.run_id)
+        except _connection_errors():
+            time.sleep(poll_seconds)
+    with _explain_connection(settings, f"; the run goes on: {run.url}"):
+        return client.get_run(run.run_id)
+
+
+def _run_failed(run: SubmittedRun, settings: KubeflowSettings, state: str, failed: list[Any]) -> BelkaError:
+    pods = [child.pod_name for task in failed for child in task.child_tasks or () if child.pod_name]
+    logs = "; ".join(f"kubectl logs -n {settings.namespace} {pod} -c main" for pod in pods)
+    return BelkaError(
+        f"the run ended as {state}",
+        received="; ".join(_reason(task) for task in failed) or f"no failed task is reported; see {run.url}",
+        action=f"read the log ({logs or run.url}), mend the cause, then press Retry on {run.url} or submit again: "
+        "finished tasks come from the cache",
+    )
+
+
+def _reason(task: Any) -> str:
+    message = getattr(task.error, "message", None) or "no message"
+    return f"{task.display_name}: {message}"
+
+
+def _tasks(run: Any) -> Iterator[Any]:
+    details = getattr(run.run_details, "task_details", None) or ()
+    for task in details:
+        name = task.display_name
+        if name and name not in _INTERNAL_NAMES and not name.endswith(_INTERNAL_SUFFIX):
+            yield task
+
+
+def _token(variable: str) -> str:
+    token = os.environ.get(variable)
+    if not token:
+        raise InputError(
+            "kubeflow.auth is token, but there is no token",
+            received=f"the environment variable {variable} is not set",
+            expected="a bearer token for the Kubeflow Pipelines API",
+            action=f"export {variable}=$(kubectl create token SERVICE_ACCOUNT --audience pipelines.kubeflow.org)",
+        )
+    return token
+
+
+def _require_token_file(path: Path) -> None:
+    if not path.is_file():
+        raise InputError(
+            "kubeflow.auth is service_account, but there is no token",
+            received=f"no file {path}",
+            expected="a projected service account token with the audience pipelines.kubeflow.org",
+            action="run in a pod that mounts one (docs/kubeflow.md, section 7, shows the volume), or use --set kubeflow.auth=token",
+        )
+
+
+@contextmanager
+def _explain_connection(settings: KubeflowSettings, addition: str = "") -> Iterator[None]:
+    try:
+        with _explain_refusal():
+            yield
+    except _connection_errors() as error:
+        raise InputError(
+            "nothing answers at the endpoint of Kubeflow Pipelines",
+            received=f"{settings.endpoint}: {type(error).__name__}",
+            expected="the URL of the API server or of the UI (kubeflow.endpoint)",
+            action=f"forward it: kubectl port-forward -n {INSTALLATION_NAMESPACE} svc/ml-pipeline-ui 8080:80 (where Kubeflow Pipelines is "
+            f"installed), then use --endpoint http://localhost:8080{addition}",
+        ) from error
+
+
+@contextmanager
+def _explain_refusal() -> Iterator[None]:
+    import kfp_server_api  # type: ignore[import-untyped]  # ships no types
+
+    try:
+        yield
+    except kfp_server_api.ApiException as error:
+        raise InputError(
+            "Kubeflow Pipelines refuses the request",
+            received=f"HTTP {error.status} {error.reason}: {str(error.body).strip()[:1000]}",
+            expected="a request that the account may make, and a pipeline that the server can read",
+            action="401 and 403: check kubeflow.auth and kubeflow.namespace; 400: compile again with `belka compile`",
+        ) from error
+
+
+def _connection_errors() -> tuple[type[Exception], ...]:
+    import urllib3
+
+    return (urllib3.exceptions.HTTPError, ConnectionError, TimeoutError)

@@ -1,0 +1,85 @@
+"""Put what the nodes produced where users look for it: submission.csv, metrics.json, report.html, rejected.parquet."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from belka.contract import REJECTED_FILE, SUMMARY_FILE
+from belka.files import atomic_path
+from pipeline import steps
+from pipeline.runners.outcomes import NodeOutcome
+
+SUBMISSION_FILE: Final = "submission.csv"
+REPORT_FILE: Final = "report.html"
+METRICS_FILE: Final = "metrics.json"
+
+_COPIED: Final = (
+    (steps.SUBMISSION_WRITER, "submission", SUBMISSION_FILE),
+    (steps.AFFINITY_EVALUATOR, "evaluation", REPORT_FILE),
+)
+
+# metrics.json key -> (node, output, file) of the summaries the nodes write.
+_SUMMARIES: Final = {
+    "data": (steps.PARQUET_MERGE, "molecules", SUMMARY_FILE),
+    "data_validation": (steps.ANOMALY_GATE, "report", "anomalies.json"),
+    "examples": (steps.MOLECULE_TRANSFORM, "rejected", "transform_summary.json"),
+    "evaluation": (steps.AFFINITY_EVALUATOR, "evaluation", "evaluation.json"),
+    "submission": (steps.SUBMISSION_WRITER, "submission", SUMMARY_FILE),
+}
+
+
+def publish_results(
+    outcomes: Mapping[str, NodeOutcome], run_steps: Mapping[str, Mapping[str, Any]], output_dir: Path
+) -> dict[str, Any]:
+    """Copy the results of the nodes that have any to the output directory, each atomically.
+
+    Args:
+        outcomes: Last finished execution by node id.
+        run_steps: State, seconds and memory of the nodes of this run; merged over those of earlier runs.
+        output_dir: The folder users look into.
+
+    Returns:
+        The content of metrics.json.
+    """
+    for node, output, name in _COPIED:
+        source = _output(outcomes, node, output, name)
+        if source:
+            with atomic_path(output_dir / name) as temporary:
+                shutil.copyfile(source, temporary)
+    _publish_rejections(outcomes, output_dir / REJECTED_FILE)
+    metrics_file = output_dir / METRICS_FILE
+    earlier = json.loads(metrics_file.read_text(encoding="utf-8")) if metrics_file.is_file() else {}
+    metrics: dict[str, Any] = {}
+    for key, (node, output, name) in _SUMMARIES.items():
+        path = _output(outcomes, node, output, name)
+        if path:
+            metrics[key] = json.loads(path.read_text(encoding="utf-8"))
+    metrics["steps"] = {**earlier.get("steps", {}), **run_steps}
+    with atomic_path(metrics_file) as temporary:
+        temporary.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    return metrics
+
+
+def _publish_rejections(outcomes: Mapping[str, NodeOutcome], target: Path) -> None:
+    parts = [
+        path
+        for node, output in ((steps.PARQUET_MERGE, "molecules"), (steps.MOLECULE_TRANSFORM, "rejected"))
+        if (path := _output(outcomes, node, output, REJECTED_FILE))
+    ]
+    if parts:
+        with atomic_path(target) as temporary:
+            pq.write_table(
+                pa.concat_tables([pq.read_table(part) for part in parts], promote_options="permissive"), temporary
+            )
+
+
+def _output(outcomes: Mapping[str, NodeOutcome], node: str, output: str, name: str) -> Path | None:
+    outcome = outcomes.get(node)
+    folder = outcome.outputs.get(output) if outcome else None
+    path = folder / name if folder else None
+    return path if path and path.is_file() else None

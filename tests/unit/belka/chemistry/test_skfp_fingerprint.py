@@ -1,0 +1,116 @@
+"""Every kind of fingerprint equals its class of scikit-fingerprints bit by bit; what RDKit cannot read is refused by itself."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from numpy.typing import NDArray
+from skfp import fingerprints as skfp
+
+from belka.chemistry.ecfp import DirectEcfp, Fingerprints
+from belka.chemistry.fingerprints import KINDS, KINDS_WITH_CHIRALITY, FingerprintKind, FingerprintSettings
+from belka.chemistry.skfp_fingerprint import SkfpFingerprint
+
+LIBRARY = [
+    "C#CCNc1nc(NC2CC2)nc(N[C@@H](Cc2ccc(Cl)cc2)C(=O)N[H])n1",
+    "C#CCNc1nc(NC2CC2)nc(N[C@H](Cc2ccc(Cl)cc2)C(=O)N[H])n1",
+    "CC(F)(F)CNc1nc(Nc2ccccc2)nc(NCC(=O)N[H])n1",
+    "O=C(N[H])C[C@@H](Cc1ccccc1)Nc1nc(NCc2cn(C)nc2)nc(Nc2ccc3ncsc3c2)n1",
+    "C",
+    "[Na+].[Cl-]",
+]
+UNREADABLE: dict[str | None, str] = {"": "empty SMILES", None: "empty SMILES", "C1CC": "unparsable SMILES"}
+# What each kind is, written out once more, with none of the code under test.
+CLASSES: dict[FingerprintKind, Callable[[int, int, bool], Any]] = {
+    "ecfp": lambda size, radius, chirality: skfp.ECFPFingerprint(
+        fp_size=size, radius=radius, include_chirality=chirality
+    ),
+    "fcfp": lambda size, radius, chirality: skfp.ECFPFingerprint(
+        fp_size=size, radius=radius, include_chirality=chirality, use_pharmacophoric_invariants=True
+    ),
+    "atom_pair": lambda size, _, chirality: skfp.AtomPairFingerprint(fp_size=size, include_chirality=chirality),
+    "topological_torsion": lambda size, _, chirality: skfp.TopologicalTorsionFingerprint(
+        fp_size=size, include_chirality=chirality
+    ),
+    "rdkit": lambda size, *_: skfp.RDKitFingerprint(fp_size=size),
+    "avalon": lambda size, *_: skfp.AvalonFingerprint(fp_size=size),
+    "maccs": lambda *_: skfp.MACCSFingerprint(),
+    "pubchem": lambda *_: skfp.PubChemFingerprint(),
+}
+KEYS = {"maccs": (166, 168), "pubchem": (881, 888)}
+CASES: list[tuple[FingerprintKind, int, int, bool]] = [
+    (kind, KEYS[kind][1] if kind in KEYS else size, radius, chirality)
+    for kind in KINDS
+    for size, radius, chirality in ((2048, 2, True), (512, 3, False))
+]
+
+
+def compute(smiles: list[str | None], settings: FingerprintSettings) -> Fingerprints:
+    return SkfpFingerprint(settings).compute(pa.record_batch({"smiles_no_linker": pa.array(smiles, pa.string())}))
+
+
+def unpacked(result: Fingerprints) -> NDArray[np.uint8]:
+    return np.unpackbits(result.packed, axis=1)
+
+
+@pytest.mark.parametrize(("kind", "size", "radius", "chirality"), CASES)
+def test_bits_equal_the_class_of_scikit_fingerprints(
+    kind: FingerprintKind, size: int, radius: int, chirality: bool
+) -> None:
+    rows = [*LIBRARY[:2], *UNREADABLE, *LIBRARY[2:]]
+    result = compute(rows, FingerprintSettings(size, radius, chirality, kind))
+    expected = CLASSES[kind](size, radius, chirality).transform(LIBRARY)
+    n_bits = KEYS.get(kind, (size, size))[0]
+    bits = unpacked(result)
+    assert bits.shape == (len(rows), size)
+    assert expected.shape == (len(LIBRARY), n_bits)
+    readable = [row not in UNREADABLE for row in rows]
+    assert bits[readable, :n_bits].tolist() == expected.tolist()
+    assert not bits[:, n_bits:].any()
+    assert not bits[np.logical_not(readable)].any()
+    assert result.rejected == {2: "empty SMILES", 3: "empty SMILES", 4: "unparsable SMILES"}
+    assert not result.composed.any()
+    assert len(result.composed) == len(rows)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_some_kinds_see_stereo_centres(kind: FingerprintKind) -> None:
+    # In 2048 bits those of atom pairs collide: https://github.com/rdkit/rdkit/issues/2428
+    size = KEYS[kind][1] if kind in KEYS else 4096
+    one, other, *_ = unpacked(compute([*LIBRARY], FingerprintSettings(size, 2, chirality=True, kind=kind)))
+    assert (one != other).any() == (kind in KINDS_WITH_CHIRALITY)
+    flat = unpacked(compute([*LIBRARY], FingerprintSettings(size, 2, chirality=False, kind=kind)))
+    assert (flat[0] == flat[1]).all()
+
+
+def test_ecfp_is_what_the_faster_way_computes() -> None:
+    settings = FingerprintSettings(1024, 2, chirality=True)
+    batch = pa.record_batch({"smiles_no_linker": [*LIBRARY, "C1CC", ""]})
+    own, fast = SkfpFingerprint(settings).compute(batch), DirectEcfp(settings).compute(batch)
+    assert (own.packed == fast.packed).all()
+    assert own.rejected == fast.rejected
+
+
+def test_rows_keep_their_places_over_several_chunks() -> None:
+    rows: list[str | None] = ["C" * (1 + i % 7) for i in range(2100)]
+    bad = {0: "", 1023: "C1CC", 1024: None, 2047: "", 2048: "not a smiles", 2099: "C1CC"}
+    for row, text in bad.items():
+        rows[row] = text
+    result = compute(rows, FingerprintSettings(168, 2, chirality=True, kind="maccs"))
+    alkanes = np.packbits(skfp.MACCSFingerprint().transform(["C" * n for n in range(1, 8)]), axis=1)
+    expected = alkanes[np.arange(2100) % 7]
+    expected[list(bad)] = 0
+    assert (result.packed == expected).all()
+    assert sorted(result.rejected) == sorted(bad)
+
+
+def test_a_batch_without_a_readable_row_and_an_empty_one() -> None:
+    settings = FingerprintSettings(256, 2, chirality=True, kind="avalon")
+    refused = compute([*UNREADABLE], settings)
+    assert refused.rejected == dict(enumerate(UNREADABLE.values()))
+    assert refused.packed.shape == (3, 32)
+    assert not refused.packed.any()
+    empty = compute([], settings)
+    assert (empty.packed.shape, empty.rejected, empty.composed.shape) == ((0, 32), {}, (0,))

@@ -1,0 +1,110 @@
+"""Every kind of odd input has a defined answer, with RDKit and without."""
+
+import sys
+
+import pytest
+
+from belka.predict.check import CheckedSmiles, CheckSettings, SmilesChecker
+
+VOCABULARY = frozenset(["[PAD]", "[MASK]", *"CNOcno()=#123", "[H]", "Cl", "Br"])
+LONG = "C" * 500
+
+# input -> (problem, warning, unknown tokens); a problem means no scores
+ODD: dict[str, tuple[str | None, str, str, int]] = {
+    "ordinary": ("CCO", "", "", 0),
+    "missing": (None, "empty SMILES", "", 0),
+    "empty": ("", "empty SMILES", "", 0),
+    "white space only": (" \t\n", "empty SMILES", "", 0),
+    "white space around": ("  CCO\n", "", "", 0),
+    "white space inside": ("CCO ethanol", "no SMILES: ' ' at position 4", "", 0),
+    "unicode letter": ("CCé", "no SMILES: '\\xe9' at position 3", "", 0),
+    "unicode minus": ("C[N\u2212]", "no SMILES: '\\u2212' at position 4", "", 0),
+    "emoji": ("\U0001f9ea", "no SMILES: '\\U0001f9ea' at position 1", "", 0),
+    "NUL": ("C\x00C", "no SMILES: '\\x00' at position 2", "", 0),
+    "line break inside": ("CC\nO", "no SMILES: '\\n' at position 3", "", 0),
+    "number": ("42", "unparsable SMILES", "", 0),
+    "decimal number": ("3.14", "unparsable SMILES", "", 0),
+    "word": ("nan", "unparsable SMILES", "", 0),
+    "InChI": ("InChI=1S/CH4/h1H4", "unparsable SMILES", "", 0),
+    "ring not closed": ("C1CC", "unparsable SMILES", "", 0),
+    "parenthesis not closed": ("CC(C", "unparsable SMILES", "", 0),
+    "parenthesis not opened": ("CC)C", "unparsable SMILES", "", 0),
+    "bracket not closed": ("CC[N", "unparsable SMILES", "", 0),
+    "reaction": ("CCO>>CC=O", "unparsable SMILES", "", 0),
+    "salt": ("CC(=O)O.[Na+]", "", "tokens unknown to the model: . x1, [Na+] x1; 2 parts scored as one molecule", 2),
+    "mixture": ("CCO.CN.C", "", "tokens unknown to the model: . x2; 3 parts scored as one molecule", 2),
+    "500 atoms": (LONG, "", "only the first 128 of 500 tokens were read", 0),
+    "too long to be a molecule": ("C" * 5001, "longer than 5000 characters", "", 0),
+    "element the model never saw": ("C[Si](C)C", "", "tokens unknown to the model: [Si] x1", 1),
+    "wildcard": ("C*", "", "tokens unknown to the model: * x1", 1),
+    "special token as text": ("[MASK]", "unparsable SMILES", "", 0),
+    "linker": ("CN[Dy]", "", "", 0),
+    "linker replaced": ("CN[H]", "", "", 0),
+    "lower-case linker": ("CN[dy]", "unparsable SMILES", "", 0),
+}
+# What the grammar alone cannot see, or says in other words.
+WITHOUT_RDKIT = {
+    "number": "unparsable SMILES: a ring is not closed",
+    "decimal number": "unparsable SMILES: a ring is not closed",
+    "word": "unparsable SMILES: 'a' is no token",
+    "InChI": "unparsable SMILES: 'hHhH' is no token",
+    "ring not closed": "unparsable SMILES: a ring is not closed",
+    "parenthesis not closed": "unparsable SMILES: parentheses do not match",
+    "parenthesis not opened": "unparsable SMILES: parentheses do not match",
+    "bracket not closed": "unparsable SMILES: '[' is no token",
+}
+SEEN_BY_RDKIT_ONLY = ("reaction", "special token as text", "lower-case linker")
+
+
+@pytest.fixture
+def checker() -> SmilesChecker:
+    return SmilesChecker(CheckSettings(VOCABULARY, 128))
+
+
+@pytest.fixture
+def without_rdkit(monkeypatch: pytest.MonkeyPatch) -> SmilesChecker:
+    monkeypatch.setitem(sys.modules, "rdkit.Chem", None)
+    return SmilesChecker(CheckSettings(VOCABULARY, 128))
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_with_rdkit(kind: str, checker: SmilesChecker) -> None:
+    text, problem, warning, unknown = ODD[kind]
+    found = checker.check(text)
+    assert (found.problem, found.warning, found.unknown_tokens) == (problem, warning, unknown)
+    assert found.smiles == ("" if problem else (text or "").strip())
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ODD if kind not in SEEN_BY_RDKIT_ONLY])
+def test_without_rdkit(kind: str, without_rdkit: SmilesChecker) -> None:
+    text, problem, warning, unknown = ODD[kind]
+    found = without_rdkit.check(text)
+    assert (found.problem, found.warning, found.unknown_tokens) == (WITHOUT_RDKIT.get(kind, problem), warning, unknown)
+
+
+@pytest.mark.parametrize("kind", SEEN_BY_RDKIT_ONLY)
+def test_what_the_grammar_cannot_judge_is_warned_of(kind: str, without_rdkit: SmilesChecker) -> None:
+    found = without_rdkit.check(ODD[kind][0])
+    assert "unknown to the model" in found.warning
+
+
+@pytest.mark.parametrize(
+    ("text", "with_rdkit"),
+    [("C(C)(C)(C)(C)C", "unparsable SMILES"), ("c1cccc1", "unparsable SMILES"), ("()", "unparsable SMILES")],
+)
+def test_impossible_molecules_need_rdkit(text: str, with_rdkit: str, checker: SmilesChecker) -> None:
+    assert checker.check(text).problem == with_rdkit
+
+
+def test_digits_in_pairs_are_still_no_molecule(without_rdkit: SmilesChecker) -> None:
+    assert without_rdkit.check("1221").problem == "no atoms"
+
+
+def test_many_keep_their_order(checker: SmilesChecker) -> None:
+    found = checker.check_all(["C", None, "CC", "C1"])
+    assert found == [
+        CheckedSmiles("C"),
+        CheckedSmiles("", "empty SMILES"),
+        CheckedSmiles("CC"),
+        CheckedSmiles("", "unparsable SMILES"),
+    ]

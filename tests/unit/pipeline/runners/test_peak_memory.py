@@ -1,0 +1,36 @@
+"""Peak memory sees an allocation that is gone by the time it is asked, and children."""
+
+import mmap
+import subprocess
+import sys
+import time
+
+from pipeline.runners.peak_memory import SAMPLE_SECONDS, PeakMemory, tree_memory
+
+BIG = 200_000_000
+
+
+def test_peak_remembers_freed_memory_and_restarts() -> None:
+    with PeakMemory() as memory:
+        memory.take()
+        # Straight from the system: an allocator may keep what is freed, depending on what the process did before.
+        with mmap.mmap(-1, BIG) as block:
+            block.write(b"x" * BIG)
+            time.sleep(3 * SAMPLE_SECONDS)
+        time.sleep(3 * SAMPLE_SECONDS)
+        first, second = memory.take(), memory.take()
+    assert first - second > 0.9 * BIG
+
+
+def test_children_count() -> None:
+    before = tree_memory()
+    code = f"import sys; b = bytearray({BIG}); b[::4096] = b'x' * len(b[::4096]); print('ready', flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdin is not None
+        child.stdout.readline()
+        during = tree_memory()
+        child.stdin.close()
+    assert during - before > 0.9 * BIG

@@ -1,0 +1,49 @@
+"""Results land where users look, whole, and metrics.json gathers the summaries."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.runners.outcomes import NodeOutcome
+from pipeline.runners.publish import publish_results
+
+
+def _write_rejections(folder: Path, reasons: list[str]) -> None:
+    folder.mkdir(parents=True)
+    pq.write_table(pa.table({"source": ["train"] * len(reasons), "reason": reasons}), folder / "rejected.parquet")
+
+
+def test_everything_is_published(tmp_path: Path) -> None:
+    molecules, rejected, submission = tmp_path / "m", tmp_path / "r", tmp_path / "s"
+    _write_rejections(molecules, ["unknown protein"])
+    _write_rejections(rejected, ["unparsable SMILES", "unparsable SMILES"])
+    (molecules / "summary.json").write_text('{"rows": 3}', encoding="utf-8")
+    submission.mkdir()
+    (submission / "submission.csv").write_text("id,binds\n1,0.5\n", encoding="utf-8")
+    evaluation = tmp_path / "e"
+    evaluation.mkdir()
+    (evaluation / "report.html").write_text("a page", encoding="utf-8")
+    outcomes = {
+        "affinity-evaluator": NodeOutcome(4, cached=False, outputs={"evaluation": evaluation}),
+        "parquet-merge": NodeOutcome(1, cached=False, outputs={"molecules": molecules}),
+        "molecule-transform": NodeOutcome(2, cached=False, outputs={"rejected": rejected}),
+        "submission-writer": NodeOutcome(3, cached=True, outputs={"submission": submission}),
+    }
+    out = tmp_path / "out"
+    publish_results(outcomes, {"parquet-merge": {"state": "done"}}, out)
+    metrics = publish_results(outcomes, {"submission-writer": {"state": "cached"}}, out)
+    assert (out / "submission.csv").read_text(encoding="utf-8") == "id,binds\n1,0.5\n"
+    assert (
+        pq.read_table(out / "rejected.parquet")["reason"].to_pylist() == ["unknown protein"] + ["unparsable SMILES"] * 2
+    )
+    assert (out / "report.html").read_text(encoding="utf-8") == "a page"
+    assert metrics == json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["data"] == {"rows": 3}
+    assert set(metrics["steps"]) == {"parquet-merge", "submission-writer"}
+
+
+def test_nothing_is_published_for_nodes_that_never_ran(tmp_path: Path) -> None:
+    assert publish_results({}, {}, tmp_path) == {"steps": {}}
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.json"]

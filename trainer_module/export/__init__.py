@@ -1,0 +1,1 @@
+"""What a stage leaves: the SavedModel with its signatures, its weights and description."""

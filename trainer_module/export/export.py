@@ -1,0 +1,94 @@
+"""Export a stage as a SavedModel with its serving signatures."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import keras
+import tensorflow as tf
+
+from belka.contract import (
+    FEATURE_ECFP,
+    FEATURE_TOKENS,
+    OUTPUT_PROBABILITIES,
+    SIGNATURE_EXAMPLES,
+    SIGNATURE_SMILES,
+)
+from belka.tokens.graph import RAW_SMILES_FEATURE, SmilesTokenizer
+from trainer_module.export.saved_model import StoredModel, save_model
+from trainer_module.export.serving import predict
+from trainer_module.input_pipeline.parsing import parse_examples, unpack_bytes
+from trainer_module.model import Belka
+
+INPUT_EXAMPLES: Final = "examples"
+# Who asks for a few SMILES waits for the answer; who sends Examples sends many, and in batches that no one controls.
+_COMPILED_FROM: Final = 512
+
+
+def export_model(stored: StoredModel, transform_graph_dir: Path, folder: Path) -> None:
+    """Write SavedModel, weights and configuration.
+
+    Signatures:
+    - `serving_default`: `examples`, string [batch], serialized Examples as MoleculeTransform writes them.
+    - `smiles`: `smiles`, string [batch], raw SMILES with or without [Dy]; with `model.ecfp_branch` also `ecfp`, string [batch], the
+      fingerprints as `numpy.packbits` packs them.
+    In `serving_default` a molecule's probabilities are the same bits in every batch; in `smiles` small batches agree to rounding.
+    Both return `probabilities`, float32: [batch, n_targets] in clf, [batch, ecfp_size] in fps, [batch, length, vocab_size] in mlm.
+
+    Args:
+        stored: Model, vocabulary, targets.
+        transform_graph_dir: TransformGraph that tokenises SMILES.
+        folder: Where to write; made if needed.
+    """
+    arguments = stored.model.arguments
+    model = Belka(**arguments, name="belka")  # float32, whatever the precision of training
+    model.build()
+    model.set_weights(stored.model.get_weights())
+    tokenizer = SmilesTokenizer(transform_graph_dir)
+
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.track(tokenizer)
+    archive.add_endpoint(
+        SIGNATURE_EXAMPLES,
+        _examples_function(model),
+        input_signature=[tf.TensorSpec([None], tf.string, name=INPUT_EXAMPLES)],
+    )
+    smiles_signature = [tf.TensorSpec([None], tf.string, name=RAW_SMILES_FEATURE)]
+    if model.uses_ecfp:
+        smiles_signature.append(tf.TensorSpec([None], tf.string, name=FEATURE_ECFP))
+    archive.add_endpoint(SIGNATURE_SMILES, _smiles_function(model, tokenizer), input_signature=smiles_signature)
+    archive.write_out(str(folder), verbose=False)
+    save_model(folder, replace(stored, model=model))
+
+
+def _examples_function(model: Belka) -> Callable[[Any], dict[str, Any]]:
+    def predict_examples(examples: Any) -> dict[str, Any]:
+        features = parse_examples(
+            examples,
+            vocab_size=model.arguments["vocab_size"],
+            max_length=model.arguments["max_length"],
+            ecfp_size=model.ecfp_size if model.uses_ecfp else 0,
+        )
+        return {OUTPUT_PROBABILITIES: predict(model, features)}
+
+    return predict_examples
+
+
+def _smiles_function(model: Belka, tokenizer: SmilesTokenizer) -> Callable[..., dict[str, Any]]:
+    max_length: int = model.arguments["max_length"]
+
+    def tokens_of(smiles: Any) -> Any:
+        return tf.cast(tokenizer(smiles)[:, :max_length].to_tensor(), tf.int32)
+
+    def predict_smiles(smiles: Any) -> dict[str, Any]:
+        return {
+            OUTPUT_PROBABILITIES: predict(model, {FEATURE_TOKENS: tokens_of(smiles)}, uncompiled_below=_COMPILED_FROM)
+        }
+
+    def predict_smiles_and_ecfp(smiles: Any, ecfp: Any) -> dict[str, Any]:
+        inputs = {FEATURE_TOKENS: tokens_of(smiles), FEATURE_ECFP: unpack_bytes(ecfp, model.ecfp_size)}
+        return {OUTPUT_PROBABILITIES: predict(model, inputs, uncompiled_below=_COMPILED_FROM)}
+
+    return predict_smiles_and_ecfp if model.uses_ecfp else predict_smiles

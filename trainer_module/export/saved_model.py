@@ -1,0 +1,119 @@
+"""What an exported stage holds beside its SavedModel: weights and configuration, for the next stage and for tools.
+
+saved_model.pb, variables/, assets/    for serving
+belka.json                             constructor arguments of the model, vocabulary, targets, settings of the fingerprint, code
+belka.weights.h5                       weights
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from belka.chemistry.fingerprints import FingerprintSettings
+from belka.code_version import code_version
+from belka.errors import InputError
+from trainer_module.model import Belka
+
+CONFIG_FILE: Final = "belka.json"
+WEIGHTS_FILE: Final = "belka.weights.h5"
+_ENCODER_KEYS: Final = ("depth", "num_heads", "num_layers", "activation", "vocab_size")
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A model and what its inputs and outputs mean.
+
+    Attributes:
+        model: The model.
+        vocabulary: Tokens, the index is the id.
+        targets: Proteins, in the order of the outputs (clf).
+        ecfp: The fingerprint of its Examples; None where it is not known.
+    """
+
+    model: Belka
+    vocabulary: tuple[str, ...]
+    targets: tuple[str, ...]
+    ecfp: FingerprintSettings | None = None
+
+
+def save_model(folder: Path, stored: StoredModel) -> None:
+    """Write configuration and weights into `folder`, which exists."""
+    description = {
+        "model": stored.model.arguments,
+        "vocabulary": list(stored.vocabulary),
+        "targets": list(stored.targets),
+        "ecfp": stored.ecfp and asdict(stored.ecfp),
+        "code": code_version(),
+    }
+    (folder / CONFIG_FILE).write_text(json.dumps(description, indent=1), encoding="utf-8")
+    stored.model.save_weights(folder / WEIGHTS_FILE)
+
+
+def load_model(folder: Path) -> StoredModel:
+    """Read what `save_model` wrote.
+
+    Args:
+        folder: An exported model, or a Model artifact that holds one below `Format-Serving`.
+
+    Returns:
+        The model in float32.
+
+    Raises:
+        InputError: If the folder holds no exported Belka model.
+    """
+    folder = exported_folder(folder)
+    try:
+        description: dict[str, Any] = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        problem = "There is no exported Belka model to start from."
+        raise InputError(
+            problem,
+            received=f"{folder}: {error}",
+            expected=f"a folder with {CONFIG_FILE} and {WEIGHTS_FILE}, as each training stage exports it",
+            action="Give the folder of an earlier stage's model, or leave the option out.",
+        ) from error
+    model = Belka(**description["model"], name="belka")
+    model.build()
+    model.load_weights(folder / WEIGHTS_FILE)
+    ecfp = description.get("ecfp")
+    return StoredModel(
+        model, tuple(description["vocabulary"]), tuple(description["targets"]), ecfp and FingerprintSettings(**ecfp)
+    )
+
+
+def exported_folder(folder: Path) -> Path:
+    """Return where in a Model artifact the exported model is; the folder itself if it is one."""
+    serving = folder / "Format-Serving"
+    return serving if serving.is_dir() else folder
+
+
+def warm_start(model: Belka, vocabulary: Sequence[str], source: Path) -> None:
+    """Copy embeddings and encoder of an exported model into a new one; the heads stay new.
+
+    Args:
+        model: The new model.
+        vocabulary: Its vocabulary.
+        source: Folder of the exported model.
+
+    Raises:
+        InputError: If architecture or vocabulary differ; the message names the first key that does.
+    """
+    stored = load_model(source)
+    expected = {**{key: model.arguments[key] for key in _ENCODER_KEYS}, "vocabulary": list(vocabulary)}
+    received = {**{key: stored.model.arguments[key] for key in _ENCODER_KEYS}, "vocabulary": list(stored.vocabulary)}
+    for key, value in expected.items():
+        if received[key] != value:
+            problem = f"The model to start from has another {key}."
+            raise InputError(
+                problem,
+                received=f"{key} = {_shortened(received[key])} in {source}",
+                expected=f"{key} = {_shortened(value)}",
+                action="Train the earlier stage again with this configuration and vocabulary, or start without it.",
+            )
+    model.encoder.set_weights(stored.model.encoder.get_weights())
+
+
+def _shortened(value: Any) -> str:
+    return f"{len(value)} tokens ({' '.join(value[:8])} ...)" if isinstance(value, list) else str(value)

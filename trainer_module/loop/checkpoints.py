@@ -1,0 +1,167 @@
+"""Checkpoints from which a killed run continues exactly where it was."""
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from zipfile import BadZipFile
+
+from belka.errors import BelkaError, InputError
+from belka.files import atomic_path
+from trainer_module.model import Belka
+from trainer_module.settings import RunSettings
+
+logger = logging.getLogger(__name__)
+
+# Keras's archive and not its HDF5 file: on a full disk HDF5 may crash the process, where a write of Python's is an OSError.
+_VARIABLES: Final = "variables.keras"
+_STATE: Final = "state.json"
+_BEST: Final = "best.keras"
+_KEPT: Final = 2
+_DIGESTED: Final = 1 << 16
+# None of them changes what is computed up to a given step.
+_OUTSIDE_KEY: Final = ("resume", "checkpoint_every_steps", "stages")
+
+
+@dataclass
+class Progress:
+    """Where a run is: everything but the variables of model and optimizer.
+
+    Attributes:
+        epoch: Epochs completed.
+        step_in_epoch: Batches done in the current epoch.
+        pass_index: Passes over the data completed.
+        batch_in_pass: Batches done in the current pass.
+        step: Batches done in all.
+        validations: Validations done in all.
+        loss_sum: Sum of the losses since the last validation.
+        loss_count: Number of them.
+        finished: Whether training has ended.
+        history: Scores of each validation.
+        callbacks: State of the callbacks, by class name.
+    """
+
+    epoch: int = 0
+    step_in_epoch: int = 0
+    pass_index: int = 0
+    batch_in_pass: int = 0
+    step: int = 0
+    validations: int = 0
+    loss_sum: float = 0.0
+    loss_count: int = 0
+    finished: bool = False
+    history: list[dict[str, float]] = field(default_factory=list)
+    callbacks: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def run_key(run: RunSettings, files: Sequence[str], extra: Sequence[str] = ()) -> str:
+    """Name a run by what decides on its result.
+
+    Args:
+        run: Settings.
+        files: Files it reads: data, and the weights it starts from. Their names, sizes and first and last 64 KiB count, not
+            their folders, which are new in each execution of TFX.
+        extra: Other strings that count, e.g. the vocabulary.
+
+    Returns:
+        `<mode>-<16 hexadecimal digits>`.
+    """
+    settings = run.model_dump_json(exclude={"checkpoint_root": True, "training": set(_OUTSIDE_KEY)})
+    digest = hashlib.sha256(settings.encode())
+    digest.update("\n".join(extra).encode())
+    for path in sorted(map(Path, files), key=lambda item: (item.name, str(item))):
+        size = path.stat().st_size
+        digest.update(f"\n{path.name} {size} ".encode())
+        with path.open("rb") as stream:
+            digest.update(stream.read(_DIGESTED))
+            stream.seek(max(0, size - _DIGESTED))
+            digest.update(stream.read(_DIGESTED))
+    return f"{run.mode}-{digest.hexdigest()[:16]}"
+
+
+class CheckpointStore:
+    """The checkpoints of one run: the last two states and the best weights, each written whole or not at all.
+
+    Args:
+        folder: Where they live.
+        writes: Whether this process writes (the chief does).
+    """
+
+    def __init__(self, folder: Path, *, writes: bool = True) -> None:
+        self.folder = folder
+        self.writes = writes
+
+    def clear(self) -> None:
+        """Forget everything."""
+        if self.writes and self.folder.is_dir():
+            shutil.rmtree(self.folder)
+
+    def save(self, model: Belka, progress: Progress) -> None:
+        """Write variables and progress, then drop the oldest.
+
+        Raises:
+            BelkaError: If the disk is full or refuses; the checkpoints before stay.
+        """
+        if not self.writes:
+            return
+        try:
+            with atomic_path(self.folder / f"step-{progress.step:09d}") as temporary:
+                temporary.mkdir()
+                model.save(temporary / _VARIABLES)
+                (temporary / _STATE).write_text(json.dumps(asdict(progress)), encoding="utf-8")
+        except OSError as error:
+            raise self._unwritable(error) from error
+        for old in self._states()[:-_KEPT]:
+            shutil.rmtree(old)
+
+    def restore(self, model: Belka) -> Progress | None:
+        """Load the newest readable checkpoint into model and optimizer.
+
+        Returns:
+            Its progress, or None if there is no checkpoint.
+        """
+        for state in reversed(self._states()):
+            try:
+                progress = Progress(**json.loads((state / _STATE).read_text(encoding="utf-8")))
+                model.load_weights(state / _VARIABLES)
+            except (OSError, ValueError, TypeError, KeyError, BadZipFile) as error:
+                logger.warning("Checkpoint %s cannot be read (%s); trying the one before.", state, error)
+                continue
+            logger.info("Continuing from checkpoint %s: epoch %d, step %d.", state, progress.epoch, progress.step)
+            return progress
+        return None
+
+    def save_best(self, model: Belka) -> None:
+        """Keep the weights of the best validation.
+
+        Raises:
+            BelkaError: If the disk is full or refuses.
+        """
+        if not self.writes:
+            return
+        try:
+            with atomic_path(self.folder / _BEST) as temporary:
+                model.save(temporary)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def restore_best(self, model: Belka) -> None:
+        """Load the weights of the best validation, if there are any."""
+        if (self.folder / _BEST).is_file():
+            model.load_weights(self.folder / _BEST)
+
+    def _states(self) -> list[Path]:
+        return sorted(self.folder.glob("step-*")) if self.folder.is_dir() else []
+
+    def _unwritable(self, error: OSError) -> BelkaError:
+        return InputError(
+            "A checkpoint could not be written.",
+            received=f"{self.folder}: {error}",
+            expected="room on the disk and the right to write",
+            action="Free space or move the output directory, then start the same command again: it continues from the last "
+            "whole checkpoint.",
+        )

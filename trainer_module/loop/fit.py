@@ -1,0 +1,239 @@
+"""The loop over batches, validations and epochs of one stage."""
+
+import csv
+import json
+import logging
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import keras
+
+from belka.errors import BelkaError, InputError
+from belka.files import atomic_path
+from trainer_module.input_pipeline.stream import BatchSpec, count_molecules, training_stream, validation_batches
+from trainer_module.loop.callbacks import ValidationCallbacks
+from trainer_module.loop.checkpoints import CheckpointStore, Progress
+from trainer_module.loop.progress import ProgressLog
+from trainer_module.loop.step import Steps
+from trainer_module.loop.validation import Validator
+from trainer_module.model import Belka
+from trainer_module.settings import RunSettings, TrainingSettings
+
+logger = logging.getLogger(__name__)
+
+HISTORY_JSON: Final = "history.json"
+HISTORY_CSV: Final = "history.csv"
+
+
+class Fit:
+    """Train a model to the end of its settings, checkpointing on the way.
+
+    The data are passed over again and again, each pass in an order of its own. An epoch is `steps_per_epoch` batches or the rest
+    of the pass, if that is less; so every pass shows every molecule once, however short the epochs are. Batch n of pass p is a
+    function of the files and the seed, and dropout of the number of the step: a run resumed from a checkpoint takes the very
+    steps the killed one would have taken.
+
+    Args:
+        run: Settings of the run.
+        settings: Its training settings, those of the stage merged in.
+        train_files: TFRecord files to learn from.
+        eval_files: TFRecord files to validate on.
+        model: Compiled model.
+        steps: Compiled steps.
+        spec: What a batch holds.
+        store: Checkpoints.
+        log_dir: Folder for TensorBoard and history.
+    """
+
+    def __init__(
+        self,
+        *,
+        run: RunSettings,
+        settings: TrainingSettings,
+        train_files: Sequence[str],
+        eval_files: Sequence[str],
+        model: Belka,
+        steps: Steps,
+        spec: BatchSpec,
+        store: CheckpointStore,
+        log_dir: Path,
+    ) -> None:
+        self._run = run
+        self._settings = settings
+        self._train_files = train_files
+        self._model = model
+        self._steps = steps
+        self._spec = spec
+        self._store = store
+        self._log_dir = log_dir
+        eval_batches = validation_batches(eval_files, spec, seed=run.seed).take(settings.validation_steps)
+        self._validator = Validator(steps, eval_batches, mode=run.mode, targets=run.targets)
+        self._progress = Progress(epoch=run.initial_epoch or 0)
+        self._pending: tuple[int, Any] | None = None
+        self._batches_per_pass = 0
+
+    def run(self) -> list[dict[str, float]]:
+        """Train; the model ends with the weights of the best validation.
+
+        Returns:
+            The scores of each validation.
+        """
+        if not self._settings.resume:
+            self._store.clear()
+        self._progress = self._store.restore(self._model) or self._progress
+        if not self._progress.finished:
+            self._train()
+        self._store.restore_best(self._model)
+        self._write_history()
+        return self._progress.history
+
+    def _train(self) -> None:
+        molecules = count_molecules(self._train_files)
+        if molecules == 0:
+            problem = "There is nothing to train on."
+            raise InputError(
+                problem,
+                received=f"0 molecules in {len(self._train_files)} files",
+                expected="at least one molecule",
+                action="Check the step that makes the dataset.",
+            )
+        self._batches_per_pass = math.ceil(molecules / self._spec.batch_size)
+        logger.info("%s: %d molecules, %d batches a pass.", self._run.mode, molecules, self._batches_per_pass)
+        callbacks = self._start_callbacks()
+        batches = self._stream()
+        log = ProgressLog(self._run.mode, self._spec.batch_size)
+        while self._progress.epoch < self._settings.epochs and not callbacks.stopped:
+            inputs, labels, row_weight = next(batches)
+            step = self._progress.step
+            loss = self._steps.train(inputs, labels, row_weight, step)
+            self._settle_pending()
+            self._pending = (step, loss)
+            self._advance(callbacks)
+            log.tick(self._progress, self._epoch_steps())
+        callbacks.end()
+
+    def _start_callbacks(self) -> ValidationCallbacks:
+        monitor, direction = self._monitor()
+        callbacks = ValidationCallbacks(
+            self._model,
+            self._settings,
+            monitor=monitor,
+            direction=direction,
+            log_dir=self._log_dir if self._store.writes else None,
+        )
+        callbacks.start(self._progress.callbacks)
+        return callbacks
+
+    def _monitor(self) -> tuple[str, Literal["min", "max"]]:
+        """Return the score to follow and its direction, falling back to the loss where the score cannot exist."""
+        scorable = self._validator.can_score()
+        wanted = self._settings.monitor
+        if wanted == "auto":
+            wanted = "val_average_precision" if self._run.mode == "clf" else "val_loss"
+        if wanted == "val_average_precision" and not scorable:
+            if self._run.mode != "clf":
+                problem = f"training.monitor = {wanted} needs labels, which the stage {self._run.mode} has not."
+                raise InputError(problem, expected="auto or val_loss", action="Set training.monitor to auto.")
+            logger.warning(
+                "No target has both binding and non-binding molecules in the validation split, so there is no average "
+                "precision; the validation loss decides instead. Hold out more molecules for validation."
+            )
+            wanted = "val_loss"
+        return wanted, "min" if wanted == "val_loss" else "max"
+
+    def _stream(self) -> Iterator[tuple[Any, Any, Any]]:
+        """Yield the batches from the current position on, pass after pass, without end."""
+        progress = self._progress
+        return iter(
+            training_stream(
+                self._train_files,
+                self._spec,
+                seed=self._run.seed,
+                first_pass=progress.pass_index,
+                skipped=progress.batch_in_pass,
+            )
+        )
+
+    def _epoch_steps(self) -> int:
+        """Return the number of batches of the current epoch."""
+        first = self._progress.batch_in_pass - self._progress.step_in_epoch
+        return min(self._settings.steps_per_epoch, self._batches_per_pass - first)
+
+    def _advance(self, callbacks: ValidationCallbacks) -> None:
+        """Count a step; validate and checkpoint where they are due."""
+        progress, settings = self._progress, self._settings
+        progress.step += 1
+        progress.step_in_epoch += 1
+        progress.batch_in_pass += 1
+        done, total, parts = progress.step_in_epoch, self._epoch_steps(), settings.validations_per_epoch
+        if done * parts // total != (done - 1) * parts // total:
+            self._validate(callbacks)
+        if done == total:
+            progress.epoch += 1
+            progress.step_in_epoch = 0
+        if progress.batch_in_pass == self._batches_per_pass:
+            progress.pass_index += 1
+            progress.batch_in_pass = 0
+        progress.finished = callbacks.stopped or progress.epoch >= settings.epochs
+        every = settings.checkpoint_every_steps
+        if done == total or progress.finished or (every is not None and progress.step % every == 0):
+            self._settle_pending()
+            progress.callbacks = callbacks.state()
+            self._store.save(self._model, progress)
+
+    def _validate(self, callbacks: ValidationCallbacks) -> None:
+        self._settle_pending()
+        progress = self._progress
+        scores = {
+            "epoch": progress.epoch + 1,
+            "step": progress.step,
+            "loss": progress.loss_sum / max(progress.loss_count, 1),
+            "learning_rate": float(keras.ops.convert_to_numpy(self._model.optimizer.learning_rate)),
+            **self._validator.scores(),
+        }
+        progress.loss_sum, progress.loss_count = 0.0, 0
+        progress.history.append(scores)
+        best = callbacks.validated(progress.validations, scores)
+        progress.validations += 1
+        if best:
+            self._store.save_best(self._model)
+        self._write_history()
+        text = ", ".join(f"{name} {value:.4g}" for name, value in scores.items() if name not in {"epoch", "step"})
+        logger.info("%s epoch %d step %d: %s%s", self._run.mode, scores["epoch"], progress.step, text, " (best)" * best)
+
+    def _settle_pending(self) -> None:
+        """Look at the loss of the batch before, which has been computed by now, so that the device need not wait.
+
+        Raises:
+            BelkaError: If it is not finite.
+        """
+        if self._pending is None:
+            return
+        (step, tensor), self._pending = self._pending, None
+        loss = float(tensor)
+        if not math.isfinite(loss):
+            problem = f"The loss is not finite at batch {step + 1} of the stage {self._run.mode}."
+            raise BelkaError(
+                problem,
+                received=f"loss {loss} in epoch {self._progress.epoch + 1}",
+                expected="a finite number",
+                action=f"Lower training.learning_rate or training.gradient_clip_norm. The checkpoints before it are in "
+                f"{self._store.folder}.",
+            )
+        self._progress.loss_sum += loss
+        self._progress.loss_count += 1
+
+    def _write_history(self) -> None:
+        """Write the scores of all validations, also those of the runs this one continues."""
+        history = self._progress.history
+        if not self._store.writes:
+            return
+        with atomic_path(self._log_dir / HISTORY_JSON) as temporary:
+            temporary.write_text(json.dumps(history, indent=1), encoding="utf-8")
+        columns = list(dict.fromkeys(name for scores in history for name in scores))
+        with atomic_path(self._log_dir / HISTORY_CSV) as temporary, temporary.open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, columns)
+            writer.writeheader()
+            writer.writerows(history)

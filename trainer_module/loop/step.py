@@ -1,0 +1,176 @@
+"""One training step and one validation step, compiled once for each batch shape."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from trainer_module.layers.seeds import fold_in
+from trainer_module.loop.devices import spread
+from trainer_module.losses.weighted_loss import WeightedLoss
+from trainer_module.model import Belka
+
+_STEP_SALT = 0x5EED
+
+
+class Steps:
+    """The compiled steps of a run.
+
+    Class weights come from the labels of the whole batch, before it is cut into micro-batches or spread over replicas; gradients
+    of the parts add up. So the loss does not depend on how the work is cut.
+
+    Args:
+        model: Built model, its optimizer built too, both made in the strategy's scope.
+        loss: The stage's loss.
+        optimizer: Keras optimizer.
+        strategy: Where the replicas live.
+        seed: Seed of dropout.
+        xla: Whether to compile with XLA.
+        clip_norm: Most global norm of the gradient; None leaves it.
+        micro_batch: Rows whose activations are alive at once on a device (a CPU keeps them in its cache); None: all.
+    """
+
+    def __init__(
+        self,
+        model: Belka,
+        loss: WeightedLoss,
+        optimizer: Any,
+        *,
+        strategy: Any,
+        seed: int,
+        xla: bool,
+        clip_norm: float | None,
+        micro_batch: int | None,
+    ) -> None:
+        self._model = model
+        self._loss = loss
+        self._optimizer = optimizer
+        self._strategy = strategy
+        self._replicas = strategy.num_replicas_in_sync
+        self._clip_norm = clip_norm
+        self._micro_batch = micro_batch
+        self._seed = tf.constant([seed, _STEP_SALT], tf.uint32)
+        self._weights = tf.function(loss.weights, jit_compile=xla, autograph=False)
+        self._xla = xla
+        self._single = tf.function(self._single_step, jit_compile=xla, autograph=False)
+        self._multiple = tf.function(self._multiple_step, autograph=False)
+        self._predict = tf.function(self._predict_step, jit_compile=xla, autograph=False)
+        self._predict_all = tf.function(self._predict_replicas, autograph=False)
+
+    def train(self, inputs: dict[str, Any], labels: Any, row_weight: Any, step: int) -> Any:
+        """Update the model once.
+
+        Args:
+            inputs: Inputs of the model, first dimension the batch.
+            labels: Labels of the stage.
+            row_weight: Float [batch].
+            step: Number of the step since the start of the run; decides on dropout.
+
+        Returns:
+            The loss before the update, a float32 scalar tensor (regularisation included).
+        """
+        number = tf.constant(step, tf.uint32)
+        if self._replicas == 1:
+            return self._single(inputs, labels, row_weight, number)
+        weights = self._weights(labels, row_weight)
+        return self._multiple(*spread(self._strategy, (inputs, labels, weights)), number)
+
+    def validate(self, inputs: dict[str, Any], labels: Any, row_weight: Any) -> tuple[Any, Any]:
+        """Predict without dropout.
+
+        Args:
+            inputs: Inputs of the model.
+            labels: Labels of the stage.
+            row_weight: Float [batch].
+
+        Returns:
+            The loss, a float32 scalar tensor (without regularisation), and the predictions [batch, ...].
+        """
+        weights = self._weights(labels, row_weight)
+        if self._replicas == 1:
+            loss, predictions = self._predict(inputs, labels, weights)
+            return loss, predictions
+        losses, predictions = self._predict_all(*spread(self._strategy, (inputs, labels, weights)))
+        total = self._strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
+        return total, self._strategy.gather(predictions, axis=0)
+
+    def _single_step(self, inputs: dict[str, Any], labels: Any, row_weight: Any, number: Any) -> Any:
+        weights = self._loss.weights(labels, row_weight)
+        loss, gradients = self._gradients(inputs, labels, weights, fold_in(self._seed, number))
+        self._apply(gradients)
+        return loss
+
+    def _multiple_step(self, inputs: Any, labels: Any, weights: Any, number: Any) -> Any:
+        def replica(inputs: dict[str, Any], labels: Any, weights: Any) -> Any:
+            context = tf.distribute.get_replica_context()
+            seed = fold_in(fold_in(self._seed, number), context.replica_id_in_sync_group)
+            loss, gradients = self._compiled_here(self._gradients)(inputs, labels, weights, seed)
+            # Clipping needs the gradient of the whole batch; the optimizer adds up its replicas' gradients once more.
+            gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+            self._apply([gradient / self._replicas for gradient in self._clip(gradients)], clipped=True)
+            return loss
+
+        losses = self._strategy.run(replica, args=(inputs, labels, weights))
+        return self._strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
+
+    def _predict_step(self, inputs: dict[str, Any], labels: Any, weights: Any) -> tuple[Any, Any]:
+        predictions = self._model(inputs, training=False)
+        return tf.reduce_sum(weights * self._loss.terms(labels, predictions)), predictions
+
+    def _predict_replicas(self, inputs: Any, labels: Any, weights: Any) -> Any:
+        def replica(inputs: dict[str, Any], labels: Any, weights: Any) -> tuple[Any, Any]:
+            loss, predictions = self._compiled_here(self._predict_step)(inputs, labels, weights)
+            return loss, predictions
+
+        return self._strategy.run(replica, args=(inputs, labels, weights))
+
+    def _compiled_here(self, function: Callable[..., Any]) -> Any:
+        """Compile for the replica that asks: a function shared by replicas would read the variables of one of them."""
+        return tf.function(function, jit_compile=self._xla, autograph=False)
+
+    def _clip(self, gradients: list[Any]) -> list[Any]:
+        if self._clip_norm is None:
+            return gradients
+        clipped: list[Any] = tf.clip_by_global_norm(gradients, self._clip_norm)[0]
+        return clipped
+
+    def _apply(self, gradients: list[Any], *, clipped: bool = False) -> None:
+        self._optimizer.apply(gradients if clipped else self._clip(gradients), self._model.trainable_variables)
+
+    def _gradients(self, inputs: dict[str, Any], labels: Any, weights: Any, seed: Any) -> tuple[Any, list[Any]]:
+        """Return this replica's share of the loss and of its gradient."""
+        rows = labels.shape[0]
+        size = self._micro_batch or rows
+        parts = rows // size if rows % size == 0 else 1
+        if parts == 1:
+            return self._part_gradients((inputs, labels, weights), seed, share=1.0 / self._replicas)
+        cut = tf.nest.map_structure(
+            lambda values: tf.reshape(values, [parts, rows // parts, *values.shape[1:]]), (inputs, labels, weights)
+        )
+
+        def body(number: Any, loss: Any, gradients: list[Any]) -> tuple[Any, Any, list[Any]]:
+            part = tf.nest.map_structure(lambda values: values[number], cut)
+            share = 1.0 / (parts * self._replicas)
+            part_loss, part_gradients = self._part_gradients(part, fold_in(seed, number), share=share)
+            return number + 1, loss + part_loss, [a + b for a, b in zip(gradients, part_gradients, strict=True)]
+
+        zeros = [tf.zeros(variable.shape) for variable in self._model.trainable_variables]
+        _, loss, gradients = tf.while_loop(
+            lambda number, *_: number < parts, body, (tf.constant(0), tf.constant(0.0), zeros), maximum_iterations=parts
+        )
+        return loss, gradients
+
+    def _part_gradients(
+        self, part: tuple[dict[str, Any], Any, Any], seed: Any, *, share: float
+    ) -> tuple[Any, list[Any]]:
+        """Return loss and gradient of one part; `share` is its share of the regularisation."""
+        inputs, labels, weights = part
+        with tf.GradientTape() as tape:
+            predictions = self._model(inputs, training=True, seed=seed)
+            loss = tf.reduce_sum(weights * self._loss.terms(labels, predictions))
+            for penalty in self._model.losses:
+                loss += share * penalty
+        # TensorFlow's variables, not Keras's: only of those does the tape make a zero where nothing depends on one.
+        variables = [variable.value for variable in self._model.trainable_variables]
+        gradients = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return loss, [tf.convert_to_tensor(gradient) for gradient in gradients]  # that of the embeddings comes sparse

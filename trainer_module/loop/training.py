@@ -1,0 +1,158 @@
+"""Train one stage: a plain function that needs no orchestrator."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import keras
+
+from belka.chemistry.fingerprints import FingerprintSettings
+from belka.errors import InputError
+from belka.process_memory import freed_memory_kept
+from trainer_module.export.saved_model import WEIGHTS_FILE, StoredModel, exported_folder, warm_start
+from trainer_module.input_pipeline.stream import BatchSpec
+from trainer_module.loop.checkpoints import CheckpointStore, run_key
+from trainer_module.loop.devices import choose_precision, choose_strategy, is_chief
+from trainer_module.loop.fit import Fit
+from trainer_module.loop.step import Steps
+from trainer_module.losses.binary_loss import BinaryLoss
+from trainer_module.losses.categorical_loss import CategoricalLoss
+from trainer_module.losses.multi_label_loss import MultiLabelLoss
+from trainer_module.losses.weighted_loss import WeightedLoss
+from trainer_module.model import build_model
+from trainer_module.settings import RunSettings
+
+CPU_HEAD_ROWS: Final = 2048  # rows times heads at once on a CPU: more are no faster and take more memory
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a stage reads.
+
+    Attributes:
+        train_files: TFRecord files to learn from.
+        eval_files: TFRecord files to validate on.
+        vocabulary: Tokens, the index is the id.
+        start_from: Exported model whose encoder the stage starts from, or None.
+    """
+
+    train_files: tuple[str, ...]
+    eval_files: tuple[str, ...]
+    vocabulary: tuple[str, ...]
+    start_from: Path | None = None
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a stage leaves.
+
+    Attributes:
+        stored: The model with the weights of the best validation, its vocabulary and targets.
+        history: Scores of each validation, in order: epoch, step, loss, learning_rate, seconds, val_*.
+    """
+
+    stored: StoredModel
+    history: list[dict[str, float]]
+
+
+def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingResult:
+    """Train one stage, or continue it from its last checkpoint.
+
+    Args:
+        run: Settings.
+        data: Files and vocabulary.
+        log_dir: Folder for TensorBoard, history.json and history.csv.
+
+    Returns:
+        The best model and the history.
+
+    Raises:
+        InputError: If data, vocabulary, settings or a model to start from do not fit together.
+        BelkaError: If the loss is not finite, or a checkpoint cannot be written.
+    """
+    settings = run.training.for_mode(run.mode)
+    keras.utils.set_random_seed(run.seed)  # initial weights; order, masks and dropout take the seed explicitly
+    strategy = choose_strategy(settings.device)
+    with strategy.scope():
+        model = build_model(
+            run.model,
+            run.mode,
+            vocab_size=_embedding_rows(run, data.vocabulary),
+            n_targets=len(run.targets),
+            ecfp_size=run.ecfp_size,
+            precision=choose_precision(settings.precision, strategy),
+        )
+        if data.start_from is not None:
+            warm_start(model, data.vocabulary, data.start_from)
+        optimizer = keras.optimizers.Adam(settings.learning_rate)
+        model.compile(optimizer=optimizer)
+        optimizer.build(model.trainable_variables)
+    vocab_size: int = model.arguments["vocab_size"]
+    spec = BatchSpec(
+        mode=run.mode,
+        vocab_size=vocab_size,
+        n_targets=len(run.targets),
+        batch_size=-(-settings.batch_size // strategy.num_replicas_in_sync) * strategy.num_replicas_in_sync,
+        max_length=run.model.max_length,
+        boundaries=settings.bucket_boundaries,
+        masking_rate=settings.masking_rate,
+        buffer_size=settings.buffer_size,
+        ecfp_size=run.ecfp_size if run.mode == "fps" or model.uses_ecfp else 0,
+    )
+    on_cpu = any("CPU" in device for device in strategy.extended.worker_devices)
+    steps = Steps(
+        model,
+        make_loss(run, vocab_size),
+        model.optimizer,
+        strategy=strategy,
+        seed=run.seed,
+        xla=settings.xla != "off",
+        clip_norm=settings.gradient_clip_norm,
+        micro_batch=max(1, CPU_HEAD_ROWS // run.model.num_heads) if on_cpu else None,
+    )
+    store = CheckpointStore(_checkpoint_folder(run, data, log_dir), writes=is_chief(strategy))
+    fit = Fit(
+        run=run,
+        settings=settings,
+        train_files=data.train_files,
+        eval_files=data.eval_files,
+        model=model,
+        steps=steps,
+        spec=spec,
+        store=store,
+        log_dir=log_dir,
+    )
+    with freed_memory_kept():
+        history = fit.run()
+    ecfp = FingerprintSettings(run.ecfp_size, run.ecfp_radius, run.ecfp_chirality, run.fingerprint)
+    return TrainingResult(StoredModel(model, data.vocabulary, run.targets, ecfp), history)
+
+
+def make_loss(run: RunSettings, vocab_size: int) -> WeightedLoss:
+    """Return the loss of a stage."""
+    epsilon = run.training.epsilon
+    if run.mode == "mlm":
+        return CategoricalLoss(epsilon, vocab_size=vocab_size)
+    return BinaryLoss(epsilon) if run.mode == "fps" else MultiLabelLoss(epsilon)
+
+
+def _embedding_rows(run: RunSettings, vocabulary: Sequence[str]) -> int:
+    wanted = run.model.vocab_size
+    if wanted is not None and wanted < len(vocabulary):
+        problem = "The vocabulary is larger than model.vocab_size."
+        raise InputError(
+            problem,
+            received=f"{len(vocabulary)} tokens, model.vocab_size = {wanted}",
+            expected=f"model.vocab_size of at least {len(vocabulary)}, or null to derive it",
+            action="Raise model.vocab_size or set it to null.",
+        )
+    return wanted or len(vocabulary)
+
+
+def _checkpoint_folder(run: RunSettings, data: TrainingData, log_dir: Path) -> Path:
+    files = [*data.train_files, *data.eval_files]
+    if data.start_from is not None:
+        files.append(str(exported_folder(data.start_from) / WEIGHTS_FILE))
+    root = Path(run.checkpoint_root) if run.checkpoint_root else log_dir / "checkpoints"
+    return root / run_key(run, files, data.vocabulary)
