@@ -3,7 +3,7 @@
 This module imports nothing heavy, so that the command line can use it at start-up.
 """
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Final
 
 # Raw files (source: the Leash BELKA competition's data page).
@@ -25,6 +25,25 @@ LINKER_REPLACEMENT: Final = "[H]"
 LABEL_NEGATIVE: Final = 0
 LABEL_POSITIVE: Final = 1
 LABEL_UNKNOWN: Final = 2
+
+
+class Node(StrEnum):
+    """Ids of the pipeline's nodes: lower case with hyphens, as Kubeflow's workflow engine wants them."""
+
+    PARQUET_MERGE = "parquet-merge"
+    SMILES_VOCAB = "smiles-vocab"
+    BLOCK_FINGERPRINTS = "block-fingerprints"
+    MOLECULE_TRANSFORM = "molecule-transform"
+    SCHEMA_GEN = "schema-gen"
+    STATISTICS_GEN = "statistics-gen"
+    EXAMPLE_VALIDATOR = "example-validator"
+    DISTRIBUTION_VALIDATOR = "distribution-validator"
+    ANOMALY_GATE = "anomaly-gate"
+    TRAINER = "trainer"  # followed by its stage: trainer-clf
+    AFFINITY_EVALUATOR = "affinity-evaluator"
+    PUSHER = "pusher"
+    BULK_INFERRER = "bulk-inferrer"
+    SUBMISSION_WRITER = "submission-writer"
 
 
 class Subset(IntEnum):

@@ -6,13 +6,13 @@ object `RunSettings` describes (`custom_config`).
 
 import itertools
 from collections.abc import Mapping
-from typing import Any, Final, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from belka.chemistry.fingerprints import FingerprintKind, size_problem
-from belka.contract import DEFAULT_TARGETS
-from belka.errors import InputError
+from belka.chemistry.fingerprints import FingerprintSettings
+from belka.contract import DEFAULT_TARGETS, Node
+from belka.settings import StrictSection, decides
 
 Mode = Literal["mlm", "fps", "clf"]
 MODES: Final[tuple[Mode, ...]] = ("mlm", "fps", "clf")
@@ -20,14 +20,10 @@ Monitor = Literal["auto", "val_average_precision", "val_loss"]
 DEFAULT_ECFP_SIZE: Final = 2048
 
 
-class _Settings(BaseModel):
-    """Frozen, strict, and without unknown keys."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
-
-
-class ModelSettings(_Settings):
+class ModelSettings(StrictSection):
     """Architecture. Two models with equal settings and vocabulary have the same weights, shape by shape."""
+
+    DECIDES: ClassVar = (Node.TRAINER,)
 
     depth: int = Field(
         default=32,
@@ -43,7 +39,11 @@ class ModelSettings(_Settings):
         default="gelu", description="Non-linearity of the feed-forward blocks."
     )
     max_length: int = Field(
-        default=128, ge=8, le=4096, json_schema_extra={"unit": "tokens"}, description="Longer molecules are cut here."
+        default=128,
+        ge=8,
+        le=4096,
+        json_schema_extra=decides(Node.TRAINER, Node.MOLECULE_TRANSFORM, unit="tokens"),
+        description="Longer molecules are cut here.",
     )
     vocab_size: int | None = Field(
         default=None,
@@ -72,8 +72,10 @@ class ModelSettings(_Settings):
     )
 
 
-class StageSettings(_Settings):
+class StageSettings(StrictSection):
     """Values that replace those of `TrainingSettings` in one stage; null keeps the common value."""
+
+    DECIDES: ClassVar = (Node.TRAINER,)
 
     epochs: int | None = Field(default=None, ge=1, description="See training.epochs.")
     steps_per_epoch: int | None = Field(default=None, ge=1, description="See training.steps_per_epoch.")
@@ -91,8 +93,10 @@ class StageSettings(_Settings):
     )
 
 
-class TrainingSettings(_Settings):
+class TrainingSettings(StrictSection):
     """How the model is trained. Sizes count molecules or batches over all devices together."""
+
+    DECIDES: ClassVar = (Node.TRAINER,)
 
     stages: tuple[Mode, ...] = Field(
         default=("mlm", "fps", "clf"),
@@ -102,32 +106,32 @@ class TrainingSettings(_Settings):
     batch_size: int = Field(
         default=2048,
         ge=1,
-        json_schema_extra={"unit": "molecules"},
+        json_schema_extra=decides(Node.TRAINER, unit="molecules"),
         description="Molecules in a step, over all devices.",
     )
     buffer_size: int = Field(
         default=10_000_000,
         ge=1,
-        json_schema_extra={"unit": "molecules"},
+        json_schema_extra=decides(Node.TRAINER, unit="molecules"),
         description="Most molecules held for shuffling (shards are shuffled already, so at most 262,144 are used).",
     )
     epochs: int = Field(default=1000, ge=1, description="Most epochs; early stopping usually ends training sooner.")
     patience: int = Field(
         default=20,
         ge=1,
-        json_schema_extra={"unit": "validations"},
+        json_schema_extra=decides(Node.TRAINER, unit="validations"),
         description="Validations without improvement before stopping.",
     )
     steps_per_epoch: int = Field(
         default=10_000,
         ge=1,
-        json_schema_extra={"unit": "batches"},
+        json_schema_extra=decides(Node.TRAINER, unit="batches"),
         description="Most batches in an epoch. An epoch also ends with the data; data left over feeds the next epoch.",
     )
     validation_steps: int = Field(
         default=2000,
         ge=1,
-        json_schema_extra={"unit": "batches"},
+        json_schema_extra=decides(Node.TRAINER, unit="batches"),
         description="Most validation batches; fewer if the data ends.",
     )
     validations_per_epoch: int = Field(
@@ -157,14 +161,14 @@ class TrainingSettings(_Settings):
     reduce_lr_patience: int = Field(
         default=5,
         ge=1,
-        json_schema_extra={"unit": "validations"},
+        json_schema_extra=decides(Node.TRAINER, unit="validations"),
         description="Validations without improvement before reducing.",
     )
     min_learning_rate: float = Field(default=1e-6, ge=0.0, description="The learning rate is not reduced below this.")
     bucket_boundaries: tuple[int, ...] = Field(
         default=(64, 72, 80, 96, 128),
         strict=False,
-        json_schema_extra={"unit": "tokens"},
+        json_schema_extra=decides(Node.TRAINER, unit="tokens"),
         description="Padded lengths, ascending; a molecule is padded to the first that holds it, max_length closes the list.",
     )
     precision: Literal["auto", "float32", "mixed_bfloat16"] = Field(
@@ -172,16 +176,20 @@ class TrainingSettings(_Settings):
     )
     xla: Literal["auto", "on", "off"] = Field(default="auto", description="Compile the step with XLA; auto is on.")
     device: Literal["auto", "cpu", "gpu"] = Field(
-        default="auto", description="auto uses every visible GPU, else the CPU; gpu warns when there is none."
+        default="auto",
+        json_schema_extra=decides(),
+        description="auto uses every visible GPU, else the CPU; gpu warns when there is none.",
     )
     checkpoint_every_steps: int | None = Field(
         default=1000,
         ge=1,
-        json_schema_extra={"unit": "batches"},
+        json_schema_extra=decides(unit="batches"),
         description="Batches between checkpoints; null: only at the end of each epoch.",
     )
     resume: bool = Field(
-        default=True, description="Continue from the last checkpoint of an equal run, if there is one."
+        default=True,
+        json_schema_extra=decides(),
+        description="Continue from the last checkpoint of an equal run, if there is one.",
     )
     mlm: StageSettings = Field(default=StageSettings(), description="Values of the stage mlm only.")
     fps: StageSettings = Field(default=StageSettings(), description="Values of the stage fps only.")
@@ -213,7 +221,7 @@ class TrainingSettings(_Settings):
         return self.model_copy(update=update)
 
 
-class RunSettings(_Settings):
+class RunSettings(StrictSection):
     """What `run_fn` reads from TFX's `custom_config`."""
 
     mode: Mode = Field(description="Stage of the training order.")
@@ -221,18 +229,9 @@ class RunSettings(_Settings):
         default=DEFAULT_TARGETS, min_length=1, strict=False, description="Proteins, in the order of the label vector."
     )
     seed: int = Field(default=42, ge=0, lt=2**31, description="Seed of weights, order, masks and dropout.")
-    ecfp_size: int = Field(
-        default=DEFAULT_ECFP_SIZE,
-        ge=8,
-        multiple_of=8,
-        json_schema_extra={"unit": "bits"},
-        description="Bits of the Examples' fingerprint.",
+    fingerprint: FingerprintSettings = Field(
+        default=FingerprintSettings(), description="Fingerprint of the Examples; the exported model names it."
     )
-    ecfp_radius: int = Field(default=2, ge=0, description="Its radius, where it has one; the exported model names it.")
-    ecfp_chirality: bool = Field(
-        default=True, description="Whether stereo centres change it, where they can; likewise."
-    )
-    fingerprint: FingerprintKind = Field(default="ecfp", description="Kind of the Examples' fingerprint; likewise.")
     model: ModelSettings = Field(default=ModelSettings(), description="Architecture.")
     training: TrainingSettings = Field(default=TrainingSettings(), description="How it is trained.")
     checkpoint_root: str | None = Field(
@@ -249,13 +248,6 @@ class RunSettings(_Settings):
         default=None, description="Exported model whose encoder starts this stage, in place of TFX's base_model."
     )
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        problem = size_problem(self.fingerprint, self.ecfp_size)
-        if problem:
-            raise ValueError(problem)
-        return self
-
 
 def parse_run_settings(custom_config: Mapping[str, Any]) -> RunSettings:
     """Check TFX's `custom_config` and give it types.
@@ -269,14 +261,6 @@ def parse_run_settings(custom_config: Mapping[str, Any]) -> RunSettings:
     Raises:
         InputError: If a key is unknown or a value is outside its range; the message names every such key.
     """
-    try:
-        return RunSettings.model_validate(dict(custom_config))
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        problem = "The trainer's custom_config is not valid."
-        raise InputError(
-            problem,
-            received=problems,
-            expected="the fields of trainer_module.settings.RunSettings",
-            action="Correct the named keys in the configuration.",
-        ) from error
+    return RunSettings.parse(
+        custom_config, source="the trainer's custom_config", action="Correct the named keys in the configuration."
+    )

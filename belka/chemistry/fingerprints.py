@@ -1,100 +1,165 @@
-"""Which fingerprint the Examples hold; free of RDKit, so that configuration, training and prediction may import it."""
+"""Which fingerprint the Examples hold: the table of kinds, and the settings; free of RDKit, so that any room may import it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, Literal, get_args
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from belka.errors import InputError
+from pydantic import AfterValidator, Field, model_validator
+
+from belka.contract import Node
+from belka.settings import StrictSection, decides
 
 BITS_PER_BYTE: Final = 8
 
-# Binary fingerprints of the molecular graph, without conformers. All but ecfp are computed by scikit-fingerprints.
-FingerprintKind = Literal[
-    "ecfp", "fcfp", "atom_pair", "topological_torsion", "rdkit", "avalon", "maccs", "pubchem"
-]  # fmt: skip
-KINDS: Final[tuple[FingerprintKind, ...]] = get_args(FingerprintKind)
-# Kinds whose bits have a meaning each, and how many there are; the others are hashed into any number of bits.
-KEY_BITS: Final = MappingProxyType({"maccs": 166, "pubchem": 881})
-KINDS_WITH_RADIUS: Final = frozenset({"ecfp", "fcfp"})
-KINDS_WITH_CHIRALITY: Final = frozenset({"ecfp", "fcfp", "atom_pair", "topological_torsion"})
-_NAMES: Final = MappingProxyType(
+
+@dataclass(frozen=True)
+class FingerprintKind:
+    """A binary fingerprint of the molecular graph, without conformers: one row of the table.
+
+    Attributes:
+        name: The kind as a sentence names it.
+        generator: Class of scikit-fingerprints that computes it. (ECFP has faster ways of its own; the class is its oracle.)
+        source: Where the fingerprint is defined.
+        n_keys: Number of bits where each has a meaning of its own; None = hashed into any number of bits.
+        has_radius: Whether the radius changes the bits.
+        has_chirality: Whether it can tell enantiomers apart.
+        options: Further arguments of the generator.
+        rate: Molecules per second on one core, parsing included, as docs/fingerprints.md measured it.
+    """
+
+    name: str
+    generator: str
+    source: str
+    rate: int
+    n_keys: int | None = None
+    has_radius: bool = False
+    has_chirality: bool = False
+    options: Mapping[str, bool] = field(default_factory=dict)
+
+    @property
+    def n_bits(self) -> int | None:
+        """The only size of a kind with keys, which are padded to whole bytes; None = any.
+
+        Keys are padded no further: bits that are zero in every molecule would make the loss of the stage fps look small and teach
+        nothing.
+        """
+        return None if self.n_keys is None else -(-self.n_keys // BITS_PER_BYTE) * BITS_PER_BYTE
+
+
+KINDS: Final[Mapping[str, FingerprintKind]] = MappingProxyType(
     {
-        "ecfp": "ECFP",
-        "fcfp": "FCFP",
-        "atom_pair": "atom pair",
-        "topological_torsion": "topological torsion",
-        "rdkit": "RDKit path",
-        "avalon": "Avalon",
-        "maccs": "MACCS",
-        "pubchem": "PubChem",
+        "ecfp": FingerprintKind(
+            name="ECFP",
+            generator="ECFPFingerprint",
+            source="Rogers, Hahn, J. Chem. Inf. Model. 50, 742 (2010)",
+            rate=2500,
+            has_radius=True,
+            has_chirality=True,
+        ),
+        "fcfp": FingerprintKind(
+            name="FCFP",
+            generator="ECFPFingerprint",
+            source="Rogers, Hahn, J. Chem. Inf. Model. 50, 742 (2010), with pharmacophoric invariants",
+            rate=1600,
+            has_radius=True,
+            has_chirality=True,
+            options={"use_pharmacophoric_invariants": True},
+        ),
+        "atom_pair": FingerprintKind(
+            name="atom pair",
+            generator="AtomPairFingerprint",
+            source="Carhart, Smith, Venkataraghavan, J. Chem. Inf. Comput. Sci. 25, 64 (1985)",
+            rate=2100,
+            has_chirality=True,
+        ),
+        "topological_torsion": FingerprintKind(
+            name="topological torsion",
+            generator="TopologicalTorsionFingerprint",
+            source="Nilakantan et al., J. Chem. Inf. Comput. Sci. 27, 82 (1987)",
+            rate=2000,
+            has_chirality=True,
+        ),
+        "rdkit": FingerprintKind(
+            name="RDKit path", generator="RDKitFingerprint", source="The RDKit Book, RDKit Fingerprints", rate=600
+        ),
+        "avalon": FingerprintKind(
+            name="Avalon",
+            generator="AvalonFingerprint",
+            source="Gedeck, Rohde, Bartels, J. Chem. Inf. Model. 46, 1924 (2006)",
+            rate=400,
+        ),
+        "maccs": FingerprintKind(
+            name="MACCS",
+            generator="MACCSFingerprint",
+            source="Durant et al., J. Chem. Inf. Comput. Sci. 42, 1273 (2002)",
+            rate=1000,
+            n_keys=166,
+        ),
+        "pubchem": FingerprintKind(
+            name="PubChem",
+            generator="PubChemFingerprint",
+            source="PubChem Substructure Fingerprint, version 1.3 (2009)",
+            rate=110,
+            n_keys=881,
+        ),
     }
 )
 
 
-def size_problem(kind: FingerprintKind, size: int) -> str:
-    """Say why a fingerprint cannot have a size.
-
-    Keys are not padded further than to whole bytes: bits that are zero in every molecule would make the loss of the stage fps
-    look small and teach nothing.
-
-    Args:
-        kind: The fingerprint.
-        size: Bits, as data.ecfp_size names them.
-
-    Returns:
-        What is wrong and which size fits; empty where the size fits.
-    """
-    n_keys = KEY_BITS.get(kind)
-    if n_keys is None:
-        return ""
-    stored = -(-n_keys // BITS_PER_BYTE) * BITS_PER_BYTE
-    if size == stored:
-        return ""
-    return f"data.fingerprint={kind} has {n_keys} bits, stored in {stored}: set data.ecfp_size={stored}, not {size}"
+def _known(kind: str) -> str:
+    if kind not in KINDS:
+        msg = f"the kind of fingerprint is unknown; there are {', '.join(KINDS)}"
+        raise ValueError(msg)
+    return kind
 
 
-@dataclass(frozen=True)
-class FingerprintSettings:
-    """A fingerprint, as steps hand it on and as an exported model names it (belka.json; without `kind` it is ECFP).
+class FingerprintSettings(StrictSection):
+    """The fingerprint of the Examples: what the stage fps predicts and model.ecfp_branch reads."""
 
-    Attributes:
-        size: Number of bits, a positive multiple of 8; the kinds of KEY_BITS have theirs, padded with zero bits to whole bytes.
-        radius: Radius of the atom environments in bonds, at least 0; read by KINDS_WITH_RADIUS only.
-        chirality: Whether stereo centres change the bits; read by KINDS_WITH_CHIRALITY only.
-        kind: Which fingerprint.
+    DECIDES: ClassVar = (Node.BLOCK_FINGERPRINTS, Node.MOLECULE_TRANSFORM, Node.TRAINER)
 
-    Raises:
-        InputError: A value is out of range, or the kind is unknown or has another size.
-    """
+    kind: Annotated[str, AfterValidator(_known)] = Field(
+        default="ecfp",
+        description=f"One of {', '.join(KINDS)}. All but ecfp are computed by scikit-fingerprints, each from its SMILES; "
+        "docs/fingerprints.md says what each is and costs.",
+    )
+    size: int = Field(
+        default=2048,
+        ge=8,
+        multiple_of=BITS_PER_BYTE,
+        json_schema_extra=decides(*DECIDES, unit="bits"),
+        description="Number of bits; maccs has 168 and pubchem 888, no others.",
+    )
+    radius: int = Field(
+        default=2,
+        ge=0,
+        le=6,
+        json_schema_extra=decides(*DECIDES, unit="bonds"),
+        description="Bonds around each atom (ECFP4 has radius 2); no effect but on ecfp and fcfp.",
+    )
+    chirality: bool = Field(
+        default=True,
+        description="Whether stereo centres change the fingerprint; no effect on rdkit, avalon, maccs and pubchem, which do not see "
+        "them. Atom pairs of enantiomers collide in 512, 1024 and 2048 bits, not in 4096.",
+    )
+    method: Literal["auto", "direct"] = Field(
+        default="auto",
+        json_schema_extra=decides(Node.BLOCK_FINGERPRINTS),
+        description="auto: fingerprints are put together from building blocks where that is exact; direct: RDKit computes each from "
+        "its SMILES. No effect on other kinds than ecfp.",
+    )
 
-    size: int
-    radius: int
-    chirality: bool
-    kind: FingerprintKind = "ecfp"
-
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise InputError(
-                "The kind of fingerprint is unknown.",
-                received=f"fingerprint={self.kind!r}",
-                expected=f"one of {', '.join(KINDS)}",
-                action="Set data.fingerprint.",
+    @model_validator(mode="after")
+    def _has_its_size(self) -> Self:
+        n_bits = KINDS[self.kind].n_bits
+        if n_bits not in (None, self.size):
+            msg = (
+                f"{self.kind} has {KINDS[self.kind].n_keys} bits, stored in {n_bits}: "
+                f"set fingerprint.size={n_bits}, not {self.size}"
             )
-        if self.size <= 0 or self.size % BITS_PER_BYTE or self.radius < 0:
-            raise InputError(
-                "The fingerprint settings are out of range.",
-                received=f"ecfp_size={self.size}, ecfp_radius={self.radius}",
-                expected="a size that is a positive multiple of 8 and a radius of 0 or more",
-                action="Set data.ecfp_size and data.ecfp_radius.",
-            )
-        problem = size_problem(self.kind, self.size)
-        if problem:
-            raise InputError(
-                "The fingerprint has another size.",
-                received=f"fingerprint={self.kind}, ecfp_size={self.size}",
-                expected=f"the {KEY_BITS[self.kind]} bits of {self.kind}, padded to whole bytes",
-                action=f"{problem}.",
-            )
+            raise ValueError(msg)
+        return self
 
     @property
     def n_bytes(self) -> int:
@@ -104,14 +169,18 @@ class FingerprintSettings:
     @property
     def name(self) -> str:
         """The kind as a sentence names it: `ECFP`, `atom pair`, ..."""
-        return _NAMES[self.kind]
+        return KINDS[self.kind].name
 
     @property
     def description(self) -> str:
         """Everything that changes the bits, for a message: `ECFP of 2048 bits, radius 2, with chirality`."""
         parts = [f"{self.name} of {self.size} bits"]
-        if self.kind in KINDS_WITH_RADIUS:
+        if KINDS[self.kind].has_radius:
             parts.append(f"radius {self.radius}")
-        if self.kind in KINDS_WITH_CHIRALITY:
+        if KINDS[self.kind].has_chirality:
             parts.append("with chirality" if self.chirality else "without chirality")
         return ", ".join(parts)
+
+    def stored(self) -> dict[str, Any]:
+        """What changes the bits, under the names and in the order that artifacts hold; the way of computing does not."""
+        return {"size": self.size, "radius": self.radius, "chirality": self.chirality, "kind": self.kind}

@@ -1,0 +1,241 @@
+"""Settings as every room receives them: strict, frozen sections whose fields declare what they decide.
+
+A field decides the result of some nodes, or only how a result is computed. Only the first kind becomes a parameter of a TFX
+execution, and so part of the key of its cache: another number of workers repeats nothing. Values of the second kind reach the process
+of a node through one environment variable, which the runner sets.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from belka.contract import DEFAULT_TARGETS, EXTRA_TARGET, Node
+from belka.errors import InputError
+
+COMPUTATION_VARIABLE: Final = "BELKA_COMPUTATION"
+
+Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+Target = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
+
+
+class StrictSection(BaseModel):
+    """A frozen section that refuses unknown keys, silent conversions, NaN and infinity.
+
+    Attributes:
+        DECIDES: Nodes whose results the fields decide that do not declare their own with `decides`; none = the fields only say
+            how, or where, something is computed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    DECIDES: ClassVar[tuple[Node, ...]] = ()
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], *, source: str, action: str) -> Self:
+        """Turn plain values, as JSON or YAML holds them, into the section.
+
+        Args:
+            values: Key -> value.
+            source: Where the values come from, for the message.
+            action: What to do when they are not valid.
+
+        Raises:
+            InputError: A key is unknown, or a value has another type or is out of its range; the message names each of them.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise InputError(
+                f"{source[:1].upper()}{source[1:]} is not valid.",
+                received="; ".join(map(_described, error.errors())),
+                expected="the sections and keys that `belka config show` prints",
+                action=action,
+            ) from error
+
+
+def decides(*nodes: Node, unit: str = "") -> dict[str, Any]:
+    """The `json_schema_extra` of a field that decides the results of other nodes than its section does.
+
+    Args:
+        nodes: The nodes; none = the field only says how something is computed.
+        unit: Unit of the value, for the reference of the configuration.
+    """
+    return {"decides": list(nodes), **({"unit": unit} if unit else {})}
+
+
+def nodes_decided(section: type[BaseModel], name: str) -> tuple[Node, ...]:
+    """The nodes whose results a field of a section decides."""
+    extra = section.model_fields[name].json_schema_extra
+    declared = extra.get("decides") if isinstance(extra, dict) else None
+    return tuple(getattr(section, "DECIDES", ())) if declared is None else tuple(declared)  # type: ignore[arg-type]
+
+
+def deciding(settings: BaseModel, node: Node) -> dict[str, Any]:
+    """The values that decide the result of a node, in their sections, as JSON holds them."""
+    return _selected(settings, lambda nodes: node in nodes)
+
+
+def computing(settings: BaseModel) -> dict[str, Any]:
+    """The values that decide no result, only how it is computed, in their sections, as JSON holds them."""
+    return _selected(settings, lambda nodes: not nodes)
+
+
+@contextmanager
+def computation(values: Mapping[str, Any]) -> Iterator[None]:
+    """Hand values to the nodes that run in this process, or in its children, while the block runs.
+
+    Args:
+        values: From `computing`.
+    """
+    before = os.environ.get(COMPUTATION_VARIABLE)
+    os.environ[COMPUTATION_VARIABLE] = json.dumps(values)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[COMPUTATION_VARIABLE]
+        else:
+            os.environ[COMPUTATION_VARIABLE] = before
+
+
+Section = TypeVar("Section", bound=StrictSection)
+
+
+class NodeSettings:
+    """The settings of a node as its execution receives them.
+
+    Args:
+        parameter: The execution parameter `settings`: what `deciding` selects, as JSON.
+        environment: Where `COMPUTATION_VARIABLE` is looked up.
+    """
+
+    def __init__(self, parameter: str, environment: Mapping[str, str] = os.environ) -> None:
+        self._values = _merged(json.loads(environment.get(COMPUTATION_VARIABLE, "{}")), json.loads(parameter))
+
+    def section(self, name: str, kind: type[Section]) -> Section:
+        """One section; fields that neither decide a result of this node nor say how it is computed have their defaults."""
+        return kind.parse(
+            self._values.get(name, {}), source=f"the section {name}", action="Compile or start the pipeline again."
+        )
+
+    def value(self, name: str, key: str) -> Any:
+        """One value of a section whose class lies in a room that the node may not import."""
+        return self._values[name][key]
+
+
+class DataSettings(StrictSection):
+    """Where the data are, how they are split, and what is stored for training."""
+
+    raw_dir: str = Field(
+        default="data",
+        min_length=1,
+        json_schema_extra=decides(Node.PARQUET_MERGE, Node.SUBMISSION_WRITER),
+        description="Folder of train and test (parquet or csv).",
+    )
+    raw_digest: str | None = Field(
+        default=None,
+        json_schema_extra=decides(Node.PARQUET_MERGE),
+        description="Content of the raw files as one text: part of the cache key. null = the local runner reads the files.",
+    )
+    output_dir: str = Field(default="output", min_length=1, description="Folder that receives every result.")
+    targets: tuple[Target, ...] = Field(
+        default=DEFAULT_TARGETS,
+        min_length=1,
+        strict=False,
+        json_schema_extra=decides(Node.PARQUET_MERGE, Node.TRAINER, Node.AFFINITY_EVALUATOR, Node.SUBMISSION_WRITER),
+        description="Proteins, in the order of the model's outputs.",
+    )
+    use_extra_data: bool = Field(
+        default=True,
+        json_schema_extra=decides(Node.PARQUET_MERGE),
+        description=f"Use DNA_Labeled_Data.csv where it lies in raw_dir ({EXTRA_TARGET} labels, training only).",
+    )
+    validation_block_share: Share = Field(
+        default=0.03,
+        json_schema_extra=decides(Node.PARQUET_MERGE),
+        description="Share of all building blocks held out; a molecule with any of them is validation.",
+    )
+    validation_shared_share: Share = Field(
+        default=0.0,
+        json_schema_extra=decides(Node.PARQUET_MERGE),
+        description="Share of the remaining molecules that becomes validation with blocks training knows.",
+    )
+    max_rejected_share: Share = Field(
+        default=0.01,
+        json_schema_extra=decides(Node.PARQUET_MERGE, Node.MOLECULE_TRANSFORM),
+        description="Share of unusable rows above which the run stops.",
+    )
+    rejected_prediction: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        json_schema_extra=decides(Node.SUBMISSION_WRITER),
+        description="Probability written for test rows that could not be used.",
+    )
+    rows_per_shard: int = Field(
+        default=1_000_000,
+        ge=1_000,
+        json_schema_extra=decides(Node.PARQUET_MERGE, Node.MOLECULE_TRANSFORM),
+        description="Molecules per parquet or TFRecord shard.",
+    )
+    compression: Literal["gzip", "none"] = Field(
+        default="gzip",
+        json_schema_extra=decides(Node.MOLECULE_TRANSFORM),
+        description="Compression of the TFRecords.",
+    )
+
+    @model_validator(mode="after")
+    def _targets_are_distinct(self) -> Self:
+        if len(set(self.targets)) != len(self.targets):
+            msg = f"targets must be distinct, received {list(self.targets)}"
+            raise ValueError(msg)
+        return self
+
+
+class SystemSettings(StrictSection):
+    """What the machine gives."""
+
+    seed: int = Field(
+        default=42,
+        ge=0,
+        le=2**31 - 1,
+        json_schema_extra=decides(Node.PARQUET_MERGE, Node.TRAINER, Node.AFFINITY_EVALUATOR),
+        description="Seed of splits, shuffles, initial weights and dropout.",
+    )
+    n_workers: int = Field(default=0, ge=0, description="Worker processes and threads; 0 = all cores.")
+    memory_limit_gb: float = Field(default=4.0, gt=0.5, description="Memory of the merge, GB.")
+    spill_dir: str | None = Field(default=None, description="Folder for spilled data; null = below output_dir.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Level of the log file."
+    )
+    enable_cache: bool = Field(default=True, description="Serve a step from the cache when its inputs did not change.")
+
+
+def _selected(settings: BaseModel, wanted: Callable[[tuple[Node, ...]], bool]) -> dict[str, Any]:
+    kind = type(settings)
+    found: dict[str, Any] = {}
+    for name in kind.model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, BaseModel):
+            if inner := _selected(value, wanted):
+                found[name] = inner
+        elif wanted(nodes_decided(kind, name)):
+            found[name] = json.loads(settings.model_dump_json(include={name}))[name]
+    return found
+
+
+def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, section by section; where they meet, the second."""
+    merged = {**first}
+    for name, value in second.items():
+        below = merged.get(name)
+        merged[name] = _merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _described(item: Mapping[str, Any]) -> str:
+    place = ".".join(str(part) for part in item["loc"]) or "(top level)"
+    return f"{place}: {item['msg']}"

@@ -1,0 +1,34 @@
+"""Settings of the evaluation and its gate."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from belka.contract import Node
+from belka.settings import StrictSection, decides
+
+
+class EvaluationSettings(StrictSection):
+    """What a model must reach to be pushed."""
+
+    DECIDES: ClassVar = (Node.AFFINITY_EVALUATOR,)
+
+    min_mean_average_precision: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        description="Mean average precision on validation below which a model is not pushed.",
+    )
+    slice_floors: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]] = Field(
+        default_factory=dict,
+        description="Least average precision of single slices: {BRD4/shared: 0.3, sEH/non_shared: 0.1}.",
+    )
+    max_slice_regression: float = Field(
+        default=0.05,
+        ge=0.0,
+        le=1.0,
+        description="Average precision that any slice may lose against the pushed model; on the mean a model must be better.",
+    )
+    bootstrap_samples: int = Field(default=1000, ge=1, description="Resamples behind each confidence interval.")
+    confidence: float = Field(default=0.95, gt=0.0, lt=1.0, description="Confidence of the intervals.")
+    batch_size: int = Field(default=1024, ge=1, json_schema_extra=decides(), description="Molecules scored at once.")
