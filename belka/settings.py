@@ -73,9 +73,9 @@ def nodes_decided(section: type[BaseModel], name: str) -> tuple[Node, ...]:
     return tuple(getattr(section, "DECIDES", ())) if declared is None else tuple(declared)  # type: ignore[arg-type]
 
 
-def deciding(settings: BaseModel, node: Node) -> dict[str, Any]:
-    """The values that decide the result of a node, in their sections, as JSON holds them."""
-    return _selected(settings, lambda nodes: node in nodes)
+def deciding(settings: BaseModel, node: Node | None = None) -> dict[str, Any]:
+    """The values that decide the result of a node (None = of any), in their sections, as JSON holds them."""
+    return _selected(settings, lambda nodes: bool(nodes) if node is None else node in nodes)
 
 
 def computing(settings: BaseModel) -> dict[str, Any]:
@@ -101,6 +101,21 @@ def computation(values: Mapping[str, Any]) -> Iterator[None]:
             os.environ[COMPUTATION_VARIABLE] = before
 
 
+def received_computation(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """What the runner handed over with `computation`; nothing where it handed over nothing."""
+    values: dict[str, Any] = json.loads(environment.get(COMPUTATION_VARIABLE, "{}"))
+    return values
+
+
+def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, section by section; where they meet, the second."""
+    both = {**first}
+    for name, value in second.items():
+        below = both.get(name)
+        both[name] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return both
+
+
 Section = TypeVar("Section", bound=StrictSection)
 
 
@@ -113,7 +128,7 @@ class NodeSettings:
     """
 
     def __init__(self, parameter: str, environment: Mapping[str, str] = os.environ) -> None:
-        self._values = _merged(json.loads(environment.get(COMPUTATION_VARIABLE, "{}")), json.loads(parameter))
+        self._values = merged(received_computation(environment), json.loads(parameter))
 
     def section(self, name: str, kind: type[Section]) -> Section:
         """One section; fields that neither decide a result of this node nor say how it is computed have their defaults."""
@@ -206,7 +221,7 @@ class SystemSettings(StrictSection):
         description="Seed of splits, shuffles, initial weights and dropout.",
     )
     n_workers: int = Field(default=0, ge=0, description="Worker processes and threads; 0 = all cores.")
-    memory_limit_gb: float = Field(default=4.0, gt=0.5, description="Memory of the merge, GB.")
+    memory_limit_gb: float = Field(default=4.0, ge=0.5, description="Memory of the merge, GB.")
     spill_dir: str | None = Field(default=None, description="Folder for spilled data; null = below output_dir.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Level of the log file."
@@ -227,15 +242,8 @@ def _selected(settings: BaseModel, wanted: Callable[[tuple[Node, ...]], bool]) -
     return found
 
 
-def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """Both, section by section; where they meet, the second."""
-    merged = {**first}
-    for name, value in second.items():
-        below = merged.get(name)
-        merged[name] = _merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-    return merged
-
-
 def _described(item: Mapping[str, Any]) -> str:
     place = ".".join(str(part) for part in item["loc"]) or "(top level)"
-    return f"{place}: {item['msg']}"
+    if item["type"] == "extra_forbidden":
+        return f"{place}: unknown key"
+    return f"{place}: {item['msg']} (received {item['input']!r})"

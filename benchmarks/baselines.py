@@ -116,7 +116,7 @@ def main() -> None:
     for seed in arguments.seeds:
         data = make_sample_data(config, seed, arguments.work_dir / str(seed))
         train, valid = (
-            read_split(data, subset, len(targets), config.data.ecfp_size)
+            read_split(data, subset, len(targets), config.fingerprint.size)
             for subset in (Subset.TRAIN, Subset.VALIDATION)
         )
         for name, make in MODELS.items():

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from belka.chemistry.ecfp import FingerprintSource
+    from belka.chemistry.fingerprints import FingerprintSettings
 
 TARGETS: Final = ("BRD4", "HSA", "sEH")
 DEMO_MOLECULES: Final = 5_000
@@ -49,7 +50,7 @@ def compare_featurize(molecules: int, *, raw_dir: Path | None, n_workers: int) -
         learning, summary = measure(
             "tables: learn and audit", sum(batch.num_rows for batch in batches), "molecules",
             lambda: learn_block_fingerprints(
-                molecules_dir, tables_dir, method="auto", ecfp_size=SIZE, ecfp_radius=RADIUS, ecfp_chirality=CHIRALITY, n_workers=n_workers
+                molecules_dir, tables_dir, _fingerprint(), n_workers=n_workers
             ),
         )  # fmt: skip
         with ProcessPoolExecutor(n_workers, spawn, initializer=_set_up, initargs=(tables_dir, molecules_dir)) as pool:
@@ -82,12 +83,11 @@ def _library(raw_dir: Path, molecules_dir: Path, n_workers: int) -> "Iterator[pa
     """Merge the raw files and yield the columns that fingerprints are made of."""
     from belka.chemistry.blocks.compose import ComposedEcfp
     from belka.molecules import list_shards, read_rows
+    from belka.settings import DataSettings, SystemSettings
     from components.parquet_merge.merge import merge_raw_files
 
-    merge_raw_files(
-        raw_dir, molecules_dir, targets=TARGETS, seed=42, validation_block_share=0.03, validation_shared_share=0.0,
-        use_extra_data=False, max_rejected_share=1.0, rows_per_shard=1_000_000, memory_limit_gb=2.0, n_workers=n_workers, spill_dir=None,
-    )  # fmt: skip
+    data = DataSettings(use_extra_data=False).model_copy(update={"max_rejected_share": 1.0})
+    merge_raw_files(raw_dir, molecules_dir, data=data, system=SystemSettings(memory_limit_gb=2.0, n_workers=n_workers))
     for shard in list_shards(molecules_dir):
         yield from read_rows(shard.path, list(ComposedEcfp.columns), batch_rows=BATCH_ROWS)
 
@@ -116,9 +116,14 @@ _SOURCES: "list[FingerprintSource]" = []  # of this worker process
 
 def _set_up(tables_dir: Path | None, molecules_dir: Path) -> None:
     from belka.chemistry.blocks.compose import fingerprint_source
+
+    _SOURCES[:] = [fingerprint_source(_fingerprint(), tables_dir, molecules_dir)]
+
+
+def _fingerprint() -> "FingerprintSettings":
     from belka.chemistry.fingerprints import FingerprintSettings
 
-    _SOURCES[:] = [fingerprint_source(FingerprintSettings(SIZE, RADIUS, CHIRALITY), tables_dir, molecules_dir)]
+    return FingerprintSettings(size=SIZE, radius=RADIUS, chirality=CHIRALITY)
 
 
 def _compute(piece: "tuple[pa.RecordBatch, int]") -> int:

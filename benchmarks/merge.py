@@ -126,12 +126,14 @@ def _aggregate(train: Path, scratch: Path, memory_limit_gb: float, n_workers: in
 
 def _merge(raw_dir: Path, scratch: Path, memory_limit_gb: float, n_workers: int) -> int:
     """Merge with the settings of the pipeline; the number of training and validation molecules."""
+    from belka.settings import DataSettings, SystemSettings
     from components.parquet_merge.merge import merge_raw_files
 
     summary = merge_raw_files(
-        raw_dir, scratch / "molecules", targets=DEFAULT_TARGETS, seed=SEED, validation_block_share=0.03,
-        validation_shared_share=0.0, use_extra_data=False, max_rejected_share=0.01, rows_per_shard=ROWS_PER_SHARD,
-        memory_limit_gb=memory_limit_gb, n_workers=n_workers, spill_dir=None,
-    )  # fmt: skip
+        raw_dir,
+        scratch / "molecules",
+        data=DataSettings(use_extra_data=False, rows_per_shard=ROWS_PER_SHARD),
+        system=SystemSettings(seed=SEED, memory_limit_gb=memory_limit_gb, n_workers=n_workers),
+    )
     by_split = summary["molecules"]
     return sum(sum(by_split[subset.split].values()) for subset in (Subset.TRAIN, Subset.VALIDATION))

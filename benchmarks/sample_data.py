@@ -42,45 +42,24 @@ def make_sample_data(config: "Config", seed: int, folder: Path) -> SampleData:
     """
     from belka.machine import worker_count
     from belka.tokens.vocabulary import build_vocabulary
-    from components.molecule_transform.transform import transform_molecules
+    from components.molecule_transform.transform import TransformInputs, TransformOutputs, transform_molecules
     from components.parquet_merge.merge import merge_raw_files
     from pipeline.create_pipeline import PREPROCESSING_FN
 
-    data, system = config.data, config.system
     made = SampleData(folder / "examples", folder / "graph")
     if (folder / "rejected" / "transform_summary.json").is_file():
         return made
-    workers = worker_count(system.n_workers)
-    merge_raw_files(
-        Path(data.raw_dir),
-        folder / "molecules",
-        targets=data.targets,
-        seed=seed,
-        validation_block_share=data.validation_block_share,
-        validation_shared_share=data.validation_shared_share,
-        use_extra_data=data.use_extra_data,
-        max_rejected_share=data.max_rejected_share,
-        rows_per_shard=data.rows_per_shard,
-        memory_limit_gb=system.memory_limit_gb,
-        n_workers=workers,
-        spill_dir=None,
-    )
-    build_vocabulary(folder / "molecules", folder / "vocabulary", n_workers=workers)
+    molecules, vocabulary = folder / "molecules", folder / "vocabulary"
+    system = config.system.model_copy(update={"seed": seed, "spill_dir": None})
+    merge_raw_files(Path(config.data.raw_dir), molecules, data=config.data, system=system)
+    build_vocabulary(molecules, vocabulary, n_workers=worker_count(system.n_workers))
     transform_molecules(
-        folder / "molecules",
-        folder / "vocabulary",
-        made.examples_dir,
-        made.transform_graph_dir,
-        folder / "rejected",
-        preprocessing_fn=PREPROCESSING_FN,
-        fingerprint=data.fingerprint,
-        ecfp_size=data.ecfp_size,
-        ecfp_radius=data.ecfp_radius,
-        ecfp_chirality=data.ecfp_chirality,
-        compression=data.compression,
-        rows_per_shard=data.rows_per_shard,
+        TransformInputs(molecules, vocabulary),
+        TransformOutputs(made.examples_dir, made.transform_graph_dir, folder / "rejected"),
+        data=config.data,
+        fingerprint=config.fingerprint,
         max_length=config.model.max_length,
-        max_rejected_share=data.max_rejected_share,
+        preprocessing_fn=PREPROCESSING_FN,
     )
     return made
 

@@ -58,10 +58,7 @@ def stage_settings(config: Config, recipe: Recipe, mode: Mode, epochs: int, seed
             "mode": mode,
             "seed": seed,
             "targets": config.data.targets,
-            "fingerprint": config.data.fingerprint,
-            "ecfp_size": config.data.ecfp_size,
-            "ecfp_radius": config.data.ecfp_radius,
-            "ecfp_chirality": config.data.ecfp_chirality,
+            "fingerprint": config.fingerprint,
             "model": model,
             "training": training,
         }

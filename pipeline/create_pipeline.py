@@ -1,6 +1,5 @@
 """The pipeline: which component feeds which. It knows no platform; runners hand it to one."""
 
-import json
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,7 +11,8 @@ from tfx.proto import bulk_inferrer_pb2, distribution_validator_pb2, pusher_pb2,
 from tfx.types import BaseChannel
 
 from belka.code_version import code_version
-from belka.contract import FEATURE_TOKENS, OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, Subset
+from belka.contract import FEATURE_TOKENS, OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, Node, Subset
+from belka.settings import deciding
 from components.affinity_evaluator.component import AffinityEvaluator
 from components.block_fingerprints.component import BlockFingerprintLearner
 from components.data_validation.component import (
@@ -30,7 +30,7 @@ from components.submission_writer.component import SubmissionWriter
 from pipeline import steps
 from pipeline.beam_options import beam_pipeline_args
 from pipeline.config.settings import Config
-from trainer_module.settings import Mode, RunSettings, StageSettings
+from trainer_module.settings import Mode, RunSettings
 
 PREPROCESSING_FN = "trainer_module.preprocessing.preprocessing_fn"
 RUN_FN = "trainer_module.run_fn.run_fn"
@@ -46,33 +46,37 @@ def create_pipeline(config: Config) -> Pipeline:
     """Connect the components.
 
     Args:
-        config: The configuration; `data.raw_fingerprint` is part of the cache key of everything downstream.
+        config: The configuration; `data.raw_digest` is part of the cache key of everything downstream.
 
     Returns:
         The pipeline, without a metadata store: the runner sets the one of its platform.
     """
-    data, system, targets, code = config.data, config.system, ",".join(config.data.targets), code_version()
+    data, code = config.data, code_version()
     merge = ParquetMerge(
-        raw_dir=data.raw_dir, raw_fingerprint=data.raw_fingerprint or "", targets=targets, seed=system.seed, use_extra_data=int(data.use_extra_data),
-        validation_block_share=data.validation_block_share, validation_shared_share=data.validation_shared_share,
-        max_rejected_share=data.max_rejected_share, rows_per_shard=data.rows_per_shard, memory_limit_gb=system.memory_limit_gb,
-        n_workers=system.n_workers, spill_dir=system.spill_dir or "", code_version=code,
-    ).with_id(steps.PARQUET_MERGE)  # fmt: skip
+        raw_dir=data.raw_dir,
+        raw_digest=data.raw_digest or "",
+        settings=config.deciding(Node.PARQUET_MERGE),
+        code_version=code,
+    ).with_id(Node.PARQUET_MERGE)
     molecules = merge.outputs["molecules"]
-    vocab = SmilesVocab(molecules=molecules, n_workers=system.n_workers, code_version=code).with_id(steps.SMILES_VOCAB)
+    vocab = SmilesVocab(molecules=molecules, settings=config.deciding(Node.SMILES_VOCAB), code_version=code)
     # Bits belong to one RDKit and one scikit-fingerprints: others must not get them, or Examples with them, from the cache.
     chemistry = f"RDKit {version('rdkit')}, scikit-fingerprints {version('scikit-fingerprints')}"
     blocks = BlockFingerprintLearner(
-        molecules=molecules, method=data.ecfp_method, ecfp_size=data.ecfp_size, ecfp_radius=data.ecfp_radius,
-        ecfp_chirality=int(data.ecfp_chirality), fingerprint=data.fingerprint, n_workers=system.n_workers, code_version=f"{code}, {chemistry}",
-    ).with_id(steps.BLOCK_FINGERPRINTS)  # fmt: skip
+        molecules=molecules,
+        settings=config.deciding(Node.BLOCK_FINGERPRINTS),
+        code_version=f"{code}, {chemistry}",
+    ).with_id(Node.BLOCK_FINGERPRINTS)
     transform = MoleculeTransform(
-        molecules=molecules, vocabulary=vocab.outputs["vocabulary"], block_fingerprints=blocks.outputs["block_fingerprints"],
-        preprocessing_fn=PREPROCESSING_FN, fingerprint=data.fingerprint,
-        ecfp_size=data.ecfp_size, ecfp_radius=data.ecfp_radius, ecfp_chirality=data.ecfp_chirality, compression=data.compression,
-        rows_per_shard=data.rows_per_shard, max_length=config.model.max_length, max_rejected_share=data.max_rejected_share, code_version=code,
-    ).with_id(steps.MOLECULE_TRANSFORM)  # fmt: skip
-    validation = data_validation(config, transform.outputs["examples"]) if config.data_validation.is_on else []
+        molecules=molecules,
+        vocabulary=vocab.with_id(Node.SMILES_VOCAB).outputs["vocabulary"],
+        block_fingerprints=blocks.outputs["block_fingerprints"],
+        preprocessing_fn=PREPROCESSING_FN,
+        settings=config.deciding(Node.MOLECULE_TRANSFORM),
+        code_version=code,
+    ).with_id(Node.MOLECULE_TRANSFORM)
+    examples = transform.outputs["examples"]
+    validation = data_validation(config, examples) if config.data_validation.is_on else []
     trainers: list[Trainer] = []
     for mode in config.training.stages:
         base_model = trainers[-1].outputs["model"] if trainers else None
@@ -80,35 +84,43 @@ def create_pipeline(config: Config) -> Pipeline:
     for gate_node in validation[-1:]:
         trainers[0].add_upstream_node(gate_node)
     model = trainers[-1].outputs["model"]
-    models_dir, gate = f"{data.output_dir}/model", config.evaluation
+    models_dir = f"{data.output_dir}/model"
     evaluator = AffinityEvaluator(
-        examples=transform.outputs["examples"], molecules=molecules, model=model, targets=targets, batch_size=gate.batch_size,
-        champion_dir=models_dir, seed=system.seed, min_mean_average_precision=gate.min_mean_average_precision,
-        slice_floors=json.dumps(gate.slice_floors, sort_keys=True), max_slice_regression=gate.max_slice_regression,
-        bootstrap_samples=gate.bootstrap_samples, confidence=gate.confidence, code_version=code,
-        configuration=config.model_dump_json(exclude={"kubeflow"}),
+        examples=examples,
+        molecules=molecules,
+        model=model,
+        settings=config.deciding(Node.AFFINITY_EVALUATOR),
+        champion_dir=models_dir,
+        configuration=config.deciding(),
+        code_version=code,
         **{f"{mode}_run": t.outputs["model_run"] for mode, t in zip(config.training.stages, trainers, strict=True)},
-    ).with_id(steps.AFFINITY_EVALUATOR)  # fmt: skip
+    ).with_id(Node.AFFINITY_EVALUATOR)
     pusher = Pusher(
-        model=model, model_blessing=evaluator.outputs["blessing"],
+        model=model,
+        model_blessing=evaluator.outputs["blessing"],
         push_destination=pusher_pb2.PushDestination(filesystem={"base_directory": models_dir}),
         custom_executor_spec=ExecutorClassSpec(ChampionPusherExecutor),
-    ).with_id(steps.PUSHER)  # fmt: skip
+    ).with_id(Node.PUSHER)
     inferrer = BulkInferrer(
-        examples=transform.outputs["examples"], model=model,
+        examples=examples,
+        model=model,
         data_spec=bulk_inferrer_pb2.DataSpec(example_splits=[Subset.TEST.split]),
         model_spec=bulk_inferrer_pb2.ModelSpec(model_signature_name=[SIGNATURE_EXAMPLES]),
         output_example_spec=_output_example_spec(),
-    ).with_id(steps.BULK_INFERRER)  # fmt: skip
+    ).with_id(Node.BULK_INFERRER)
     writer = SubmissionWriter(
-        predictions=inferrer.outputs["output_examples"], molecules=molecules, rejected=transform.outputs["rejected"],
-        raw_dir=data.raw_dir, targets=targets, rejected_prediction=data.rejected_prediction, code_version=code,
-    ).with_id(steps.SUBMISSION_WRITER)  # fmt: skip
+        predictions=inferrer.outputs["output_examples"],
+        molecules=molecules,
+        rejected=transform.outputs["rejected"],
+        raw_dir=data.raw_dir,
+        settings=config.deciding(Node.SUBMISSION_WRITER),
+        code_version=code,
+    ).with_id(Node.SUBMISSION_WRITER)
     return Pipeline(
         pipeline_name=config.pipeline_name,
         pipeline_root=str(Path(data.output_dir) / "pipeline_root"),
         components=[merge, vocab, blocks, transform, *validation, *trainers, evaluator, pusher, inferrer, writer],
-        enable_cache=system.enable_cache,
+        enable_cache=config.system.enable_cache,
         beam_pipeline_args=beam_pipeline_args(config),
     )
 
@@ -124,27 +136,27 @@ def data_validation(config: Config, examples: BaseChannel) -> list[BaseComponent
         The components in the order they run; the last one stops the run on anomalies.
     """
     settings = config.data_validation
-    schema = PackagedSchemaGen(schema_file=SCHEMA_FILE).with_id(steps.SCHEMA_GEN)
+    schema = PackagedSchemaGen(schema_file=SCHEMA_FILE).with_id(Node.SCHEMA_GEN)
     statistics = ShardStatisticsGen(
         examples,
         schema.outputs["schema"],
         sample_rates={subset.split: settings.sample_rate for subset in Subset},
-    ).with_id(steps.STATISTICS_GEN)
+    ).with_id(Node.STATISTICS_GEN)
     matches = ExampleValidator(statistics.outputs["statistics"], schema.outputs["schema"]).with_id(
-        steps.EXAMPLE_VALIDATOR
+        Node.EXAMPLE_VALIDATOR
     )
     drift = DriftValidator(
         statistics.outputs["statistics"],
         statistics.outputs["statistics"],
         _drift_config(settings.drift_threshold),
         include_split_pairs=[(subset.split, Subset.TRAIN.split) for subset in (Subset.VALIDATION, Subset.TEST)],
-    ).with_id(steps.DISTRIBUTION_VALIDATOR)
+    ).with_id(Node.DISTRIBUTION_VALIDATOR)
     gate = AnomalyGate(
         schema_anomalies=matches.outputs["anomalies"],
         drift_anomalies=drift.outputs["anomalies"],
-        on_anomaly=settings.on_anomaly,
+        settings=config.deciding(Node.ANOMALY_GATE),
         code_version=code_version(),
-    ).with_id(steps.ANOMALY_GATE)
+    ).with_id(Node.ANOMALY_GATE)
     return [schema, statistics, matches, drift, gate]
 
 
@@ -157,19 +169,23 @@ def _drift_config(threshold: float) -> distribution_validator_pb2.DistributionVa
 
 
 def _trainer(config: Config, mode: Mode, transform: MoleculeTransform, base_model: object | None) -> Trainer:
-    stage: StageSettings = getattr(config.training, mode)
-    settings = RunSettings(
-        mode=mode, targets=config.data.targets, seed=config.system.seed, model=config.model, training=config.training.for_mode(mode),
-        model_path=stage.model_path, initial_epoch=stage.initial_epoch,
-        ecfp_size=config.data.ecfp_size, ecfp_radius=config.data.ecfp_radius, ecfp_chirality=config.data.ecfp_chirality,
-        fingerprint=config.data.fingerprint, checkpoint_root=f"{config.data.output_dir}/checkpoints",
-    )  # fmt: skip
+    settings = RunSettings.of_stage(
+        mode,
+        data=config.data,
+        system=config.system,
+        fingerprint=config.fingerprint,
+        model=config.model,
+        training=config.training,
+    )
     return Trainer(
-        run_fn=RUN_FN, examples=transform.outputs["examples"], transform_graph=transform.outputs["transform_graph"], base_model=base_model,
+        run_fn=RUN_FN,
+        examples=transform.outputs["examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        base_model=base_model,
         train_args=trainer_pb2.TrainArgs(splits=[subset.split for subset in TRAINING_SUBSETS[mode]]),
         eval_args=trainer_pb2.EvalArgs(splits=[Subset.VALIDATION.split]),
-        custom_config=settings.model_dump(mode="json"),
-    ).with_id(steps.trainer_node(mode))  # fmt: skip
+        custom_config=deciding(settings, Node.TRAINER),
+    ).with_id(steps.trainer_node(mode))
 
 
 def _output_example_spec() -> bulk_inferrer_pb2.OutputExampleSpec:

@@ -19,7 +19,8 @@ _INPUTS: Final = (_Event.INPUT, _Event.DECLARED_INPUT)
 _FINISHED: Final = metadata_store_pb2.Execution.COMPLETE
 _SERVING_FOLDER: Final = "Format-Serving"
 _DIGEST_PROPERTY: Final = "model_digest"  # of a pushed model
-_FINGERPRINT: Final = "raw_fingerprint"
+# Execution parameters that name the content of the raw files; stores of runs before 0.2 have the second.
+_RAW_DIGESTS: Final = ("raw_digest", "raw_fingerprint")
 # What TFX adds to an execution beside the component's own parameters.
 _TFX_OWN: Final = ("tfx_version", "__execution_set_size__", "__execution_timestamp__", "__external_execution_index__")
 
@@ -72,7 +73,7 @@ class Lineage:
         code: The code that trained it; empty where the model does not say.
         raw_files: Name -> SHA-256; empty where the run named the content otherwise.
         raw_dir: Folder the raw files were read from.
-        raw_fingerprint: Their content as the run named it.
+        raw_digest: Their content as the run named it.
         executions: Everything that led to the model, in the order it ran.
     """
 
@@ -81,7 +82,7 @@ class Lineage:
     code: str
     raw_files: dict[str, str]
     raw_dir: str
-    raw_fingerprint: str
+    raw_digest: str
     executions: tuple[ExecutionRecord, ...]
 
 
@@ -121,18 +122,18 @@ def trace_model(model_dir: Path, database: Path | None = None) -> Lineage:
         )
     executions = graph.upstream(start)
     parameters: Mapping[str, Any] = next(
-        (e.parameters for e in executions if _FINGERPRINT in e.parameters), {_FINGERPRINT: ""}
+        (e.parameters for e in executions if any(name in e.parameters for name in _RAW_DIGESTS)), {}
     )
-    fingerprint = str(parameters[_FINGERPRINT])
+    raw_digest = next((str(parameters[name]) for name in _RAW_DIGESTS if name in parameters), "")
     description = path / DESCRIPTION_FILE
     content = json.loads(description.read_text(encoding="utf-8")) if description.is_file() else {}
     return Lineage(
         str(path.absolute()),
         digest,
         str(content.get("code", "")),
-        dict(part.split("=", 1) for part in fingerprint.split() if "=" in part),
+        dict(part.split("=", 1) for part in raw_digest.split() if "=" in part),
         str(parameters.get("raw_dir", "")),
-        fingerprint,
+        raw_digest,
         executions,
     )
 

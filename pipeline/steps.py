@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from belka.contract import Node
+
 if TYPE_CHECKING:
     from trainer_module.settings import Mode
 
@@ -19,26 +21,18 @@ class Step(StrEnum):
     MAKE_SUBMISSION = "make_submission"
 
 
-# Node ids: lower case with hyphens, as Kubeflow's workflow engine wants them.
-PARQUET_MERGE: Final = "parquet-merge"
-SMILES_VOCAB: Final = "smiles-vocab"
-BLOCK_FINGERPRINTS: Final = "block-fingerprints"
-MOLECULE_TRANSFORM: Final = "molecule-transform"
-SCHEMA_GEN: Final = "schema-gen"
-STATISTICS_GEN: Final = "statistics-gen"
-EXAMPLE_VALIDATOR: Final = "example-validator"
-DISTRIBUTION_VALIDATOR: Final = "distribution-validator"
-ANOMALY_GATE: Final = "anomaly-gate"
-DATA_VALIDATION: Final = (SCHEMA_GEN, STATISTICS_GEN, EXAMPLE_VALIDATOR, DISTRIBUTION_VALIDATOR, ANOMALY_GATE)
-AFFINITY_EVALUATOR: Final = "affinity-evaluator"
-PUSHER: Final = "pusher"
-BULK_INFERRER: Final = "bulk-inferrer"
-SUBMISSION_WRITER: Final = "submission-writer"
+DATA_VALIDATION: Final = (
+    Node.SCHEMA_GEN,
+    Node.STATISTICS_GEN,
+    Node.EXAMPLE_VALIDATOR,
+    Node.DISTRIBUTION_VALIDATOR,
+    Node.ANOMALY_GATE,
+)
 
 
 def trainer_node(mode: "Mode") -> str:
     """The node id of the Trainer of one mode."""
-    return f"trainer-{mode}"
+    return f"{Node.TRAINER}-{mode}"
 
 
 def step_nodes(step: Step, stages: Sequence["Mode"], *, validated: bool = True) -> list[str]:
@@ -50,12 +44,12 @@ def step_nodes(step: Step, stages: Sequence["Mode"], *, validated: bool = True) 
         validated: Whether the Examples are validated.
     """
     nodes = {
-        Step.GENERATE_PARQUET: [PARQUET_MERGE],
-        Step.GET_VOCAB: [SMILES_VOCAB],
-        Step.MAKE_DATASET: [BLOCK_FINGERPRINTS, MOLECULE_TRANSFORM, *(DATA_VALIDATION if validated else ())],
+        Step.GENERATE_PARQUET: [Node.PARQUET_MERGE],
+        Step.GET_VOCAB: [Node.SMILES_VOCAB],
+        Step.MAKE_DATASET: [Node.BLOCK_FINGERPRINTS, Node.MOLECULE_TRANSFORM, *(DATA_VALIDATION if validated else ())],
         Step.TRAIN_MODEL: [trainer_node(mode) for mode in stages],
-        Step.EVALUATE_MODEL: [AFFINITY_EVALUATOR, PUSHER],
-        Step.MAKE_SUBMISSION: [BULK_INFERRER, SUBMISSION_WRITER],
+        Step.EVALUATE_MODEL: [Node.AFFINITY_EVALUATOR, Node.PUSHER],
+        Step.MAKE_SUBMISSION: [Node.BULK_INFERRER, Node.SUBMISSION_WRITER],
     }
     return nodes[step]
 

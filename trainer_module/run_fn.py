@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from belka.errors import InputError
+from belka.settings import received_computation
 from belka.tokens.vocabulary import read_vocabulary
 from trainer_module.export.export import export_model
 from trainer_module.loop.training import TrainingData, train
@@ -21,7 +22,7 @@ def run_fn(fn_args: Any) -> None:
             `base_model` (the stage before, optional), `serving_model_dir`, `model_run_dir`, and `custom_config`, a JSON object
             with the fields of `trainer_module.settings.RunSettings`.
     """
-    run = parse_run_settings(fn_args.custom_config or {})
+    run = parse_run_settings(fn_args.custom_config or {}, received_computation())
     transform_graph = Path(fn_args.transform_output)
     start_from = run.model_path or fn_args.base_model
     data = TrainingData(

@@ -6,18 +6,21 @@ object `RunSettings` describes (`custom_config`).
 
 import itertools
 from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import DEFAULT_TARGETS, Node
-from belka.settings import StrictSection, decides
+from belka.settings import DataSettings, StrictSection, SystemSettings, decides, merged
 
 Mode = Literal["mlm", "fps", "clf"]
 MODES: Final[tuple[Mode, ...]] = ("mlm", "fps", "clf")
 Monitor = Literal["auto", "val_average_precision", "val_loss"]
 DEFAULT_ECFP_SIZE: Final = 2048
+CHECKPOINTS_FOLDER: Final = "checkpoints"
 
 
 class ModelSettings(StrictSection):
@@ -224,6 +227,8 @@ class TrainingSettings(StrictSection):
 class RunSettings(StrictSection):
     """What `run_fn` reads from TFX's `custom_config`."""
 
+    DECIDES: ClassVar = (Node.TRAINER,)
+
     mode: Mode = Field(description="Stage of the training order.")
     targets: tuple[str, ...] = Field(
         default=DEFAULT_TARGETS, min_length=1, strict=False, description="Proteins, in the order of the label vector."
@@ -236,6 +241,7 @@ class RunSettings(StrictSection):
     training: TrainingSettings = Field(default=TrainingSettings(), description="How it is trained.")
     checkpoint_root: str | None = Field(
         default=None,
+        json_schema_extra=decides(),
         description="Folder that outlives TFX's executions; checkpoints live below it under a key of settings and data. "
         "null: below the model's run directory, where another execution cannot find them.",
     )
@@ -248,12 +254,40 @@ class RunSettings(StrictSection):
         default=None, description="Exported model whose encoder starts this stage, in place of TFX's base_model."
     )
 
+    @classmethod
+    def of_stage(
+        cls,
+        mode: Mode,
+        *,
+        data: DataSettings,
+        system: SystemSettings,
+        fingerprint: FingerprintSettings,
+        model: ModelSettings,
+        training: TrainingSettings,
+    ) -> Self:
+        """The settings of one stage, from the sections of the configuration."""
+        stage: StageSettings = getattr(training, mode)
+        return cls(
+            mode=mode,
+            targets=data.targets,
+            seed=system.seed,
+            fingerprint=fingerprint,
+            model=model,
+            training=training.for_mode(mode),
+            checkpoint_root=str(Path(data.output_dir) / CHECKPOINTS_FOLDER),
+            initial_epoch=stage.initial_epoch,
+            model_path=stage.model_path,
+        )
 
-def parse_run_settings(custom_config: Mapping[str, Any]) -> RunSettings:
+
+def parse_run_settings(
+    custom_config: Mapping[str, Any], computation: Mapping[str, Any] = MappingProxyType({})
+) -> RunSettings:
     """Check TFX's `custom_config` and give it types.
 
     Args:
         custom_config: JSON object with the fields of `RunSettings`.
+        computation: Values that decide no result, from `belka.settings.received_computation`.
 
     Returns:
         The frozen settings.
@@ -261,6 +295,9 @@ def parse_run_settings(custom_config: Mapping[str, Any]) -> RunSettings:
     Raises:
         InputError: If a key is unknown or a value is outside its range; the message names every such key.
     """
+    values = merged({"training": computation.get("training", {})}, custom_config)
+    if output_dir := computation.get("data", {}).get("output_dir"):
+        values = {"checkpoint_root": str(Path(output_dir) / CHECKPOINTS_FOLDER), **values}
     return RunSettings.parse(
-        custom_config, source="the trainer's custom_config", action="Correct the named keys in the configuration."
+        values, source="the trainer's custom_config", action="Correct the named keys in the configuration."
     )

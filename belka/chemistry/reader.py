@@ -21,7 +21,7 @@ from belka.chemistry.fingerprints import FingerprintSettings
 from belka.chemistry.skfp_fingerprint import SkfpFingerprint
 
 BLOCK_BITS: Final = 2048
-_BLOCK_ECFP: Final = FingerprintSettings(size=BLOCK_BITS, radius=2, chirality=True)
+_BLOCK_ECFP: Final = FingerprintSettings(size=BLOCK_BITS)
 _MAX_KNOWN: Final = 100_000  # blocks whose similarity is kept
 
 Block = frozenset[int]  # bits below BLOCK_BITS
@@ -39,7 +39,7 @@ class Chemistry:
         self._other = None if ecfp is None or ecfp.kind == "ecfp" else SkfpFingerprint(ecfp)
         self._blocks = _generator(_BLOCK_ECFP)
         # A model that reads the fingerprint of the blocks gets it from the same pass: one costs a third of parsing.
-        self._one_pass = ecfp == _BLOCK_ECFP
+        self._one_pass = ecfp is not None and ecfp.stored() == _BLOCK_ECFP.stored()
         self._per_atom = rdFingerprintGenerator.AdditionalOutput()
         self._per_atom.AllocateAtomToBits()
 

@@ -1,7 +1,6 @@
 """Fingerprints that scikit-fingerprints computes: every kind but ECFP, which has faster ways of its own."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -11,29 +10,11 @@ from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
 from belka.chemistry.ecfp import Fingerprints, parse
-from belka.chemistry.fingerprints import (
-    KEY_BITS,
-    KINDS_WITH_CHIRALITY,
-    KINDS_WITH_RADIUS,
-    FingerprintKind,
-    FingerprintSettings,
-)
+from belka.chemistry.fingerprints import KINDS, FingerprintSettings
 from belka.contract import SMILES_NO_LINKER
 
 # Molecules in memory at a time; a call costs a tenth of a millisecond however many it gets.
 _CHUNK_ROWS: Final = 1024
-_CLASSES: Final[Mapping[FingerprintKind, str]] = MappingProxyType(
-    {
-        "ecfp": "ECFPFingerprint",
-        "fcfp": "ECFPFingerprint",
-        "atom_pair": "AtomPairFingerprint",
-        "topological_torsion": "TopologicalTorsionFingerprint",
-        "rdkit": "RDKitFingerprint",
-        "avalon": "AvalonFingerprint",
-        "maccs": "MACCSFingerprint",
-        "pubchem": "PubChemFingerprint",
-    }
-)
 
 
 class SkfpFingerprint:
@@ -102,13 +83,12 @@ def _transformer(settings: FingerprintSettings) -> Any:
     """Make the transformer of scikit-fingerprints, which takes seconds to import and is not needed for ECFP."""
     from skfp import fingerprints
 
-    arguments: dict[str, int | bool] = {}
-    if settings.kind not in KEY_BITS:
+    kind = KINDS[settings.kind]
+    arguments: dict[str, int | bool] = dict(kind.options)
+    if kind.n_keys is None:
         arguments["fp_size"] = settings.size
-    if settings.kind in KINDS_WITH_RADIUS:
+    if kind.has_radius:
         arguments["radius"] = settings.radius
-    if settings.kind in KINDS_WITH_CHIRALITY:
+    if kind.has_chirality:
         arguments["include_chirality"] = settings.chirality
-    if settings.kind == "fcfp":
-        arguments["use_pharmacophoric_invariants"] = True
-    return getattr(fingerprints, _CLASSES[settings.kind])(**arguments)
+    return getattr(fingerprints, kind.generator)(**arguments)

@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from belka.errors import InputError
 from components.affinity_evaluator.ranking import RankedCells, RankedMolecules, Weights
 
 Samples = NDArray[np.float64]
@@ -45,15 +44,6 @@ class BootstrapSettings:
     samples: int = 1000
     confidence: float = 0.95
     seed: int = 42
-
-    def __post_init__(self) -> None:
-        if self.samples < 1 or not 0 < self.confidence < 1:
-            raise InputError(
-                "The bootstrap settings are out of range.",
-                received=f"bootstrap_samples={self.samples}, confidence={self.confidence}",
-                expected="at least 1 sample and a confidence between 0 and 1",
-                action="Set evaluation.bootstrap_samples and evaluation.confidence.",
-            )
 
     def generator(self, *stream: int) -> np.random.Generator:
         """Random numbers of one purpose, the same whatever else is computed.

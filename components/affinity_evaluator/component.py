@@ -14,30 +14,23 @@ from belka.contract import Subset
 from belka.files import atomic_path
 from belka.models.champion import CHAMPION_PROPERTY, RELEASE_FOLDER
 from belka.models.training_blocks import write_training_blocks
-from components.affinity_evaluator.bootstrap import BootstrapSettings
+from belka.settings import DataSettings, NodeSettings, SystemSettings
 from components.affinity_evaluator.comparison import ChampionSource
 from components.affinity_evaluator.evaluate import Evaluation, evaluate_model
-from components.affinity_evaluator.gate import GateSettings
 from components.affinity_evaluator.report.report import CARD_FILE, ReportSources, write_report
+from components.affinity_evaluator.settings import EvaluationSettings
 from components.artifact_types import Molecules
 
 
 @component
-def AffinityEvaluator(  # noqa: N802, PLR0917 - TFX names a component after its function, and takes no keyword-only arguments
+def AffinityEvaluator(  # noqa: N802, PLR0917 - TFX names a component after its function; artifacts and parameters are its arguments
     examples: InputArtifact[Examples],
     molecules: InputArtifact[Molecules],
     model: InputArtifact[Model],
     evaluation: OutputArtifact[ModelEvaluation],
     blessing: OutputArtifact[ModelBlessing],
-    targets: Parameter[str],
-    batch_size: Parameter[int],
+    settings: Parameter[str],
     champion_dir: Parameter[str],
-    seed: Parameter[int],
-    min_mean_average_precision: Parameter[float] = 0.0,
-    slice_floors: Parameter[str] = "{}",
-    max_slice_regression: Parameter[float] = 0.05,
-    bootstrap_samples: Parameter[int] = 1000,
-    confidence: Parameter[float] = 0.95,
     configuration: Parameter[str] = "{}",
     code_version: Parameter[str] = "",
     mlm_run: InputArtifact[ModelRun] = None,
@@ -57,32 +50,26 @@ def AffinityEvaluator(  # noqa: N802, PLR0917 - TFX names a component after its 
             `champion_predictions.parquet`.
         blessing: Receives the empty file `BLESSED` or `NOT_BLESSED` and the custom properties of TFX's Evaluator, so that the
             standard Pusher understands it; and the folder `release`, whose files the Pusher puts beside the model.
-        targets: Target names, separated by commas, in the order of the Examples.
-        batch_size: Examples scored at a time.
+        settings: Sections `data`, `evaluation` and `system`, see `belka.settings.NodeSettings`.
         champion_dir: Folder of the pushed models, where champion.json names the one in production.
-        seed: Seed of the bootstrap.
-        min_mean_average_precision: Floor of the mean average precision, from 0 to 1.
-        slice_floors: JSON object: `<target>/<split group>` -> least average precision.
-        max_slice_regression: Average precision a slice may lose against the champion, from 0 to 1.
-        bootstrap_samples: Number of bootstrap resamples.
-        confidence: Confidence of the intervals, between 0 and 1.
-        configuration: JSON object: the whole configuration of the run, for the report.
+        configuration: JSON object: what decides the results of the run, for the report.
         code_version: Changes when the code does, so that cached results of older code are not used.
         mlm_run: From the Trainer of the stage mlm, for its training curve; likewise the next two.
         fps_run: See `mlm_run`.
         clf_run: See `mlm_run`.
     """
     del code_version
+    received = NodeSettings(settings)
+    targets = received.section("data", DataSettings).targets
     model_dir, evaluation_dir = Path(path_utils.serving_model_path(model.uri)), Path(evaluation.uri)
     split_dir = Path(examples.uri) / f"Split-{Subset.VALIDATION.split}"
     result = evaluate_model(
         model_dir,
         sorted(path for path in split_dir.glob("[!.]*") if path.is_file()),
         evaluation_dir,
-        targets=targets.split(","),
-        batch_size=batch_size,
-        gate=GateSettings(min_mean_average_precision, json.loads(slice_floors), max_slice_regression),
-        bootstrap=BootstrapSettings(bootstrap_samples, confidence, seed),
+        targets=targets,
+        settings=received.section("evaluation", EvaluationSettings),
+        seed=received.section("system", SystemSettings).seed,
         champion=ChampionSource(Path(champion_dir), Path(molecules.uri)),
     )
     runs = {stage: run for stage, run in (("mlm", mlm_run), ("fps", fps_run), ("clf", clf_run)) if run is not None}
@@ -93,7 +80,7 @@ def AffinityEvaluator(  # noqa: N802, PLR0917 - TFX names a component after its 
         {stage: Path(run.uri) for stage, run in runs.items()},
         json.loads(configuration),
     )
-    write_report(result, evaluation_dir, sources, targets.split(","))
+    write_report(result, evaluation_dir, sources, targets)
     with atomic_path(Path(blessing.uri) / RELEASE_FOLDER) as release:
         release.mkdir()
         shutil.copyfile(evaluation_dir / CARD_FILE, release / CARD_FILE)

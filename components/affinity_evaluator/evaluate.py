@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from belka.errors import InputError
 from belka.files import atomic_path
 from belka.models.champion import model_digest
 from components.affinity_evaluator.bootstrap import BootstrapSettings, Interval
 from components.affinity_evaluator.comparison import ChampionSource, compare_with_champion
-from components.affinity_evaluator.gate import ChampionComparison, GateSettings, Verdict, judge
+from components.affinity_evaluator.gate import ChampionComparison, Verdict, judge
 from components.affinity_evaluator.measurement import measure_predictions
 from components.affinity_evaluator.scoring import score_examples
+from components.affinity_evaluator.settings import EvaluationSettings, GateSettings
 from components.affinity_evaluator.slices import SliceMetrics
 
 EVALUATION_FILE: Final = "evaluation.json"
@@ -56,9 +56,8 @@ def evaluate_model(
     output_dir: Path,
     *,
     targets: Sequence[str],
-    batch_size: int,
-    gate: GateSettings | None = None,
-    bootstrap: BootstrapSettings | None = None,
+    settings: EvaluationSettings,
+    seed: int,
     champion: ChampionSource | None = None,
 ) -> Evaluation:
     """Score held-out Examples with an exported model, measure it as the competition does, and judge it.
@@ -71,9 +70,8 @@ def evaluate_model(
         examples_files: TFRecord files of the validation split; none = nothing could be held out, the model is not blessed.
         output_dir: Folder for predictions.parquet (molecule_id, split_group, binds, probabilities) and evaluation.json.
         targets: Target names, in the order of the Examples' labels.
-        batch_size: Examples scored at a time, at least 1.
-        gate: Floors; None = the defaults.
-        bootstrap: How intervals are computed; None = the defaults.
+        settings: Floors, how intervals are computed, and how many Examples are scored at a time.
+        seed: Seed of the bootstrap.
         champion: Where the model in production is; None = judge by the floors alone.
 
     Returns:
@@ -83,14 +81,13 @@ def evaluate_model(
         InputError: A setting is out of range, or champion.json is damaged.
         BelkaError: The model or the Examples cannot be used.
     """
-    _check(batch_size)
-    gate, bootstrap = gate or GateSettings(), bootstrap or BootstrapSettings()
+    bootstrap = settings.bootstrap(seed)
     predictions_file = output_dir / PREDICTIONS_FILE
-    score_examples(model_dir, examples_files, predictions_file, n_targets=len(targets), batch_size=batch_size)
+    score_examples(model_dir, examples_files, predictions_file, n_targets=len(targets), batch_size=settings.batch_size)
     measured = measure_predictions(predictions_file, targets=targets, bootstrap=bootstrap)
     compared = None if champion is None else compare_with_champion(
         champion, model_dir, measured, examples_files, predictions_file,
-        targets=targets, batch_size=batch_size, bootstrap=bootstrap,
+        targets=targets, batch_size=settings.batch_size, bootstrap=bootstrap,
     )  # fmt: skip
     evaluation = Evaluation(
         digest=model_digest(model_dir),
@@ -99,26 +96,17 @@ def evaluate_model(
         mean_interval=measured.mean_interval,
         slices=measured.slices,
         champion=compared,
-        gate=gate,
+        gate=settings.gate(),
         bootstrap=bootstrap,
-        verdict=judge(measured, compared, gate),
+        verdict=judge(measured, compared, settings),
     )
     _write(evaluation, output_dir / EVALUATION_FILE)
     return evaluation
 
 
-def _check(batch_size: int) -> None:
-    if batch_size < 1:
-        raise InputError(
-            "The evaluation's batch size is too small.",
-            received=str(batch_size),
-            expected="at least 1",
-            action="Set evaluation.batch_size to 1 or more.",
-        )
-
-
 def _write(evaluation: Evaluation, file: Path) -> None:
+    content = asdict(evaluation) | {"gate": evaluation.gate.model_dump()}
     with atomic_path(file) as temporary:
-        temporary.write_text(json.dumps(asdict(evaluation), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     for reason in evaluation.verdict.reasons:
         _LOG.warning("The model is not blessed: %s", reason)

@@ -1,45 +1,16 @@
 """Whether a model may go into production, and why not."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from belka.errors import InputError
 from components.affinity_evaluator.bootstrap import Interval
 from components.affinity_evaluator.measurement import Measurement
+from components.affinity_evaluator.settings import GateSettings
 from components.affinity_evaluator.slices import SliceMetrics
 
 MEAN: Final = "mean"
-
-
-@dataclass(frozen=True)
-class GateSettings:
-    """What a model must reach.
-
-    Args:
-        min_mean_average_precision: Floor of the mean, from 0 to 1; a mean equal to it passes.
-        slice_floors: `<target>/<split group>` -> least average precision; a slice that does not exist fails its floor.
-        max_slice_regression: Average precision a slice may lose against the champion, from 0 to 1.
-    """
-
-    min_mean_average_precision: float = 0.0
-    slice_floors: Mapping[str, float] = field(default_factory=dict)
-    max_slice_regression: float = 0.05
-
-    def __post_init__(self) -> None:
-        values = {
-            "min_mean_average_precision": self.min_mean_average_precision,
-            "max_slice_regression": self.max_slice_regression,
-            **{f"slice_floors[{name}]": floor for name, floor in self.slice_floors.items()},
-        }
-        for key, value in values.items():
-            if not 0.0 <= value <= 1.0:
-                raise InputError(
-                    "A floor of the evaluation is out of range.",
-                    received=f"{key} = {value}",
-                    expected="a number from 0 to 1",
-                    action=f"Set evaluation.{key} to a number from 0 to 1.",
-                )
 
 
 @dataclass(frozen=True)

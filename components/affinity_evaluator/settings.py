@@ -6,9 +6,10 @@ from pydantic import Field
 
 from belka.contract import Node
 from belka.settings import StrictSection, decides
+from components.affinity_evaluator.bootstrap import BootstrapSettings
 
 
-class EvaluationSettings(StrictSection):
+class GateSettings(StrictSection):
     """What a model must reach to be pushed."""
 
     DECIDES: ClassVar = (Node.AFFINITY_EVALUATOR,)
@@ -29,6 +30,19 @@ class EvaluationSettings(StrictSection):
         le=1.0,
         description="Average precision that any slice may lose against the pushed model; on the mean a model must be better.",
     )
+
+
+class EvaluationSettings(GateSettings):
+    """What a model must reach to be pushed, and how that is measured."""
+
     bootstrap_samples: int = Field(default=1000, ge=1, description="Resamples behind each confidence interval.")
     confidence: float = Field(default=0.95, gt=0.0, lt=1.0, description="Confidence of the intervals.")
     batch_size: int = Field(default=1024, ge=1, json_schema_extra=decides(), description="Molecules scored at once.")
+
+    def bootstrap(self, seed: int) -> BootstrapSettings:
+        """How intervals are computed, with the seed of the run."""
+        return BootstrapSettings(self.bootstrap_samples, self.confidence, seed)
+
+    def gate(self) -> GateSettings:
+        """The floors alone, as evaluation.json holds them."""
+        return GateSettings(**self.model_dump(include=set(GateSettings.model_fields)))

@@ -4,7 +4,7 @@ import json
 import logging
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,26 +16,20 @@ from belka.chemistry.blocks.learn import N_REFERENCES, Learnt, learn_tables
 from belka.chemistry.blocks.reference import MAX_RADIUS
 from belka.chemistry.blocks.sample import hashed_ids, sample_molecules
 from belka.chemistry.blocks.tables import LEARNT_SUMMARY_FILE, BlockFingerprintTables, save_tables
-from belka.chemistry.fingerprints import FingerprintKind, FingerprintSettings
+from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import MOLECULE_ID
-from belka.errors import InputError
 from belka.files import atomic_path
 from belka.molecules import list_shards
 
 _LOGGER = logging.getLogger(__name__)
-EcfpMethod = Literal["auto", "direct"]
 
 
 def learn_block_fingerprints(
     molecules_dir: Path,
     output_dir: Path,
+    settings: FingerprintSettings,
     *,
-    method: EcfpMethod,
-    ecfp_size: int,
-    ecfp_radius: int,
-    ecfp_chirality: bool,
     n_workers: int,
-    fingerprint: FingerprintKind = "ecfp",
     audit_per_block: int = 20,
     audit_at_random: int = 5000,
 ) -> dict[str, Any]:
@@ -46,13 +40,9 @@ def learn_block_fingerprints(
     Args:
         molecules_dir: Folder written by ParquetMerge.
         output_dir: Receives the two tables and summary.json.
-        method: `auto` learns what composition is exact for; `direct` leaves the tables empty, so that every fingerprint is
-            computed from its SMILES. Of no effect on other kinds than ecfp, for which the tables are always empty.
-        ecfp_size: Number of fingerprint bits, a multiple of 8.
-        ecfp_radius: Radius of the fingerprint in bonds; above MAX_RADIUS nothing can be composed.
-        ecfp_chirality: Whether the fingerprint tells enantiomers apart.
+        settings: The fingerprint. With the method `auto` its rows are learnt where composition is exact; `direct` leaves the tables
+            empty, so that every fingerprint is computed from its SMILES. Tables of other kinds than ecfp are always empty.
         n_workers: Processes of the audit, at least 1.
-        fingerprint: Kind of the fingerprint; only ecfp is composed.
         audit_per_block: Molecules of each block and position in the audit (all where there are fewer).
         audit_at_random: Further molecules in the audit, whatever their blocks.
 
@@ -63,13 +53,10 @@ def learn_block_fingerprints(
         InputError: If there are no molecules, or a setting is wrong.
         BelkaError: If a composed fingerprint differs from RDKit's; it names the molecule.
     """
-    if method not in ("auto", "direct"):
-        raise InputError("Unknown way to compute ECFP.", received=f"method={method!r}", expected="'auto' or 'direct'")
-    settings = FingerprintSettings(ecfp_size, ecfp_radius, ecfp_chirality, fingerprint)
     shards = list_shards(molecules_dir)
     obstacle = _obstacle(settings)
-    if method == "direct" or obstacle:
-        if method == "auto":
+    if settings.method == "direct" or obstacle:
+        if settings.method == "auto":
             _LOGGER.warning("%s", obstacle)
         return _write(
             Learnt(BlockFingerprintTables(settings, rdkit.__version__, (), ()), 0, {}, "", ()), None, output_dir
@@ -90,7 +77,7 @@ def _obstacle(settings: FingerprintSettings) -> str:
     if settings.kind != "ecfp":
         return (
             f"every {settings.name} fingerprint is computed from its SMILES by scikit-fingerprints: only ECFP can be composed from "
-            "building blocks, so data.ecfp_method has no effect"
+            "building blocks, so fingerprint.method has no effect"
         )
     if settings.radius > MAX_RADIUS:
         return (
@@ -111,7 +98,7 @@ def _write(learnt: Learnt, audit: AuditResult | None, output_dir: Path) -> dict[
         "first_refused": learnt.first_refused,
         "ambiguous_blocks": list(learnt.ambiguous),
         "audit": asdict(audit) if audit else None,
-        "ecfp": asdict(tables.settings),
+        "ecfp": tables.settings.stored(),
         "rdkit_version": tables.rdkit_version,
     }
     save_tables(tables, output_dir)

@@ -17,7 +17,7 @@ from belka.contract import Subset
 from belka.errors import BelkaError, InputError
 from belka.files import atomic_path
 
-OnAnomaly = Literal["fail", "warn"]
+OnAnomaly = Literal["fail", "warn", "off"]
 ANOMALIES_FILE: Final = "anomalies.json"
 SCHEMA_DIFF_FILE: Final = "SchemaDiff.pb"
 

@@ -21,9 +21,11 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.types.standard_artifacts import ExampleAnomalies, ExampleStatistics
 from tfx.utils import json_utils, proto_utils
 
+from belka.settings import NodeSettings
 from components.artifact_types import AnomalyReport
 from components.data_validation.check import check_anomalies
 from components.data_validation.sampling import sampled_examples
+from components.data_validation.settings import DataValidationSettings
 
 SCHEMA_FILE = "schema.pbtxt"
 
@@ -145,7 +147,7 @@ def AnomalyGate(  # noqa: N802 - TFX names a component after its function
     schema_anomalies: InputArtifact[ExampleAnomalies],
     drift_anomalies: InputArtifact[ExampleAnomalies],
     report: OutputArtifact[AnomalyReport],
-    on_anomaly: Parameter[str],
+    settings: Parameter[str],
     code_version: Parameter[str] = "",
 ) -> None:
     """Stop the run when the validators found something.
@@ -154,7 +156,7 @@ def AnomalyGate(  # noqa: N802 - TFX names a component after its function
         schema_anomalies: From ExampleValidator.
         drift_anomalies: From DistributionValidator.
         report: Receives anomalies.json.
-        on_anomaly: `fail` or `warn`.
+        settings: Section `data_validation`, see `belka.settings.NodeSettings`.
         code_version: Changes when the code does, so that cached results of older code are not used.
     """
     del code_version
@@ -162,5 +164,5 @@ def AnomalyGate(  # noqa: N802 - TFX names a component after its function
         Path(schema_anomalies.uri),
         Path(drift_anomalies.uri),
         Path(report.uri),
-        on_anomaly="fail" if on_anomaly == "fail" else "warn",
+        on_anomaly=NodeSettings(settings).section("data_validation", DataValidationSettings).on_anomaly,
     )

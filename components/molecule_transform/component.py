@@ -6,24 +6,16 @@ from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from belka.chemistry.fingerprints import FingerprintKind
 from components.artifact_types import BlockFingerprints, Molecules, Rejections, Vocabulary
 from components.molecule_transform.executor import MoleculeTransformExecutor
 
 
 class MoleculeTransformSpec(ComponentSpec):
-    """Inputs, outputs and parameters; flags are integers, because Kubeflow turns booleans into them."""
+    """Inputs, outputs and parameters."""
 
     PARAMETERS = {  # noqa: RUF012 - the class attribute TFX reads
         "preprocessing_fn": ExecutionParameter(type=str),
-        "fingerprint": ExecutionParameter(type=str),
-        "ecfp_size": ExecutionParameter(type=int),
-        "ecfp_radius": ExecutionParameter(type=int),
-        "ecfp_chirality": ExecutionParameter(type=int),
-        "compression": ExecutionParameter(type=str),
-        "rows_per_shard": ExecutionParameter(type=int),
-        "max_length": ExecutionParameter(type=int),
-        "max_rejected_share": ExecutionParameter(type=float),
+        "settings": ExecutionParameter(type=str),
         "code_version": ExecutionParameter(type=str),
     }
     INPUTS = {  # noqa: RUF012
@@ -49,14 +41,7 @@ class MoleculeTransform(BaseBeamComponent):
         block_fingerprints: From BlockFingerprintLearner; without it, and for other kinds than ecfp, every fingerprint is computed
             from its SMILES.
         preprocessing_fn: Import path of the tensorflow-transform function that serving shares.
-        fingerprint: Kind of the fingerprint.
-        ecfp_size: Number of its bits, a multiple of 8.
-        ecfp_radius: Its radius in bonds, where the kind has one.
-        ecfp_chirality: Whether it tells enantiomers apart, where the kind can.
-        compression: `gzip` or `none`.
-        rows_per_shard: Largest number of molecules in a TFRecord shard.
-        max_length: Molecules with more tokens are counted and reported.
-        max_rejected_share: Share of unusable molecules above which the component fails.
+        settings: Sections `data` and `fingerprint`, and `model.max_length`, see `belka.settings.NodeSettings`.
         code_version: Changes when the code does, so that cached results of older code are not used.
     """
 
@@ -70,14 +55,7 @@ class MoleculeTransform(BaseBeamComponent):
         block_fingerprints: types.BaseChannel | None = None,
         *,
         preprocessing_fn: str,
-        fingerprint: FingerprintKind = "ecfp",
-        ecfp_size: int = 2048,
-        ecfp_radius: int = 2,
-        ecfp_chirality: bool = True,
-        compression: str = "gzip",
-        rows_per_shard: int = 200_000,
-        max_length: int = 128,
-        max_rejected_share: float = 0.01,
+        settings: str,
         code_version: str = "",
     ) -> None:
         super().__init__(
@@ -86,14 +64,7 @@ class MoleculeTransform(BaseBeamComponent):
                 vocabulary=vocabulary,
                 block_fingerprints=block_fingerprints,
                 preprocessing_fn=preprocessing_fn,
-                fingerprint=fingerprint,
-                ecfp_size=ecfp_size,
-                ecfp_radius=ecfp_radius,
-                ecfp_chirality=int(ecfp_chirality),
-                compression=compression,
-                rows_per_shard=rows_per_shard,
-                max_length=max_length,
-                max_rejected_share=float(max_rejected_share),
+                settings=settings,
                 code_version=code_version,
                 examples=types.Channel(type=standard_artifacts.Examples),
                 transform_graph=types.Channel(type=standard_artifacts.TransformGraph),

@@ -9,8 +9,10 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
+from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import Subset
-from components.molecule_transform.transform import transform_molecules
+from belka.settings import DataSettings, NodeSettings
+from components.molecule_transform.transform import TransformInputs, TransformOutputs, transform_molecules
 
 # Below this, one process is done before worker processes have imported TensorFlow.
 IN_PROCESS_MOLECULES = 50_000
@@ -38,22 +40,22 @@ class MoleculeTransformExecutor(BaseBeamExecutor):
         examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
         is_local = not self._beam_pipeline_args or _LOCAL_RUNNER_FLAG in self._beam_pipeline_args
         tables = input_dict.get("block_fingerprints")
+        settings = NodeSettings(exec_properties["settings"])
         transform_molecules(
-            Path(artifact_utils.get_single_uri(input_dict["molecules"])),
-            Path(artifact_utils.get_single_uri(input_dict["vocabulary"])),
-            Path(examples.uri),
-            Path(artifact_utils.get_single_uri(output_dict["transform_graph"])),
-            Path(artifact_utils.get_single_uri(output_dict["rejected"])),
+            TransformInputs(
+                Path(artifact_utils.get_single_uri(input_dict["molecules"])),
+                Path(artifact_utils.get_single_uri(input_dict["vocabulary"])),
+                Path(artifact_utils.get_single_uri(tables)) if tables else None,
+            ),
+            TransformOutputs(
+                Path(examples.uri),
+                Path(artifact_utils.get_single_uri(output_dict["transform_graph"])),
+                Path(artifact_utils.get_single_uri(output_dict["rejected"])),
+            ),
+            data=settings.section("data", DataSettings),
+            fingerprint=settings.section("fingerprint", FingerprintSettings),
+            max_length=settings.value("model", "max_length"),
             preprocessing_fn=exec_properties["preprocessing_fn"],
-            block_fingerprints_dir=Path(artifact_utils.get_single_uri(tables)) if tables else None,
-            fingerprint=exec_properties["fingerprint"],
-            ecfp_size=int(exec_properties["ecfp_size"]),
-            ecfp_radius=int(exec_properties["ecfp_radius"]),
-            ecfp_chirality=bool(exec_properties["ecfp_chirality"]),
-            compression=exec_properties["compression"],
-            rows_per_shard=int(exec_properties["rows_per_shard"]),
-            max_length=int(exec_properties["max_length"]),
-            max_rejected_share=float(exec_properties["max_rejected_share"]),
             make_pipeline=self._make_beam_pipeline,
             in_process_below=IN_PROCESS_MOLECULES if is_local else 0,
         )

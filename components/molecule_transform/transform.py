@@ -5,7 +5,7 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,15 @@ import apache_beam as beam
 import rdkit
 
 from belka.chemistry.blocks.compose import fingerprint_source
-from belka.chemistry.fingerprints import FingerprintKind, FingerprintSettings
+from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import Subset
 from belka.errors import InputError
 from belka.files import atomic_path
 from belka.molecules import list_shards
+from belka.settings import DataSettings
 from belka.tokens.vocabulary import read_vocabulary
 from components.molecule_transform.local_pipeline import local_pipeline
-from components.molecule_transform.plan import Compression, WorkUnit, plan_units
+from components.molecule_transform.plan import WorkUnit, plan_units
 from components.molecule_transform.transform_graph import write_transform_graph
 from components.molecule_transform.unit import TransformUnit, UnitSettings
 from components.molecule_transform.unit_report import UnitCounts, merge_unit_reports
@@ -30,23 +31,45 @@ TRANSFORM_SUMMARY_FILE = "transform_summary.json"
 _REPORTS_FOLDER = ".units"
 
 
+@dataclass(frozen=True)
+class TransformInputs:
+    """Folders that MoleculeTransform reads.
+
+    Attributes:
+        molecules: Written by ParquetMerge.
+        vocabulary: Holds vocab.txt.
+        block_fingerprints: Written by `learn_block_fingerprints`: fingerprints are composed from it where it licenses that; None =
+            every fingerprint is computed from its SMILES, as all other kinds than ecfp are.
+    """
+
+    molecules: Path
+    vocabulary: Path
+    block_fingerprints: Path | None = None
+
+
+@dataclass(frozen=True)
+class TransformOutputs:
+    """Folders that MoleculeTransform writes.
+
+    Attributes:
+        examples: Receives `Split-<split>/data_tfrecord-*`; a split without molecules gets one shard without records.
+        transform_graph: Receives the graph, in the layout of tensorflow_transform.TFTransformOutput.
+        rejected: Receives rejected.parquet (always, also empty) and transform_summary.json.
+    """
+
+    examples: Path
+    transform_graph: Path
+    rejected: Path
+
+
 def transform_molecules(
-    molecules_dir: Path,
-    vocabulary_dir: Path,
-    examples_dir: Path,
-    transform_graph_dir: Path,
-    rejected_dir: Path,
+    inputs: TransformInputs,
+    outputs: TransformOutputs,
     *,
+    data: DataSettings,
+    fingerprint: FingerprintSettings,
+    max_length: int,
     preprocessing_fn: str,
-    block_fingerprints_dir: Path | None = None,
-    fingerprint: FingerprintKind = "ecfp",
-    ecfp_size: int = 2048,
-    ecfp_radius: int = 2,
-    ecfp_chirality: bool = True,
-    compression: Compression = "gzip",
-    rows_per_shard: int = 200_000,
-    max_length: int = 128,
-    max_rejected_share: float = 0.01,
     make_pipeline: Callable[[], beam.Pipeline] = local_pipeline,
     in_process_below: int = 0,
 ) -> dict[str, Any]:
@@ -56,22 +79,12 @@ def transform_molecules(
     runner and the number of workers. A killed run is started again from the beginning; it leaves no half-written shard.
 
     Args:
-        molecules_dir: Folder written by ParquetMerge.
-        vocabulary_dir: Folder with vocab.txt.
-        examples_dir: Receives `Split-<split>/data_tfrecord-*`; a split without molecules gets one shard without records.
-        transform_graph_dir: Receives the graph, in the layout of tensorflow_transform.TFTransformOutput.
-        rejected_dir: Receives rejected.parquet (always, also empty) and transform_summary.json.
-        preprocessing_fn: Import path of the function to trace, see `write_transform_graph`.
-        block_fingerprints_dir: Folder written by `learn_block_fingerprints`, from which fingerprints are composed where it
-            licenses that; None = every fingerprint is computed from its SMILES, as all other kinds than ecfp are.
-        fingerprint: Kind of the fingerprint.
-        ecfp_size: Number of its bits, a multiple of 8; a kind of KEY_BITS has one size only.
-        ecfp_radius: Its radius in bonds, where the kind has one.
-        ecfp_chirality: Whether it tells enantiomers apart, where the kind can.
-        compression: `gzip` or `none`.
-        rows_per_shard: Largest number of molecules in a TFRecord shard.
+        inputs: What is read.
+        outputs: What is written.
+        data: Compression and size of the shards, and the share of unusable molecules above which the step fails.
+        fingerprint: The fingerprint of the Examples.
         max_length: Molecules with more tokens are counted and reported; the input pipeline truncates them.
-        max_rejected_share: Share of unusable molecules, within [0, 1], above which the step fails.
+        preprocessing_fn: Import path of the function to trace, see `write_transform_graph`.
         make_pipeline: Makes the Beam pipeline for the shards.
         in_process_below: With fewer molecules than this the shards are written in process: starting workers would take longer.
 
@@ -83,17 +96,21 @@ def transform_molecules(
             unusable.
         BelkaError: If a composed fingerprint differs from RDKit's; it names the molecule.
     """
-    bits = FingerprintSettings(ecfp_size, ecfp_radius, bool(ecfp_chirality), fingerprint)
-    units = plan_units(list_shards(molecules_dir), examples_dir, rows_per_shard=rows_per_shard, compression=compression)
-    vocabulary = read_vocabulary(vocabulary_dir)
-    make_fingerprints = functools.partial(fingerprint_source, bits, block_fingerprints_dir, molecules_dir)
+    units = plan_units(
+        list_shards(inputs.molecules),
+        outputs.examples,
+        rows_per_shard=data.rows_per_shard,
+        compression=data.compression,
+    )
+    vocabulary = read_vocabulary(inputs.vocabulary)
+    make_fingerprints = functools.partial(fingerprint_source, fingerprint, inputs.block_fingerprints, inputs.molecules)
     make_fingerprints()  # what is wrong with the tables is said here, not by a worker
-    _remove_earlier_output(examples_dir, rejected_dir)
-    write_transform_graph(transform_graph_dir, preprocessing_fn=preprocessing_fn, vocabulary=vocabulary)
+    _remove_earlier_output(outputs.examples, outputs.rejected)
+    write_transform_graph(outputs.transform_graph, preprocessing_fn=preprocessing_fn, vocabulary=vocabulary)
 
-    reports_dir = rejected_dir / _REPORTS_FOLDER
+    reports_dir = outputs.rejected / _REPORTS_FOLDER
     settings = UnitSettings(
-        str(transform_graph_dir), str(reports_dir), make_fingerprints, compression == "gzip", max_length
+        str(outputs.transform_graph), str(reports_dir), make_fingerprints, data.compression == "gzip", max_length
     )
     in_process = sum(unit.n_rows for unit in units) < in_process_below
     with local_pipeline() if in_process else make_pipeline() as pipeline:
@@ -103,14 +120,19 @@ def transform_molecules(
             | "Spread" >> beam.Reshuffle()
             | "WriteShards" >> beam.ParDo(TransformUnit(settings))
         )
-    by_unit = merge_unit_reports([settings.report_path(unit) for unit in units], rejected_dir)
+    by_unit = merge_unit_reports([settings.report_path(unit) for unit in units], outputs.rejected)
     shutil.rmtree(reports_dir)
     total, by_split = _totals(units, by_unit)
-    about = {"splits": by_split, "vocabulary_size": len(vocabulary), "ecfp": asdict(bits), "max_length": max_length}
+    about = {
+        "splits": by_split,
+        "vocabulary_size": len(vocabulary),
+        "ecfp": fingerprint.stored(),
+        "max_length": max_length,
+    }
     summary: dict[str, Any] = asdict(total) | about | {"rdkit_version": rdkit.__version__}
-    with atomic_path(rejected_dir / TRANSFORM_SUMMARY_FILE) as temporary:
+    with atomic_path(outputs.rejected / TRANSFORM_SUMMARY_FILE) as temporary:
         temporary.write_text(json.dumps(summary, indent=2) + "\n")
-    _report(total, max_length=max_length, max_rejected_share=max_rejected_share, rejected_dir=rejected_dir)
+    _report(total, max_length=max_length, max_rejected_share=data.max_rejected_share, rejected_dir=outputs.rejected)
     return summary
 
 

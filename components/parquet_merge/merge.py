@@ -19,11 +19,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from belka.contract import BLOCKS_FILE, REJECTED_FILE, SUMMARY_FILE, Subset
-from belka.errors import InputError
 from belka.files import atomic_path
+from belka.machine import worker_count
 from belka.process_memory import freed_memory_kept
 from belka.raw_directory import EXTRA, TEST, TRAIN
 from belka.rejections import REJECTED_SCHEMA
+from belka.settings import DataSettings, SystemSettings
 from components.parquet_merge.blocks import write_blocks
 from components.parquet_merge.checks import RejectedCount, check_rejected_share, rejected_counts, rejected_rows_sql
 from components.parquet_merge.engine import explained_errors, open_engine
@@ -49,23 +50,14 @@ from components.parquet_merge.training_reader import TrainingReader, can_read_di
 from components.parquet_merge.workspace import check_room, plain_spill_bytes, work_folder
 
 logger = logging.getLogger(__name__)
-MIN_MEMORY_GB = 0.5
 
 
 def merge_raw_files(
     raw_dir: Path,
     output_dir: Path,
     *,
-    targets: Sequence[str],
-    seed: int,
-    validation_block_share: float,
-    validation_shared_share: float,
-    use_extra_data: bool,
-    max_rejected_share: float,
-    rows_per_shard: int,
-    memory_limit_gb: float,
-    n_workers: int,
-    spill_dir: Path | None,
+    data: DataSettings,
+    system: SystemSettings,
 ) -> dict[str, Any]:
     """Merge the raw files into the molecules table.
 
@@ -75,17 +67,8 @@ def merge_raw_files(
     Args:
         raw_dir: Folder with train.parquet|csv, test.parquet|csv and maybe DNA_Labeled_Data.csv.
         output_dir: Folder of the Molecules artifact: Split-*/molecules-NNNNN.parquet, blocks.parquet, rejected.parquet, summary.json.
-        targets: Names of the proteins; the order of labels and ids.
-        seed: Seed of the validation draw and of the order of rows.
-        validation_block_share: Share of the distinct training blocks to hold out, in [0, 1). A training molecule with any of them
-            is validation/non_shared.
-        validation_shared_share: Share of the other training molecules that become validation/shared, in [0, 1).
-        use_extra_data: Whether to read DNA_Labeled_Data.csv, if it is there and its protein is a target.
-        max_rejected_share: Largest share of a file's rows that may be unusable, in [0, 1].
-        rows_per_shard: Upper bound of molecules in a shard, >= 1.
-        memory_limit_gb: Memory budget of the process, GB (10^9 bytes), >= 0.5.
-        n_workers: Threads, >= 1.
-        spill_dir: Folder for temporary files; None = beside the output.
+        data: Targets, shares of validation, largest share of unusable rows, size of the shards.
+        system: Seed, memory budget, threads and folder for temporary files (null = beside the output).
 
     Returns:
         The summary, which is also written to summary.json.
@@ -95,29 +78,32 @@ def merge_raw_files(
             there is no room for temporary files.
         BelkaError: If the pairs written are not exactly the pairs read.
     """
+    # In the order in which summary.json has always held them.
     settings = {
-        "targets": list(targets), "seed": seed, "validation_block_share": validation_block_share,
-        "validation_shared_share": validation_shared_share, "use_extra_data": use_extra_data,
-        "max_rejected_share": max_rejected_share, "rows_per_shard": rows_per_shard,
+        "targets": list(data.targets), "seed": system.seed, "validation_block_share": data.validation_block_share,
+        "validation_shared_share": data.validation_shared_share, "use_extra_data": data.use_extra_data,
+        "max_rejected_share": data.max_rejected_share, "rows_per_shard": data.rows_per_shard,
     }  # fmt: skip
-    _check_settings(validation_block_share, validation_shared_share, rows_per_shard, memory_limit_gb, n_workers)
+    n_workers = worker_count(system.n_workers)
     started = time.monotonic()
-    with freed_memory_kept(), work_folder(output_dir.parent) as staging, work_folder(spill_dir or staging) as work_dir:
+    with (
+        freed_memory_kept(),
+        work_folder(output_dir.parent) as staging,
+        work_folder(Path(system.spill_dir) if system.spill_dir else staging) as work_dir,
+    ):
         folder = staging / "molecules"
         folder.mkdir()
-        engine = open_engine(memory_limit_gb=memory_limit_gb, n_workers=n_workers, temp_dir=work_dir / "duckdb")
+        engine = open_engine(memory_limit_gb=system.memory_limit_gb, n_workers=n_workers, temp_dir=work_dir / "duckdb")
         try:
-            raw = open_raw_data(
-                engine, raw_dir, targets=targets, seed=seed, validation_block_share=validation_block_share,
-                use_extra_data=use_extra_data, work_dir=work_dir,
-            )  # fmt: skip
-            run = _Run(engine, raw, work_dir, MergeRules(seed, tuple(targets), validation_shared_share), n_workers)
-            partitions, rejected = run.partition(folder, memory_limit_gb, max_rejected_share)
+            raw = open_raw_data(engine, raw_dir, data=data, seed=system.seed, work_dir=work_dir)
+            rules = MergeRules(system.seed, data.targets, data.validation_shared_share)
+            run = _Run(engine, raw, work_dir, rules, n_workers)
+            partitions, rejected = run.partition(folder, system.memory_limit_gb, data.max_rejected_share)
             _write_rejected(engine, raw, rejected, folder / REJECTED_FILE)
             stores, counts = run.merge(partitions)
         finally:
             engine.close()
-        run.write_shards(stores, partitions, folder, rows_per_shard)
+        run.write_shards(stores, partitions, folder, data.rows_per_shard)
         write_blocks(raw.blocks, folder / BLOCKS_FILE)
         summary = make_summary(raw, rejected, counts, settings)
         (folder / SUMMARY_FILE).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
@@ -236,27 +222,6 @@ class _Run:
 def _read_smiles(sources: Sequence[Partitions], partition: int) -> pa.ChunkedArray:
     chunks = [chunk for source in sources for chunk in source.read_smiles(partition).chunks]
     return pa.chunked_array(chunks, pa.string())
-
-
-def _check_settings(
-    validation_block_share: float,
-    validation_shared_share: float,
-    rows_per_shard: int,
-    memory_limit_gb: float,
-    n_workers: int,
-) -> None:
-    rules = (
-        ("data.validation_block_share", validation_block_share, 0 <= validation_block_share < 1, "in [0, 1)"),
-        ("data.validation_shared_share", validation_shared_share, 0 <= validation_shared_share < 1, "in [0, 1)"),
-        ("data.rows_per_shard", rows_per_shard, rows_per_shard >= 1, "1 or more"),
-        ("system.memory_limit_gb", memory_limit_gb, memory_limit_gb >= MIN_MEMORY_GB, f"{MIN_MEMORY_GB} or more"),
-        ("system.n_workers", n_workers, n_workers >= 1, "1 or more"),
-    )
-    for name, value, is_valid, expected in rules:
-        if not is_valid:
-            raise InputError(
-                f"{name} is out of range.", received=str(value), expected=expected, action="Correct the setting."
-            )
 
 
 def _write_rejected(engine: Any, raw: RawData, rejected: Sequence[RejectedCount], path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from belka.contract import EXTRA_TARGET
 from belka.raw_directory import locate_raw_files
+from belka.settings import DataSettings
 from components.parquet_merge.blocks import BlockTable, collect_blocks
 from components.parquet_merge.checks import create_checked_view
 from components.parquet_merge.engine import explained_errors
@@ -35,10 +36,8 @@ def open_raw_data(
     engine: Any,
     raw_dir: Path,
     *,
-    targets: Sequence[str],
+    data: DataSettings,
     seed: int,
-    validation_block_share: float,
-    use_extra_data: bool,
     work_dir: Path,
 ) -> RawData:
     """Locate the raw files, check their columns and define which rows can be used.
@@ -46,10 +45,9 @@ def open_raw_data(
     Args:
         engine: DuckDB connection.
         raw_dir: Folder of the raw files.
-        targets: Names of the proteins, in the order of their codes.
+        data: Targets, the share of training blocks to hold out, and whether to use DNA_Labeled_Data.csv, which is left out when
+            its protein is not a target.
         seed: Seed of the draw of held-out blocks.
-        validation_block_share: Share of the training blocks to hold out, in [0, 1).
-        use_extra_data: Whether to use DNA_Labeled_Data.csv; it is left out when its protein is not a target.
         work_dir: Existing folder for temporary files.
 
     Returns:
@@ -58,13 +56,14 @@ def open_raw_data(
     Raises:
         InputError: If a file is missing, unreadable, or lacks a column.
     """
+    targets = data.targets
     check_targets(targets)
-    files = locate_raw_files(raw_dir, use_extra_data=use_extra_data and EXTRA_TARGET in targets)
+    files = locate_raw_files(raw_dir, use_extra_data=data.use_extra_data and EXTRA_TARGET in targets)
     tables = tuple(open_raw_table(engine, file, work_dir=work_dir) for file in files)
     with ThreadPoolExecutor(1) as executor:
         checking = executor.submit(_check_ids, engine, tables)
         blocks = collect_blocks(
-            engine, tables, seed=seed, validation_block_share=validation_block_share, work_dir=work_dir
+            engine, tables, seed=seed, validation_block_share=data.validation_block_share, work_dir=work_dir
         )
         ids = checking.result()
     for table in tables:

@@ -2,11 +2,12 @@
 
 import hashlib
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from belka.machine import worker_count
 from belka.raw_directory import locate_raw_files
+from belka.settings import DataSettings, SystemSettings
 from components.parquet_merge.checks import RejectedCount, check_rejected_share, rejected_counts
 from components.parquet_merge.engine import open_engine
 from components.parquet_merge.raw_data import open_raw_data
@@ -44,8 +45,8 @@ class ValidationReport:
     n_test_only_blocks: int
 
 
-def raw_fingerprint(raw_dir: Path) -> str:
-    """Fingerprint the content of the raw files: the cache key of everything made from them.
+def raw_digest(raw_dir: Path) -> str:
+    """Digest the content of the raw files: the cache key of everything made from them.
 
     The whole content is hashed, not samples of it: SHA-256 does about 1 GB/s, seconds for the full library, and a corrected label
     anywhere in the file must never be answered from the cache.
@@ -69,21 +70,15 @@ def raw_fingerprint(raw_dir: Path) -> str:
 def validate_raw_files(
     raw_dir: Path,
     *,
-    targets: Sequence[str],
-    max_rejected_share: float,
-    use_extra_data: bool = True,
-    memory_limit_gb: float = 4.0,
-    n_workers: int = 2,
+    data: DataSettings,
+    system: SystemSettings,
 ) -> ValidationReport:
     """Check a folder of raw files as the merge would, without writing anything but temporary files.
 
     Args:
         raw_dir: Folder of the raw files.
-        targets: Names of the proteins.
-        max_rejected_share: Largest share of a file's rows that may be unusable, in [0, 1].
-        use_extra_data: Whether DNA_Labeled_Data.csv is looked at.
-        memory_limit_gb: Memory budget, GB, > 0.
-        n_workers: Threads, >= 1.
+        data: Targets, largest share of unusable rows, and whether DNA_Labeled_Data.csv is looked at.
+        system: Memory budget and threads.
 
     Returns:
         The report.
@@ -93,16 +88,15 @@ def validate_raw_files(
     """
     with tempfile.TemporaryDirectory(prefix="belka-validate-") as folder:
         work_dir = Path(folder)
-        engine = open_engine(memory_limit_gb=memory_limit_gb, n_workers=n_workers, temp_dir=work_dir / "duckdb")
+        n_workers = worker_count(system.n_workers)
+        engine = open_engine(memory_limit_gb=system.memory_limit_gb, n_workers=n_workers, temp_dir=work_dir / "duckdb")
         try:
-            raw = open_raw_data(
-                engine, raw_dir, targets=targets, seed=0, validation_block_share=0.0,
-                use_extra_data=use_extra_data, work_dir=work_dir,
-            )  # fmt: skip
+            nothing_held_out = data.model_copy(update={"validation_block_share": 0.0})
+            raw = open_raw_data(engine, raw_dir, data=nothing_held_out, seed=0, work_dir=work_dir)
             reports = []
             for table in raw.tables:
                 counts = rejected_counts(engine, table)
-                check_rejected_share(table, counts, max_rejected_share=max_rejected_share)
+                check_rejected_share(table, counts, max_rejected_share=data.max_rejected_share)
                 reports.append(FileReport(table.source, table.file.path, table.n_rows, counts))
         finally:
             engine.close()

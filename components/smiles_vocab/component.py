@@ -6,6 +6,7 @@ from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArti
 from tfx.dsl.component.experimental.decorators import component
 
 from belka.machine import worker_count
+from belka.settings import NodeSettings, SystemSettings
 from belka.tokens.vocabulary import build_vocabulary
 from components.artifact_types import Molecules, Vocabulary
 
@@ -14,7 +15,7 @@ from components.artifact_types import Molecules, Vocabulary
 def SmilesVocab(  # noqa: N802 - TFX names a component after its function
     molecules: InputArtifact[Molecules],
     vocabulary: OutputArtifact[Vocabulary],
-    n_workers: Parameter[int] = 1,
+    settings: Parameter[str] = "{}",
     code_version: Parameter[str] = "",
 ) -> None:
     """Write the sorted distinct tokens of all molecules.
@@ -22,8 +23,9 @@ def SmilesVocab(  # noqa: N802 - TFX names a component after its function
     Args:
         molecules: One row a molecule, from ParquetMerge.
         vocabulary: Receives `vocab.txt`.
-        n_workers: Number of shards scanned at a time; 0 = as many as there are cores to use.
+        settings: Section `system`, see `belka.settings.NodeSettings`.
         code_version: Changes when the code does, so that cached results of older code are not used.
     """
     del code_version
-    build_vocabulary(Path(molecules.uri), Path(vocabulary.uri), n_workers=worker_count(n_workers))
+    system = NodeSettings(settings).section("system", SystemSettings)
+    build_vocabulary(Path(molecules.uri), Path(vocabulary.uri), n_workers=worker_count(system.n_workers))

@@ -10,6 +10,7 @@ from tfx.types.standard_artifacts import Examples
 
 from belka.contract import REJECTED_FILE, SUMMARY_FILE, Subset
 from belka.files import atomic_path
+from belka.settings import DataSettings, NodeSettings
 from components.artifact_types import Molecules, Rejections, Submission
 from components.submission_writer.write import write_submission
 
@@ -23,8 +24,7 @@ def SubmissionWriter(  # noqa: N802, PLR0917 - TFX names a component after its f
     rejected: InputArtifact[Rejections],
     submission: OutputArtifact[Submission],
     raw_dir: Parameter[str],
-    targets: Parameter[str],
-    rejected_prediction: Parameter[float] = 0.0,
+    settings: Parameter[str],
     code_version: Parameter[str] = "",
 ) -> None:
     """Write submission.csv from the predictions of the test split, and summary.json beside it.
@@ -35,8 +35,7 @@ def SubmissionWriter(  # noqa: N802, PLR0917 - TFX names a component after its f
         rejected: From MoleculeTransform: the molecules it refused.
         submission: Receives `submission.csv` and `summary.json`.
         raw_dir: Raw BELKA directory.
-        targets: Target names, separated by commas, in the order of the Examples.
-        rejected_prediction: Probability written for refused rows.
+        settings: Section `data`, see `belka.settings.NodeSettings`.
         code_version: Changes when the code does, so that cached results of older code are not used.
     """
     del code_version
@@ -45,8 +44,7 @@ def SubmissionWriter(  # noqa: N802, PLR0917 - TFX names a component after its f
         Path(raw_dir),
         [Path(artifact.uri) / REJECTED_FILE for artifact in (molecules, rejected)],
         Path(submission.uri) / SUBMISSION_FILE,
-        targets=targets.split(","),
-        rejected_prediction=rejected_prediction,
+        data=NodeSettings(settings).section("data", DataSettings),
     )
     with atomic_path(Path(submission.uri) / SUMMARY_FILE) as temporary:
         temporary.write_text(json.dumps(asdict(summary), indent=2) + "\n", encoding="utf-8")

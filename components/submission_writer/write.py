@@ -13,8 +13,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from belka import contract as dc
-from belka.errors import BelkaError, InputError
+from belka.errors import BelkaError
 from belka.files import atomic_path
+from belka.settings import DataSettings
 from components.submission_writer.predictions import prediction_files, read_predictions
 from components.submission_writer.raw_test_ids import RawTestIds, load_raw_test_ids
 
@@ -50,8 +51,7 @@ def write_submission(
     rejected: Sequence[Path],
     output_csv: Path,
     *,
-    targets: Sequence[str],
-    rejected_prediction: float = 0.0,
+    data: DataSettings,
 ) -> SubmissionSummary:
     """Turn BulkInferrer's predictions into the competition's `id,binds`, checked against the raw test file itself.
 
@@ -64,23 +64,15 @@ def write_submission(
         rejected: rejected.parquet files of the earlier steps (columns `REJECTED_COLUMNS`); ids of source `test` may lack a
             prediction.
         output_csv: File to write: ids ascending, `binds` with the float32 digits that round-trip. Appears whole or not at all.
-        targets: Target names, in the order of the Examples' ids and probabilities.
-        rejected_prediction: What to write for refused rows, within [0, 1].
+        data: Targets, in the order of the Examples' ids and probabilities, and the probability of refused rows.
 
     Returns:
         Counts.
 
     Raises:
-        InputError: `rejected_prediction` is no probability, or the raw test file is missing or has unusable ids.
+        InputError: The raw test file is missing or has unusable ids.
         BelkaError: Predictions are missing, unexpected, repeated, not finite or outside [0, 1], or cannot be read.
     """
-    if not 0.0 <= rejected_prediction <= 1.0:
-        raise InputError(
-            "The prediction of rejected rows is not a probability.",
-            received=f"rejected_prediction {rejected_prediction}",
-            expected="a number from 0 to 1",
-            action="Set data.rejected_prediction to a number from 0 to 1.",
-        )
     files = prediction_files(predictions_dir)
     with tempfile.TemporaryDirectory(prefix="submission-") as scratch:
         connection = duckdb.connect(
@@ -88,12 +80,12 @@ def write_submission(
         )
         with connection:
             raw = load_raw_test_ids(connection, raw_dir)
-            _load_predictions(connection, read_predictions(files, n_targets=len(targets)))
+            _load_predictions(connection, read_predictions(files, n_targets=len(data.targets)))
             _load_rejected(connection, rejected)
             _check_values(connection)
             _check_ids(connection)
-            summary = _summarise(connection, rejected_prediction, raw)
-            _write_csv(connection, output_csv, rejected_prediction)
+            summary = _summarise(connection, data.rejected_prediction, raw)
+            _write_csv(connection, output_csv, data.rejected_prediction)
     _warn(summary)
     return summary
 

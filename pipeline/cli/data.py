@@ -29,19 +29,10 @@ def make_demo_data(
 
 def validate(config: ConfigOption = None, raw_dir: RawDirOption = None, overrides: SetOption = None) -> None:
     """Check raw files without writing anything: columns, types, labels, proteins, ids."""
-    from belka.machine import worker_count
     from components.parquet_merge.raw_files import validate_raw_files
 
     settings = build_config(config, raw_dir, None, overrides)
-    data, system = settings.data, settings.system
-    report = validate_raw_files(
-        Path(data.raw_dir),
-        targets=data.targets,
-        max_rejected_share=data.max_rejected_share,
-        use_extra_data=data.use_extra_data,
-        memory_limit_gb=system.memory_limit_gb,
-        n_workers=worker_count(system.n_workers),
-    )
+    report = validate_raw_files(Path(settings.data.raw_dir), data=settings.data, system=settings.system)
     console = Console()
     table = Table("file", "rows", "unusable", box=None, pad_edge=False)
     table.add_column("why, with the first such row", overflow="fold")

@@ -37,9 +37,9 @@ def execute(config: Config, nodes: Sequence[str] | None, *, quiet: bool) -> dict
     Raises:
         BelkaError: With the failing step and the log file's name in what to do.
     """
-    from pipeline.config.raw_content import with_raw_fingerprint
+    from pipeline.config.raw_content import with_raw_digest
 
-    config = with_raw_fingerprint(config)  # first: a missing file is told at once, not after TensorFlow has loaded
+    config = with_raw_digest(config)  # first: a missing file is told at once, not after TensorFlow has loaded
     with open_session(config.output_dir, log_level=config.system.log_level, quiet=quiet) as session:
         write_resolved(config, config.output_dir / RESOLVED_CONFIG)
         shown = nodes or nodes_between(

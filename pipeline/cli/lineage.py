@@ -35,7 +35,7 @@ def _lines(traced: "Lineage") -> Iterator[str]:
     for name, content in traced.raw_files.items():
         yield f"         {name} SHA-256 {content}"
     if not traced.raw_files:
-        yield f"         content: {traced.raw_fingerprint or 'not named'}"
+        yield f"         content: {traced.raw_digest or 'not named'}"
     for execution in traced.executions:
         yield ""
         yield from _step(execution)
@@ -47,7 +47,7 @@ def _step(execution: "ExecutionRecord") -> Iterator[str]:
         for artifact in artifacts:
             yield f"  {title} {artifact.key}: artifact {artifact.id}, {artifact.uri}"
     for name, value in _flat(execution.parameters):
-        if name != "raw_fingerprint":
+        if name not in ("raw_digest", "raw_fingerprint"):
             yield f"  {name} = {value}"
 
 

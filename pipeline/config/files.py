@@ -1,20 +1,34 @@
 """Read, override and write the configuration."""
 
 import json
+import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import yaml
-from pydantic import ValidationError
 
 from belka.errors import InputError
 from belka.files import atomic_path
 from pipeline.config.settings import Config
 
+logger = logging.getLogger(__name__)
+
 CONFIG_VARIABLE = "BELKA_CONFIG"
+# Keys of earlier versions and what they are called now.
+RENAMED: Final = MappingProxyType(
+    {
+        "data.raw_fingerprint": "data.raw_digest",
+        "data.fingerprint": "fingerprint.kind",
+        "data.ecfp_size": "fingerprint.size",
+        "data.ecfp_radius": "fingerprint.radius",
+        "data.ecfp_chirality": "fingerprint.chirality",
+        "data.ecfp_method": "fingerprint.method",
+    }
+)
 
 
 class _Loader(yaml.SafeLoader):
@@ -57,16 +71,34 @@ def load_config_from_environment(environment: Mapping[str, str] = os.environ) ->
 
 
 def validate_config(values: Mapping[str, Any], source: str) -> Config:
-    """Turn plain values into the strict model; `source` names their origin in the error."""
-    try:
-        return Config.model_validate(values)
-    except ValidationError as error:
-        raise InputError(
-            f"the configuration from {source} is not valid",
-            received="; ".join(_describe(item) for item in error.errors()),
-            expected="the sections and keys that `belka config show` prints",
-            action="correct or remove the keys named above",
-        ) from error
+    """Turn plain values into the strict model, keys of earlier versions included; `source` names their origin in the error."""
+    return Config.parse(
+        _with_present_names(values, source),
+        source=f"the configuration from {source}",
+        action="Correct or remove the keys named above.",
+    )
+
+
+def _with_present_names(values: Mapping[str, Any], source: str) -> dict[str, Any]:
+    present = {name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()}
+    for old, new in RENAMED.items():
+        (old_section, old_key), (section, key) = old.split("."), new.split(".")
+        before = present.get(old_section)
+        if not isinstance(before, dict) or old_key not in before:
+            continue
+        value = before.pop(old_key)
+        after = present.setdefault(section, {})
+        if isinstance(after, dict) and key in after:
+            raise InputError(
+                "A key of the configuration is given under its old and its new name.",
+                received=f"{old} and {new}, from {source}",
+                expected=new,
+                action=f"Remove {old}.",
+            )
+        if isinstance(after, dict):
+            after[key] = value
+        logger.warning("The key %s is now called %s; the old name still works.", old, new)
+    return present
 
 
 def dump_config(config: Config) -> str:
@@ -143,10 +175,3 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
             )
         section = nested
     section[path[-1]] = value
-
-
-def _describe(item: Mapping[str, Any]) -> str:
-    place = ".".join(str(part) for part in item["loc"]) or "(top level)"
-    if item["type"] == "extra_forbidden":
-        return f"{place}: unknown key"
-    return f"{place}: {item['msg']} (received {item['input']!r})"

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from components.parquet_merge.raw_files import raw_fingerprint
+from components.parquet_merge.raw_files import raw_digest
 from pipeline.config.settings import Config
 
 
-def with_raw_fingerprint(config: Config) -> Config:
-    """The configuration with `data.raw_fingerprint` of the files as they are now: changed data are never served from the cache.
+def with_raw_digest(config: Config) -> Config:
+    """The configuration with `data.raw_digest` of the files as they are now: changed data are never served from the cache.
 
     Raises:
         InputError: A raw file is missing or given twice.
     """
-    data = config.data.model_copy(update={"raw_fingerprint": raw_fingerprint(Path(config.data.raw_dir))})
+    data = config.data.model_copy(update={"raw_digest": raw_digest(Path(config.data.raw_dir))})
     return config.model_copy(update={"data": data})

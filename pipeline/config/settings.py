@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,9 @@ from components.affinity_evaluator.settings import EvaluationSettings
 from components.data_validation.settings import DataValidationSettings
 from pipeline.runners.kubeflow.settings import KubeflowSettings
 from trainer_module.settings import ModelSettings, TrainingSettings
+
+# Keys of the section data that are execution parameters by themselves.
+RUN_PARAMETERS: Final = ("raw_dir", "raw_digest")
 
 
 class BeamSettings(StrictSection):
@@ -49,13 +52,18 @@ class Config(StrictSection):
         """The folder that receives every result."""
         return Path(self.data.output_dir)
 
-    def deciding(self, node: Node) -> str:
+    def deciding(self, node: Node | None = None) -> str:
         """What decides the result of a node, as JSON: an execution parameter, and so part of the key of its cache.
 
         Args:
-            node: The node.
+            node: The node; None = any node.
         """
-        return json.dumps(deciding(self, node), sort_keys=True)
+        values = deciding(self, node)
+        if node is not None:
+            # Parameters of their own, which a run on Kubeflow may set.
+            for name in RUN_PARAMETERS:
+                values.get("data", {}).pop(name, None)
+        return json.dumps(values, sort_keys=True)
 
     def computing(self) -> dict[str, Any]:
         """What only says how the nodes compute; the engine and the platform read their own sections."""

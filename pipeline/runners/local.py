@@ -12,8 +12,9 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.pipeline import Pipeline, RunOptions
 
 from belka.errors import InputError
+from belka.settings import computation
 from pipeline.config.files import load_config_from_environment
-from pipeline.config.raw_content import with_raw_fingerprint
+from pipeline.config.raw_content import with_raw_digest
 from pipeline.config.settings import Config
 from pipeline.create_pipeline import create_pipeline
 
@@ -37,21 +38,19 @@ def run_local(config: Config, nodes: Sequence[str] | None = None) -> None:
     """Run the whole pipeline, or the given nodes on what earlier runs left in the output directory.
 
     Args:
-        config: The configuration, with the raw files' fingerprint.
+        config: The configuration, with the digest of the raw files.
         nodes: Node ids to run; None = all.
 
     Raises:
         InputError: A node needs the output of one that never ran here.
     """
-    pipeline = local_pipeline(config)
-    if nodes is None:
-        LocalDagRunner().run(pipeline)
-        return
+    options = None if nodes is None else RunOptions(from_nodes=nodes, to_nodes=nodes)
     try:
-        LocalDagRunner().run(pipeline, run_options=RunOptions(from_nodes=nodes, to_nodes=nodes))
+        with computation(config.computing()):
+            LocalDagRunner().run(local_pipeline(config), run_options=options)
     except LookupError as error:
         raise InputError(
-            f"{', '.join(nodes)} cannot run: what an earlier step leaves is not in the output directory",
+            f"{', '.join(nodes or [])} cannot run: what an earlier step leaves is not in the output directory",
             received=str(error),
             expected=f"the earlier steps' results below {config.output_dir.absolute()}",
             action="run the earlier steps first (`belka run --to ...` or one `belka step ...` after the other)",
@@ -59,4 +58,4 @@ def run_local(config: Config, nodes: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    LocalDagRunner().run(local_pipeline(with_raw_fingerprint(load_config_from_environment())))
+    run_local(with_raw_digest(load_config_from_environment()))

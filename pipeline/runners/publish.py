@@ -9,9 +9,8 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from belka.contract import REJECTED_FILE, SUMMARY_FILE
+from belka.contract import REJECTED_FILE, SUMMARY_FILE, Node
 from belka.files import atomic_path
-from pipeline import steps
 from pipeline.runners.outcomes import NodeOutcome
 
 SUBMISSION_FILE: Final = "submission.csv"
@@ -19,17 +18,17 @@ REPORT_FILE: Final = "report.html"
 METRICS_FILE: Final = "metrics.json"
 
 _COPIED: Final = (
-    (steps.SUBMISSION_WRITER, "submission", SUBMISSION_FILE),
-    (steps.AFFINITY_EVALUATOR, "evaluation", REPORT_FILE),
+    (Node.SUBMISSION_WRITER, "submission", SUBMISSION_FILE),
+    (Node.AFFINITY_EVALUATOR, "evaluation", REPORT_FILE),
 )
 
 # metrics.json key -> (node, output, file) of the summaries the nodes write.
 _SUMMARIES: Final = {
-    "data": (steps.PARQUET_MERGE, "molecules", SUMMARY_FILE),
-    "data_validation": (steps.ANOMALY_GATE, "report", "anomalies.json"),
-    "examples": (steps.MOLECULE_TRANSFORM, "rejected", "transform_summary.json"),
-    "evaluation": (steps.AFFINITY_EVALUATOR, "evaluation", "evaluation.json"),
-    "submission": (steps.SUBMISSION_WRITER, "submission", SUMMARY_FILE),
+    "data": (Node.PARQUET_MERGE, "molecules", SUMMARY_FILE),
+    "data_validation": (Node.ANOMALY_GATE, "report", "anomalies.json"),
+    "examples": (Node.MOLECULE_TRANSFORM, "rejected", "transform_summary.json"),
+    "evaluation": (Node.AFFINITY_EVALUATOR, "evaluation", "evaluation.json"),
+    "submission": (Node.SUBMISSION_WRITER, "submission", SUMMARY_FILE),
 }
 
 
@@ -68,7 +67,7 @@ def publish_results(
 def _publish_rejections(outcomes: Mapping[str, NodeOutcome], target: Path) -> None:
     parts = [
         path
-        for node, output in ((steps.PARQUET_MERGE, "molecules"), (steps.MOLECULE_TRANSFORM, "rejected"))
+        for node, output in ((Node.PARQUET_MERGE, "molecules"), (Node.MOLECULE_TRANSFORM, "rejected"))
         if (path := _output(outcomes, node, output, REJECTED_FILE))
     ]
     if parts:

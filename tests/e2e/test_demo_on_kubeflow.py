@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline import steps
+from belka.contract import Node
 from pipeline.runners.kubeflow.simulator.launcher import run_subprocess
 from pipeline.runners.kubeflow.simulator.pipeline_file import read_pipeline
 from pipeline.runners.kubeflow.simulator.run import Simulation, TaskState, simulate
@@ -42,20 +42,20 @@ def test_the_cluster_gives_the_submission_of_the_local_run(demo: "Demo", tmp_pat
     volume, package = tmp_path / "volume", tmp_path / "pipeline.yaml"
     volume.mkdir()
     (volume / "data").symlink_to(demo.raw)
-    named = ("--set", "data.raw_fingerprint=demo-1", "--set", "data.raw_dir=data", "--set", "data.output_dir=output")
+    named = ("--set", "data.raw_digest=demo-1", "--set", "data.raw_dir=data", "--set", "data.output_dir=output")
     compiled = demo.run("compile", "--out", package, "--image", IMAGE, *demo.options(), *named)
     assert compiled.returncode == 0, compiled.stderr
 
-    pipeline, evict = read_pipeline(package), EvictOnce(steps.SMILES_VOCAB)
+    pipeline, evict = read_pipeline(package), EvictOnce(Node.SMILES_VOCAB)
     simulation = Simulation(work_dir=tmp_path / "cluster", volumes={CLAIM: volume}, run_container=evict)
     results = {result.name: result for result in simulate(pipeline, simulation)}
 
     assert {name: result.state for name, result in results.items()} == dict.fromkeys(results, TaskState.SUCCEEDED)
     assert evict.exit_codes == [-9]
-    assert {name for name, result in results.items() if result.attempts > 1} == {steps.SMILES_VOCAB}
-    submission = results[steps.SUBMISSION_WRITER].outputs["submission"] / "submission.csv"
+    assert {name for name, result in results.items() if result.attempts > 1} == {Node.SMILES_VOCAB}
+    submission = results[Node.SUBMISSION_WRITER].outputs["submission"] / "submission.csv"
     assert submission.read_bytes() == (demo.output / "submission.csv").read_bytes()
-    evaluator = results[steps.AFFINITY_EVALUATOR].outputs
+    evaluator = results[Node.AFFINITY_EVALUATOR].outputs
     assert evaluator["report"].read_bytes() == (evaluator["evaluation"] / "report.html").read_bytes()
 
     again = demo.run("simulate", package, "--volume", f"{CLAIM}={volume}", "--work-dir", tmp_path / "cluster")

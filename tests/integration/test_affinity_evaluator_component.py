@@ -12,8 +12,12 @@ from tfx.components.util import model_utils
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation
 
 from belka import contract as dc
+from belka.contract import Node
+from belka.settings import SystemSettings
 from components.affinity_evaluator.component import AffinityEvaluator
+from components.affinity_evaluator.settings import EvaluationSettings
 from components.artifact_types import Molecules
+from pipeline.config.settings import Config
 
 
 def export(folder: Path) -> None:
@@ -87,13 +91,13 @@ def test_blessing_is_what_the_standard_pusher_reads(tmp_path: Path, floor: float
         model=model,
         evaluation=evaluation,
         blessing=blessing,
-        targets="BRD4,HSA,sEH",
-        batch_size=4,
+        settings=Config(
+            evaluation=EvaluationSettings(
+                slice_floors={"BRD4/non_shared": 0.99}, bootstrap_samples=50, min_mean_average_precision=floor
+            ),
+            system=SystemSettings(seed=1),
+        ).deciding(Node.AFFINITY_EVALUATOR),
         champion_dir=str(tmp_path / "pushed"),
-        seed=1,
-        slice_floors='{"BRD4/non_shared": 0.99}',
-        bootstrap_samples=50,
-        min_mean_average_precision=floor,
     )
 
     assert model_utils.is_model_blessed(blessing) is blessed

@@ -19,7 +19,8 @@ from tfx.utils import proto_utils
 from belka import contract as dc
 from belka.errors import InputError
 from components.data_validation.component import DriftValidatorExecutor
-from pipeline.config.settings import Config, DataValidationSettings
+from components.data_validation.settings import DataValidationSettings
+from pipeline.config.settings import Config
 from pipeline.create_pipeline import data_validation
 
 Values = Mapping[str, Sequence[int]]

@@ -11,7 +11,9 @@ import yaml
 from kfp import components as kfp_components
 from typer.testing import CliRunner
 
+from belka.contract import Node
 from belka.errors import InputError
+from belka.settings import COMPUTATION_VARIABLE
 from pipeline import steps
 from pipeline.cli import kubeflow
 from pipeline.config.files import load_config
@@ -36,22 +38,22 @@ def test_the_file_loads_with_kfp(name: str, tmp_path: Path) -> None:
     loaded = kfp_components.load_component_from_file(str(tmp_path / "pipeline.yaml"))
     tasks = loaded.pipeline_spec.root.dag.tasks
     assert set(tasks) == {
-        steps.PARQUET_MERGE, steps.SMILES_VOCAB, steps.BLOCK_FINGERPRINTS, steps.MOLECULE_TRANSFORM, *steps.DATA_VALIDATION, "trainer-mlm", "trainer-fps", "trainer-clf",
-        steps.AFFINITY_EVALUATOR, steps.PUSHER, steps.BULK_INFERRER, steps.SUBMISSION_WRITER,
+        Node.PARQUET_MERGE, Node.SMILES_VOCAB, Node.BLOCK_FINGERPRINTS, Node.MOLECULE_TRANSFORM, *steps.DATA_VALIDATION, "trainer-mlm", "trainer-fps", "trainer-clf",
+        Node.AFFINITY_EVALUATOR, Node.PUSHER, Node.BULK_INFERRER, Node.SUBMISSION_WRITER,
     }  # fmt: skip
     assert len(loaded.platform_spec.platforms["kubernetes"].deployment_spec.executors) == len(tasks)
 
 
 def test_every_step_that_depends_on_the_fingerprint_is_told_its_kind() -> None:
     """A parameter is part of a step's cache key."""
-    compiled = _compile("default.yaml", "data.fingerprint=maccs", "data.ecfp_size=168")
-    for task in (steps.BLOCK_FINGERPRINTS, steps.MOLECULE_TRANSFORM):
+    compiled = _compile("default.yaml", "fingerprint.kind=maccs", "fingerprint.size=168")
+    for task in (Node.BLOCK_FINGERPRINTS, Node.MOLECULE_TRANSFORM):
         given = _parameters(compiled, task)
-        assert given["fingerprint"]["runtimeValue"]["constant"] == "maccs"
-        assert given["ecfp_size"]["runtimeValue"]["constant"] == 168
+        settings = json.loads(given["settings"]["runtimeValue"]["constant"])
+        assert (settings["fingerprint"]["kind"], settings["fingerprint"]["size"]) == ("maccs", 168)
     for mode in ("mlm", "fps", "clf"):
         config = _parameters(compiled, f"trainer-{mode}")["custom_config"]["runtimeValue"]["constant"]
-        assert json.loads(config)["fingerprint"] == "maccs"
+        assert json.loads(config)["fingerprint"]["kind"] == "maccs"
 
 
 def test_the_same_configuration_gives_the_same_file() -> None:
@@ -69,10 +71,12 @@ def test_folders_of_the_pods_lie_on_the_volume() -> None:
     compiled = _compile("default.yaml")
     parameters = compiled.spec["root"]["inputDefinitions"]["parameters"]
     assert parameters["raw_dir"]["defaultValue"] == "/mnt/belka/data"
-    assert (
-        "/mnt/belka/output/checkpoints"
-        in _parameters(compiled, "trainer-clf")["custom_config"]["runtimeValue"]["constant"]
+    (variable,) = (
+        variable
+        for variable in compiled.spec["deploymentSpec"]["executors"]["trainer-clf_executor"]["container"]["env"]
+        if variable["name"] == COMPUTATION_VARIABLE
     )
+    assert json.loads(variable["value"])["data"]["output_dir"] == "/mnt/belka/output"
     with pytest.raises(InputError, match=r"data.raw_dir is no folder[\s\S]*received: data.raw_dir: s3://bucket/raw"):
         _compile("default.yaml", "data.raw_dir=s3://bucket/raw")
     with pytest.raises(InputError, match=r"data.raw_dir lies on no persistent volume that parquet-merge mounts"):
@@ -85,10 +89,10 @@ def test_raw_files_without_a_name_for_their_content_are_never_served_from_the_ca
     def cached(compiled: CompiledPipeline) -> set[str]:
         return {name for name, task in compiled.spec["root"]["dag"]["tasks"].items() if "cachingOptions" in task}
 
-    unnamed, named = _compile("default.yaml"), _compile("default.yaml", "data.raw_fingerprint=v1")
-    assert cached(named) - cached(unnamed) == {steps.PARQUET_MERGE, steps.SUBMISSION_WRITER}
-    assert any("raw_fingerprint is null" in warning for warning in unnamed.warnings)
-    assert not any("raw_fingerprint" in warning for warning in named.warnings)
+    unnamed, named = _compile("default.yaml"), _compile("default.yaml", "data.raw_digest=v1")
+    assert cached(named) - cached(unnamed) == {Node.PARQUET_MERGE, Node.SUBMISSION_WRITER}
+    assert any("raw_digest is null" in warning for warning in unnamed.warnings)
+    assert not any("raw_digest" in warning for warning in named.warnings)
 
 
 def test_every_pod_runs_as_many_workers_as_it_has_cores() -> None:
@@ -96,16 +100,24 @@ def test_every_pod_runs_as_many_workers_as_it_has_cores() -> None:
         container = compiled.spec["deploymentSpec"]["executors"][f"{task}_executor"]["container"]
         return [argument for argument in container["args"] if argument.startswith("--direct_num_workers")]
 
+    def own_workers(compiled: CompiledPipeline, task: str) -> int:
+        (workers,) = (
+            json.loads(variable["value"])["system"]["n_workers"]
+            for variable in compiled.spec["deploymentSpec"]["executors"][f"{task}_executor"]["container"]["env"]
+            if variable["name"] == COMPUTATION_VARIABLE
+        )
+        return int(workers)
+
     nodes = "kubeflow.nodes={molecule-transform: {cpu: 7.0}, bulk-inferrer: {cpu: 4.0}, parquet-merge: {cpu: 0.5}}"
     counted = _compile("default.yaml", nodes)
-    assert beam_workers(counted, steps.MOLECULE_TRANSFORM) == ["--direct_num_workers=7"]
-    assert beam_workers(counted, steps.BULK_INFERRER) == ["--direct_num_workers=4"]
-    assert _parameters(counted, steps.PARQUET_MERGE)["n_workers"]["runtimeValue"]["constant"] == 1
-    assert _parameters(counted, steps.SMILES_VOCAB)["n_workers"]["runtimeValue"]["constant"] == 2  # cpu's default
+    assert beam_workers(counted, Node.MOLECULE_TRANSFORM) == ["--direct_num_workers=7"]
+    assert beam_workers(counted, Node.BULK_INFERRER) == ["--direct_num_workers=4"]
+    assert own_workers(counted, Node.PARQUET_MERGE) == 1
+    assert own_workers(counted, Node.SMILES_VOCAB) == 2  # cpu's default
 
     given = _compile("default.yaml", nodes, "system.n_workers=3")
-    assert beam_workers(given, steps.BULK_INFERRER) == ["--direct_num_workers=3"]
-    assert _parameters(given, steps.PARQUET_MERGE)["n_workers"]["runtimeValue"]["constant"] == 3
+    assert beam_workers(given, Node.BULK_INFERRER) == ["--direct_num_workers=3"]
+    assert own_workers(given, Node.PARQUET_MERGE) == 3
 
 
 def test_the_command_writes_the_file_and_says_what_is_wrong(tmp_path: Path) -> None:

@@ -15,11 +15,17 @@ from belka.tokens.vocabulary import build_vocabulary
 TRANSFORM = """
 import sys
 from pathlib import Path
-from components.molecule_transform.transform import transform_molecules
+from belka.chemistry.fingerprints import FingerprintSettings
+from belka.settings import DataSettings
+from components.molecule_transform.transform import TransformInputs, TransformOutputs, transform_molecules
 work = Path(sys.argv[1])
 transform_molecules(
-    work / "molecules", work / "vocab", work / sys.argv[2] / "examples", work / sys.argv[2] / "graph", work / sys.argv[2] / "rejected",
-    preprocessing_fn="trainer_module.preprocessing.preprocessing_fn", rows_per_shard=200,
+    TransformInputs(work / "molecules", work / "vocab"),
+    TransformOutputs(work / sys.argv[2] / "examples", work / sys.argv[2] / "graph", work / sys.argv[2] / "rejected"),
+    data=DataSettings().model_copy(update={"rows_per_shard": 200}),
+    fingerprint=FingerprintSettings(),
+    max_length=128,
+    preprocessing_fn="trainer_module.preprocessing.preprocessing_fn",
 )
 """
 N_MOLECULES = 4_000

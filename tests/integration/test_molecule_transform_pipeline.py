@@ -17,11 +17,13 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.pipeline import Pipeline
 from tfx.types import standard_artifacts
 
-from belka.chemistry.fingerprints import FingerprintKind
+from belka.chemistry.fingerprints import FingerprintSettings
+from belka.contract import Node
 from components.artifact_types import Molecules, Rejections
 from components.block_fingerprints.component import BlockFingerprintLearner
 from components.molecule_transform.component import MoleculeTransform
 from components.smiles_vocab.component import SmilesVocab
+from pipeline.config.settings import Config
 
 N_MOLECULES = {"train": 300, "test": 40}
 BEAM_ARGS = ["--runner=FnApiRunner", "--direct_running_mode=multi_processing", "--direct_num_workers=2"]
@@ -48,14 +50,13 @@ def write_molecules(folder: Path) -> None:
         first += n
 
 
-def make_pipeline(folder: Path, fingerprint: FingerprintKind = "ecfp", size: int = 2048) -> Pipeline:
+def make_pipeline(folder: Path, kind: str = "ecfp", size: int = 2048) -> Pipeline:
+    config = Config(fingerprint=FingerprintSettings(kind=kind, size=size, method="direct"))
     molecules = Importer(source_uri=str(folder / "molecules"), artifact_type=Molecules).with_id("molecules")
-    vocab = SmilesVocab(molecules=molecules.outputs["result"], n_workers=2, code_version="1").with_id("smiles-vocab")
+    vocab = SmilesVocab(molecules=molecules.outputs["result"], code_version="1").with_id("smiles-vocab")
     blocks = BlockFingerprintLearner(
         molecules=molecules.outputs["result"],
-        method="direct",
-        fingerprint=fingerprint,
-        ecfp_size=size,
+        settings=config.deciding(Node.BLOCK_FINGERPRINTS),
         code_version="1",
     ).with_id("block-fingerprints")
     transform = MoleculeTransform(
@@ -63,9 +64,7 @@ def make_pipeline(folder: Path, fingerprint: FingerprintKind = "ecfp", size: int
         vocabulary=vocab.outputs["vocabulary"],
         block_fingerprints=blocks.outputs["block_fingerprints"],
         preprocessing_fn="trainer_module.preprocessing.preprocessing_fn",
-        fingerprint=fingerprint,
-        ecfp_size=size,
-        rows_per_shard=100,
+        settings=config.deciding(Node.MOLECULE_TRANSFORM),
         code_version="1",
     ).with_id("molecule-transform")
     return Pipeline(

@@ -28,16 +28,23 @@ def test_component_runs_under_the_local_launcher(tmp_path: Path) -> None:
     from tfx.orchestration.metadata import sqlite_metadata_connection_config
     from tfx.orchestration.pipeline import Pipeline
 
+    from belka.contract import Node
+    from belka.settings import DataSettings, SystemSettings
     from components.parquet_merge.component import ParquetMerge
+    from pipeline.config.settings import Config
 
     write_raw(tmp_path / "raw")
 
     def run() -> list[Path]:
         merge = ParquetMerge(
-            raw_dir=str(tmp_path / "raw"), raw_fingerprint="abc", targets="HSA, sEH", seed=1, validation_block_share=0.0,
-            validation_shared_share=0.0, use_extra_data=1, max_rejected_share=0.0, rows_per_shard=10, memory_limit_gb=1.0, n_workers=1,
-            spill_dir="", code_version="1",
-        ).with_id("parquet-merge")  # fmt: skip
+            raw_dir=str(tmp_path / "raw"),
+            raw_digest="abc",
+            settings=Config(
+                data=DataSettings(targets=("HSA", "sEH"), validation_block_share=0.0, max_rejected_share=0.0),
+                system=SystemSettings(seed=1),
+            ).deciding(Node.PARQUET_MERGE),
+            code_version="1",
+        ).with_id("parquet-merge")
         pipeline = Pipeline(
             pipeline_name="merge-only",
             pipeline_root=str(tmp_path / "root"),

@@ -13,10 +13,14 @@ import pyarrow.parquet as pq
 MERGE = """
 import sys
 from pathlib import Path
+from belka.settings import DataSettings, SystemSettings
 from components.parquet_merge.merge import merge_raw_files
 merge_raw_files(
-    Path(sys.argv[1]), Path(sys.argv[2]), targets=["HSA", "sEH"], seed=1, validation_block_share=0.0, validation_shared_share=0.0,
-    use_extra_data=False, max_rejected_share=0.0, rows_per_shard=100_000, memory_limit_gb=2.0, n_workers=1, spill_dir=None,
+    Path(sys.argv[1]), Path(sys.argv[2]),
+    data=DataSettings(
+        targets=("HSA", "sEH"), validation_block_share=0.0, use_extra_data=False, max_rejected_share=0.0, rows_per_shard=100_000
+    ),
+    system=SystemSettings(seed=1, memory_limit_gb=2.0, n_workers=1),
 )
 """
 N_MOLECULES = 200_000

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from belka.settings import DataSettings, SystemSettings
 from components.parquet_merge.merge import merge_raw_files
 from components.parquet_merge.raw_files import validate_raw_files
 
@@ -28,9 +29,17 @@ def merge(raw_dir: Path, output_dir: Path, **changes: Any) -> dict[str, Any]:
         "rows_per_shard": 10_000,
         "memory_limit_gb": 2.0,
         "n_workers": 2,
-        "spill_dir": None,
     }
-    return merge_raw_files(raw_dir, output_dir, **{**settings, **changes})
+    both = {**settings, **changes}
+    data = {key: value for key, value in both.items() if key in DataSettings.model_fields}
+    system = {key: value for key, value in both.items() if key in SystemSettings.model_fields}
+    # Copies, because the ranges of a configuration allow no shards as small as those of tests.
+    return merge_raw_files(
+        raw_dir,
+        output_dir,
+        data=DataSettings().model_copy(update=data),
+        system=SystemSettings().model_copy(update=system),
+    )
 
 
 @pytest.fixture(name="merged", scope="module")
@@ -114,7 +123,9 @@ def test_shuffled_csv_on_one_worker_gives_the_same_bytes(merged: tuple[Path, dic
 
 
 def test_validation_of_the_folder_finds_nothing_to_reject() -> None:
-    report = validate_raw_files(SAMPLE, targets=TARGETS, max_rejected_share=0.0)
+    report = validate_raw_files(
+        SAMPLE, data=DataSettings(targets=tuple(TARGETS), max_rejected_share=0.0), system=SystemSettings()
+    )
     assert [(file.source, file.n_rows, file.rejected) for file in report.files] == [
         ("train", 42_032, ()),
         ("test", 17_968, ()),

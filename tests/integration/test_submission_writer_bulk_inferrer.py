@@ -15,8 +15,11 @@ from tfx.proto import bulk_inferrer_pb2
 from tfx.types.standard_artifacts import Examples, Model
 
 from belka import contract as dc
+from belka.contract import Node
+from belka.settings import DataSettings
 from components.artifact_types import Molecules, Rejections, Submission
 from components.submission_writer.component import SubmissionWriter
+from pipeline.config.settings import Config
 
 N_MOLECULES = 40
 
@@ -111,8 +114,7 @@ def test_predictions_of_bulk_inferrer_become_a_submission(tmp_path: Path) -> Non
         rejected=rejected,
         submission=submission,
         raw_dir=str(raw),
-        targets="BRD4,HSA,sEH",
-        rejected_prediction=0.5,
+        settings=Config(data=DataSettings(rejected_prediction=0.5)).deciding(Node.SUBMISSION_WRITER),
     )
 
     lines = (tmp_path / "submission" / "submission.csv").read_text().splitlines()

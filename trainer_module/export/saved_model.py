@@ -7,7 +7,7 @@ belka.weights.h5                       weights
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,7 +44,7 @@ def save_model(folder: Path, stored: StoredModel) -> None:
         "model": stored.model.arguments,
         "vocabulary": list(stored.vocabulary),
         "targets": list(stored.targets),
-        "ecfp": stored.ecfp and asdict(stored.ecfp),
+        "ecfp": stored.ecfp and stored.ecfp.stored(),
         "code": code_version(),
     }
     (folder / CONFIG_FILE).write_text(json.dumps(description, indent=1), encoding="utf-8")

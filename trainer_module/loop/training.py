@@ -7,7 +7,6 @@ from typing import Final
 
 import keras
 
-from belka.chemistry.fingerprints import FingerprintSettings
 from belka.errors import InputError
 from belka.process_memory import freed_memory_kept
 from trainer_module.export.saved_model import WEIGHTS_FILE, StoredModel, exported_folder, warm_start
@@ -80,7 +79,7 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
             run.mode,
             vocab_size=_embedding_rows(run, data.vocabulary),
             n_targets=len(run.targets),
-            ecfp_size=run.ecfp_size,
+            ecfp_size=run.fingerprint.size,
             precision=choose_precision(settings.precision, strategy),
         )
         if data.start_from is not None:
@@ -98,7 +97,7 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
         boundaries=settings.bucket_boundaries,
         masking_rate=settings.masking_rate,
         buffer_size=settings.buffer_size,
-        ecfp_size=run.ecfp_size if run.mode == "fps" or model.uses_ecfp else 0,
+        ecfp_size=run.fingerprint.size if run.mode == "fps" or model.uses_ecfp else 0,
     )
     on_cpu = any("CPU" in device for device in strategy.extended.worker_devices)
     steps = Steps(
@@ -125,8 +124,7 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
     )
     with freed_memory_kept():
         history = fit.run()
-    ecfp = FingerprintSettings(run.ecfp_size, run.ecfp_radius, run.ecfp_chirality, run.fingerprint)
-    return TrainingResult(StoredModel(model, data.vocabulary, run.targets, ecfp), history)
+    return TrainingResult(StoredModel(model, data.vocabulary, run.targets, run.fingerprint), history)
 
 
 def make_loss(run: RunSettings, vocab_size: int) -> WeightedLoss:

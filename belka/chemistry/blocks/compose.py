@@ -61,7 +61,7 @@ def fingerprint_source(
     if tables_dir is None:
         return DirectEcfp(settings)
     tables = load_tables(tables_dir)
-    if tables.settings != settings:
+    if tables.settings.stored() != settings.stored():
         _LOGGER.warning(
             "the block fingerprints were learnt for %s, not for %s: all are computed from the SMILES",
             tables.settings.description, settings.description,

@@ -98,7 +98,7 @@ def save_tables(tables: BlockFingerprintTables, folder: Path) -> None:
         tables: The tables.
         folder: Receives BLOCKS_TABLE and CORES_TABLE.
     """
-    learnt_with = json.dumps({"settings": asdict(tables.settings), "rdkit_version": tables.rdkit_version})
+    learnt_with = json.dumps({"settings": tables.settings.stored(), "rdkit_version": tables.rdkit_version})
     for name, schema, rows in (
         (BLOCKS_TABLE, _BLOCKS_SCHEMA, tables.blocks),
         (CORES_TABLE, _CORES_SCHEMA, tables.cores),

@@ -110,7 +110,7 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
 
 def _fingerprint(description: Mapping[str, Any]) -> FingerprintSettings:
     """The fingerprint of the Examples a model was trained on; ECFP as it is by default where the model names none."""
-    return FingerprintSettings(**(description.get("ecfp") or {"size": 2048, "radius": 2, "chirality": True}))
+    return FingerprintSettings(**(description.get("ecfp") or {}))
 
 
 def _unread(data: Mapping[str, Any], evaluated: int) -> int:
@@ -187,7 +187,7 @@ def _lineage(sources: ReportSources, evaluation: Evaluation) -> list[tuple[str, 
     """What the model was made from: name and value, in the order it was made."""
     data = sources.configuration.get("data", {})
     trained_by = (_read_json(sources.model_dir / DESCRIPTION_FILE) or {}).get("code", "not named")
-    raw = str(data.get("raw_fingerprint") or "not named").split()
+    raw = str(data.get("raw_digest") or "not named").split()
     return [
         ("raw files", str(data.get("raw_dir", "not named"))),
         *(("their content, SHA-256" if "=" in part else "their content", part.replace("=", " ", 1)) for part in raw),

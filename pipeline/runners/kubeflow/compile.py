@@ -11,9 +11,10 @@ from tfx.orchestration.data_types import RuntimeParameter
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
 from tfx.orchestration.pipeline import Pipeline
 
+from belka.contract import Node
 from belka.files import atomic_path
 from pipeline import steps
-from pipeline.config.settings import Config
+from pipeline.config.settings import RUN_PARAMETERS, Config
 from pipeline.create_pipeline import create_pipeline
 from pipeline.runners.kubeflow import postprocess
 from pipeline.runners.kubeflow.displays import HTML, METRICS, Display
@@ -22,13 +23,11 @@ from pipeline.runners.kubeflow.platform import platform_document
 from pipeline.runners.kubeflow.settings import KubeflowSettings
 
 ENTRYPOINT: Final = ("python", "-m", "pipeline.runners.kubeflow.entrypoint")
-# Pipeline parameters that a run may set, and the nodes that read raw files.
-RUN_PARAMETERS: Final = ("raw_dir", "raw_fingerprint")
 DATA_FOLDERS: Final = ("raw_dir", "output_dir")
-RAW_READERS: Final = (steps.PARQUET_MERGE, steps.SUBMISSION_WRITER)
-MODEL_USERS: Final = (steps.AFFINITY_EVALUATOR, steps.PUSHER)  # of the pushed model, in output_dir
+RAW_READERS: Final = (Node.PARQUET_MERGE, Node.SUBMISSION_WRITER)
+MODEL_USERS: Final = (Node.AFFINITY_EVALUATOR, Node.PUSHER)  # of the pushed model, in output_dir
 DISPLAYS: Final[Mapping[str, Sequence[Display]]] = {
-    steps.AFFINITY_EVALUATOR: (
+    Node.AFFINITY_EVALUATOR: (
         Display("metrics", METRICS, "evaluation", "evaluation.json"),
         Display("report", HTML, "evaluation", "report.html"),
     ),
@@ -85,15 +84,14 @@ def compile_config(config: Config) -> CompiledPipeline:
     )
     compiled = compile_pipeline(pipeline, settings, DISPLAYS)
     postprocess.expose_parameters(compiled.spec, RUN_PARAMETERS)
-    if not config.system.n_workers:
-        postprocess.set_workers(compiled.spec, settings)
+    postprocess.set_computation(compiled.spec, settings, seen.computing(), by_cores=not config.system.n_workers)
     warnings = list(compiled.warnings)
-    if seen.data.raw_fingerprint is None:
+    if seen.data.raw_digest is None:
         # The cluster cannot see whether the files changed: without a name for their content, what reads them is never cached.
         postprocess.forbid_cache(compiled.spec, [node for node in RAW_READERS if node in nodes])
         warnings.append(
-            "data.raw_fingerprint is null: every run reads the raw files anew and repeats what depends on them; name their content "
-            "(--set data.raw_fingerprint=2026-01-release) to let the cache serve unchanged data"
+            "data.raw_digest is null: every run reads the raw files anew and repeats what depends on them; name their content "
+            "(--set data.raw_digest=2026-01-release) to let the cache serve unchanged data"
         )
     return CompiledPipeline(compiled.spec, compiled.platform, tuple(warnings))
 
@@ -154,7 +152,7 @@ def on_cluster(config: Config) -> Config:
         folders = {name: str(mount / getattr(config.data, name)) for name in DATA_FOLDERS}
         update["data"] = config.data.model_copy(update=folders)
     if not system.n_workers:
-        cores = max(1, int(settings.node(steps.MOLECULE_TRANSFORM).cpu))
+        cores = max(1, int(settings.node(Node.MOLECULE_TRANSFORM).cpu))
         update["system"] = system.model_copy(update={"n_workers": cores})
     return config.model_copy(update=update)
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from belka.settings import COMPUTATION_VARIABLE
 from pipeline.runners.kubeflow.displays import Display
 from pipeline.runners.kubeflow.settings import KubeflowSettings, NodeSettings
 
@@ -17,7 +18,6 @@ Spec = dict[str, Any]
 INPUTS_SPEC_FLAG: Final = "--json_serialized_inputs_spec_args"
 DISPLAY_FLAG: Final = "--display"
 DISPLAY_SCHEMA_VERSION: Final = "0.0.1"
-WORKERS_PARAMETER: Final = "n_workers"
 BEAM_WORKERS_FLAG: Final = "--direct_num_workers="
 
 CONDITION_INPUT: Final = re.compile(r"inputs\.artifacts\['([^']+)'\]")
@@ -156,23 +156,28 @@ def set_pods(spec: Spec, settings: KubeflowSettings) -> None:
             }
 
 
-def set_workers(spec: Spec, settings: KubeflowSettings) -> None:
-    """Have every task run as many workers as its own pod has cores, its own and Beam's.
+def set_computation(
+    spec: Spec, settings: KubeflowSettings, values: Mapping[str, Mapping[str, Any]], *, by_cores: bool
+) -> None:
+    """Tell every task how to compute, beside the parameters that decide what.
 
     Args:
         spec: The compiled pipeline.
         settings: The section `kubeflow` of the configuration.
+        values: What `belka.settings.computing` selects.
+        by_cores: Whether a task runs as many workers as its own pod has cores, its own and Beam's.
     """
-    for name, task in tasks_of(spec).items():
-        cores = max(1, int(settings.node(name).cpu))
-        value = task.get("inputs", {}).get("parameters", {}).get(WORKERS_PARAMETER, {}).get("runtimeValue", {})
-        if "constant" in value:
-            value["constant"] = float(cores)
+    for name in tasks_of(spec):
         container = container_of(spec, name)
-        container["args"] = [
-            f"{BEAM_WORKERS_FLAG}{cores}" if argument.startswith(BEAM_WORKERS_FLAG) else argument
-            for argument in container["args"]
-        ]
+        own = values
+        if by_cores:
+            cores = max(1, int(settings.node(name).cpu))
+            own = {**values, "system": {**values["system"], "n_workers": cores}}
+            container["args"] = [
+                f"{BEAM_WORKERS_FLAG}{cores}" if argument.startswith(BEAM_WORKERS_FLAG) else argument
+                for argument in container["args"]
+            ]
+        container.setdefault("env", []).append({"name": COMPUTATION_VARIABLE, "value": json.dumps(own, sort_keys=True)})
 
 
 def forbid_cache(spec: Spec, tasks: Iterable[str]) -> None:

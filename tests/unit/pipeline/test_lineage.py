@@ -76,7 +76,7 @@ def output(tmp_path: Path) -> Path:
     for number, content in enumerate(("first", "second")):
         data = store.artifact("components.Molecules", folder / f"molecules{number}")
         merge: dict[str, Any] = {
-            "raw_fingerprint": f"train.csv=aa{number} test.csv=bb",
+            "raw_digest": f"train.csv=aa{number} test.csv=bb",
             "raw_dir": "/raw",
             "seed": "42",
         }
@@ -143,7 +143,7 @@ def test_the_command_prints_hashes_and_settings(output: Path) -> None:
     ):
         assert line in text
     printed: dict[str, Any] = json.loads(CliRunner().invoke(app, [str(output / "model"), "--json"]).output)
-    assert printed["executions"][0]["parameters"]["raw_fingerprint"] == "train.csv=aa1 test.csv=bb"
+    assert printed["executions"][0]["parameters"]["raw_digest"] == "train.csv=aa1 test.csv=bb"
 
 
 def test_the_code_version_names_the_sources() -> None:

@@ -76,12 +76,17 @@ def test_both_signatures_give_the_predictions_of_the_stored_model(stages: dict[s
 def test_the_exported_model_names_the_fingerprint_of_its_examples(
     stages: dict[str, Path], training_data: TrainingData, transform_graph: Path, tmp_path: Path
 ) -> None:
-    assert load_model(stages["clf"]).ecfp == FingerprintSettings(2048, 2, chirality=True)
-    fingerprint: dict[str, Any] = {"fingerprint": "fcfp", "ecfp_radius": 3, "ecfp_chirality": False}
+    assert load_model(stages["clf"]).ecfp == FingerprintSettings()
+    fingerprint = {"kind": "fcfp", "radius": 3, "chirality": False}
     folder = run_stage(
-        tmp_path, training_data, transform_graph, mode="clf", training={**TRAINING, "epochs": 1}, **fingerprint
+        tmp_path,
+        training_data,
+        transform_graph,
+        mode="clf",
+        training={**TRAINING, "epochs": 1},
+        fingerprint=fingerprint,
     )
-    assert load_model(folder).ecfp == FingerprintSettings(2048, 3, chirality=False, kind="fcfp")
+    assert load_model(folder).ecfp == FingerprintSettings(kind="fcfp", radius=3, chirality=False)
 
 
 def test_the_linker_changes_nothing(stages: dict[str, Path]) -> None:

@@ -79,14 +79,14 @@ def test_bits_equal_the_class_of_scikit_fingerprints(
 def test_only_some_kinds_see_stereo_centres(kind: FingerprintKind) -> None:
     # In 2048 bits those of atom pairs collide: https://github.com/rdkit/rdkit/issues/2428
     size = KEYS[kind][1] if kind in KEYS else 4096
-    one, other, *_ = unpacked(compute([*LIBRARY], FingerprintSettings(size, 2, chirality=True, kind=kind)))
+    one, other, *_ = unpacked(compute([*LIBRARY], FingerprintSettings(size=size, radius=2, chirality=True, kind=kind)))
     assert (one != other).any() == (kind in KINDS_WITH_CHIRALITY)
-    flat = unpacked(compute([*LIBRARY], FingerprintSettings(size, 2, chirality=False, kind=kind)))
+    flat = unpacked(compute([*LIBRARY], FingerprintSettings(size=size, radius=2, chirality=False, kind=kind)))
     assert (flat[0] == flat[1]).all()
 
 
 def test_ecfp_is_what_the_faster_way_computes() -> None:
-    settings = FingerprintSettings(1024, 2, chirality=True)
+    settings = FingerprintSettings(size=1024, radius=2, chirality=True)
     batch = pa.record_batch({"smiles_no_linker": [*LIBRARY, "C1CC", ""]})
     own, fast = SkfpFingerprint(settings).compute(batch), DirectEcfp(settings).compute(batch)
     assert (own.packed == fast.packed).all()
@@ -98,7 +98,7 @@ def test_rows_keep_their_places_over_several_chunks() -> None:
     bad = {0: "", 1023: "C1CC", 1024: None, 2047: "", 2048: "not a smiles", 2099: "C1CC"}
     for row, text in bad.items():
         rows[row] = text
-    result = compute(rows, FingerprintSettings(168, 2, chirality=True, kind="maccs"))
+    result = compute(rows, FingerprintSettings(size=168, radius=2, chirality=True, kind="maccs"))
     alkanes = np.packbits(skfp.MACCSFingerprint().transform(["C" * n for n in range(1, 8)]), axis=1)
     expected = alkanes[np.arange(2100) % 7]
     expected[list(bad)] = 0
@@ -107,7 +107,7 @@ def test_rows_keep_their_places_over_several_chunks() -> None:
 
 
 def test_a_batch_without_a_readable_row_and_an_empty_one() -> None:
-    settings = FingerprintSettings(256, 2, chirality=True, kind="avalon")
+    settings = FingerprintSettings(size=256, radius=2, chirality=True, kind="avalon")
     refused = compute([*UNREADABLE], settings)
     assert refused.rejected == dict(enumerate(UNREADABLE.values()))
     assert refused.packed.shape == (3, 32)

@@ -112,11 +112,11 @@ def test_blocks_have_the_bits_centred_on_their_atoms() -> None:
     "ecfp",
     [
         None,
-        FingerprintSettings(2048, 2, chirality=True),
-        FingerprintSettings(2048, 2, chirality=False),
-        FingerprintSettings(64, 3, chirality=True),
-        FingerprintSettings(2048, 2, chirality=True, kind="fcfp"),
-        FingerprintSettings(168, 2, chirality=True, kind="maccs"),
+        FingerprintSettings(size=2048, radius=2, chirality=True),
+        FingerprintSettings(size=2048, radius=2, chirality=False),
+        FingerprintSettings(size=64, radius=3, chirality=True),
+        FingerprintSettings(size=2048, radius=2, chirality=True, kind="fcfp"),
+        FingerprintSettings(size=168, radius=2, chirality=True, kind="maccs"),
     ],
 )
 def test_one_pass_gives_what_two_give(ecfp: FingerprintSettings | None) -> None:

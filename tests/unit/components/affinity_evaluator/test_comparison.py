@@ -25,6 +25,7 @@ from components.affinity_evaluator.comparison import ChampionSource, _reads_exam
 from components.affinity_evaluator.evaluate import Evaluation, evaluate_model
 from components.affinity_evaluator.gate import MEAN
 from components.affinity_evaluator.measurement import measure_predictions
+from components.affinity_evaluator.settings import EvaluationSettings
 
 TARGETS = ("BRD4", "HSA", "sEH")
 N = 60
@@ -83,8 +84,8 @@ class Bench:
             [self.examples],
             self.folder / "out",
             targets=targets,
-            batch_size=16,
-            bootstrap=BootstrapSettings(samples=20),
+            settings=EvaluationSettings(batch_size=16, bootstrap_samples=20),
+            seed=42,
             champion=ChampionSource(self.models, self.molecules),
         )
 

@@ -10,11 +10,12 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from belka import contract as dc
-from belka.errors import BelkaError, InputError
+from belka.errors import BelkaError
 from components.affinity_evaluator.bootstrap import BootstrapSettings
 from components.affinity_evaluator.evaluate import Evaluation, evaluate_model
-from components.affinity_evaluator.gate import GateSettings, judge
+from components.affinity_evaluator.gate import judge
 from components.affinity_evaluator.measurement import measure_predictions
+from components.affinity_evaluator.settings import EvaluationSettings, GateSettings
 
 TARGETS = ("BRD4", "HSA", "sEH")
 Row = tuple[int, int, list[int], list[float]]
@@ -38,7 +39,9 @@ def evaluated(
 ) -> tuple[Path, Evaluation]:
     folder = tmp_path_factory.mktemp("evaluation")
     files = [write_examples(folder / "a.gz", rows[:200]), write_examples(folder / "b", rows[200:])]
-    return folder / "out", evaluate_model(model_dir, files, folder / "out", targets=TARGETS, batch_size=64)
+    return folder / "out", evaluate_model(
+        model_dir, files, folder / "out", targets=TARGETS, settings=EvaluationSettings(batch_size=64), seed=42
+    )
 
 
 def test_predictions_stand_beside_the_labels_in_file_order(evaluated: tuple[Path, Evaluation], rows: list[Row]) -> None:
@@ -79,7 +82,9 @@ def test_a_molecule_of_unknown_labels_counts_nowhere(
 ) -> None:
     unknown: list[Row] = [(5000 + i, i % 2, [2, 2, 2], [1.0, 0.0, 1.0]) for i in range(50)]
     file = write_examples(tmp_path / "e.gz", [*rows, *unknown])
-    evaluation = evaluate_model(model_dir, [file], tmp_path / "out", targets=TARGETS, batch_size=100)
+    evaluation = evaluate_model(
+        model_dir, [file], tmp_path / "out", targets=TARGETS, settings=EvaluationSettings(batch_size=100), seed=42
+    )
     assert evaluation.slices == evaluated[1].slices
     assert evaluation.molecules == 351
 
@@ -93,7 +98,9 @@ def test_a_molecule_counts_for_the_proteins_whose_label_is_known_only(
 ) -> None:
     partly: list[Row] = [(5000 + i, i % 2, [2, i // 2 % 2, 2], [1.0, 0.5, 0.0]) for i in range(40)]
     file = write_examples(tmp_path / "e.gz", [*rows, *partly])
-    evaluation = evaluate_model(model_dir, [file], tmp_path / "out", targets=TARGETS, batch_size=100)
+    evaluation = evaluate_model(
+        model_dir, [file], tmp_path / "out", targets=TARGETS, settings=EvaluationSettings(batch_size=100), seed=42
+    )
     for before, after in zip(evaluated[1].slices, evaluation.slices, strict=True):
         if before.target == "HSA":
             assert (after.n, after.positives) == (before.n + 20, before.positives + 10)
@@ -110,7 +117,10 @@ def test_batch_size_and_row_groups_do_not_matter(
 ) -> None:
     monkeypatch.setattr("components.affinity_evaluator.scoring._ROWS_PER_GROUP", 20)
     file = write_examples(tmp_path / "e.gz", random_rows(301))
-    assert evaluate_model(model_dir, [file], tmp_path, targets=TARGETS, batch_size=7) == evaluated[1]
+    assert (
+        evaluate_model(model_dir, [file], tmp_path, targets=TARGETS, settings=EvaluationSettings(batch_size=7), seed=42)
+        == evaluated[1]
+    )
     assert pq.read_metadata(tmp_path / "predictions.parquet").num_row_groups > 10
     assert pq.read_table(tmp_path / "predictions.parquet").equals(pq.read_table(evaluated[0] / "predictions.parquet"))
 
@@ -120,7 +130,9 @@ def test_slice_without_positives_is_reported_and_left_out(
 ) -> None:
     rows: list[Row] = [(1, 0, [1, 0, 2], [0.9, 0.1, 0.5]), (2, 0, [0, 0, 2], [0.1, 0.1, 0.5])]
     file = write_examples(tmp_path / "e.gz", rows)
-    evaluation = evaluate_model(model_dir, [file], tmp_path, targets=TARGETS, batch_size=8)
+    evaluation = evaluate_model(
+        model_dir, [file], tmp_path, targets=TARGETS, settings=EvaluationSettings(batch_size=8), seed=42
+    )
     written: dict[str, Any] = json.loads((tmp_path / "evaluation.json").read_text())
     assert [(s["target"], s["split_group"], s["average_precision"], s["reason"]) for s in written["slices"]] == [
         ("BRD4", "shared", 1.0, ""),
@@ -140,14 +152,18 @@ def test_unusable_predictions_are_not_blessed_even_where_labels_are_unknown(
 ) -> None:
     rows: list[Row] = [(1, 0, [1, 1, 1], [0.5] * 3), (2, 0, [0, 0, 0], [0.5] * 3), (3, 0, [2, 2, 2], [0.5, score, 0.5])]
     file = write_examples(tmp_path / "e.gz", rows)
-    evaluation = evaluate_model(model_dir, [file], tmp_path, targets=TARGETS, batch_size=8)
+    evaluation = evaluate_model(
+        model_dir, [file], tmp_path, targets=TARGETS, settings=EvaluationSettings(batch_size=8), seed=42
+    )
     assert not evaluation.verdict.blessed
     assert evaluation.verdict.reasons == ("1 predictions are not finite numbers from 0 to 1.",)
     assert evaluation.mean_average_precision == 0.5
 
 
 def test_nothing_held_out_is_not_blessed(model_dir: Path, tmp_path: Path) -> None:
-    evaluation = evaluate_model(model_dir, [], tmp_path, targets=TARGETS, batch_size=8)
+    evaluation = evaluate_model(
+        model_dir, [], tmp_path, targets=TARGETS, settings=EvaluationSettings(batch_size=8), seed=42
+    )
     assert (evaluation.molecules, evaluation.mean_average_precision) == (0, None)
     assert not evaluation.verdict.blessed
     assert json.loads((tmp_path / "evaluation.json").read_text())["mean_average_precision"] is None
@@ -168,9 +184,13 @@ def test_other_number_of_targets_in_model_or_examples(
     file = write_examples(tmp_path / "e.gz", [(1, 0, [1, 0, 2], [0.5, 0.5])])
     two = export_model(tmp_path / "two", n_targets=2)
     with pytest.raises(BelkaError, match=r"another number of targets(.|\n)*\(1, 2\)(.|\n)*\(1, 3\)"):
-        evaluate_model(two, [file], tmp_path / "out", targets=TARGETS, batch_size=8)
+        evaluate_model(
+            two, [file], tmp_path / "out", targets=TARGETS, settings=EvaluationSettings(batch_size=8), seed=42
+        )
     with pytest.raises(BelkaError, match=r"Examples cannot be read(.|\n)*e.gz(.|\n)*2 labels each"):
-        evaluate_model(model_dir, [file], tmp_path / "out", targets=TARGETS[:2], batch_size=8)
+        evaluate_model(
+            model_dir, [file], tmp_path / "out", targets=TARGETS[:2], settings=EvaluationSettings(batch_size=8), seed=42
+        )
     assert not (tmp_path / "out" / "predictions.parquet").exists()
 
 
@@ -180,20 +200,24 @@ def test_truncated_examples_name_the_file(
     file = write_examples(tmp_path / "e.gz", rows)
     file.write_bytes(file.read_bytes()[:2_000])
     with pytest.raises(BelkaError, match=r"Examples cannot be read(.|\n)*e\.gz"):
-        evaluate_model(model_dir, [file], tmp_path / "out", targets=TARGETS, batch_size=8)
+        evaluate_model(
+            model_dir, [file], tmp_path / "out", targets=TARGETS, settings=EvaluationSettings(batch_size=8), seed=42
+        )
 
 
 def test_model_that_is_none_or_has_another_signature(export_model: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(BelkaError, match=r"cannot be loaded(.|\n)*nowhere"):
-        evaluate_model(tmp_path / "nowhere", [], tmp_path / "out", targets=TARGETS, batch_size=8)
+        evaluate_model(
+            tmp_path / "nowhere",
+            [],
+            tmp_path / "out",
+            targets=TARGETS,
+            settings=EvaluationSettings(batch_size=8),
+            seed=42,
+        )
     other = export_model(tmp_path / "other", output="tokens")
     with pytest.raises(BelkaError, match=r"no usable signature(.|\n)*serving_default\(examples\) -> tokens"):
-        evaluate_model(other, [], tmp_path / "out", targets=TARGETS, batch_size=8)
-
-
-def test_settings_out_of_range(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="batch size"):
-        evaluate_model(tmp_path, [], tmp_path, targets=TARGETS, batch_size=0)
+        evaluate_model(other, [], tmp_path / "out", targets=TARGETS, settings=EvaluationSettings(batch_size=8), seed=42)
 
 
 def test_intervals_are_written(evaluated: tuple[Path, Evaluation]) -> None:

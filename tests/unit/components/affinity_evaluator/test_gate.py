@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from belka.errors import InputError
-from components.affinity_evaluator.gate import ChampionComparison, GateSettings, Verdict, judge
+from components.affinity_evaluator.gate import ChampionComparison, Verdict, judge
 from components.affinity_evaluator.measurement import Measurement
+from components.affinity_evaluator.settings import GateSettings
 from components.affinity_evaluator.slices import SliceMetrics, mean_average_precision, slice_metrics
 
 ABSENT = slice_metrics("sEH", "non_shared", np.zeros(2, np.int8), np.zeros(2, np.float32))
@@ -115,17 +116,3 @@ def test_the_champion_itself_stays_blessed_and_still_faces_the_floors() -> None:
 def test_champion_that_cannot_be_compared_lets_nothing_through() -> None:
     verdict = judge(model(1.0, 1.0), ChampionComparison("17", "abc", problem="it is gone."), GateSettings())
     assert verdict.reasons == ("The model in production, version 17, cannot be compared: it is gone.",)
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"min_mean_average_precision": 1.5}, "min_mean_average_precision = 1.5"),
-        ({"min_mean_average_precision": float("nan")}, "min_mean_average_precision = nan"),
-        ({"max_slice_regression": -0.1}, "max_slice_regression = -0.1"),
-        ({"slice_floors": {"HSA/shared": 2.0}}, r"slice_floors\[HSA/shared\] = 2.0"),
-    ],
-)
-def test_settings_out_of_range(settings: dict[str, float], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        GateSettings(**settings)  # type: ignore[arg-type]

@@ -6,7 +6,6 @@ from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, brier_score_loss
 
-from belka.errors import InputError
 from components.affinity_evaluator import bootstrap
 from components.affinity_evaluator.bootstrap import (
     BootstrapSettings,
@@ -137,12 +136,6 @@ def test_shares_of_bins() -> None:
     assert shares.shape == (2, 500)
     assert shares[0].mean() == pytest.approx(0.5, abs=0.03)
     assert np.all(shares[1] == 0)
-
-
-@pytest.mark.parametrize(("samples", "confidence"), [(0, 0.9), (10, 0.0), (10, 1.0)])
-def test_settings_out_of_range(samples: int, confidence: float) -> None:
-    with pytest.raises(InputError, match=r"bootstrap settings are out of range(.|\n)*evaluation\.bootstrap_samples"):
-        BootstrapSettings(samples, confidence)
 
 
 def test_out_of_range_predictions_have_no_calibration() -> None:

@@ -16,12 +16,14 @@ from atomInSmiles import smiles_tokenizer
 from rdkit import Chem
 from skfp.fingerprints import AtomPairFingerprint, ECFPFingerprint, MACCSFingerprint
 
+from belka.chemistry.fingerprints import FingerprintSettings
 from belka.errors import InputError
+from belka.settings import DataSettings
 from belka.tokens.graph import SmilesTokenizer
 from belka.tokens.vocabulary import build_vocabulary
 from components.block_fingerprints.learn import learn_block_fingerprints
 from components.molecule_transform.local_pipeline import local_pipeline
-from components.molecule_transform.transform import transform_molecules
+from components.molecule_transform.transform import TransformInputs, TransformOutputs, transform_molecules
 
 PREPROCESSING_FN = "trainer_module.preprocessing.preprocessing_fn"
 TRAIN = ["CC[C@@H](N)C(=O)N[Dy]", "c1ccccc1Br", "C1CC", "ClCCl", "N[Dy]", "OC%11CC%11"]
@@ -77,9 +79,18 @@ def vocabulary(molecules_dir: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def run(molecules_dir: Path, vocabulary: Path, out: Path, **settings: Any) -> dict[str, Any]:
-    defaults: dict[str, Any] = {"preprocessing_fn": PREPROCESSING_FN, "max_rejected_share": 0.5, "rows_per_shard": 2}
+    data = {"max_rejected_share": 0.5, "rows_per_shard": 2}
+    data |= {key: settings.pop(key) for key in list(settings) if key in DataSettings.model_fields}
+    defaults: dict[str, Any] = {
+        "preprocessing_fn": PREPROCESSING_FN,
+        "fingerprint": FingerprintSettings(),
+        "max_length": 128,
+    }
     return transform_molecules(
-        molecules_dir, vocabulary, out / "examples", out / "graph", out / "rejected", **(defaults | settings)
+        TransformInputs(molecules_dir, vocabulary, settings.pop("block_fingerprints_dir", None)),
+        TransformOutputs(out / "examples", out / "graph", out / "rejected"),
+        data=DataSettings().model_copy(update=data),  # no configuration allows shards of two molecules
+        **(defaults | settings),
     )
 
 
@@ -130,10 +141,10 @@ def test_examples_hold_tokens_fingerprint_labels_and_ids(transformed: Path, voca
 def test_examples_hold_the_fingerprint_that_is_asked_for(
     kind: str, molecules_dir: Path, vocabulary: Path, transformed: Path, tmp_path: Path
 ) -> None:
-    settings = {"fingerprint": kind, "ecfp_size": 168 if kind == "maccs" else 512}
+    fingerprint = FingerprintSettings(kind=kind, size=168 if kind == "maccs" else 512)
     oracle = MACCSFingerprint() if kind == "maccs" else AtomPairFingerprint(fp_size=512, include_chirality=True)
-    summary = run(molecules_dir, vocabulary, tmp_path, make_pipeline=lambda: local_pipeline(2), **settings)
-    assert summary["ecfp"] == {"size": settings["ecfp_size"], "radius": 2, "chirality": True, "kind": kind}
+    summary = run(molecules_dir, vocabulary, tmp_path, make_pipeline=lambda: local_pipeline(2), fingerprint=fingerprint)
+    assert summary["ecfp"] == {"size": fingerprint.size, "radius": 2, "chirality": True, "kind": kind}
     train, test = (read_examples(tmp_path / "examples", split) for split in ("train", "test"))
     smiles = {row: text.replace("[Dy]", "[H]") for row, text in enumerate([*TRAIN, *TEST]) if row not in (2, 7)}
     expected = np.packbits(oracle.transform(list(smiles.values())), axis=1)
@@ -276,9 +287,7 @@ def make_library(folder: Path) -> None:
 def test_composed_examples_are_the_same_bytes_as_direct_ones(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     make_library(tmp_path / "molecules")
     build_vocabulary(tmp_path / "molecules", tmp_path / "vocab", n_workers=1)
-    learn_block_fingerprints(
-        tmp_path / "molecules", tmp_path / "tables", method="auto", ecfp_size=2048, ecfp_radius=2, ecfp_chirality=True, n_workers=1
-    )  # fmt: skip
+    learn_block_fingerprints(tmp_path / "molecules", tmp_path / "tables", FingerprintSettings(), n_workers=1)
     direct = run(tmp_path / "molecules", tmp_path / "vocab", tmp_path / "direct", rows_per_shard=40)
     with caplog.at_level(logging.WARNING):
         composed = run(
@@ -302,12 +311,6 @@ def test_too_many_refused_molecules_is_an_error_that_names_one(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"ecfp_size": 100}, "ecfp_size=100"),
-        ({"ecfp_radius": -1}, "ecfp_radius=-1"),
-        ({"fingerprint": "map4"}, "fingerprint='map4'"),
-        ({"fingerprint": "pubchem"}, "set data.ecfp_size=888, not 2048"),
-        ({"compression": "zip"}, "compression='zip'"),
-        ({"rows_per_shard": 0}, "rows_per_shard=0"),
         ({"preprocessing_fn": "trainer_module.preprocessing.nothing"}, "trainer_module.preprocessing.nothing"),
         ({"preprocessing_fn": "nothing"}, "cannot be imported"),
     ],

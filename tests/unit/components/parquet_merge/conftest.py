@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from belka.settings import DataSettings, SystemSettings
 from components.parquet_merge.merge import merge_raw_files
 
 Rows = list[dict[str, Any]]
@@ -48,7 +49,7 @@ def _write_raw(folder: Path, train: Rows, test: Rows, extra: Rows | None = None)
 
 def _merge(raw_dir: Path, output_dir: Path, **changes: Any) -> dict[str, Any]:
     settings: dict[str, Any] = {
-        "targets": ["BRD4", "HSA", "sEH"],
+        "targets": ("BRD4", "HSA", "sEH"),
         "seed": 42,
         "validation_block_share": 0.0,
         "validation_shared_share": 0.0,
@@ -57,9 +58,17 @@ def _merge(raw_dir: Path, output_dir: Path, **changes: Any) -> dict[str, Any]:
         "rows_per_shard": 1000,
         "memory_limit_gb": 2.0,
         "n_workers": 2,
-        "spill_dir": None,
     }
-    return merge_raw_files(raw_dir, output_dir, **{**settings, **changes})
+    both = {**settings, **changes}
+    data = {key: value for key, value in both.items() if key in DataSettings.model_fields}
+    system = {key: value for key, value in both.items() if key in SystemSettings.model_fields}
+    # Copies, because the ranges of a configuration allow no shards as small as those of tests.
+    return merge_raw_files(
+        raw_dir,
+        output_dir,
+        data=DataSettings().model_copy(update=data),
+        system=SystemSettings().model_copy(update=system),
+    )
 
 
 def _read_molecules(output_dir: Path) -> pa.Table:

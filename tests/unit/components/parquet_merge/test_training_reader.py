@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from belka.settings import DataSettings
 from components.parquet_merge.engine import open_engine
 from components.parquet_merge.raw_data import RawData, open_raw_data
 from components.parquet_merge.records import RecordLayout
@@ -44,9 +45,12 @@ def _opened(raw_dir: Path) -> Iterator[tuple[Any, RawData]]:
         engine = open_engine(memory_limit_gb=1.0, n_workers=2, temp_dir=Path(folder) / "duckdb")
         try:
             raw = open_raw_data(
-                engine, raw_dir, targets=TARGETS, seed=0, validation_block_share=0.3, use_extra_data=False,
+                engine,
+                raw_dir,
+                data=DataSettings(targets=TARGETS, validation_block_share=0.3, use_extra_data=False),
+                seed=0,
                 work_dir=Path(folder),
-            )  # fmt: skip
+            )
             yield engine, raw
         finally:
             engine.close()

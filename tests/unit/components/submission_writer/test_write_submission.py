@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from belka import contract as dc
 from belka.errors import BelkaError, InputError
+from belka.settings import DataSettings
 from components.submission_writer.write import SubmissionSummary, write_submission
 
 TARGETS = ("BRD4", "HSA", "sEH")
@@ -65,8 +66,7 @@ class Case:
             self.raw,
             [self.rejected],
             self.output,
-            targets=TARGETS,
-            rejected_prediction=rejected_prediction,
+            data=DataSettings(targets=tuple(TARGETS), rejected_prediction=rejected_prediction),
         )
 
 
@@ -215,12 +215,6 @@ def test_missing_rejected_list(case: Case) -> None:
     case.rejected.unlink()
     with pytest.raises(BelkaError, match=r"list of rejected rows cannot be read(.|\n)*rejected.parquet"):
         case.write()
-
-
-@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
-def test_fallback_must_be_a_probability(case: Case, value: float) -> None:
-    with pytest.raises(InputError, match="not a probability"):
-        case.write(rejected_prediction=value)
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

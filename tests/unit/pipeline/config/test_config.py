@@ -1,15 +1,22 @@
 """The strict configuration and its sources: defaults, YAML, --set, environment."""
 
+import logging
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
+from belka.chemistry.fingerprints import FingerprintSettings
+from belka.contract import Node
 from belka.errors import InputError
+from belka.settings import DataSettings, NodeSettings, SystemSettings, computation, nodes_decided
 from pipeline.config.files import (
+    RENAMED,
     dump_config,
     load_config,
     load_config_from_environment,
@@ -87,9 +94,28 @@ def test_on_and_off_are_words() -> None:
         (["pipeline_name.x=1", "pipeline_name.x.y=2"], r"below a plain value"),
         (["pipeline_name=Belka_Run"], r"pipeline_name"),
         (["training.stages=[clf, mlm]"], r"stages must be an ordered choice"),
-        (["data.fingerprint=map4"], r"data\.fingerprint: .*'ecfp'.*'pubchem'.*'map4'"),
-        (["data.fingerprint=maccs"], r"maccs has 166 bits, stored in 168: set data\.ecfp_size=168, not 2048"),
-        (["data.fingerprint=pubchem", "data.ecfp_size=880"], r"set data\.ecfp_size=888, not 880"),
+        (["data.validation_block_share=1.0"], r"data\.validation_block_share: .*less than 1"),
+        (["data.validation_shared_share=-0.1"], r"data\.validation_shared_share: .*greater than or equal to 0"),
+        (["data.rows_per_shard=0"], r"data\.rows_per_shard: .*greater than or equal to 1000"),
+        (["data.compression=zip"], r"data\.compression: .*'gzip' or 'none'.*'zip'"),
+        (["data.rejected_prediction=1.1"], r"data\.rejected_prediction: .*less than or equal to 1"),
+        (["data.rejected_prediction=-0.1"], r"data\.rejected_prediction: .*greater than or equal to 0"),
+        (["data.rejected_prediction=.nan"], r"data\.rejected_prediction: .*finite"),
+        (["system.memory_limit_gb=0.1"], r"system\.memory_limit_gb: .*greater than or equal to 0\.5"),
+        (["system.n_workers=-1"], r"system\.n_workers: .*greater than or equal to 0"),
+        (["evaluation.min_mean_average_precision=1.5"], r"evaluation\.min_mean_average_precision: .*1\.5"),
+        (["evaluation.min_mean_average_precision=.nan"], r"evaluation\.min_mean_average_precision: .*nan"),
+        (["evaluation.max_slice_regression=-0.1"], r"evaluation\.max_slice_regression: .*-0\.1"),
+        (["evaluation.slice_floors={HSA/shared: 2.0}"], r"evaluation\.slice_floors\.HSA/shared: .*2\.0"),
+        (["evaluation.bootstrap_samples=0"], r"evaluation\.bootstrap_samples: .*greater than or equal to 1"),
+        (["evaluation.confidence=0.0"], r"evaluation\.confidence: .*greater than 0"),
+        (["evaluation.confidence=1.0"], r"evaluation\.confidence: .*less than 1"),
+        (["evaluation.batch_size=0"], r"evaluation\.batch_size: .*greater than or equal to 1"),
+        (["fingerprint.size=100"], r"fingerprint\.size: .*multiple of 8"),
+        (["fingerprint.radius=-1"], r"fingerprint\.radius: .*greater than or equal to 0"),
+        (["fingerprint.kind=map4"], r"fingerprint\.kind: .*ecfp.*pubchem.*'map4'"),
+        (["fingerprint.kind=maccs"], r"maccs has 166 bits, stored in 168: set fingerprint\.size=168, not 2048"),
+        (["fingerprint.kind=pubchem", "fingerprint.size=880"], r"set fingerprint\.size=888, not 880"),
     ],
 )
 def test_wrong_override_says_what_is_wrong(overrides: list[str], message: str) -> None:
@@ -98,10 +124,10 @@ def test_wrong_override_says_what_is_wrong(overrides: list[str], message: str) -
 
 
 def test_keys_take_their_own_size_and_other_fingerprints_any() -> None:
-    assert load_config().data.fingerprint == "ecfp"
-    assert load_config(None, ["data.fingerprint=maccs", "data.ecfp_size=168"]).data.ecfp_size == 168
+    assert load_config().fingerprint.kind == "ecfp"
+    assert load_config(None, ["fingerprint.kind=maccs", "fingerprint.size=168"]).fingerprint.size == 168
     for kind in ("fcfp", "atom_pair", "topological_torsion", "rdkit", "avalon"):
-        assert load_config(None, [f"data.fingerprint={kind}", "data.ecfp_size=512"]).data.fingerprint == kind
+        assert load_config(None, [f"fingerprint.kind={kind}", "fingerprint.size=512"]).fingerprint.kind == kind
 
 
 @pytest.mark.parametrize(
@@ -143,3 +169,58 @@ def test_environment_names_the_file(tmp_path: Path) -> None:
 def test_configuration_is_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Config().data.raw_dir = "elsewhere"
+
+
+def test_keys_of_earlier_versions_are_read_and_the_new_name_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    old = ["data.fingerprint=fcfp", "data.ecfp_size=512", "data.ecfp_radius=3", "data.ecfp_chirality=false"]
+    with caplog.at_level(logging.WARNING):
+        config = load_config(None, [*old, "data.ecfp_method=direct", "data.raw_fingerprint=2026-01"])
+    expected = FingerprintSettings(kind="fcfp", size=512, radius=3, chirality=False, method="direct")
+    assert (config.fingerprint, config.data.raw_digest) == (expected, "2026-01")
+    for before, now in RENAMED.items():
+        assert f"The key {before} is now called {now}" in caplog.text
+    with pytest.raises(InputError, match=r"old and its new name[\s\S]*data\.ecfp_size and fingerprint\.size"):
+        load_config(None, ["data.ecfp_size=512", "fingerprint.size=512"])
+
+
+def _declarations(model: type[BaseModel]) -> Iterator[tuple[str, tuple[Node, ...]]]:
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from ((f"{name}.{key}", nodes) for key, nodes in _declarations(kind))
+        else:
+            yield name, nodes_decided(model, name)
+
+
+def test_only_these_keys_decide_no_result() -> None:
+    """Whatever else is added has to say which nodes it decides, or stand here."""
+    undecided = {
+        key for key, nodes in _declarations(Config) if not nodes and not key.startswith(("kubeflow.", "beam."))
+    }
+    assert undecided == {
+        "pipeline_name",
+        "data.output_dir",
+        "evaluation.batch_size",
+        "system.enable_cache",
+        "system.log_level",
+        "system.memory_limit_gb",
+        "system.n_workers",
+        "system.spill_dir",
+        "training.checkpoint_every_steps",
+        "training.device",
+        "training.resume",
+    }
+
+
+def test_a_node_receives_what_decides_its_result_and_the_rest_from_the_runner() -> None:
+    config = load_config(None, ["system.n_workers=3", "system.seed=7", "data.rows_per_shard=2000"])
+    parameter = config.deciding(Node.PARQUET_MERGE)
+    assert "n_workers" not in parameter
+    assert "raw_dir" not in parameter
+    assert parameter == load_config(None, ["system.seed=7", "data.rows_per_shard=2000"]).deciding(Node.PARQUET_MERGE)
+    with computation(config.computing()):
+        received = NodeSettings(parameter)
+    system = received.section("system", SystemSettings)
+    assert (system.seed, system.n_workers) == (7, 3)
+    assert received.section("data", DataSettings).rows_per_shard == 2000
+    assert NodeSettings(parameter).section("system", SystemSettings).n_workers == 0

@@ -21,7 +21,7 @@ from belka.chemistry.skfp_fingerprint import SkfpFingerprint
 from belka.errors import BelkaError, InputError
 from components.block_fingerprints.learn import learn_block_fingerprints
 
-DEFAULT = FingerprintSettings(2048, 2, chirality=True)
+DEFAULT = FingerprintSettings(size=2048, radius=2, chirality=True)
 PROPYL, ISOPROPYL = "CCCN", "CC(C)N"
 GLYCINE = "O=C(O)CNC(=O)OCC1c2ccccc2-c2ccccc21"
 PROLINE = "O=C(O)[C@@H]1CCCN1C(=O)OCC1c2ccccc2-c2ccccc21"
@@ -61,9 +61,9 @@ def both(library: Any, learnt: Path, rows: pa.Table | None = None) -> tuple[Fing
     "settings",
     [
         DEFAULT,
-        FingerprintSettings(1000, 1, chirality=False),
-        FingerprintSettings(512, 2, chirality=False),
-        FingerprintSettings(64, 0, chirality=True),
+        FingerprintSettings(size=1000, radius=1, chirality=False),
+        FingerprintSettings(size=512, radius=2, chirality=False),
+        FingerprintSettings(size=64, radius=0, chirality=True),
     ],
     ids=str,
 )
@@ -222,7 +222,7 @@ def test_only_ecfp_is_composed_and_the_log_says_so(
 
 
 def test_tables_of_ecfp_compose_no_other_fingerprint(library: Any, learnt: Path, folder: Path) -> None:
-    settings = FingerprintSettings(2048, 2, chirality=True, kind="fcfp")
+    settings = FingerprintSettings(size=2048, radius=2, chirality=True, kind="fcfp")
     batch = library.molecules.to_batches()[0].slice(0, 5)
     result = fingerprint_source(settings, learnt, folder).compute(batch)
     expected = ECFPFingerprint(use_pharmacophoric_invariants=True, include_chirality=True).transform(
@@ -252,7 +252,9 @@ def test_other_settings_than_learnt_are_computed_directly(
 ) -> None:
     assert isinstance(fingerprint_source(DEFAULT, None, folder), DirectEcfp)
     assert isinstance(fingerprint_source(DEFAULT, learnt, folder), ComposedEcfp)
-    assert isinstance(fingerprint_source(FingerprintSettings(1024, 2, chirality=True), learnt, folder), DirectEcfp)
+    assert isinstance(
+        fingerprint_source(FingerprintSettings(size=1024, radius=2, chirality=True), learnt, folder), DirectEcfp
+    )
     assert "learnt for ECFP of 2048 bits, radius 2, with chirality, not for ECFP of 1024 bits" in caplog.text
     assert "all are computed from the SMILES" in caplog.text
 

@@ -18,7 +18,7 @@ from sklearn.metrics import average_precision_score
 from belka import contract as dc
 from components.affinity_evaluator.bootstrap import BootstrapSettings, Interval
 from components.affinity_evaluator.evaluate import Evaluation
-from components.affinity_evaluator.gate import MEAN, ChampionComparison, Gain, GateSettings, Verdict
+from components.affinity_evaluator.gate import MEAN, ChampionComparison, Gain, Verdict
 from components.affinity_evaluator.measurement import measure_predictions
 from components.affinity_evaluator.predictions import read_predictions
 from components.affinity_evaluator.report import drawing
@@ -27,6 +27,7 @@ from components.affinity_evaluator.report.drawing import draw_smiles
 from components.affinity_evaluator.report.report import ReportSources, write_report
 from components.affinity_evaluator.report.structures import driving_blocks, wrong_molecules
 from components.affinity_evaluator.scoring import PredictionsWriter
+from components.affinity_evaluator.settings import GateSettings
 
 TARGETS = ("BRD4", "HSA")
 N = 60
@@ -92,7 +93,7 @@ class Bench:
 
 
 CONFIGURATION = {
-    "data": {"raw_dir": "/raw", "raw_fingerprint": "train.csv=aa11 test.csv=bb22"},
+    "data": {"raw_dir": "/raw", "raw_digest": "train.csv=aa11 test.csv=bb22"},
     "training": {"epochs": 17, "note": "</pre><script>"},
 }
 
