@@ -1,7 +1,10 @@
 """The pipeline: which component feeds which. It knows no platform; runners hand it to one."""
 
+import json
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 from tfx.components import BulkInferrer, ExampleValidator, Pusher, Trainer
 from tfx.dsl.components.base.base_component import BaseComponent
@@ -12,7 +15,7 @@ from tfx.types import BaseChannel
 
 from belka.code_version import code_version
 from belka.contract import FEATURE_TOKENS, OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, Node, Subset
-from belka.settings import deciding
+from belka.settings import DataSettings, deciding
 from components.affinity_evaluator.component import AffinityEvaluator
 from components.block_fingerprints.component import BlockFingerprintLearner
 from components.data_validation.component import (
@@ -42,6 +45,15 @@ TRAINING_SUBSETS: dict[Mode, tuple[Subset, ...]] = {
 }
 
 
+class _Prepared(NamedTuple):
+    """The nodes that turn raw files into Examples, in the order they run."""
+
+    merge: BaseComponent
+    vocabulary: BaseComponent
+    blocks: BaseComponent
+    transform: BaseComponent
+
+
 def create_pipeline(config: Config) -> Pipeline:
     """Connect the components.
 
@@ -51,48 +63,76 @@ def create_pipeline(config: Config) -> Pipeline:
     Returns:
         The pipeline, without a metadata store: the runner sets the one of its platform.
     """
-    data, code = config.data, code_version()
+    settings = config.deciding()
+    prepared = _prepare(config.data, settings)
+    validation = data_validation(config, prepared.transform.outputs["examples"]) if config.data_validation.is_on else []
+    trainers = _train(config, prepared.transform, after=validation[-1:])
+    evaluator, pusher = _release(config, prepared, trainers, settings)
+    inferrer, writer = _submit(config.data, prepared, trainers[-1], settings)
+    return Pipeline(
+        pipeline_name=config.pipeline_name,
+        pipeline_root=str(Path(config.data.output_dir) / "pipeline_root"),
+        components=[*prepared, *validation, *trainers, evaluator, pusher, inferrer, writer],
+        enable_cache=config.system.enable_cache,
+        beam_pipeline_args=beam_pipeline_args(config),
+    )
+
+
+def _prepare(data: DataSettings, settings: Mapping[Node, str]) -> _Prepared:
+    """Raw files to molecules, vocabulary and Examples."""
+    code = code_version()
     merge = ParquetMerge(
         raw_dir=data.raw_dir,
         raw_digest=data.raw_digest or "",
-        settings=config.deciding(Node.PARQUET_MERGE),
+        settings=settings[Node.PARQUET_MERGE],
         code_version=code,
     ).with_id(Node.PARQUET_MERGE)
     molecules = merge.outputs["molecules"]
-    vocab = SmilesVocab(molecules=molecules, settings=config.deciding(Node.SMILES_VOCAB), code_version=code)
+    vocabulary = SmilesVocab(molecules=molecules, settings=settings[Node.SMILES_VOCAB], code_version=code).with_id(
+        Node.SMILES_VOCAB
+    )
     # Bits belong to one RDKit and one scikit-fingerprints: others must not get them, or Examples with them, from the cache.
     chemistry = f"RDKit {version('rdkit')}, scikit-fingerprints {version('scikit-fingerprints')}"
     blocks = BlockFingerprintLearner(
         molecules=molecules,
-        settings=config.deciding(Node.BLOCK_FINGERPRINTS),
+        settings=settings[Node.BLOCK_FINGERPRINTS],
         code_version=f"{code}, {chemistry}",
     ).with_id(Node.BLOCK_FINGERPRINTS)
     transform = MoleculeTransform(
         molecules=molecules,
-        vocabulary=vocab.with_id(Node.SMILES_VOCAB).outputs["vocabulary"],
+        vocabulary=vocabulary.outputs["vocabulary"],
         block_fingerprints=blocks.outputs["block_fingerprints"],
         preprocessing_fn=PREPROCESSING_FN,
-        settings=config.deciding(Node.MOLECULE_TRANSFORM),
+        settings=settings[Node.MOLECULE_TRANSFORM],
         code_version=code,
     ).with_id(Node.MOLECULE_TRANSFORM)
-    examples = transform.outputs["examples"]
-    validation = data_validation(config, examples) if config.data_validation.is_on else []
+    return _Prepared(merge, vocabulary, blocks, transform)
+
+
+def _train(config: Config, transform: BaseComponent, after: Sequence[BaseComponent]) -> list[Trainer]:
+    """One Trainer per stage, each from the model of the one before; the first waits for `after`."""
     trainers: list[Trainer] = []
     for mode in config.training.stages:
         base_model = trainers[-1].outputs["model"] if trainers else None
         trainers.append(_trainer(config, mode, transform, base_model))
-    for gate_node in validation[-1:]:
-        trainers[0].add_upstream_node(gate_node)
+    trainers[0].add_upstream_nodes(after)
+    return trainers
+
+
+def _release(
+    config: Config, prepared: _Prepared, trainers: Sequence[Trainer], settings: Mapping[Node, str]
+) -> tuple[BaseComponent, BaseComponent]:
+    """Judge the last stage's model, and push it when it passes."""
     model = trainers[-1].outputs["model"]
-    models_dir = f"{data.output_dir}/model"
+    models_dir = f"{config.data.output_dir}/model"
     evaluator = AffinityEvaluator(
-        examples=examples,
-        molecules=molecules,
+        examples=prepared.transform.outputs["examples"],
+        molecules=prepared.merge.outputs["molecules"],
         model=model,
-        settings=config.deciding(Node.AFFINITY_EVALUATOR),
+        settings=settings[Node.AFFINITY_EVALUATOR],
         champion_dir=models_dir,
-        configuration=config.deciding(),
-        code_version=code,
+        configuration=json.dumps(deciding(config), sort_keys=True),
+        code_version=code_version(),
         **{f"{mode}_run": t.outputs["model_run"] for mode, t in zip(config.training.stages, trainers, strict=True)},
     ).with_id(Node.AFFINITY_EVALUATOR)
     pusher = Pusher(
@@ -101,28 +141,29 @@ def create_pipeline(config: Config) -> Pipeline:
         push_destination=pusher_pb2.PushDestination(filesystem={"base_directory": models_dir}),
         custom_executor_spec=ExecutorClassSpec(ChampionPusherExecutor),
     ).with_id(Node.PUSHER)
+    return evaluator, pusher
+
+
+def _submit(
+    data: DataSettings, prepared: _Prepared, trainer: Trainer, settings: Mapping[Node, str]
+) -> tuple[BaseComponent, BaseComponent]:
+    """Score the test split and write the submission."""
     inferrer = BulkInferrer(
-        examples=examples,
-        model=model,
+        examples=prepared.transform.outputs["examples"],
+        model=trainer.outputs["model"],
         data_spec=bulk_inferrer_pb2.DataSpec(example_splits=[Subset.TEST.split]),
         model_spec=bulk_inferrer_pb2.ModelSpec(model_signature_name=[SIGNATURE_EXAMPLES]),
         output_example_spec=_output_example_spec(),
     ).with_id(Node.BULK_INFERRER)
     writer = SubmissionWriter(
         predictions=inferrer.outputs["output_examples"],
-        molecules=molecules,
-        rejected=transform.outputs["rejected"],
+        molecules=prepared.merge.outputs["molecules"],
+        rejected=prepared.transform.outputs["rejected"],
         raw_dir=data.raw_dir,
-        settings=config.deciding(Node.SUBMISSION_WRITER),
-        code_version=code,
+        settings=settings[Node.SUBMISSION_WRITER],
+        code_version=code_version(),
     ).with_id(Node.SUBMISSION_WRITER)
-    return Pipeline(
-        pipeline_name=config.pipeline_name,
-        pipeline_root=str(Path(data.output_dir) / "pipeline_root"),
-        components=[merge, vocab, blocks, transform, *validation, *trainers, evaluator, pusher, inferrer, writer],
-        enable_cache=config.system.enable_cache,
-        beam_pipeline_args=beam_pipeline_args(config),
-    )
+    return inferrer, writer
 
 
 def data_validation(config: Config, examples: BaseChannel) -> list[BaseComponent]:
@@ -154,7 +195,7 @@ def data_validation(config: Config, examples: BaseChannel) -> list[BaseComponent
     gate = AnomalyGate(
         schema_anomalies=matches.outputs["anomalies"],
         drift_anomalies=drift.outputs["anomalies"],
-        settings=config.deciding(Node.ANOMALY_GATE),
+        settings=config.deciding()[Node.ANOMALY_GATE],
         code_version=code_version(),
     ).with_id(Node.ANOMALY_GATE)
     return [schema, statistics, matches, drift, gate]
@@ -168,7 +209,7 @@ def _drift_config(threshold: float) -> distribution_validator_pb2.DistributionVa
     return config
 
 
-def _trainer(config: Config, mode: Mode, transform: MoleculeTransform, base_model: object | None) -> Trainer:
+def _trainer(config: Config, mode: Mode, transform: BaseComponent, base_model: object | None) -> Trainer:
     settings = RunSettings.of_stage(
         mode,
         data=config.data,

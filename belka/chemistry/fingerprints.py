@@ -109,7 +109,7 @@ KINDS: Final[Mapping[str, FingerprintKind]] = MappingProxyType(
 
 def _known(kind: str) -> str:
     if kind not in KINDS:
-        msg = f"the kind of fingerprint is unknown; there are {', '.join(KINDS)}"
+        msg = f"the kind of fingerprint is unknown, expected one of {', '.join(KINDS)}"
         raise ValueError(msg)
     return kind
 

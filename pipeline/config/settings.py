@@ -52,18 +52,15 @@ class Config(StrictSection):
         """The folder that receives every result."""
         return Path(self.data.output_dir)
 
-    def deciding(self, node: Node | None = None) -> str:
-        """What decides the result of a node, as JSON: an execution parameter, and so part of the key of its cache.
+    def deciding(self) -> dict[Node, str]:
+        """What decides the result of each node, as JSON: an execution parameter, and so part of the key of its cache."""
+        return {node: json.dumps(self._own(node), sort_keys=True) for node in Node}
 
-        Args:
-            node: The node; None = any node.
-        """
+    def _own(self, node: Node) -> dict[str, Any]:
         values = deciding(self, node)
-        if node is not None:
-            # Parameters of their own, which a run on Kubeflow may set.
-            for name in RUN_PARAMETERS:
-                values.get("data", {}).pop(name, None)
-        return json.dumps(values, sort_keys=True)
+        for name in RUN_PARAMETERS:
+            values.get("data", {}).pop(name, None)
+        return values
 
     def computing(self) -> dict[str, Any]:
         """What only says how the nodes compute; the engine and the platform read their own sections."""

@@ -96,7 +96,7 @@ def test_blessing_is_what_the_standard_pusher_reads(tmp_path: Path, floor: float
                 slice_floors={"BRD4/non_shared": 0.99}, bootstrap_samples=50, min_mean_average_precision=floor
             ),
             system=SystemSettings(seed=1),
-        ).deciding(Node.AFFINITY_EVALUATOR),
+        ).deciding()[Node.AFFINITY_EVALUATOR],
         champion_dir=str(tmp_path / "pushed"),
     )
 

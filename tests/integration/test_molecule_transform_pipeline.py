@@ -56,7 +56,7 @@ def make_pipeline(folder: Path, kind: str = "ecfp", size: int = 2048) -> Pipelin
     vocab = SmilesVocab(molecules=molecules.outputs["result"], code_version="1").with_id("smiles-vocab")
     blocks = BlockFingerprintLearner(
         molecules=molecules.outputs["result"],
-        settings=config.deciding(Node.BLOCK_FINGERPRINTS),
+        settings=config.deciding()[Node.BLOCK_FINGERPRINTS],
         code_version="1",
     ).with_id("block-fingerprints")
     transform = MoleculeTransform(
@@ -64,7 +64,7 @@ def make_pipeline(folder: Path, kind: str = "ecfp", size: int = 2048) -> Pipelin
         vocabulary=vocab.outputs["vocabulary"],
         block_fingerprints=blocks.outputs["block_fingerprints"],
         preprocessing_fn="trainer_module.preprocessing.preprocessing_fn",
-        settings=config.deciding(Node.MOLECULE_TRANSFORM),
+        settings=config.deciding()[Node.MOLECULE_TRANSFORM],
         code_version="1",
     ).with_id("molecule-transform")
     return Pipeline(

@@ -114,7 +114,7 @@ def test_predictions_of_bulk_inferrer_become_a_submission(tmp_path: Path) -> Non
         rejected=rejected,
         submission=submission,
         raw_dir=str(raw),
-        settings=Config(data=DataSettings(rejected_prediction=0.5)).deciding(Node.SUBMISSION_WRITER),
+        settings=Config(data=DataSettings(rejected_prediction=0.5)).deciding()[Node.SUBMISSION_WRITER],
     )
 
     lines = (tmp_path / "submission" / "submission.csv").read_text().splitlines()

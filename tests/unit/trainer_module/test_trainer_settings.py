@@ -27,7 +27,7 @@ def test_settings_survive_json() -> None:
         ({"mode": "clf", "training": {"stages": ["fps", "mlm", "clf"]}}, "ordered choice of mlm, fps, clf"),
         ({"mode": "clf", "training": {"bucket_boundaries": [80, 64]}}, "positive and ascending"),
         ({"mode": "clf", "model": {"depth": 33}}, r"model\.depth: Input should be a multiple of 2"),
-        ({"mode": "fps", "fingerprint": {"kind": "map4"}}, r"fingerprint\.kind: .*there are ecfp, .*'map4'"),
+        ({"mode": "fps", "fingerprint": {"kind": "map4"}}, r"fingerprint\.kind: .*one of ecfp, .*'map4'"),
         ({"mode": "fps", "fingerprint": {"kind": "maccs"}}, r"set fingerprint\.size=168, not 2048"),
     ],
 )

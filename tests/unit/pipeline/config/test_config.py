@@ -214,10 +214,10 @@ def test_only_these_keys_decide_no_result() -> None:
 
 def test_a_node_receives_what_decides_its_result_and_the_rest_from_the_runner() -> None:
     config = load_config(None, ["system.n_workers=3", "system.seed=7", "data.rows_per_shard=2000"])
-    parameter = config.deciding(Node.PARQUET_MERGE)
+    parameter = config.deciding()[Node.PARQUET_MERGE]
     assert "n_workers" not in parameter
     assert "raw_dir" not in parameter
-    assert parameter == load_config(None, ["system.seed=7", "data.rows_per_shard=2000"]).deciding(Node.PARQUET_MERGE)
+    assert parameter == load_config(None, ["system.seed=7", "data.rows_per_shard=2000"]).deciding()[Node.PARQUET_MERGE]
     with computation(config.computing()):
         received = NodeSettings(parameter)
     system = received.section("system", SystemSettings)
