@@ -12,8 +12,10 @@ INSTALLED := $(VENV)/.installed
 DEMO := demo
 # Files of tests that run at once; each takes 1 to 3 GB.
 TEST_WORKERS ?= 2
+# Further arguments of pytest, for `make test`.
+PYTEST_ARGS ?=
 
-.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink lint format bench lock clean
+.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink lint format bench lock bounds lock-check hooks clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -37,7 +39,7 @@ demo: $(INSTALLED) ## Make demo data and run the whole pipeline on it (results i
 	$(BIN)/belka run --config configs/demo.yaml --raw-dir $(DEMO)/raw --output-dir $(DEMO)/output
 
 test: $(INSTALLED) ## Run the tests that finish within minutes, TEST_WORKERS at a time
-	$(BIN)/pytest -m "not slow" --numprocesses $(TEST_WORKERS) --dist loadfile
+	$(BIN)/pytest -m "not slow" --numprocesses $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 test-slow: $(INSTALLED) ## Run the tests that take minutes each
 	$(BIN)/pytest -m slow
@@ -77,10 +79,24 @@ bench: $(INSTALLED) ## Measure against references in the same run
 COMPILE = $(UV) pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet \
   --custom-compile-command "make lock"
 
+# The container's lock first: kfp pins versions exactly, and the three locks hold one version of everything.
 lock: | $(UV) ## Resolve the lock files anew (core, container, development)
-	$(COMPILE) -o requirements.lock
-	$(COMPILE) --extra kubeflow -c requirements.lock -o requirements-kubeflow.lock
+	rm -f requirements.lock requirements-kubeflow.lock requirements-dev.lock
+	$(COMPILE) --extra kubeflow -o requirements-kubeflow.lock
+	$(COMPILE) -c requirements-kubeflow.lock -o requirements.lock
 	$(COMPILE) --extra dev -c requirements-kubeflow.lock -o requirements-dev.lock
+	$(MAKE) --no-print-directory setup bounds
+
+bounds: $(INSTALLED) ## Print each bound that a package declares and the lock breaks
+	@$(BIN)/python .ci/locks.py requirements-dev.lock
+
+lock-check: $(INSTALLED) ## Check that the locks meet what pyproject.toml asks for, without a network
+	@$(BIN)/python .ci/locks.py --check requirements.lock
+	@$(BIN)/python .ci/locks.py --check --extra kubeflow requirements-kubeflow.lock
+	@$(BIN)/python .ci/locks.py --check --extra kubeflow --extra dev requirements-dev.lock
+
+hooks: $(INSTALLED) ## Have git run lint and the lock check before each commit
+	$(BIN)/pre-commit install
 
 clean: ## Remove the environment and the demo
 	rm -rf $(VENV) .tools $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis
