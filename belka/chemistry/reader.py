@@ -7,21 +7,19 @@ Source: Rogers, Hahn: Extended-connectivity fingerprints, J. Chem. Inf. Model. 5
 """
 
 from itertools import chain
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
-from rdkit.Chem import rdFingerprintGenerator
-from rdkit.DataStructs import BitVectToBinaryText
-from rdkit.rdBase import BlockLogs
 
 from belka.chemistry.blocks.fragment import block_atoms
+from belka.chemistry.direct import DirectFingerprints
+from belka.chemistry.ecfp import Ecfp, packed_bits
 from belka.chemistry.fingerprints import FingerprintSettings
-from belka.chemistry.skfp_fingerprint import SkfpFingerprint
 
 BLOCK_BITS: Final = 2048
-_BLOCK_ECFP: Final = FingerprintSettings(size=BLOCK_BITS)
+_BLOCK_ECFP: Final = FingerprintSettings(size=BLOCK_BITS, radius=2, chirality=True)
 _MAX_KNOWN: Final = 100_000  # blocks whose similarity is kept
 
 Block = frozenset[int]  # bits below BLOCK_BITS
@@ -35,24 +33,14 @@ class Chemistry:
     """
 
     def __init__(self, ecfp: FingerprintSettings | None = None) -> None:
-        self._ecfp = _generator(ecfp) if ecfp is not None and ecfp.kind == "ecfp" else None
-        self._other = None if ecfp is None or ecfp.kind == "ecfp" else SkfpFingerprint(ecfp)
-        self._blocks = _generator(_BLOCK_ECFP)
+        self._fingerprints = None if ecfp is None else DirectFingerprints(ecfp)
+        self._blocks = Ecfp(_BLOCK_ECFP)
         # A model that reads the fingerprint of the blocks gets it from the same pass: one costs a third of parsing.
         self._one_pass = ecfp is not None and ecfp.stored() == _BLOCK_ECFP.stored()
-        self._per_atom = rdFingerprintGenerator.AdditionalOutput()
-        self._per_atom.AllocateAtomToBits()
-
-    def read(self, smiles: str) -> Chem.Mol | None:
-        """Parse a SMILES whose linker is replaced; None = unparsable."""
-        with BlockLogs():
-            return Chem.MolFromSmiles(smiles)
 
     def ecfp(self, molecule: Chem.Mol) -> bytes:
         """The model's fingerprint as `numpy.packbits` packs it; empty where the model reads none."""
-        if self._other is not None:
-            return bytes(self._other.pack([molecule]))
-        return b"" if self._ecfp is None else _packed_vector(self._ecfp.GetFingerprint(molecule))
+        return b"" if self._fingerprints is None else self._fingerprints.pack([molecule]).tobytes()
 
     def blocks(self, molecule: Chem.Mol) -> list[Block]:
         """The three building blocks at the first core; empty where the molecule has no core."""
@@ -63,10 +51,9 @@ class Chemistry:
         found = block_atoms(molecule)
         if not found:
             return self.ecfp(molecule), []
-        vector = self._blocks.GetFingerprint(molecule, additionalOutput=self._per_atom)
-        bits = self._per_atom.GetAtomToBits()
-        blocks = [frozenset(chain.from_iterable(map(bits.__getitem__, atoms))) for atoms in found[0]]
-        return _packed_vector(vector) if self._one_pass else self.ecfp(molecule), blocks
+        packed, bits = self._blocks.pack_with_centres(molecule)
+        blocks = [frozenset(chain.from_iterable(bits[atom] for atom in atoms)) for atoms in found[0]]
+        return packed if self._one_pass else self.ecfp(molecule), blocks
 
 
 class TrainingBlocks:
@@ -99,18 +86,4 @@ class TrainingBlocks:
 
 def packed_block(block: Block) -> bytes:
     """The bits of a block as `numpy.packbits` packs them, BLOCK_BITS / 8 bytes."""
-    flags = np.zeros(BLOCK_BITS, np.uint8)
-    flags[list(block)] = 1
-    return np.packbits(flags).tobytes()
-
-
-def _generator(ecfp: FingerprintSettings) -> Any:
-    return rdFingerprintGenerator.GetMorganGenerator(
-        radius=ecfp.radius, fpSize=ecfp.size, includeChirality=ecfp.chirality
-    )
-
-
-def _packed_vector(vector: Any) -> bytes:
-    # RDKit writes the lowest bit of a byte first, numpy.packbits the highest.
-    low_first = np.frombuffer(BitVectToBinaryText(vector), np.uint8)
-    return np.packbits(np.unpackbits(low_first, bitorder="little")).tobytes()
+    return packed_bits(block, BLOCK_BITS)

@@ -31,12 +31,13 @@ def write_training_blocks(molecules_dir: Path, folder: Path) -> int:
     """
     # RDKit is no requirement of prediction, only of this.
     from belka.chemistry.reader import Block, Chemistry, packed_block
+    from belka.chemistry.smiles import parse
 
     chemistry = Chemistry()
     found: set[Block] = set()
     for smiles in _one_molecule_a_block(molecules_dir):
-        molecule = chemistry.read(smiles)
-        if molecule is not None:
+        molecule = parse(smiles)
+        if not isinstance(molecule, str):
             found.update(chemistry.blocks(molecule))
     if found:
         packed = sorted(map(packed_block, found))

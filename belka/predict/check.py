@@ -109,9 +109,11 @@ class SmilesChecker:
         if self._chemistry is None:
             problem = _grammar_problem(plain)
             return CheckedSmiles("", problem) if problem else self._described(smiles, plain, None)
-        molecule = self._chemistry.read(plain)
-        if molecule is None or not molecule.GetNumAtoms():
-            return CheckedSmiles("", "unparsable SMILES" if molecule is None else "no atoms")
+        from belka.chemistry.smiles import parse
+
+        molecule = parse(plain)
+        if isinstance(molecule, str):
+            return CheckedSmiles("", molecule)
         return self._described(smiles, plain, molecule)
 
     def _described(self, smiles: str, plain: str, molecule: "Chem.Mol | None") -> CheckedSmiles:

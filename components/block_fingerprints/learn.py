@@ -1,4 +1,4 @@
-"""BlockFingerprints: learn the fingerprint rows of a library's building blocks from its molecules, and audit them."""
+"""Learn the fingerprint rows of a library's building blocks from its molecules, and audit them."""
 
 import json
 import logging
@@ -14,14 +14,14 @@ from belka.chemistry.blocks.audit import AuditResult, audit_tables
 from belka.chemistry.blocks.compose import read_catalogue
 from belka.chemistry.blocks.learn import N_REFERENCES, Learnt, learn_tables
 from belka.chemistry.blocks.reference import MAX_RADIUS
+from belka.chemistry.blocks.row_tables import LEARNT_SUMMARY_FILE, BlockFingerprintTables, save_tables
 from belka.chemistry.blocks.sample import hashed_ids, sample_molecules
-from belka.chemistry.blocks.tables import LEARNT_SUMMARY_FILE, BlockFingerprintTables, save_tables
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import MOLECULE_ID
 from belka.files import atomic_path
 from belka.molecules import list_shards
 
-_LOGGER = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def learn_block_fingerprints(
@@ -40,8 +40,8 @@ def learn_block_fingerprints(
     Args:
         molecules_dir: Folder written by ParquetMerge.
         output_dir: Receives the two tables and summary.json.
-        settings: The fingerprint. With the method `auto` its rows are learnt where composition is exact; `direct` leaves the tables
-            empty, so that every fingerprint is computed from its SMILES. Tables of other kinds than ecfp are always empty.
+        settings: The fingerprint. The tables are empty, so that every fingerprint is computed from its SMILES, where its method
+            is `direct`, its kind is another than ecfp, or its radius is above MAX_RADIUS.
         n_workers: Processes of the audit, at least 1.
         audit_per_block: Molecules of each block and position in the audit (all where there are fewer).
         audit_at_random: Further molecules in the audit, whatever their blocks.
@@ -50,17 +50,16 @@ def learn_block_fingerprints(
         The summary.
 
     Raises:
-        InputError: If there are no molecules, or a setting is wrong.
+        InputError: If there are no molecules.
         BelkaError: If a composed fingerprint differs from RDKit's; it names the molecule.
     """
     shards = list_shards(molecules_dir)
     obstacle = _obstacle(settings)
     if settings.method == "direct" or obstacle:
         if settings.method == "auto":
-            _LOGGER.warning("%s", obstacle)
-        return _write(
-            Learnt(BlockFingerprintTables(settings, rdkit.__version__, (), ()), 0, {}, "", ()), None, output_dir
-        )
+            logger.warning("%s", obstacle)
+        nothing = BlockFingerprintTables(settings, rdkit.__version__, (), ())
+        return _write(Learnt(nothing, 0, {}, "", ()), None, output_dir)
     catalogue = read_catalogue(molecules_dir)
     sample = sample_molecules(
         shards, n_blocks=len(catalogue), per_block=max(audit_per_block, N_REFERENCES), at_random=audit_at_random
@@ -76,13 +75,13 @@ def _obstacle(settings: FingerprintSettings) -> str:
     """Say why nothing of a fingerprint can be composed; empty where something can."""
     if settings.kind != "ecfp":
         return (
-            f"every {settings.name} fingerprint is computed from its SMILES by scikit-fingerprints: only ECFP can be composed from "
-            "building blocks, so fingerprint.method has no effect"
+            f"Every {settings.name} fingerprint is computed from its SMILES by scikit-fingerprints: only ECFP can be composed "
+            "from building blocks, so fingerprint.method has no effect."
         )
     if settings.radius > MAX_RADIUS:
         return (
-            f"fingerprints of radius {settings.radius} reach across building blocks and are computed from the SMILES; up to radius "
-            f"{MAX_RADIUS} they could be composed"
+            f"Fingerprints of radius {settings.radius} reach across building blocks and are computed from the SMILES; up to "
+            f"radius {MAX_RADIUS} they could be composed."
         )
     return ""
 
@@ -105,14 +104,19 @@ def _write(learnt: Learnt, audit: AuditResult | None, output_dir: Path) -> dict[
     with atomic_path(output_dir / LEARNT_SUMMARY_FILE) as temporary:
         temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     if learnt.refused:
-        _LOGGER.warning(
-            "%d molecules do not consist of the blocks they are listed with (%s), for example %s",
-            sum(learnt.refused.values()), learnt.refused, learnt.first_refused,
-        )  # fmt: skip
+        logger.warning(
+            "%d molecules do not consist of the blocks they are listed with (%s), for example %s.",
+            sum(learnt.refused.values()),
+            learnt.refused,
+            learnt.first_refused,
+        )
     if learnt.ambiguous:
-        _LOGGER.warning("%d blocks differ from molecule to molecule: %s", len(learnt.ambiguous), learnt.ambiguous[:5])
-    _LOGGER.info(
-        "rows of %d building blocks and %d kinds of core learnt from %d molecules; audit: %s",
-        len(tables.blocks), len(tables.cores), learnt.n_references, audit,
-    )  # fmt: skip
+        logger.warning("%d blocks differ from molecule to molecule: %s.", len(learnt.ambiguous), learnt.ambiguous[:5])
+    logger.info(
+        "Rows of %d building blocks and %d kinds of core learnt from %d molecules; audit: %s.",
+        len(tables.blocks),
+        len(tables.cores),
+        learnt.n_references,
+        audit,
+    )
     return summary

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from belka.chemistry.ecfp import FingerprintSource
+from belka.chemistry.direct import FingerprintSource
 from belka.contract import MASK_ID, SMILES, SMILES_NO_LINKER
 from belka.examples import COPIED_COLUMNS, encode_examples
 from belka.files import atomic_path

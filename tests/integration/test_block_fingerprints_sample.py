@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from belka.chemistry.fingerprints import FingerprintSettings
 from components.block_fingerprints.learn import learn_block_fingerprints
 from components.parquet_merge.merge import merge_raw_files
 
@@ -18,9 +19,12 @@ def test_all_molecules_of_the_sample_are_composed_and_equal_rdkit(tmp_path: Path
         n_workers=2, spill_dir=None,
     )  # fmt: skip
     summary = learn_block_fingerprints(
-        tmp_path / "molecules", tmp_path / "tables", method="auto", ecfp_size=2048, ecfp_radius=2, ecfp_chirality=True,
-        n_workers=2, audit_at_random=1_000_000,
-    )  # fmt: skip
+        tmp_path / "molecules",
+        tmp_path / "tables",
+        FingerprintSettings(),
+        n_workers=2,
+        audit_at_random=1_000_000,
+    )
     assert summary["audit"]["n_molecules"] == summary["audit"]["n_composed"] == 59_963
     assert summary["audit"]["n_contradicted"] == 0
     assert summary["blocks"] == summary["audit"]["n_blocks"] == 1_145

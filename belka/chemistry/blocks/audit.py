@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from belka.chemistry.blocks.compose import ComposedEcfp, composition_error, listed_molecule
-from belka.chemistry.blocks.tables import BlockFingerprintTables
-from belka.chemistry.ecfp import DirectEcfp
+from belka.chemistry.blocks.row_tables import BlockFingerprintTables
+from belka.chemistry.direct import DirectFingerprints
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import BLOCK_IDS
 
@@ -103,7 +103,7 @@ def _direct(
 
 
 def _compute(settings: FingerprintSettings, batch: pa.RecordBatch) -> npt.NDArray[np.uint8]:
-    return DirectEcfp(settings).compute(batch).packed
+    return DirectFingerprints(settings).compute(batch).packed
 
 
 def _molecules_per_block(batches: Sequence[pa.RecordBatch], n_blocks: int) -> npt.NDArray[np.int64]:

@@ -13,20 +13,15 @@ import pyarrow.parquet as pq
 
 from belka.chemistry.blocks.checksum import join_checksum, smiles_checksums
 from belka.chemistry.blocks.reference import MAX_RADIUS
+from belka.chemistry.blocks.row_tables import ROLE_AMINE, ROLE_LINKER, BlockFingerprintTables, load_tables
 from belka.chemistry.blocks.sample import hashed_ids
-from belka.chemistry.blocks.tables import (
-    ROLE_AMINE,
-    ROLE_LINKER,
-    BlockFingerprintTables,
-    load_tables,
-)
-from belka.chemistry.ecfp import DirectEcfp, Fingerprints, FingerprintSource
+from belka.chemistry.direct import DirectFingerprints, Fingerprints, FingerprintSource
 from belka.chemistry.fingerprints import FingerprintSettings
-from belka.chemistry.skfp_fingerprint import SkfpFingerprint
 from belka.contract import BLOCK_IDS, BLOCKS_FILE, LINKER_REPLACEMENT, MOLECULE_ID, SMILES_NO_LINKER
 from belka.errors import BelkaError
 
-_LOGGER = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
+
 # Of so many composed molecules one, chosen by the hash of its id, is computed from its SMILES as well.
 CHECKED_SHARE: Final = 4096
 _NONE: Final = -1
@@ -50,25 +45,24 @@ def fingerprint_source(
         molecules_dir: The molecules to come.
 
     Returns:
-        For ECFP a source that composes what the tables license, the direct one where they license nothing of `settings`; for
-        every other kind scikit-fingerprints.
+        A source that composes what the tables license; the direct one for all other kinds than ECFP, and where the tables license
+        nothing of `settings`.
 
     Raises:
         InputError: If the tables cannot be read or belong to another version of RDKit.
     """
-    if settings.kind != "ecfp":
-        return SkfpFingerprint(settings)
-    if tables_dir is None:
-        return DirectEcfp(settings)
+    if tables_dir is None or settings.kind != "ecfp":
+        return DirectFingerprints(settings)
     tables = load_tables(tables_dir)
     if tables.settings.stored() != settings.stored():
-        _LOGGER.warning(
-            "the block fingerprints were learnt for %s, not for %s: all are computed from the SMILES",
-            tables.settings.description, settings.description,
-        )  # fmt: skip
-        return DirectEcfp(settings)
+        logger.warning(
+            "The block fingerprints were learnt for %s, not for %s: all are computed from the SMILES.",
+            tables.settings.description,
+            settings.description,
+        )
+        return DirectFingerprints(settings)
     if settings.radius > MAX_RADIUS or not tables.blocks or not tables.cores:
-        return DirectEcfp(settings)
+        return DirectFingerprints(settings)
     return ComposedEcfp(tables, read_catalogue(molecules_dir))
 
 
@@ -76,7 +70,7 @@ class ComposedEcfp:
     """ECFP as the union of the rows of three building blocks and the core.
 
     A molecule is composed only if each of its blocks is licensed in its position, its kind of core is licensed, and the checksum
-    of its SMILES is the sum of those of its parts. All others are computed by `DirectEcfp`. One of CHECKED_SHARE composed
+    of its SMILES is the sum of those of its parts. All others are computed by `DirectFingerprints`. One of CHECKED_SHARE composed
     molecules is computed both ways.
 
     Args:
@@ -88,7 +82,7 @@ class ComposedEcfp:
 
     def __init__(self, tables: BlockFingerprintTables, catalogue: Sequence[str]) -> None:
         self._catalogue = catalogue
-        self._direct = DirectEcfp(tables.settings)
+        self._direct = DirectFingerprints(tables.settings)
         self._n_bytes = tables.settings.n_bytes
         row_of = {(row.role, row.block): number for number, row in enumerate(tables.blocks)}
         by_position = [
@@ -116,7 +110,7 @@ class ComposedEcfp:
             batch: n molecules with at least `columns`.
 
         Returns:
-            The fingerprints, equal to those of `DirectEcfp` bit by bit.
+            The fingerprints, equal to those of `DirectFingerprints` bit by bit.
 
         Raises:
             BelkaError: If a molecule computed both ways differs.
@@ -193,7 +187,7 @@ def composition_error(batch: pa.RecordBatch, row: int, catalogue: Sequence[str])
         "The fingerprint composed from a molecule's building blocks differs from the one RDKit computes.",
         received=listed_molecule(batch, row, catalogue),
         expected="equal bits",
-        action="Correct the building blocks of this molecule in the raw files, or set data.ecfp_method=direct.",
+        action="Correct the building blocks of this molecule in the raw files, or set fingerprint.method=direct.",
     )
 
 

@@ -4,11 +4,13 @@ The library's core is a 1,3,5-triazine with a nitrogen on each of its carbons, a
 `c1(N-block 1)nc(N-block 2)nc(N-block 3)n1`. The DNA linker, written [Dy], hangs on block 1.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from rdkit import Chem
-from rdkit.rdBase import BlockLogs
+
+from belka.chemistry.smiles import parse
 
 DYSPROSIUM: Final = 66  # stands for the DNA linker in the library's SMILES
 _CORE: Final = Chem.MolFromSmarts("c1(-[#7])nc(-[#7])nc(-[#7])n1")
@@ -57,11 +59,26 @@ def cut_at_core(molecule: Chem.Mol) -> list[CoreCut]:
         molecule: A sanitized molecule, with the linker [Dy] or without.
 
     Returns:
-        One cut a core whose three exocyclic bonds lie in no ring; empty where there is none, several where a block holds such a
-        triazine itself.
+        One cut for each core whose three exocyclic bonds lie in no ring; empty where there is none, several where a block holds
+        such a triazine itself.
     """
-    cuts = [_cut(molecule, match) for match in molecule.GetSubstructMatches(_CORE)]
-    return [cut for cut in cuts if cut is not None]
+    return [_cut(molecule, match, bonds) for match, bonds in _open_cores(molecule)]
+
+
+def block_atoms(molecule: Chem.Mol) -> list[tuple[tuple[int, ...], ...]]:
+    """Find the atoms of the three blocks at every core, without their SMILES, which take most of the time of `cut_at_core`.
+
+    Args:
+        molecule: A sanitized molecule.
+
+    Returns:
+        One entry for each core that `cut_at_core` cuts at: the atom indices of its blocks, ascending, a linker included.
+    """
+    found = []
+    for match, bonds in _open_cores(molecule):
+        pieces = Chem.GetMolFrags(Chem.FragmentOnBonds(molecule, bonds, addDummies=False))
+        found.append(tuple(next(piece for piece in pieces if match[position] in piece) for position in _ATTACHED))
+    return found
 
 
 def block_components(smiles: str) -> frozenset[str]:
@@ -73,28 +90,36 @@ def block_components(smiles: str) -> frozenset[str]:
     Returns:
         The components; empty if RDKit cannot read the SMILES.
     """
-    with BlockLogs():
-        molecule = Chem.MolFromSmiles(smiles)
-    if molecule is None:
+    molecule = parse(smiles)
+    if isinstance(molecule, str):
         return frozenset()
     return frozenset(Chem.CanonSmiles(part) for part in Chem.MolToSmiles(molecule).split(".") if part)
 
 
-def _cut(molecule: Chem.Mol, match: tuple[int, ...]) -> CoreCut | None:
-    pairs = [(match[carbon], match[nitrogen]) for carbon, nitrogen in zip(_CARBONS, _ATTACHED, strict=True)]
-    bonds = [molecule.GetBondBetweenAtoms(*pair) for pair in pairs]
-    if any(bond.IsInRing() for bond in bonds):
-        return None
+def _open_cores(molecule: Chem.Mol) -> Iterator[tuple[tuple[int, ...], list[int]]]:
+    """Yield the matches of _CORE whose bonds to the blocks lie in no ring, with the indices of these bonds."""
+    for match in molecule.GetSubstructMatches(_CORE):
+        bonds = [
+            molecule.GetBondBetweenAtoms(match[carbon], match[nitrogen])
+            for carbon, nitrogen in zip(_CARBONS, _ATTACHED, strict=True)
+        ]
+        if not any(bond.IsInRing() for bond in bonds):
+            yield match, [bond.GetIdx() for bond in bonds]
+
+
+def _cut(molecule: Chem.Mol, match: tuple[int, ...], bonds: list[int]) -> CoreCut:
     # The pieces keep the atom order of the molecule; the dummy atoms at the cut bonds come after them.
-    opened = Chem.FragmentOnBonds(molecule, [bond.GetIdx() for bond in bonds], dummyLabels=[(0, 0)] * len(bonds))
+    opened = Chem.FragmentOnBonds(molecule, bonds, dummyLabels=[(0, 0)] * len(bonds))
     indices: list[tuple[int, ...]] = []
     pieces = Chem.GetMolFrags(opened, asMols=True, sanitizeFrags=False, fragsMolAtomMapping=indices)
     blocks = []
-    for carbon, nitrogen in pairs:
-        number = next(i for i, atoms in enumerate(indices) if nitrogen in atoms)
+    for carbon, nitrogen in zip(_CARBONS, _ATTACHED, strict=True):
+        number = next(i for i, atoms in enumerate(indices) if match[nitrogen] in atoms)
         linkers = {a for a in indices[number] if opened.GetAtomWithIdx(a).GetAtomicNum() == DYSPROSIUM}
         atoms = tuple(sorted(a for a in indices[number] if a < molecule.GetNumAtoms() and a not in linkers))
-        blocks.append(BlockFragment(_capped_smiles(pieces[number]), atoms, nitrogen, carbon, bool(linkers)))
+        blocks.append(
+            BlockFragment(_capped_smiles(pieces[number]), atoms, match[nitrogen], match[carbon], bool(linkers))
+        )
     blocks.sort(key=lambda block: (not block.has_linker, block.smiles))
     return CoreCut(tuple(blocks), tuple(match[position] for position in _RING_NITROGENS))
 
@@ -109,23 +134,3 @@ def _capped_smiles(piece: Chem.Mol) -> str:
     Chem.SanitizeMol(capped)
     # The text is parsed again because RDKit's canonical order depends on perceptions that only parsing renews.
     return str(Chem.CanonSmiles(Chem.MolToSmiles(Chem.RemoveHs(capped))))
-
-
-def block_atoms(molecule: Chem.Mol) -> list[tuple[tuple[int, ...], ...]]:
-    """Find the atoms of the three blocks at every core, without their SMILES, which take most of the time of `cut_at_core`.
-
-    Args:
-        molecule: A sanitized molecule.
-
-    Returns:
-        One entry a core whose three exocyclic bonds lie in no ring: the atom indices of its blocks, ascending, a linker included.
-    """
-    found = []
-    for match in molecule.GetSubstructMatches(_CORE):
-        pairs = [(match[carbon], match[nitrogen]) for carbon, nitrogen in zip(_CARBONS, _ATTACHED, strict=True)]
-        bonds = [molecule.GetBondBetweenAtoms(*pair) for pair in pairs]
-        if not any(bond.IsInRing() for bond in bonds):
-            opened = Chem.FragmentOnBonds(molecule, [bond.GetIdx() for bond in bonds], addDummies=False)
-            pieces = Chem.GetMolFrags(opened)
-            found.append(tuple(next(piece for piece in pieces if nitrogen in piece) for _, nitrogen in pairs))
-    return found

@@ -7,19 +7,8 @@ from typing import Any, Final, TypeVar
 
 import rdkit
 
-from belka.chemistry.blocks.reference import (
-    BlockPart,
-    Reference,
-    ReferenceReader,
-    UnusableReferenceError,
-)
-from belka.chemistry.blocks.tables import (
-    ROLE_AMINE,
-    ROLE_LINKER,
-    BlockFingerprintTables,
-    BlockRow,
-    CoreRow,
-)
+from belka.chemistry.blocks.reference import BlockPart, Reference, ReferenceReader, UnusableReferenceError
+from belka.chemistry.blocks.row_tables import ROLE_AMINE, ROLE_LINKER, BlockFingerprintTables, BlockRow, CoreRow
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import BLOCK_IDS, MOLECULE_ID, SMILES, SMILES_NO_LINKER
 

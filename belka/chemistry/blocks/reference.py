@@ -9,13 +9,11 @@ Source: Rogers, Hahn: Extended-connectivity fingerprints, J. Chem. Inf. Model. 5
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
-import numpy as np
 import pyarrow as pa
 from rdkit import Chem
-from rdkit.Chem import rdFingerprintGenerator
-from rdkit.rdBase import BlockLogs
 
 from belka.chemistry.blocks.checksum import smiles_checksums
 from belka.chemistry.blocks.fragment import (
@@ -25,7 +23,9 @@ from belka.chemistry.blocks.fragment import (
     block_components,
     cut_at_core,
 )
+from belka.chemistry.ecfp import Ecfp, packed_bits
 from belka.chemistry.fingerprints import FingerprintSettings
+from belka.chemistry.smiles import parse
 
 # An environment of a larger radius reaches from one block through the core into the next.
 MAX_RADIUS: Final = 2
@@ -88,9 +88,7 @@ class ReferenceReader:
         self._size = settings.size
         self._catalogue = catalogue
         self._components: dict[int, frozenset[str]] = {}
-        self._generator = rdFingerprintGenerator.GetMorganGenerator(
-            radius=settings.radius, fpSize=settings.size, includeChirality=settings.chirality
-        )
+        self._ecfp = Ecfp(settings)
 
     def read(self, smiles: str, smiles_no_linker: str, block_ids: Sequence[int]) -> Reference:
         """Take one molecule apart.
@@ -106,10 +104,11 @@ class ReferenceReader:
         Raises:
             UnusableReferenceError: If the molecule has no such core, no linker, or other blocks than listed.
         """
-        with BlockLogs():
-            marked, plain = Chem.MolFromSmiles(smiles), Chem.MolFromSmiles(smiles_no_linker)
-        if marked is None or plain is None:
-            raise UnusableReferenceError("unparsable SMILES")
+        marked, plain = parse(smiles), parse(smiles_no_linker)
+        if isinstance(marked, str):
+            raise UnusableReferenceError(marked)
+        if isinstance(plain, str):
+            raise UnusableReferenceError(plain)
         blocks, cut = self._identify(cut_at_core(marked), block_ids)
         # The plain molecule is the marked one without the linker's atom, in the same order.
         kept = [atom.GetIdx() for atom in marked.GetAtoms() if atom.GetAtomicNum() != DYSPROSIUM]
@@ -118,19 +117,10 @@ class ReferenceReader:
             raise UnusableReferenceError("the SMILES with and without linker have other atoms")
         position = {index: new for new, index in enumerate(kept)}
 
-        output = rdFingerprintGenerator.AdditionalOutput()
-        output.CollectBitInfoMap()
-        self._generator.GetFingerprint(plain, additionalOutput=output)
-        bits_around: dict[int, set[int]] = {}
-        for bit, environments in output.GetBitInfoMap().items():
-            for centre, _ in environments:
-                bits_around.setdefault(centre, set()).add(bit)
+        _, bits = self._ecfp.pack_with_centres(plain)
 
         def packed(atoms: Iterable[int]) -> bytes:
-            bits = np.zeros(self._size, dtype=np.uint8)
-            for atom in atoms:
-                bits[list(bits_around.get(position[atom], ()))] = 1
-            return np.packbits(bits).tobytes()
+            return packed_bits(chain.from_iterable(bits[position[atom]] for atom in atoms), self._size)
 
         parts = tuple(
             BlockPart(

@@ -11,10 +11,9 @@ import pytest
 from rdkit import Chem, DataStructs
 
 from belka import contract as dc
-from belka.chemistry.ecfp import DirectEcfp
+from belka.chemistry.direct import DirectFingerprints
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.chemistry.reader import BLOCK_BITS, Chemistry, TrainingBlocks, packed_block
-from belka.chemistry.skfp_fingerprint import SkfpFingerprint
 from belka.errors import InputError
 from belka.models.training_blocks import read_training_blocks, write_training_blocks
 from belka.predict.check import CheckSettings, SmilesChecker
@@ -112,11 +111,11 @@ def test_blocks_have_the_bits_centred_on_their_atoms() -> None:
     "ecfp",
     [
         None,
-        FingerprintSettings(size=2048, radius=2, chirality=True),
-        FingerprintSettings(size=2048, radius=2, chirality=False),
-        FingerprintSettings(size=64, radius=3, chirality=True),
-        FingerprintSettings(size=2048, radius=2, chirality=True, kind="fcfp"),
-        FingerprintSettings(size=168, radius=2, chirality=True, kind="maccs"),
+        FingerprintSettings(),
+        FingerprintSettings(chirality=False),
+        FingerprintSettings(size=64, radius=3),
+        FingerprintSettings(kind="fcfp"),
+        FingerprintSettings(kind="maccs", size=168),
     ],
 )
 def test_one_pass_gives_what_two_give(ecfp: FingerprintSettings | None) -> None:
@@ -127,8 +126,9 @@ def test_one_pass_gives_what_two_give(ecfp: FingerprintSettings | None) -> None:
         assert (fingerprint, blocks) == (chemistry.ecfp(parsed), Chemistry().blocks(parsed))
         assert len(blocks) == (0 if smiles == "CCO" else 3)
         if ecfp is not None:
-            source = DirectEcfp(ecfp) if ecfp.kind == "ecfp" else SkfpFingerprint(ecfp)
-            direct = source.compute(pa.RecordBatch.from_pydict({dc.SMILES_NO_LINKER: [smiles.replace("[Dy]", "[H]")]}))
+            direct = DirectFingerprints(ecfp).compute(
+                pa.RecordBatch.from_pydict({dc.SMILES_NO_LINKER: [smiles.replace("[Dy]", "[H]")]})
+            )
             assert fingerprint == direct.packed.tobytes()
 
 

@@ -12,30 +12,22 @@ import pyarrow.parquet as pq
 import pytest
 from skfp.fingerprints import ECFPFingerprint
 
-from belka.chemistry.blocks import tables as tables_module
+from belka.chemistry.blocks import row_tables
 from belka.chemistry.blocks.compose import ComposedEcfp, fingerprint_source
-from belka.chemistry.blocks.tables import load_tables
-from belka.chemistry.ecfp import DirectEcfp, Fingerprints
-from belka.chemistry.fingerprints import KINDS, FingerprintKind, FingerprintSettings
-from belka.chemistry.skfp_fingerprint import SkfpFingerprint
+from belka.chemistry.blocks.row_tables import load_tables
+from belka.chemistry.direct import DirectFingerprints, Fingerprints
+from belka.chemistry.fingerprints import KINDS, FingerprintSettings
 from belka.errors import BelkaError, InputError
 from components.block_fingerprints.learn import learn_block_fingerprints
 
-DEFAULT = FingerprintSettings(size=2048, radius=2, chirality=True)
+DEFAULT = FingerprintSettings()
 PROPYL, ISOPROPYL = "CCCN", "CC(C)N"
 GLYCINE = "O=C(O)CNC(=O)OCC1c2ccccc2-c2ccccc21"
 PROLINE = "O=C(O)[C@@H]1CCCN1C(=O)OCC1c2ccccc2-c2ccccc21"
 
 
 def learn(folder: Path, out: Path, settings: FingerprintSettings = DEFAULT, **changes: Any) -> dict[str, Any]:
-    arguments: dict[str, Any] = {
-        "method": "auto",
-        "ecfp_size": settings.size,
-        "ecfp_radius": settings.radius,
-        "ecfp_chirality": settings.chirality,
-        "n_workers": 1,
-    }
-    return learn_block_fingerprints(folder, out, **(arguments | changes))
+    return learn_block_fingerprints(folder, out, settings, **({"n_workers": 1} | changes))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +46,7 @@ def both(library: Any, learnt: Path, rows: pa.Table | None = None) -> tuple[Fing
     """The composed and the direct fingerprints of molecules of a library."""
     batch = (library.molecules if rows is None else rows).combine_chunks().to_batches()[0]
     composed = ComposedEcfp(load_tables(learnt), library.catalogue).compute(batch)
-    return composed, DirectEcfp(DEFAULT).compute(batch)
+    return composed, DirectFingerprints(DEFAULT).compute(batch)
 
 
 @pytest.mark.parametrize(
@@ -62,8 +54,8 @@ def both(library: Any, learnt: Path, rows: pa.Table | None = None) -> tuple[Fing
     [
         DEFAULT,
         FingerprintSettings(size=1000, radius=1, chirality=False),
-        FingerprintSettings(size=512, radius=2, chirality=False),
-        FingerprintSettings(size=64, radius=0, chirality=True),
+        FingerprintSettings(size=512, chirality=False),
+        FingerprintSettings(size=64, radius=0),
     ],
     ids=str,
 )
@@ -79,7 +71,7 @@ def test_every_molecule_is_composed_and_equals_rdkit(
     for batch in library.molecules.to_batches():
         result = source.compute(batch)
         assert result.composed.all()
-        assert (result.packed == DirectEcfp(settings).compute(batch).packed).all()
+        assert (result.packed == DirectFingerprints(settings).compute(batch).packed).all()
 
 
 def test_cores_are_told_apart_by_their_nitrogens(learnt: Path) -> None:
@@ -183,46 +175,46 @@ def test_too_few_molecules_of_a_block_give_no_licence(library: Any, tmp_path: Pa
     summary = learn(rare.write(tmp_path / "molecules", files=1), tmp_path / "out")
     assert (summary["blocks"], summary["cores"], summary["audit"]) == (0, 0, None)
     source = fingerprint_source(DEFAULT, tmp_path / "out", tmp_path / "molecules")
-    assert isinstance(source, DirectEcfp)
+    assert isinstance(source, DirectFingerprints)
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
         ({"method": "direct"}, ""),
-        ({"ecfp_radius": 3}, "radius 3 reach across building blocks and are computed from the SMILES; up to radius 2"),
+        ({"radius": 3}, "radius 3 reach across building blocks and are computed from the SMILES; up to radius 2"),
     ],
 )
 def test_nothing_is_learnt_where_nothing_may_be_composed(
     changes: dict[str, Any], reason: str, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        summary = learn(folder, tmp_path, **changes)
+        summary = learn(folder, tmp_path, FingerprintSettings(**changes))
     assert (reason in caplog.text) if reason else not caplog.text
     assert (summary["blocks"], summary["references"], summary["audit"]) == (0, 0, None)
-    settings = FingerprintSettings(2048, changes.get("ecfp_radius", 2), chirality=True)
-    assert isinstance(fingerprint_source(settings, tmp_path, folder), DirectEcfp)
+    assert isinstance(fingerprint_source(FingerprintSettings(**changes), tmp_path, folder), DirectFingerprints)
 
 
 @pytest.mark.parametrize("method", ["auto", "direct"])
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "ecfp"])
 def test_only_ecfp_is_composed_and_the_log_says_so(
-    kind: FingerprintKind, method: str, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    kind: str, method: str, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = FingerprintSettings({"maccs": 168, "pubchem": 888}.get(kind, 2048), 2, chirality=True, kind=kind)
+    size = {"maccs": 168, "pubchem": 888}.get(kind, 2048)
+    settings = FingerprintSettings.model_validate({"kind": kind, "size": size, "method": method})
     with caplog.at_level(logging.WARNING):
-        summary = learn(folder, tmp_path, settings, fingerprint=kind, method=method)
+        summary = learn(folder, tmp_path, settings)
     assert (summary["blocks"], summary["cores"], summary["references"], summary["audit"]) == (0, 0, 0, None)
     assert summary["ecfp"]["kind"] == kind
-    said = f"every {settings.name} fingerprint is computed from its SMILES by scikit-fingerprints: only ECFP can be composed"
+    said = f"Every {settings.name} fingerprint is computed from its SMILES by scikit-fingerprints: only ECFP can be composed"
     assert (said in caplog.text) == (method == "auto")
-    assert load_tables(tmp_path).settings == settings
+    assert load_tables(tmp_path).settings.stored() == settings.stored()
     for tables in (tmp_path, None):
-        assert isinstance(fingerprint_source(settings, tables, folder), SkfpFingerprint)
+        assert isinstance(fingerprint_source(settings, tables, folder), DirectFingerprints)
 
 
 def test_tables_of_ecfp_compose_no_other_fingerprint(library: Any, learnt: Path, folder: Path) -> None:
-    settings = FingerprintSettings(size=2048, radius=2, chirality=True, kind="fcfp")
+    settings = FingerprintSettings(kind="fcfp")
     batch = library.molecules.to_batches()[0].slice(0, 5)
     result = fingerprint_source(settings, learnt, folder).compute(batch)
     expected = ECFPFingerprint(use_pharmacophoric_invariants=True, include_chirality=True).transform(
@@ -230,12 +222,6 @@ def test_tables_of_ecfp_compose_no_other_fingerprint(library: Any, learnt: Path,
     )
     assert np.unpackbits(result.packed, axis=1).tolist() == expected.tolist()
     assert not result.composed.any()
-
-
-def test_a_fingerprint_with_a_size_of_its_own_is_refused_in_another(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"data\.ecfp_size=168"):
-        learn(folder, tmp_path, fingerprint="maccs")
-    assert not list(tmp_path.iterdir())
 
 
 def test_tables_that_name_no_kind_are_of_ecfp(learnt: Path, folder: Path, tmp_path: Path) -> None:
@@ -250,11 +236,9 @@ def test_tables_that_name_no_kind_are_of_ecfp(learnt: Path, folder: Path, tmp_pa
 def test_other_settings_than_learnt_are_computed_directly(
     learnt: Path, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert isinstance(fingerprint_source(DEFAULT, None, folder), DirectEcfp)
+    assert isinstance(fingerprint_source(DEFAULT, None, folder), DirectFingerprints)
     assert isinstance(fingerprint_source(DEFAULT, learnt, folder), ComposedEcfp)
-    assert isinstance(
-        fingerprint_source(FingerprintSettings(size=1024, radius=2, chirality=True), learnt, folder), DirectEcfp
-    )
+    assert isinstance(fingerprint_source(FingerprintSettings(size=1024), learnt, folder), DirectFingerprints)
     assert "learnt for ECFP of 2048 bits, radius 2, with chirality, not for ECFP of 1024 bits" in caplog.text
     assert "all are computed from the SMILES" in caplog.text
 
@@ -263,7 +247,7 @@ def test_tables_of_another_rdkit_are_refused(learnt: Path, folder: Path, monkeyp
     class OtherRdkit:
         __version__ = "2020.09.1"
 
-    monkeypatch.setattr(tables_module, "rdkit", OtherRdkit)
+    monkeypatch.setattr(row_tables, "rdkit", OtherRdkit)
     with pytest.raises(InputError, match=r"another version of RDKit[\s\S]*runs 2020.09.1[\s\S]*make_dataset again"):
         fingerprint_source(DEFAULT, learnt, folder)
 
@@ -275,11 +259,6 @@ def test_missing_and_broken_tables_are_errors(learnt: Path, tmp_path: Path) -> N
         (tmp_path / name).write_bytes((learnt / name).read_bytes()[:-40])
     with pytest.raises(InputError, match="cannot be read"):
         load_tables(tmp_path)
-
-
-def test_an_unknown_method_is_an_error(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="method='fast'"):
-        learn(folder, tmp_path, method="fast")
 
 
 def test_the_same_molecules_give_the_same_bytes(library: Any, learnt: Path, tmp_path: Path) -> None:

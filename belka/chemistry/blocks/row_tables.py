@@ -1,4 +1,4 @@
-"""The learnt tables: one fingerprint row a building block, one a kind of core; how they are kept on disk."""
+"""The learnt tables: one fingerprint row per building block, one per kind of core; how they are kept on disk."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -144,7 +144,7 @@ def load_tables(folder: Path) -> BlockFingerprintTables:
             action=action,
         )
     return BlockFingerprintTables(
-        FingerprintSettings(**learnt_with[0]["settings"]),
+        FingerprintSettings.parse(learnt_with[0]["settings"], source=f"the fingerprint of {folder}", action=action),
         version,
         tuple(BlockRow(**row) for row in blocks.to_pylist()),
         tuple(CoreRow(**(row | {"nitrogens": tuple(row["nitrogens"])})) for row in cores.to_pylist()),
