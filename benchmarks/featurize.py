@@ -13,7 +13,7 @@ from benchmarks.measurement import Comparison, measure
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from belka.chemistry.ecfp import FingerprintSource
+    from belka.chemistry.direct import FingerprintSource
     from belka.chemistry.fingerprints import FingerprintSettings
 
 TARGETS: Final = ("BRD4", "HSA", "sEH")

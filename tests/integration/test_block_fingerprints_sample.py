@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from belka.chemistry.fingerprints import FingerprintSettings
+from belka.settings import DataSettings, SystemSettings
 from components.block_fingerprints.learn import learn_block_fingerprints
 from components.parquet_merge.merge import merge_raw_files
 
@@ -14,16 +15,10 @@ SAMPLE = Path(__file__).parents[2] / "../shared/data/leash_sample"
 @pytest.mark.skipif(not SAMPLE.exists(), reason="the real sample is not beside the checkout")
 def test_all_molecules_of_the_sample_are_composed_and_equal_rdkit(tmp_path: Path) -> None:
     merge_raw_files(
-        SAMPLE, tmp_path / "molecules", targets=["BRD4", "HSA", "sEH"], seed=42, validation_block_share=0.03,
-        validation_shared_share=0.0, use_extra_data=True, max_rejected_share=0.01, rows_per_shard=1_000_000, memory_limit_gb=2.0,
-        n_workers=2, spill_dir=None,
-    )  # fmt: skip
+        SAMPLE, tmp_path / "molecules", data=DataSettings(), system=SystemSettings(memory_limit_gb=2.0, n_workers=2)
+    )
     summary = learn_block_fingerprints(
-        tmp_path / "molecules",
-        tmp_path / "tables",
-        FingerprintSettings(),
-        n_workers=2,
-        audit_at_random=1_000_000,
+        tmp_path / "molecules", tmp_path / "tables", FingerprintSettings(), n_workers=2, audit_at_random=1_000_000
     )
     assert summary["audit"]["n_molecules"] == summary["audit"]["n_composed"] == 59_963
     assert summary["audit"]["n_contradicted"] == 0

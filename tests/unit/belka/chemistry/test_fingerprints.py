@@ -39,7 +39,7 @@ def test_keys_have_one_size_and_the_message_names_it(kind: str, size: int) -> No
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kind": "map4"}, r"kind: [\s\S]*unknown[\s\S]*ecfp, fcfp, .*pubchem"),
+        ({"kind": "map4"}, r"kind: [\s\S]*unknown[\s\S]*'map4'[\s\S]*one of ecfp, fcfp, .*pubchem"),
         ({"size": 100}, r"size: [\s\S]*multiple of 8"),
         ({"size": 0, "kind": "avalon"}, r"size: [\s\S]*greater than or equal to 8"),
         ({"radius": -1, "kind": "fcfp"}, r"radius: [\s\S]*greater than or equal to 0"),
