@@ -18,7 +18,7 @@ _LINKER_AMIDE: Final = "C(=O)N[Dy]"
 class Block:
     """One building block.
 
-    Args:
+    Attributes:
         name: The catalogue name.
         fragment: SMILES as attached to the triazine, from the attaching nitrogen; BB1 carries the linker amide at its end.
         catalogue_smiles: Canonical SMILES of what is bought, as a raw file lists it: Fmoc-protected, or with its salt.
@@ -129,21 +129,16 @@ _AMINE_HYDROCHLORIDES: Final = {
 }
 
 
-def canonical_smiles(smiles: str) -> str:
-    """Rewrite a SMILES as RDKit's canonical isomeric one."""
-    return str(Chem.MolToSmiles(Chem.MolFromSmiles(smiles)))
-
-
 def amino_acid_blocks() -> tuple[Block, ...]:
     """The blocks of position 1: Fmoc-protected amino acids, whose acid carries the DNA linker."""
     return tuple(
-        Block(name, smiles.removesuffix(_ACID) + _LINKER_AMIDE, canonical_smiles(_FMOC + smiles))
+        Block(name, smiles.removesuffix(_ACID) + _LINKER_AMIDE, Chem.CanonSmiles(_FMOC + smiles))
         for name, smiles in _AMINO_ACIDS.items()
     )
 
 
 def amine_blocks() -> tuple[Block, ...]:
     """The blocks of positions 2 and 3: amines, some listed as hydrochlorides."""
-    free = [Block(name, smiles, canonical_smiles(smiles)) for name, smiles in _AMINES.items()]
-    salts = [Block(name, smiles, canonical_smiles(f"{smiles}.Cl")) for name, smiles in _AMINE_HYDROCHLORIDES.items()]
+    free = [Block(name, smiles, Chem.CanonSmiles(smiles)) for name, smiles in _AMINES.items()]
+    salts = [Block(name, smiles, Chem.CanonSmiles(f"{smiles}.Cl")) for name, smiles in _AMINE_HYDROCHLORIDES.items()]
     return (*free, *salts)

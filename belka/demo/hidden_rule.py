@@ -38,6 +38,8 @@ WEIGHTS: Final = {
     "sEH": (0.4, 0.2, -0.7, -0.5, 0.0, 1.0, 0.6, 0.5, 0.4),
 }
 
+PROTEINS: Final = tuple(WEIGHTS)
+
 
 def substructure_counts(blocks: Sequence[Block]) -> NDArray[np.int64]:
     """Count the rule's substructures in each block as it is attached.
@@ -53,38 +55,40 @@ def substructure_counts(blocks: Sequence[Block]) -> NDArray[np.int64]:
     return np.array([[len(mol.GetSubstructMatches(p)) for p in patterns] for mol in fragments], dtype=np.int64)
 
 
-def noise_free_scores(counts: NDArray[np.int64], proteins: Sequence[str]) -> NDArray[np.float64]:
+def noise_free_scores(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Apply the weights.
 
     Args:
         counts: int64 [n_molecules, n_substructures], summed over the blocks of each molecule.
-        proteins: Proteins to score, keys of `WEIGHTS`.
 
     Returns:
-        float64 [n_molecules, n_proteins].
+        float64 [n_molecules, n_proteins], in the order of PROTEINS.
     """
-    weights = np.array([WEIGHTS[protein] for protein in proteins], dtype=np.float64)
-    return np.asarray(counts @ weights.T, dtype=np.float64)
+    return np.asarray(counts @ np.array(list(WEIGHTS.values()), dtype=np.float64).T, dtype=np.float64)
 
 
-def thresholds(scores: NDArray[np.float64], proteins: Sequence[str]) -> NDArray[np.float64]:
+def noisy_scores(counts: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """The scores that decide the labels: see `noise_free_scores`, with noise."""
+    scores = noise_free_scores(counts)
+    return np.asarray(scores + rng.normal(size=scores.shape) * NOISE_SHARE * scores.std(axis=0), dtype=np.float64)
+
+
+def thresholds(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Find the score above which a molecule binds.
 
     Args:
         scores: float64 [n_molecules, n_proteins], with noise, of the training molecules.
-        proteins: Proteins, keys of `POSITIVE_SHARE`.
 
     Returns:
         float64 [n_proteins].
     """
-    return np.array([np.quantile(scores[:, i], 1 - POSITIVE_SHARE[p]) for i, p in enumerate(proteins)])
+    return np.array([np.quantile(scores[:, i], 1 - share) for i, share in enumerate(POSITIVE_SHARE.values())])
 
 
-def rule_description(proteins: Sequence[str], cut: NDArray[np.float64]) -> dict[str, Any]:
+def rule_description(cut: NDArray[np.float64]) -> dict[str, Any]:
     """Describe the rule for meta.json.
 
     Args:
-        proteins: Proteins, in the order of `cut`.
         cut: float64 [n_proteins], the thresholds.
 
     Returns:
@@ -93,8 +97,8 @@ def rule_description(proteins: Sequence[str], cut: NDArray[np.float64]) -> dict[
     return {
         "score": "sum over substructures of weight x count in the molecule, plus normal noise; binds = score > threshold",
         "substructures": SUBSTRUCTURES,
-        "weights": {protein: dict(zip(SUBSTRUCTURES, WEIGHTS[protein], strict=True)) for protein in proteins},
+        "weights": {protein: dict(zip(SUBSTRUCTURES, weights, strict=True)) for protein, weights in WEIGHTS.items()},
         "noise_share_of_score_deviation": NOISE_SHARE,
-        "positive_share": {protein: POSITIVE_SHARE[protein] for protein in proteins},
-        "threshold": dict(zip(proteins, cut.tolist(), strict=True)),
+        "positive_share": POSITIVE_SHARE,
+        "threshold": dict(zip(PROTEINS, cut.tolist(), strict=True)),
     }

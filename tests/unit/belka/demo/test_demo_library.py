@@ -10,9 +10,9 @@ from sklearn.metrics import average_precision_score
 
 from belka import contract as dc
 from belka.demo.blocks import Block, amine_blocks, amino_acid_blocks
-from belka.demo.enumeration import enumerate_product, enumerate_urea, triple_space
-from belka.demo.generate import DemoSummary, _choose_triples, _Library, make_demo_data
-from belka.demo.hidden_rule import SUBSTRUCTURES, noise_free_scores, substructure_counts
+from belka.demo.generate import DemoSummary, make_demo_data
+from belka.demo.hidden_rule import PROTEINS, SUBSTRUCTURES, noise_free_scores, substructure_counts
+from belka.demo.library import Library, enumerate_product, enumerate_urea, triple_space
 from belka.errors import BelkaError, InputError
 
 RDLogger.DisableLog("rdApp.error")
@@ -72,14 +72,14 @@ def test_blocks_are_distinct_after_desalting_and_some_are_salts() -> None:
 
 
 def test_triple_space_lists_each_unordered_pair_once() -> None:
-    space = triple_space(2, 3, np.array([1]), np.array([2]))
-    everything = np.concatenate([space.seen, space.novel])
+    seen, novel = triple_space(2, 3, np.array([1]), np.array([2]))
+    everything = np.concatenate([seen, novel])
     assert {(a, *sorted((b, c))) for a, b, c in everything.tolist()} == {
         (a, b, c) for a in range(2) for b in range(3) for c in range(b, 3)
     }
     assert len(everything) == 12
     assert {(b, c) for a, b, c in everything.tolist() if a == 0} == {(0, 0), (1, 0), (0, 2), (1, 1), (2, 1), (2, 2)}
-    assert sorted((a, *sorted((b, c))) for a, b, c in space.seen.tolist()) == [(0, 0, 0), (0, 0, 1), (0, 1, 1)]
+    assert sorted((a, *sorted((b, c))) for a, b, c in seen.tolist()) == [(0, 0, 0), (0, 0, 1), (0, 1, 1)]
 
 
 def test_hidden_rule_counts_by_hand() -> None:
@@ -90,7 +90,8 @@ def test_hidden_rule_counts_by_hand() -> None:
     assert counts[0, names.index("benzene ring")] == 1
     assert counts[1, names.index("sulfonyl")] == 1
     assert counts[1, names.index("saturated ring carbon")] == 4
-    assert noise_free_scores(np.eye(9, dtype=np.int64)[[0]], ["BRD4", "HSA", "sEH"]).tolist() == [[-0.5, 1.2, 0.4]]
+    assert PROTEINS == ("BRD4", "HSA", "sEH") == dc.DEFAULT_TARGETS
+    assert noise_free_scores(np.eye(9, dtype=np.int64)[[0]]).tolist() == [[-0.5, 1.2, 0.4]]
 
 
 def test_raw_schema_and_ids(demo: tuple[Path, DemoSummary]) -> None:
@@ -214,7 +215,7 @@ def test_size_out_of_range_says_the_range(tmp_path: Path, molecules: int) -> Non
 
 def test_largest_size_leaves_distinct_test_molecules() -> None:
     rng = np.random.default_rng(0)
-    library = _Library.build(rng)
-    train, test, spare = _choose_triples(library, library.capacity(), rng)
+    library = Library.draw(rng)
+    train, test, spare = library.choose(library.capacity(), rng)
     together = np.concatenate([train, test, spare])
     assert len(np.unique(together, axis=0)) == len(together) >= round(1.2 * library.capacity())
