@@ -3,13 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from belka.contract import Subset
-from belka.errors import InputError
 from belka.molecules import MoleculeShard
-
-Compression = Literal["gzip", "none"]
+from belka.settings import DataSettings
 
 # A split of at least MIN_SHARDS x MIN_ROWS rows gets MIN_SHARDS shards, whatever rows_per_shard says, so that several workers
 # share it. The rule must not depend on the number of workers: the shards are the same bytes for any.
@@ -48,9 +45,7 @@ class WorkUnit:
         return sum(source.stop - source.start for source in self.sources)
 
 
-def plan_units(
-    shards: Sequence[MoleculeShard], examples_dir: Path, *, rows_per_shard: int, compression: Compression
-) -> list[WorkUnit]:
+def plan_units(shards: Sequence[MoleculeShard], examples_dir: Path, data: DataSettings) -> list[WorkUnit]:
     """Cut every split into TFRecord shards of equal size (to within one row).
 
     A split without molecules gets one shard without records, so that whatever lists `Split-<split>/*` finds a file.
@@ -58,25 +53,18 @@ def plan_units(
     Args:
         shards: The parquet shards.
         examples_dir: Folder of the Examples artifact.
-        rows_per_shard: Largest number of molecules in a TFRecord shard.
-        compression: `gzip` adds the suffix `.gz`, by which TFX and Beam know compressed files.
+        data: Largest number of molecules in a shard, and their compression: gzip adds the suffix `.gz`, by which TFX and Beam
+            know compressed files.
 
     Returns:
         The units, train first.
-
-    Raises:
-        InputError: If `rows_per_shard` is below 1 or the compression is unknown.
     """
-    if rows_per_shard < 1:
-        raise InputError("A shard needs rows.", received=f"rows_per_shard={rows_per_shard}", expected="1 or more")
-    if compression not in ("gzip", "none"):
-        raise InputError("Unknown compression.", received=f"compression={compression!r}", expected="'gzip' or 'none'")
-    suffix = ".gz" if compression == "gzip" else ""
+    suffix = ".gz" if data.compression == "gzip" else ""
     units: list[WorkUnit] = []
     for subset in Subset:
         parts = [shard for shard in shards if shard.split == subset.split]
         n_rows = sum(part.n_rows for part in parts)
-        n_shards = max(1, -(-n_rows // rows_per_shard), min(MIN_SHARDS, n_rows // MIN_ROWS))
+        n_shards = max(1, -(-n_rows // data.rows_per_shard), min(MIN_SHARDS, n_rows // MIN_ROWS))
         for index in range(n_shards):
             sources = _rows_between(parts, n_rows * index // n_shards, n_rows * (index + 1) // n_shards)
             name = f"data_tfrecord-{index:05d}-of-{n_shards:05d}{suffix}"

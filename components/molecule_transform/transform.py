@@ -14,7 +14,7 @@ import rdkit
 
 from belka.chemistry.blocks.compose import fingerprint_source
 from belka.chemistry.fingerprints import FingerprintSettings
-from belka.contract import Subset
+from belka.contract import REJECTED_FILE, Subset
 from belka.errors import InputError
 from belka.files import atomic_path
 from belka.molecules import list_shards
@@ -26,7 +26,7 @@ from components.molecule_transform.transform_graph import write_transform_graph
 from components.molecule_transform.unit import TransformUnit, UnitSettings
 from components.molecule_transform.unit_report import UnitCounts, merge_unit_reports
 
-_LOGGER = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 TRANSFORM_SUMMARY_FILE = "transform_summary.json"
 _REPORTS_FOLDER = ".units"
 
@@ -96,40 +96,27 @@ def transform_molecules(
             unusable.
         BelkaError: If a composed fingerprint differs from RDKit's; it names the molecule.
     """
-    units = plan_units(
-        list_shards(inputs.molecules),
-        outputs.examples,
-        rows_per_shard=data.rows_per_shard,
-        compression=data.compression,
-    )
+    units = plan_units(list_shards(inputs.molecules), outputs.examples, data)
     vocabulary = read_vocabulary(inputs.vocabulary)
     make_fingerprints = functools.partial(fingerprint_source, fingerprint, inputs.block_fingerprints, inputs.molecules)
     make_fingerprints()  # what is wrong with the tables is said here, not by a worker
     _remove_earlier_output(outputs.examples, outputs.rejected)
     write_transform_graph(outputs.transform_graph, preprocessing_fn=preprocessing_fn, vocabulary=vocabulary)
-
-    reports_dir = outputs.rejected / _REPORTS_FOLDER
+    reports_dir = str(outputs.rejected / _REPORTS_FOLDER)
     settings = UnitSettings(
-        str(outputs.transform_graph), str(reports_dir), make_fingerprints, data.compression == "gzip", max_length
+        str(outputs.transform_graph), reports_dir, make_fingerprints, data.compression == "gzip", max_length
     )
     in_process = sum(unit.n_rows for unit in units) < in_process_below
-    with local_pipeline() if in_process else make_pipeline() as pipeline:
-        _ = (
-            pipeline
-            | "Units" >> beam.Create(units, reshuffle=False)
-            | "Spread" >> beam.Reshuffle()
-            | "WriteShards" >> beam.ParDo(TransformUnit(settings))
-        )
-    by_unit = merge_unit_reports([settings.report_path(unit) for unit in units], outputs.rejected)
+    _write_shards(units, settings, local_pipeline() if in_process else make_pipeline())
+    total, by_split = _totals(units, merge_unit_reports(map(settings.report_path, units), outputs.rejected))
     shutil.rmtree(reports_dir)
-    total, by_split = _totals(units, by_unit)
-    about = {
+    summary = asdict(total) | {
         "splits": by_split,
         "vocabulary_size": len(vocabulary),
         "ecfp": fingerprint.stored(),
         "max_length": max_length,
+        "rdkit_version": rdkit.__version__,
     }
-    summary: dict[str, Any] = asdict(total) | about | {"rdkit_version": rdkit.__version__}
     with atomic_path(outputs.rejected / TRANSFORM_SUMMARY_FILE) as temporary:
         temporary.write_text(json.dumps(summary, indent=2) + "\n")
     _report(total, max_length=max_length, max_rejected_share=data.max_rejected_share, rejected_dir=outputs.rejected)
@@ -141,6 +128,12 @@ def _remove_earlier_output(examples_dir: Path, rejected_dir: Path) -> None:
     shutil.rmtree(rejected_dir / _REPORTS_FOLDER, ignore_errors=True)
     for subset in Subset:
         shutil.rmtree(examples_dir / f"Split-{subset.split}", ignore_errors=True)
+
+
+def _write_shards(units: Sequence[WorkUnit], settings: UnitSettings, pipeline: beam.Pipeline) -> None:
+    with pipeline:
+        spread = pipeline | "Units" >> beam.Create(units, reshuffle=False) | "Spread" >> beam.Reshuffle()
+        _ = spread | "WriteShards" >> beam.ParDo(TransformUnit(settings))
 
 
 def _totals(units: Sequence[WorkUnit], by_unit: Sequence[UnitCounts]) -> tuple[UnitCounts, dict[str, dict[str, int]]]:
@@ -158,27 +151,33 @@ def _totals(units: Sequence[WorkUnit], by_unit: Sequence[UnitCounts]) -> tuple[U
 def _report(total: UnitCounts, *, max_length: int, max_rejected_share: float, rejected_dir: Path) -> None:
     """Log what is unusual and fail if too much of it is unusable."""
     n_rejected = total.molecules - total.written
-    _LOGGER.info("%d of %d fingerprints composed from building blocks", total.composed, total.molecules)
+    logger.info("%d of %d fingerprints composed from building blocks.", total.composed, total.molecules)
     if total.contradicted:
-        _LOGGER.warning(
+        logger.warning(
             "%d of %d molecules do not fit the building blocks they are listed with, for example %s; their fingerprints are "
-            "computed from the SMILES", total.contradicted, total.molecules, total.first_contradicted,
-        )  # fmt: skip
+            "computed from the SMILES.",
+            total.contradicted,
+            total.molecules,
+            total.first_contradicted,
+        )
     if total.too_long:
-        _LOGGER.warning(
-            "%d of %d molecules have more than %d tokens and will be truncated, for example %s",
-            total.too_long, total.written, max_length, total.first_too_long,
-        )  # fmt: skip
+        logger.warning(
+            "%d of %d molecules have more than %d tokens and will be truncated, for example %s.",
+            total.too_long,
+            total.written,
+            max_length,
+            total.first_too_long,
+        )
     if total.unknown_tokens:
-        _LOGGER.warning(
-            "%d tokens are not in the vocabulary, for example in %s", total.unknown_tokens, total.first_unknown
+        logger.warning(
+            "%d tokens are not in the vocabulary, for example in %s.", total.unknown_tokens, total.first_unknown
         )
     if n_rejected:
-        _LOGGER.warning("%d of %d molecules rejected: %s", n_rejected, total.molecules, dict(total.rejected))
+        logger.warning("%d of %d molecules rejected: %s.", n_rejected, total.molecules, total.rejected)
     if n_rejected > max_rejected_share * total.molecules:
         raise InputError(
             "Too many molecules cannot be used.",
-            received=f"{n_rejected} of {total.molecules} rejected ({dict(total.rejected)}), for example {total.first_rejected}",
+            received=f"{n_rejected} of {total.molecules} rejected ({total.rejected}), for example {total.first_rejected}",
             expected=f"at most a share of {max_rejected_share}",
-            action=f"See {rejected_dir / 'rejected.parquet'}; mend the SMILES or raise data.max_rejected_share.",
+            action=f"See {rejected_dir / REJECTED_FILE}; mend the SMILES or raise data.max_rejected_share.",
         )

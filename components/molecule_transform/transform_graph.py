@@ -20,9 +20,7 @@ from belka.errors import InputError
 from belka.files import atomic_path
 from components.molecule_transform.local_pipeline import local_pipeline
 
-_LOGGER = logging.getLogger(__name__)
-
-PreprocessingFn = Callable[..., dict[str, Any]]
+logger = logging.getLogger(__name__)
 
 
 def write_transform_graph(output_dir: Path, *, preprocessing_fn: str, vocabulary: Sequence[str]) -> None:
@@ -57,18 +55,19 @@ def write_transform_graph(output_dir: Path, *, preprocessing_fn: str, vocabulary
             _ = metadata | tft_beam.WriteMetadata(raw_metadata, pipeline=pipeline)
         # The trainer has no channel for the vocabulary; the graph it belongs to carries it.
         (temporary / VOCAB_FILE).write_bytes("".join(f"{token}\n" for token in vocabulary).encode())
-    _LOGGER.info("transform graph written to %s", output_dir)
+    logger.info("Transform graph written to %s.", output_dir)
 
 
-def _import(path: str) -> PreprocessingFn:
+def _import(path: str) -> Callable[..., dict[str, Any]]:
     """Import a function by its dotted path."""
     module, _, name = path.rpartition(".")
     try:
-        function: PreprocessingFn = getattr(importlib.import_module(module), name)
+        function: Callable[..., dict[str, Any]] = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(
             "The preprocessing function cannot be imported.",
             received=f"{path}: {error}",
             expected="an import path such as trainer_module.preprocessing.preprocessing_fn",
+            action="Correct the path, or install the package that holds the function.",
         ) from error
     return function

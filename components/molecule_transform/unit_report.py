@@ -48,18 +48,13 @@ class UnitCounts:
 
     def add(self, other: "UnitCounts") -> None:
         """Add the counts of another unit; of two examples the first stays."""
-        self.molecules += other.molecules
-        self.written += other.written
-        self.composed += other.composed
-        self.contradicted += other.contradicted
         for reason, count in other.rejected.items():
             self.rejected[reason] = self.rejected.get(reason, 0) + count
-        self.too_long += other.too_long
-        self.unknown_tokens += other.unknown_tokens
-        self.first_rejected = self.first_rejected or other.first_rejected
-        self.first_too_long = self.first_too_long or other.first_too_long
-        self.first_unknown = self.first_unknown or other.first_unknown
-        self.first_contradicted = self.first_contradicted or other.first_contradicted
+        for name, value in vars(other).items():
+            if isinstance(value, int):
+                setattr(self, name, getattr(self, name) + value)
+            elif isinstance(value, str):
+                setattr(self, name, getattr(self, name) or value)
 
 
 def rejected_rows(batch: pa.RecordBatch, rejected: dict[int, str], split: str) -> list[dict[str, Any]]:
