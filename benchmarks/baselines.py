@@ -1,15 +1,12 @@
 """Fingerprint models on the Examples the pipeline made: `python -m benchmarks.baselines`, same options as `benchmarks.stages`.
 
-One binary model a protein, on the molecules whose label is known. Every regularisation tried is listed, so that the best of a kind can
-be taken: that favours the baselines, since it is chosen on the molecules it is scored on.
+One binary model per protein, on the molecules whose label is known. Every regularisation tried is listed, so that the best of a kind
+can be taken: that favours the baselines, since it is chosen on the molecules it is scored on.
 """
 
-import argparse
-import json
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -19,16 +16,8 @@ from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
-from belka.contract import (
-    FEATURE_BINDS,
-    FEATURE_ECFP,
-    FEATURE_SPLIT_GROUP,
-    LABEL_POSITIVE,
-    LABEL_UNKNOWN,
-    SplitGroup,
-    Subset,
-)
-from benchmarks.sample_data import SampleData, finished, make_sample_data
+from belka.contract import FEATURE_BINDS, FEATURE_ECFP, FEATURE_SPLIT_GROUP, LABEL_POSITIVE, LABEL_UNKNOWN, Subset
+from benchmarks.sample_data import SampleData, append_result, finished, make_sample_data, options, precision_cells
 from pipeline.config.files import load_config
 from trainer_module.input_pipeline.parsing import parse_examples
 from trainer_module.loop.validation import Predictions, average_precisions
@@ -74,7 +63,7 @@ def read_split(data: SampleData, subset: Subset, n_targets: int, ecfp_size: int)
 def score_model(
     make: Callable[[], Any], train: dict[str, NDArray[Any]], valid: dict[str, NDArray[Any]], targets: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Fit one model a target and score it by target and split group.
+    """Fit one model per target and score it by target and split group.
 
     Args:
         make: Makes an unfitted scikit-learn classifier.
@@ -96,21 +85,12 @@ def score_model(
         scores[:, column] = model.predict_proba(valid_bits)[:, 1]
     seconds = time.perf_counter() - start
     found = average_precisions(Predictions(valid[FEATURE_BINDS], scores, valid[FEATURE_SPLIT_GROUP]), targets)
-    cells = {
-        f"{target}/{group.label}": found[f"val_ap_{target}_{group.label}"] for group in SplitGroup for target in targets
-    }
-    return {"last": cells, "seconds": seconds}
+    return {"last": precision_cells(found, targets), "seconds": seconds}
 
 
 def main() -> None:
     """Fit the models that the results file lacks."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", type=Path, default=Path("configs/leash_sample.yaml"))
-    parser.add_argument("--raw-dir", required=True)
-    parser.add_argument("--work-dir", type=Path, required=True, help="folder for Examples")
-    parser.add_argument("--results", type=Path, required=True, help="results, one JSON object a line")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    arguments = parser.parse_args()
+    arguments = options(__doc__).parse_args()
     config = load_config(arguments.config, [f"data.raw_dir={arguments.raw_dir}"])
     targets = config.data.targets
     for seed in arguments.seeds:
@@ -123,8 +103,7 @@ def main() -> None:
             if (name, seed) in finished(arguments.results):
                 continue
             scores = score_model(make, train, valid, targets)
-            with arguments.results.open("a") as stream:
-                stream.write(json.dumps({"model": name, "seed": seed, **scores}) + "\n")
+            append_result(arguments.results, name, seed, scores)
 
 
 if __name__ == "__main__":

@@ -6,22 +6,25 @@ from itertools import accumulate
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+import pyarrow as pa
+
+from belka.chemistry.blocks.compose import ComposedEcfp, fingerprint_source
+from belka.chemistry.direct import FingerprintSource
+from belka.chemistry.fingerprints import FingerprintSettings
+from belka.demo.generate import make_demo_data
+from belka.molecules import list_shards, read_rows
+from belka.settings import DataSettings, SystemSettings
 from benchmarks.measurement import Comparison, measure
+from components.block_fingerprints.learn import learn_block_fingerprints
+from components.parquet_merge.merge import merge_raw_files
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from belka.chemistry.direct import FingerprintSource
-    from belka.chemistry.fingerprints import FingerprintSettings
-
-TARGETS: Final = ("BRD4", "HSA", "sEH")
 DEMO_MOLECULES: Final = 5_000
 REFERENCE_MOLECULES: Final = 4_000
 BATCH_ROWS: Final = 8192
 REFERENCE_BATCH_ROWS: Final = 500
-SIZE, RADIUS, CHIRALITY = 2048, 2, True
+FINGERPRINT: Final = FingerprintSettings()
 
 
 def compare_featurize(molecules: int, *, raw_dir: Path | None, n_workers: int) -> Comparison:
@@ -38,61 +41,50 @@ def compare_featurize(molecules: int, *, raw_dir: Path | None, n_workers: int) -
     Raises:
         BelkaError: A composed fingerprint differs from RDKit's.
     """
-    from components.block_fingerprints.learn import learn_block_fingerprints
-
     with TemporaryDirectory(prefix="belka-featurize-") as scratch:
         molecules_dir, tables_dir = Path(scratch) / "molecules", Path(scratch) / "tables"
-        batches = list(_library(raw_dir or _demo(Path(scratch)), molecules_dir, n_workers))
+        batches = list(_library(raw_dir or _demo(Path(scratch) / "raw"), molecules_dir, n_workers))
         spawn = get_context("spawn")
         with ProcessPoolExecutor(n_workers, spawn, initializer=_set_up, initargs=(None, molecules_dir)) as pool:
             parts = _pieces(batches, REFERENCE_MOLECULES, REFERENCE_BATCH_ROWS)
             reference, _ = measure("RDKit parse + ECFP", *_job(pool, parts, n_workers))
         learning, summary = measure(
-            "tables: learn and audit", sum(batch.num_rows for batch in batches), "molecules",
-            lambda: learn_block_fingerprints(
-                molecules_dir, tables_dir, _fingerprint(), n_workers=n_workers
-            ),
-        )  # fmt: skip
+            "tables: learn and audit",
+            sum(batch.num_rows for batch in batches),
+            "molecules",
+            lambda: learn_block_fingerprints(molecules_dir, tables_dir, FINGERPRINT, n_workers=n_workers),
+        )
         with ProcessPoolExecutor(n_workers, spawn, initializer=_set_up, initargs=(tables_dir, molecules_dir)) as pool:
             parts = _pieces(batches, molecules, BATCH_ROWS)
             composed, n_composed = measure("composed", *_job(pool, parts, n_workers))
     audit = summary["audit"]
     return Comparison(
-        f"ECFP {SIZE} bits, radius {RADIUS}, chirality; {n_workers} processes",
+        f"{FINGERPRINT.description}; {n_workers} processes",
         reference,
         (learning, composed),
         (
             f"{n_composed:,} of {composed.items:,} fingerprints composed, the others computed directly",
-            (
-                f"audit: {audit['n_composed']:,} composed fingerprints equal RDKit's, at least {audit['least_per_block']} of each of "
-                f"{audit['n_blocks']:,} blocks"
-            ),
-            "tables are learnt once a library, whatever its size; start of the processes not counted",
+            f"audit: {audit['n_composed']:,} composed fingerprints equal RDKit's",
+            f"audit: at least {audit['least_per_block']} molecules of each of {audit['n_blocks']:,} blocks",
+            "tables are learnt once per library, whatever its size; start of the processes not counted",
         ),
     )
 
 
 def _demo(folder: Path) -> Path:
-    from belka.demo.generate import make_demo_data
-
-    make_demo_data(folder / "raw", molecules=DEMO_MOLECULES)
-    return folder / "raw"
+    make_demo_data(folder, molecules=DEMO_MOLECULES)
+    return folder
 
 
-def _library(raw_dir: Path, molecules_dir: Path, n_workers: int) -> "Iterator[pa.RecordBatch]":
+def _library(raw_dir: Path, molecules_dir: Path, n_workers: int) -> Iterator[pa.RecordBatch]:
     """Merge the raw files and yield the columns that fingerprints are made of."""
-    from belka.chemistry.blocks.compose import ComposedEcfp
-    from belka.molecules import list_shards, read_rows
-    from belka.settings import DataSettings, SystemSettings
-    from components.parquet_merge.merge import merge_raw_files
-
     data = DataSettings(use_extra_data=False).model_copy(update={"max_rejected_share": 1.0})
     merge_raw_files(raw_dir, molecules_dir, data=data, system=SystemSettings(memory_limit_gb=2.0, n_workers=n_workers))
     for shard in list_shards(molecules_dir):
         yield from read_rows(shard.path, list(ComposedEcfp.columns), batch_rows=BATCH_ROWS)
 
 
-def _pieces(batches: "list[pa.RecordBatch]", n_molecules: int, rows: int) -> "list[tuple[pa.RecordBatch, int]]":
+def _pieces(batches: list[pa.RecordBatch], n_molecules: int, rows: int) -> list[tuple[pa.RecordBatch, int]]:
     """Cut the library into pieces of at most `rows`, each with how often it is worked through: `n_molecules` in all or a few less."""
     pieces = [batch.slice(start, rows) for batch in batches for start in range(0, batch.num_rows, rows)]
     total = sum(piece.num_rows for piece in pieces)
@@ -103,7 +95,7 @@ def _pieces(batches: "list[pa.RecordBatch]", n_molecules: int, rows: int) -> "li
 
 
 def _job(
-    pool: Executor, pieces: "list[tuple[pa.RecordBatch, int]]", n_workers: int
+    pool: Executor, pieces: list[tuple[pa.RecordBatch, int]], n_workers: int
 ) -> tuple[int, str, Callable[[], int]]:
     """Start the workers, and return what `measure` needs to time them."""
     list(pool.map(_compute, [(pieces[0][0].slice(0, 1), 1)] * 4 * n_workers))
@@ -111,22 +103,14 @@ def _job(
     return items, "molecules", lambda: sum(pool.map(_compute, pieces))
 
 
-_SOURCES: "list[FingerprintSource]" = []  # of this worker process
+_SOURCES: list[FingerprintSource] = []  # of this worker process
 
 
 def _set_up(tables_dir: Path | None, molecules_dir: Path) -> None:
-    from belka.chemistry.blocks.compose import fingerprint_source
-
-    _SOURCES[:] = [fingerprint_source(_fingerprint(), tables_dir, molecules_dir)]
+    _SOURCES[:] = [fingerprint_source(FINGERPRINT, tables_dir, molecules_dir)]
 
 
-def _fingerprint() -> "FingerprintSettings":
-    from belka.chemistry.fingerprints import FingerprintSettings
-
-    return FingerprintSettings(size=SIZE, radius=RADIUS, chirality=CHIRALITY)
-
-
-def _compute(piece: "tuple[pa.RecordBatch, int]") -> int:
+def _compute(piece: tuple[pa.RecordBatch, int]) -> int:
     """Compute the fingerprints of a piece as often as asked, and return how many of them were composed."""
     batch, times = piece
     return sum(int(_SOURCES[0].compute(batch).composed.sum()) for _ in range(times))

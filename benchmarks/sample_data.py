@@ -1,21 +1,26 @@
 """Examples of a raw folder as the pipeline makes them, for the benchmarks that train on real labels."""
 
+import argparse
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from belka.contract import Subset
-
-if TYPE_CHECKING:
-    from pipeline.config.settings import Config
+from belka.contract import SplitGroup, Subset
+from belka.machine import worker_count
+from belka.tokens.vocabulary import build_vocabulary
+from components.molecule_transform.transform import TransformInputs, TransformOutputs, transform_molecules
+from components.parquet_merge.merge import merge_raw_files
+from pipeline.config.settings import Config
+from pipeline.create_pipeline import PREPROCESSING_FN
 
 
 @dataclass(frozen=True)
 class SampleData:
     """Where the pipeline's plain functions left their results.
 
-    Args:
+    Attributes:
         examples_dir: TFRecord Examples by split.
         transform_graph_dir: The transform graph with vocab.txt.
     """
@@ -32,7 +37,7 @@ class SampleData:
         )
 
 
-def make_sample_data(config: "Config", seed: int, folder: Path) -> SampleData:
+def make_sample_data(config: Config, seed: int, folder: Path) -> SampleData:
     """Merge, scan the vocabulary and write Examples, unless `folder` holds them already.
 
     Args:
@@ -40,12 +45,6 @@ def make_sample_data(config: "Config", seed: int, folder: Path) -> SampleData:
         seed: Seed of the held-out blocks; takes the place of `config.system.seed`.
         folder: Receives everything.
     """
-    from belka.machine import worker_count
-    from belka.tokens.vocabulary import build_vocabulary
-    from components.molecule_transform.transform import TransformInputs, TransformOutputs, transform_molecules
-    from components.parquet_merge.merge import merge_raw_files
-    from pipeline.create_pipeline import PREPROCESSING_FN
-
     made = SampleData(folder / "examples", folder / "graph")
     if (folder / "rejected" / "transform_summary.json").is_file():
         return made
@@ -70,3 +69,29 @@ def finished(results: Path) -> set[tuple[str, int]]:
         return set()
     rows = map(json.loads, results.read_text(encoding="utf-8").splitlines())
     return {(row["model"], row["seed"]) for row in rows}
+
+
+def append_result(results: Path, model: str, seed: int, scores: Mapping[str, Any]) -> None:
+    """Append what `finished` and `benchmarks.results` read."""
+    with results.open("a") as stream:
+        stream.write(json.dumps({"model": model, "seed": seed, **scores}) + "\n")
+
+
+def precision_cells(scores: Mapping[str, float], targets: Sequence[str]) -> dict[str, float]:
+    """Average precision by `target/group`, from the trainer's names of them."""
+    return {
+        f"{target}/{group.label}": scores[f"val_ap_{target}_{group.label}"]
+        for group in SplitGroup
+        for target in targets
+    }
+
+
+def options(description: str | None) -> argparse.ArgumentParser:
+    """The command-line options that all benchmarks on real labels share."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--config", type=Path, default=Path("configs/leash_sample.yaml"))
+    parser.add_argument("--raw-dir", required=True)
+    parser.add_argument("--work-dir", type=Path, required=True, help="folder for Examples and models")
+    parser.add_argument("--results", type=Path, required=True, help="results, one JSON object per line")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    return parser

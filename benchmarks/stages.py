@@ -1,18 +1,16 @@
 """What each training stage and the ECFP branch bring on real labels, at equal work: `python -m benchmarks.stages`.
 
 Every recipe takes about the same number of batches; blocks are held out of the labelled rows, a new draw for each seed. Results are
-appended as they come, one JSON object a line, and finished ones are not run again; `python -m benchmarks.results` prints the table.
+appended as they come, one JSON object per line, and finished ones are not run again; `python -m benchmarks.results` prints the table.
 """
 
-import argparse
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from belka.contract import SplitGroup, Subset
-from benchmarks.sample_data import SampleData, finished, make_sample_data
+from belka.contract import Subset
+from benchmarks.sample_data import SampleData, append_result, finished, make_sample_data, options, precision_cells
 from pipeline.config.files import load_config
 from pipeline.config.settings import Config
 from trainer_module.settings import Mode, RunSettings, parse_run_settings
@@ -25,7 +23,7 @@ TOKENS_RATE: Final = 3e-3  # without the branch the transformer learns faster so
 class Recipe:
     """Stages and the passes each makes over its rows.
 
-    Args:
+    Attributes:
         passes: Stages in their order, with their epochs.
         branch: Whether the classification head sees the fingerprint's bits.
     """
@@ -85,7 +83,7 @@ def train_recipe(config: Config, recipe: Recipe, seed: int, data: SampleData, fo
     from trainer_module.loop.training import TrainingData, train
 
     start_from: Path | None = None
-    history: Sequence[Mapping[str, float]] = ()
+    history: list[dict[str, float]] = []
     path = folder
     for mode, epochs in recipe.passes:
         branch = "-branch" if recipe.branch and mode == "clf" else ""
@@ -104,32 +102,19 @@ def train_recipe(config: Config, recipe: Recipe, seed: int, data: SampleData, fo
             )
             model_dir.mkdir(parents=True, exist_ok=True)
             save_model(model_dir, result.stored)
-            history = result.history
+            history = [dict(scores) for scores in result.history]
         start_from = model_dir
     history = history or json.loads((path / "history.json").read_text())
     kept = max(history, key=lambda scores: scores["val_average_precision"])
     return {
-        "kept": _cells(kept, config.data.targets),
-        "last": _cells(history[-1], config.data.targets),
-    }
-
-
-def _cells(scores: Mapping[str, float], targets: Sequence[str]) -> dict[str, float]:
-    return {
-        f"{target}/{group.label}": scores[f"val_ap_{target}_{group.label}"]
-        for group in SplitGroup
-        for target in targets
+        "kept": precision_cells(kept, config.data.targets),
+        "last": precision_cells(history[-1], config.data.targets),
     }
 
 
 def main() -> None:
     """Run the recipes that the results file lacks."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", type=Path, default=Path("configs/leash_sample.yaml"))
-    parser.add_argument("--raw-dir", required=True)
-    parser.add_argument("--work-dir", type=Path, required=True, help="folder for Examples and models")
-    parser.add_argument("--results", type=Path, required=True, help="results, one JSON object a line")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser = options(__doc__)
     parser.add_argument("--recipes", nargs="+", default=[recipe.name for recipe in RECIPES])
     arguments = parser.parse_args()
     config = load_config(arguments.config, [f"data.raw_dir={arguments.raw_dir}"])
@@ -140,8 +125,7 @@ def main() -> None:
             folder = arguments.work_dir / str(seed)
             data = make_sample_data(config, seed, folder)
             scores = train_recipe(config, recipe, seed, data, folder / "models")
-            with arguments.results.open("a") as stream:
-                stream.write(json.dumps({"model": recipe.name, "seed": seed, **scores}) + "\n")
+            append_result(arguments.results, recipe.name, seed, scores)
 
 
 if __name__ == "__main__":

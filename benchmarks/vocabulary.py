@@ -1,7 +1,10 @@
 """The tokens of a vocabulary: our scan of bytes beside atomInSmiles."""
 
 import pyarrow as pa
+from atomInSmiles import smiles_tokenizer
 
+from belka.demo.blocks import amine_blocks, amino_acid_blocks
+from belka.tokens.scan import scan_tokens
 from benchmarks.measurement import Comparison, measure
 
 REFERENCE_SHARE = 20
@@ -19,11 +22,6 @@ def compare_vocabulary(smiles_count: int) -> Comparison:
     Raises:
         AssertionError: The scan misses a token that the reference finds.
     """
-    from atomInSmiles import smiles_tokenizer
-
-    from belka.demo.blocks import amine_blocks, amino_acid_blocks
-    from belka.tokens.scan import scan_tokens
-
     blocks = [block.catalogue_smiles for block in (*amino_acid_blocks(), *amine_blocks())]
     smiles = [f"{blocks[i % len(blocks)]}.{blocks[i // len(blocks) % len(blocks)]}" for i in range(smiles_count)]
     few = smiles[: max(1, smiles_count // REFERENCE_SHARE)]

@@ -22,7 +22,7 @@ def BlockFingerprintLearner(  # noqa: N802 - TFX names a component after its fun
     """Learn the fingerprint rows of building blocks and audit them.
 
     Args:
-        molecules: One row a molecule, from ParquetMerge.
+        molecules: One row per molecule, from ParquetMerge.
         block_fingerprints: Receives the tables and summary.json.
         settings: Sections `fingerprint` and `system`, see `belka.settings.NodeSettings`.
         code_version: Changes when the code, RDKit or scikit-fingerprints does, so that cached tables of another one are not used.
