@@ -37,20 +37,20 @@ def test_keys_have_one_size_and_the_message_names_it(kind: str, size: int) -> No
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("changes", "key", "message", "received"),
     [
-        ({"kind": "map4"}, r"kind: [\s\S]*unknown[\s\S]*'map4'[\s\S]*one of ecfp, fcfp, .*pubchem"),
-        ({"size": 100}, r"size: [\s\S]*multiple of 8"),
-        ({"size": 0, "kind": "avalon"}, r"size: [\s\S]*greater than or equal to 8"),
-        ({"radius": -1, "kind": "fcfp"}, r"radius: [\s\S]*greater than or equal to 0"),
-        ({"method": "fast"}, r"method: [\s\S]*'auto' or 'direct'"),
+        ({"kind": "map4"}, "kind", "unknown, expected one of ecfp, fcfp, .*pubchem", "'map4'"),
+        ({"size": 100}, "size", "multiple of 8", "100"),
+        ({"size": 0, "kind": "avalon"}, "size", "greater than or equal to 8", "0"),
+        ({"radius": -1, "kind": "fcfp"}, "radius", "greater than or equal to 0", "-1"),
+        ({"method": "fast"}, "method", "'auto' or 'direct'", "'fast'"),
     ],
 )
-def test_wrong_settings_are_errors(changes: dict[str, Any], message: str) -> None:
+def test_wrong_settings_are_errors(changes: dict[str, Any], key: str, message: str, received: str) -> None:
     settings: dict[str, Any] = {"size": 512, "radius": 2, "chirality": True} | changes
-    with pytest.raises(ValidationError, match=message.split("]*", 1)[1]):
+    with pytest.raises(ValidationError, match=message):
         FingerprintSettings(**settings)
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=rf"received: {key}: .*{message} \(received {received}\)\n"):
         parse(settings)
 
 

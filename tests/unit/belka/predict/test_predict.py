@@ -205,7 +205,7 @@ def test_model_folder(length_model: Path, tmp_path: Path) -> None:
                 "vocabulary": [],
                 "ecfp": {"size": 64, "radius": 2, "chirality": True, "kind": "map4"},
             },
-            r"description cannot be read[\s\S]*belka.json[\s\S]*'map4'[\s\S]*one of ecfp",
+            r"description cannot be read[\s\S]*belka.json[\s\S]*one of ecfp[\s\S]*'map4'",
         ),
     ],
 )
