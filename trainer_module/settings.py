@@ -59,7 +59,7 @@ class ModelSettings(StrictSection):
     )
     ecfp_branch: bool = Field(
         default=False,
-        description="Add the bits of data.fingerprint as a wide branch to the classification head (wide and deep).",
+        description="Add the bits of fingerprint.kind as a wide branch to the classification head (wide and deep).",
     )
     ecfp_hidden: int = Field(
         default=0, ge=0, le=4096, description="Units of the wide branch's hidden layer; 0 makes the branch linear."

@@ -121,27 +121,27 @@ class FingerprintSettings(StrictSection):
 
     kind: Annotated[str, AfterValidator(_known)] = Field(
         default="ecfp",
-        description=f"One of {', '.join(KINDS)}. All but ecfp are computed by scikit-fingerprints, each from its SMILES; "
-        "docs/fingerprints.md says what each is and costs.",
+        description="Kind of the fingerprint; docs/fingerprints.md lists them with what each tells and costs. All but ecfp are "
+        "computed by scikit-fingerprints, each from its SMILES.",
     )
     size: int = Field(
         default=2048,
         ge=8,
         multiple_of=BITS_PER_BYTE,
         json_schema_extra=decides(*DECIDES, unit="bits"),
-        description="Number of bits; maccs has 168 and pubchem 888, no others.",
+        description="Number of bits, a multiple of 8; a kind with keys has one size only.",
     )
     radius: int = Field(
         default=2,
         ge=0,
         le=6,
         json_schema_extra=decides(*DECIDES, unit="bonds"),
-        description="Bonds around each atom (ECFP4 has radius 2); no effect but on ecfp and fcfp.",
+        description="Bonds around each atom (ECFP4 has radius 2), where the kind has a radius.",
     )
     chirality: bool = Field(
         default=True,
-        description="Whether stereo centres change the fingerprint; no effect on rdkit, avalon, maccs and pubchem, which do not see "
-        "them. Atom pairs of enantiomers collide in 512, 1024 and 2048 bits, not in 4096.",
+        description="Whether stereo centres change the fingerprint, where the kind can see them. Atom pairs of enantiomers collide "
+        "in 512, 1024 and 2048 bits, not in 4096.",
     )
     method: Literal["auto", "direct"] = Field(
         default="auto",

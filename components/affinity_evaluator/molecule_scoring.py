@@ -1,5 +1,6 @@
 """Score the molecules behind predictions.parquet from their SMILES, for a model that reads other Examples."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pyarrow.parquet as pq
 
 from belka import contract as dc
 from belka.chemistry.direct import DirectFingerprints
+from belka.chemistry.fingerprints import FingerprintSettings
 from belka.errors import BelkaError
 from belka.models.folder import open_model_folder
 from belka.molecules import list_shards, read_rows
@@ -39,9 +41,7 @@ def score_molecules(
     """
     wanted = np.sort(pq.read_table(reference, columns=[dc.MOLECULE_ID])[0].to_numpy())
     predictor = Predictor(open_model_folder(model_dir))
-    fingerprint = predictor.model.ecfp
-    source = None if fingerprint is None else DirectFingerprints(fingerprint)
-    columns = [dc.MOLECULE_ID, dc.SPLIT_GROUP, dc.BINDS, dc.SMILES, *DirectFingerprints.columns]
+    columns = [dc.MOLECULE_ID, dc.SPLIT_GROUP, dc.BINDS, dc.SMILES]
     with PredictionsWriter(predictions_file, n_targets) as writer:
         for shard in list_shards(molecules_dir):
             if shard.split != dc.Subset.VALIDATION.split:
@@ -49,7 +49,8 @@ def score_molecules(
             for batch in read_rows(shard.path, columns, batch_rows=batch_size):
                 rows = batch.filter(pa.array(np.isin(batch.column(dc.MOLECULE_ID).to_numpy(), wanted)))
                 if rows.num_rows:
-                    probabilities = predictor.predict(rows.column(dc.SMILES).to_pylist(), _fingerprints(rows, source))
+                    smiles = rows.column(dc.SMILES).to_pylist()
+                    probabilities = predictor.predict(smiles, _fingerprints(smiles, predictor.model.ecfp))
                     writer.write(
                         rows.column(dc.MOLECULE_ID).to_numpy(),
                         rows.column(dc.SPLIT_GROUP).to_numpy(),
@@ -65,6 +66,11 @@ def score_molecules(
             )
 
 
-def _fingerprints(rows: pa.RecordBatch, source: DirectFingerprints | None) -> list[bytes]:
+def _fingerprints(smiles: Sequence[str], ecfp: FingerprintSettings | None) -> list[bytes]:
+    if ecfp is None:
+        return []
+    plain = [text.replace(dc.LINKER, dc.LINKER_REPLACEMENT) for text in smiles]
     # Examples hold no molecule that RDKit could not read; should this one fail on any, it gets no bits.
-    return [] if source is None else [packed.tobytes() for packed in source.compute(rows).packed]
+    return [
+        row.tobytes() for row in DirectFingerprints(ecfp).compute(pa.record_batch({dc.SMILES_NO_LINKER: plain})).packed
+    ]
