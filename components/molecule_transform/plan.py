@@ -16,7 +16,13 @@ MIN_ROWS = 4096
 
 @dataclass(frozen=True)
 class RowRange:
-    """Rows `start` to `stop` of one parquet file."""
+    """Some rows of one parquet file.
+
+    Attributes:
+        path: The file.
+        start: The first row.
+        stop: The row behind the last one.
+    """
 
     path: str
     start: int
