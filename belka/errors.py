@@ -37,3 +37,12 @@ class InputError(BelkaError):
     """Wrong use or wrong input: the user can mend it. Exit code 2."""
 
     exit_code = 2
+
+
+def explained(error: BaseException | None) -> BelkaError | None:
+    """The first error in a chain of causes that explains itself: TFX and Beam wrap what a component raises."""
+    while error is not None:
+        if isinstance(error, BelkaError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None

@@ -21,8 +21,9 @@ OnAnomaly = Literal["fail", "warn", "off"]
 ANOMALIES_FILE: Final = "anomalies.json"
 SCHEMA_DIFF_FILE: Final = "SchemaDiff.pb"
 
-_LOG: Final = logging.getLogger(__name__)
 _LISTED: Final = 20
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,15 +65,16 @@ def check_anomalies(schema_anomalies: Path, drift_anomalies: Path, output_dir: P
     if anomalies and on_anomaly == "fail":
         listed = [str(anomaly) for anomaly in anomalies[:_LISTED]]
         more = [f"and {len(anomalies) - _LISTED} more"] if len(anomalies) > _LISTED else []
+        counted = "1 anomaly" if len(anomalies) == 1 else f"{len(anomalies)} anomalies"
         raise InputError(
-            f"The Examples are not what the schema says: {len(anomalies)} {'anomaly' if len(anomalies) == 1 else 'anomalies'}.",
+            f"The Examples are not what the schema says: {counted}.",
             received="\n    ".join(["", *listed, *more]),
-            expected="Examples as components/data_validation/schema.pbtxt describes them, and splits that resemble train",
+            expected="Examples as components/data_validation/schema.pbtxt says, and splits that resemble train",
             action="Look at the raw data behind them; data_validation.on_anomaly=warn lets the run go on, "
             "data_validation.drift_threshold says how far splits may differ.",
         )
     for anomaly in anomalies:
-        _LOG.warning("Anomaly in the Examples: %s", anomaly)
+        logger.warning("Anomaly in the Examples: %s", anomaly)
 
 
 def read_anomalies(schema_anomalies: Path, drift_anomalies: Path) -> list[Anomaly]:

@@ -21,6 +21,7 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.types.standard_artifacts import ExampleAnomalies, ExampleStatistics
 from tfx.utils import json_utils, proto_utils
 
+from belka.beam_flags import IN_THIS_PROCESS
 from belka.settings import NodeSettings
 from components.artifact_types import AnomalyReport
 from components.data_validation.check import check_anomalies
@@ -31,7 +32,7 @@ SCHEMA_FILE = "schema.pbtxt"
 
 
 class ShardStatisticsExecutor(StatisticsGenExecutor):
-    """The executor of StatisticsGen over a sample of the shards: `sample_rate_by_split` is the share of them that is read."""
+    """The executor of StatisticsGen over a sample of the shards: `sample_rate_by_split` is the share that is read."""
 
     def Do(  # noqa: N802 - TFX's name
         self,
@@ -80,7 +81,7 @@ class PackagedSchemaExecutor(ImportSchemaGenExecutor):
 
 
 class DriftValidatorExecutor(DistributionValidatorExecutor):
-    """The executor of DistributionValidator; Kubeflow Pipelines hands it its configuration as JSON, which TFX's own does not read."""
+    """The executor of DistributionValidator; it also reads its configuration as JSON, as Kubeflow Pipelines gives it."""
 
     def Do(  # noqa: N802 - TFX's name
         self,
@@ -126,8 +127,8 @@ class ShardStatisticsGen(BaseBeamComponent):
                 statistics=types.Channel(type=ExampleStatistics),
             )
         )
-        # The TFDV wheel needs a module that only `import tfx` provides. Beam's worker processes load TFDV without it and fail.
-        self.with_beam_pipeline_args(["--runner=FnApiRunner", "--direct_running_mode=in_memory"])
+        # The TFDV wheel needs a module that only `import tfx` provides: worker processes load TFDV without it and fail.
+        self.with_beam_pipeline_args(IN_THIS_PROCESS)
 
 
 class PackagedSchemaGen(ImportSchemaGen):

@@ -1,7 +1,8 @@
 """Choose the shards that stand for a split.
 
-TFDV's own sample rate draws batches after decoding them: it saves little time, differs from run to run, and may leave a small split
-with no molecule at all. The merge shuffles molecules over the shards, so whole shards are as good a sample, and unread ones cost nothing.
+TFDV's own sample rate draws batches after decoding them: it saves little time, differs from run to run, and may leave a
+small split with no molecule at all. The merge shuffles molecules over the shards, so whole shards are as good a sample,
+and unread ones cost nothing.
 """
 
 import math

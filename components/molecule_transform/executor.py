@@ -9,6 +9,7 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
+from belka.beam_flags import is_local
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import Subset
 from belka.settings import DataSettings, NodeSettings
@@ -16,7 +17,6 @@ from components.molecule_transform.transform import TransformInputs, TransformOu
 
 # Below this, one process is done before worker processes have imported TensorFlow.
 IN_PROCESS_MOLECULES = 50_000
-_LOCAL_RUNNER_FLAG = "--runner=FnApiRunner"
 
 
 class MoleculeTransformExecutor(BaseBeamExecutor):
@@ -38,7 +38,6 @@ class MoleculeTransformExecutor(BaseBeamExecutor):
         examples = artifact_utils.get_single_instance(output_dict["examples"])
         examples.split_names = artifact_utils.encode_split_names([subset.split for subset in Subset])
         examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
-        is_local = not self._beam_pipeline_args or _LOCAL_RUNNER_FLAG in self._beam_pipeline_args
         tables = input_dict.get("block_fingerprints")
         settings = NodeSettings(exec_properties["settings"])
         transform_molecules(
@@ -57,5 +56,5 @@ class MoleculeTransformExecutor(BaseBeamExecutor):
             max_length=settings.value("model", "max_length"),
             preprocessing_fn=exec_properties["preprocessing_fn"],
             make_pipeline=self._make_beam_pipeline,
-            in_process_below=IN_PROCESS_MOLECULES if is_local else 0,
+            in_process_below=IN_PROCESS_MOLECULES if is_local(self._beam_pipeline_args or ()) else 0,
         )

@@ -2,16 +2,13 @@
 
 import apache_beam as beam
 
+from belka.beam_flags import local_beam_flags
+
 
 def local_pipeline(n_workers: int = 1) -> beam.Pipeline:
     """Return a pipeline of Beam's own runner.
 
-    A plain DirectRunner is not used because it first tries to download another runner.
-
     Args:
-        n_workers: Number of worker processes; 1 runs in this process, which saves their start.
+        n_workers: Number of worker processes; a single worker runs in this process, which saves its start.
     """
-    mode = "in_memory" if n_workers == 1 else "multi_processing"
-    return beam.Pipeline(
-        argv=["--runner=FnApiRunner", f"--direct_running_mode={mode}", f"--direct_num_workers={n_workers}"]
-    )
+    return beam.Pipeline(argv=local_beam_flags(n_workers))

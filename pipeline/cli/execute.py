@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from belka.errors import BelkaError
+from belka.errors import BelkaError, explained
 from belka.models.champion import read_champion
 from pipeline.cli.options import RESOLVED_CONFIG
 from pipeline.cli.progress import StepTable
@@ -19,6 +19,7 @@ from pipeline.config.settings import Config
 from pipeline.steps import Step, nodes_between
 
 MODELS_FOLDER = "model"
+_FILES = ("submission.csv", "metrics.json", "report.html", MODELS_FOLDER, "rejected.parquet", RESOLVED_CONFIG, "logs")
 
 logger = logging.getLogger(__name__)
 
@@ -57,16 +58,15 @@ def execute(config: Config, nodes: Sequence[str] | None, *, quiet: bool) -> dict
         before = read_outcomes(metadata_path(config), config.pipeline_name)
         table = StepTable(session.console, shown)
         try:
-            with table, observe_nodes(table):
+            with table, observe_nodes(table.node_started, table.node_finished):
                 run_local(config, nodes)
         except KeyboardInterrupt as interrupt:
-            raise BelkaError(
-                "stopped by the user", action="run the same command again: it continues where it stopped"
-            ) from interrupt
+            action = "Run the same command again: it continues where it stopped."
+            raise BelkaError("The run was stopped by the user.", action=action) from interrupt
         except Exception as error:
-            logger.exception("the run failed")
+            logger.exception("The run failed.")
             table.print_final()
-            raise _explain(error, table.failed() or "the pipeline", session.log_file) from error
+            raise _explain(error, table.failed() or "The pipeline", session.log_file) from error
         outcomes = read_outcomes(metadata_path(config), config.pipeline_name)
         for node, outcome in outcomes.items():
             if outcome.cached and (node not in before or before[node].execution_id != outcome.execution_id):
@@ -110,40 +110,22 @@ def print_results(console: Console, output_dir: Path, metrics: dict[str, Any]) -
     table.add_column("where or how much", overflow="fold")
     for name, value in verdict_rows(metrics.get("evaluation", {}), output_dir / MODELS_FOLDER):
         table.add_row(name, value)
-    for name in (
-        "submission.csv",
-        "metrics.json",
-        "report.html",
-        MODELS_FOLDER,
-        "rejected.parquet",
-        RESOLVED_CONFIG,
-        "logs",
-    ):
-        path = output_dir / name
-        if path.exists():
-            table.add_row(name, str(path))
+    for name in _FILES:
+        if (output_dir / name).exists():
+            table.add_row(name, str(output_dir / name))
     console.print(table)
 
 
 def _explain(error: Exception, failed: str, log_file: Path) -> BelkaError:
     """Turn any failure into one that names the step and the log; a BelkaError keeps its own words and exit code."""
-    known = find_belka_error(error)
-    hint = f"the whole story is in {log_file}; run the same command again after mending: finished steps come from the cache"
+    known = explained(error)
+    hint = f"See {log_file}. Run the same command again after mending the cause: finished steps come from the cache."
     if known is None:
         last = traceback.format_exception_only(error)[-1].strip()
-        return BelkaError(f"{failed} failed", received=last, action=hint)
+        return BelkaError(f"{failed} failed.", received=last, action=hint)
     return type(known)(
         known.problem if failed in known.problem else f"{failed}: {known.problem}",
         received=known.received,
         expected=known.expected,
-        action=f"{known.action}; {hint}" if known.action else hint,
+        action=f"{known.action} {hint}" if known.action else hint,
     )
-
-
-def find_belka_error(error: BaseException | None) -> BelkaError | None:
-    """The explained error in a chain of causes, if there is one: orchestrators and Beam wrap what a component raises."""
-    while error is not None:
-        if isinstance(error, BelkaError):
-            return error
-        error = error.__cause__ or error.__context__
-    return None

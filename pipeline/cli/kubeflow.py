@@ -109,8 +109,11 @@ def simulate(
     cache: NoCacheOption = True,
     quiet: QuietOption = False,
 ) -> None:
-    """Run a compiled pipeline on this machine as Kubeflow Pipelines would: its messages, buckets, cache and retries, without containers."""
-    from pipeline.runners.kubeflow.simulator.pipeline_file import read_pipeline
+    """Run a compiled pipeline on this machine as Kubeflow Pipelines would.
+
+    Messages, buckets, the cache and retries are as on a cluster; there are no containers.
+    """
+    from pipeline.runners.kubeflow.pipeline_file import read_pipeline
     from pipeline.runners.kubeflow.simulator.run import Simulation, TaskResult
     from pipeline.runners.kubeflow.simulator.run import simulate as run
 
@@ -148,7 +151,8 @@ def _pairs(texts: list[str] | None, option: str, form: str) -> list[tuple[str, s
     for text in texts or ():
         name, separator, value = text.partition("=")
         if not separator or not name:
-            raise InputError(f"{option} is malformed", received=text, expected=form, action=f"write {option} {form}")
+            action = f"Write {option} {form}."
+            raise InputError(f"A value of {option} is malformed.", received=text, expected=form, action=action)
         pairs.append((name, value))
     return pairs
 
@@ -170,8 +174,8 @@ def _require_kfp() -> None:
 
     if find_spec("kfp") is None or find_spec("kfp.kubernetes") is None:
         raise InputError(
-            "the packages for Kubeflow Pipelines are not installed",
+            "The packages for Kubeflow Pipelines are not installed.",
             received="no module kfp with kfp.kubernetes",
             expected="the optional dependencies `kubeflow`",
-            action="uv pip install --require-hashes -r requirements-kubeflow.lock",
+            action="Install them: `uv pip install --require-hashes -r requirements-kubeflow.lock`.",
         )

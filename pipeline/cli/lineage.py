@@ -42,7 +42,8 @@ def _lines(traced: "Lineage") -> Iterator[str]:
 
 
 def _step(execution: "ExecutionRecord") -> Iterator[str]:
-    yield f"{execution.node}  (execution {execution.id}, {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(execution.finished))})"
+    ended = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(execution.finished))
+    yield f"{execution.node}  (execution {execution.id}, {ended})"
     for title, artifacts in (("in ", execution.inputs), ("out", execution.outputs)):
         for artifact in artifacts:
             yield f"  {title} {artifact.key}: artifact {artifact.id}, {artifact.uri}"

@@ -64,9 +64,9 @@ def main() -> None:
         error = explained
     except Exception as unexpected:  # noqa: BLE001 - the last line of defence between a user and a traceback
         error = BelkaError(
-            "an unexpected error: this is a defect of the program",
+            "An unexpected error: this is a defect of the program.",
             received=f"{type(unexpected).__name__}: {unexpected}",
-            action="run the same command with `belka --log-level DEBUG ...` and report what it prints",
+            action="Run the same command with `belka --log-level DEBUG ...` and report what it prints.",
         )
         cause = unexpected
     else:

@@ -21,7 +21,7 @@ ResumeOption = Annotated[
     bool,
     typer.Option(
         "--resume/--no-resume",
-        help="Continue: finished steps come from the cache, training from its last checkpoint. --no-resume starts over.",
+        help="Continue: finished steps come from the cache, training from its last checkpoint; else start over.",
     ),
 ]
 

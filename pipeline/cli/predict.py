@@ -1,7 +1,6 @@
 """`belka predict`."""
 
 import logging
-import os
 import sys
 import tempfile
 import time
@@ -15,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from belka.errors import InputError
+from pipeline.cli.session import diverted
 
 
 def predict(
@@ -32,14 +32,15 @@ def predict(
 ) -> None:
     """Predict the probability of binding each protein for any SMILES, with or without [Dy].
 
-    Every row is kept: one that is no molecule has empty probabilities and says why in `problem`; doubtful ones say so in `warning`.
+    Every row is kept: one that is no molecule has empty probabilities and says why in `problem`; doubtful ones say so
+    in `warning`.
     """
     if bool(smiles) == bool(input_file) or bool(input_file) != bool(output_file):
         raise InputError(
-            "belka predict takes either SMILES or files.",
+            "The command predict takes either SMILES or files.",
             received=f"{len(smiles or [])} SMILES, --input {input_file}, --output {output_file}",
             expected="SMILES as arguments, or --input with --output",
-            action="see belka predict --help",
+            action="See `belka predict --help`.",
         )
     with _own_stderr(quiet=quiet) as console:
         if input_file and output_file:
@@ -61,20 +62,12 @@ def _tell(console: Console, note: str) -> None:
 
 @contextmanager
 def _own_stderr(*, quiet: bool) -> Iterator[Console]:
-    """Keep the terminal's stderr for this command: what C++ libraries write to it goes nowhere, unless --log-level DEBUG."""
+    """Keep the terminal's stderr for this command: what libraries write to it is lost, unless --log-level is DEBUG."""
     if logging.getLogger().isEnabledFor(logging.DEBUG):
         yield Console(stderr=True, quiet=quiet)
         return
-    sys.stderr.flush()
-    saved = os.dup(sys.stderr.fileno())
-    try:
-        with os.fdopen(os.dup(saved), "w", encoding="utf-8") as terminal, tempfile.TemporaryFile() as sink:
-            os.dup2(sink.fileno(), sys.stderr.fileno())
-            yield Console(file=terminal, quiet=quiet)
-    finally:
-        sys.stderr.flush()
-        os.dup2(saved, sys.stderr.fileno())
-        os.close(saved)
+    with tempfile.TemporaryFile() as sink, diverted([sys.stderr], sink) as terminal:
+        yield Console(file=terminal, quiet=quiet)
 
 
 def _predict_file(
@@ -95,8 +88,8 @@ def _predict_file(
         done = predict_file(model, input_file, output_file, column=column, n_workers=n_workers, on_progress=show)
     seconds = time.monotonic() - started
     console.print(
-        f"{output_file}: {done.rows:,} rows in {seconds:,.1f} s; {done.scored:,} scored, {done.warned:,} of them with a warning, "
-        f"{done.rows - done.scored:,} without scores (see the column problem)",
+        f"{output_file}: {done.rows:,} rows in {seconds:,.1f} s; {done.scored:,} scored, {done.warned:,} of them with "
+        f"a warning, {done.rows - done.scored:,} without scores (see the column problem)",
         markup=False,
         highlight=False,
         soft_wrap=True,

@@ -42,7 +42,7 @@ class _Row:
 
 
 class StepTable:
-    """A `NodeObserver` that shows every node; a live table on a terminal, a line per event elsewhere.
+    """Shows every node: a live table on a terminal, a line per event elsewhere.
 
     Args:
         console: Where to draw.

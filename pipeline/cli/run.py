@@ -47,10 +47,10 @@ def run(
         )
         if not nodes:
             raise InputError(
-                "--from names a step after --to",
+                "The option --from names a step after --to.",
                 received=f"--from {first} --to {last}",
                 expected=f"the order {', '.join(Step)}",
-                action="swap the two",
+                action="Swap the two.",
             )
     from pipeline.cli.execute import execute
 
@@ -73,7 +73,10 @@ def step(
     resume: ResumeOption = True,
     quiet: QuietOption = False,
 ) -> None:
-    """Run one step alone on what earlier steps left in the output directory, with the configuration they ran with unless --config is given."""
+    """Run one step alone on what earlier steps left in the output directory.
+
+    The configuration is the one that they ran with, unless --config is given.
+    """
     start = _stage_start(mode, model_path, initial_epoch)
     settings = build_config(
         config or used_config(output_dir), raw_dir, output_dir, [*(overrides or []), *start], resume=resume
@@ -94,19 +97,19 @@ def _stage_start(mode: str | None, model_path: Path | None, initial_epoch: int |
 
     if mode not in MODES:
         raise InputError(
-            "--model-path and --initial-epoch need the stage they are for",
+            "The options --model-path and --initial-epoch need the stage they are for.",
             received=f"--mode {mode}" if mode else "no --mode",
             expected=f"belka step {Step.TRAIN_MODEL} --mode {' | '.join(MODES)}",
-            action="add --mode",
+            action="Add --mode.",
         )
     values = []
     if model_path is not None:
         if not model_path.is_dir():
             raise InputError(
-                "--model-path names no model",
+                "The option --model-path names no model.",
                 received=str(model_path.absolute()),
                 expected="the folder of an exported model, such as OUTPUT/model/<version>",
-                action="correct the path",
+                action="Correct the path.",
             )
         values.append(f"training.{mode}.model_path={json.dumps(str(model_path.absolute()))}")
     if initial_epoch is not None:
@@ -117,17 +120,17 @@ def _stage_start(mode: str | None, model_path: Path | None, initial_epoch: int |
 def _stage_node(name: Step, mode: str, stages: tuple["Mode", ...]) -> str:
     if name is not Step.TRAIN_MODEL:
         raise InputError(
-            "--mode goes with the step train_model only",
+            "The option --mode goes with the step train_model only.",
             received=f"belka step {name} --mode {mode}",
             expected=f"belka step {Step.TRAIN_MODEL} --mode {mode}",
-            action="leave --mode out",
+            action="Leave --mode out.",
         )
     for stage in stages:
         if stage == mode:
             return trainer_node(stage)
     raise InputError(
-        "--mode names a stage the configuration does not train",
+        "The option --mode names a stage the configuration does not train.",
         received=mode,
         expected=f"one of training.stages: {', '.join(stages)}",
-        action="add it with --set 'training.stages=[mlm, fps, clf]'",
+        action="Add it with --set 'training.stages=[mlm, fps, clf]'.",
     )

@@ -1,13 +1,14 @@
-"""One run of the command line: a timestamped log file takes everything the libraries print, the console stays readable."""
+"""One run of the command line: a log file takes everything that libraries print, and the console stays readable."""
 
 import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, TextIO
 
 from rich.console import Console
 
@@ -16,7 +17,7 @@ from rich.console import Console
 class Session:
     """What a running command writes to.
 
-    Args:
+    Attributes:
         console: The user's terminal; silent with --quiet.
         log_file: The log of this run.
     """
@@ -43,10 +44,6 @@ def open_session(output_dir: Path, *, log_level: str, quiet: bool) -> Iterator[S
     # TensorFlow reads these when it is first imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    sys.stdout.flush()
-    sys.stderr.flush()
-    terminal = os.dup(sys.stdout.fileno())
-    saved = {stream: os.dup(stream.fileno()) for stream in (sys.stdout, sys.stderr)}
     handler = logging.FileHandler(log_file, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
@@ -56,16 +53,34 @@ def open_session(output_dir: Path, *, log_level: str, quiet: bool) -> Iterator[S
         root.setLevel(log_level)
     logging.captureWarnings(capture=True)
     try:
-        with os.fdopen(terminal, "w", encoding="utf-8") as stream, log_file.open("ab", buffering=0) as sink:
-            for original in saved:
-                os.dup2(sink.fileno(), original.fileno())
-            yield Session(Console(file=stream, quiet=quiet, soft_wrap=False), log_file)
+        with log_file.open("ab", buffering=0) as sink, diverted((sys.stdout, sys.stderr), sink) as terminal:
+            yield Session(Console(file=terminal, quiet=quiet, soft_wrap=False), log_file)
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for original, copy in saved.items():
-            os.dup2(copy, original.fileno())
-            os.close(copy)
         root.removeHandler(handler)
         root.setLevel(level)
         handler.close()
+
+
+@contextmanager
+def diverted(streams: Sequence[TextIO], sink: IO[bytes]) -> Iterator[TextIO]:
+    """Send to a file what this process, C++ libraries included, writes to some of its standard streams.
+
+    Args:
+        streams: `sys.stdout`, `sys.stderr`, or both.
+        sink: The file.
+
+    Yields:
+        Where the first of the streams went before.
+    """
+    saved = {stream: os.dup(stream.fileno()) for stream in streams}
+    try:
+        with os.fdopen(os.dup(saved[streams[0]]), "w", encoding="utf-8") as before:
+            for stream in streams:
+                stream.flush()
+                os.dup2(sink.fileno(), stream.fileno())
+            yield before
+    finally:
+        for stream, copy in saved.items():
+            stream.flush()
+            os.dup2(copy, stream.fileno())
+            os.close(copy)

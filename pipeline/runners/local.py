@@ -1,7 +1,7 @@
 """Run the pipeline on this machine: LocalDagRunner, SQLite ML Metadata, Beam's in-process runner.
 
-`tfx pipeline create --engine local --pipeline_path pipeline/runners/local.py` takes this file as it stands; the configuration then comes
-from the file that the environment variable BELKA_CONFIG names.
+`tfx pipeline create --engine local --pipeline_path pipeline/runners/local.py` takes this file as it stands; the
+configuration then comes from the file that the environment variable BELKA_CONFIG names.
 """
 
 from collections.abc import Sequence
@@ -49,11 +49,13 @@ def run_local(config: Config, nodes: Sequence[str] | None = None) -> None:
         with computation(config.computing()):
             LocalDagRunner().run(local_pipeline(config), run_options=options)
     except LookupError as error:
+        if nodes is None:
+            raise
         raise InputError(
-            f"{', '.join(nodes or [])} cannot run: what an earlier step leaves is not in the output directory",
+            f"{', '.join(nodes)} cannot run: what an earlier step leaves is not in the output directory.",
             received=str(error),
             expected=f"the earlier steps' results below {config.output_dir.absolute()}",
-            action="run the earlier steps first (`belka run --to ...` or one `belka step ...` after the other)",
+            action="Run the earlier steps first (`belka run --to ...` or one `belka step ...` after the other).",
         ) from error
 
 

@@ -1,50 +1,45 @@
 """Tell an observer when LocalDagRunner starts and ends a node.
 
-LocalDagRunner has no hook; it logs both moments with the node id as the only argument. Listening to those two records leaves TFX's
-own loop untouched: should a later TFX word them otherwise, progress is lost but never the run (a test watches the wording).
+LocalDagRunner has no hook; it logs both moments with the node id as the only argument. Listening to those two records
+leaves TFX's own loop untouched: should a later TFX word them otherwise, progress is lost but never the run (a test
+watches the wording).
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final, Protocol
+from typing import Final
 
 STARTED: Final = "Component %s is running."
 FINISHED: Final = "Component %s is finished."
 
 
-class NodeObserver(Protocol):
-    """What wants to know of nodes."""
-
-    def node_started(self, node: str) -> None:
-        """A node starts."""
-
-    def node_finished(self, node: str) -> None:
-        """A node ended without an error."""
-
-
 class _Listener(logging.Handler):
-    def __init__(self, observer: NodeObserver) -> None:
+    def __init__(self, observers: Mapping[str, Callable[[str], None]]) -> None:
         super().__init__(logging.INFO)
-        self._observer = observer
+        self._observers = observers
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.msg == STARTED and record.args:
-            self._observer.node_started(str(next(iter(record.args))))
-        elif record.msg == FINISHED and record.args:
-            self._observer.node_finished(str(next(iter(record.args))))
+        for message, observe in self._observers.items():
+            if record.msg == message and record.args:
+                observe(str(next(iter(record.args))))
 
 
 @contextmanager
-def observe_nodes(observer: NodeObserver) -> Iterator[None]:
-    """Call the observer for every node that runs inside the block."""
+def observe_nodes(started: Callable[[str], None], finished: Callable[[str], None]) -> Iterator[None]:
+    """Tell of every node that runs inside the block.
+
+    Args:
+        started: Called with the id of a node that starts.
+        finished: Called with the id of a node that ended without an error.
+    """
     from absl import logging as absl_logging
 
     logger = absl_logging.get_absl_logger()
-    listener = _Listener(observer)
+    listener = _Listener({STARTED: started, FINISHED: finished})
     verbosity = absl_logging.get_verbosity()
     logger.addHandler(listener)
-    # Through absl, not the logger: TensorFlow Transform silences absl for a while and then restores the verbosity absl reports.
+    # Through absl, not the logger: TensorFlow Transform silences absl for a while, then restores what absl reports.
     absl_logging.set_verbosity(absl_logging.INFO)
     try:
         yield

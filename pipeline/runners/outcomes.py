@@ -12,7 +12,7 @@ from ml_metadata.proto import metadata_store_pb2
 class NodeOutcome:
     """The last execution of a node that has outputs.
 
-    Args:
+    Attributes:
         execution_id: Its id in ML Metadata.
         cached: Whether an earlier execution served it.
         outputs: Folder of each output artifact by output key.

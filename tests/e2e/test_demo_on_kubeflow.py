@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from belka.contract import Node
+from pipeline.runners.kubeflow.pipeline_file import read_pipeline
 from pipeline.runners.kubeflow.simulator.launcher import run_subprocess
-from pipeline.runners.kubeflow.simulator.pipeline_file import read_pipeline
 from pipeline.runners.kubeflow.simulator.run import Simulation, TaskState, simulate
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ from kubeflow_toy import DISPLAYS, conditional_pipeline, toy_pipeline  # type: i
 from belka.errors import BelkaError, InputError  # noqa: E402
 from pipeline.runners.kubeflow import postprocess  # noqa: E402
 from pipeline.runners.kubeflow.compile import CompiledPipeline, compile_pipeline  # noqa: E402
+from pipeline.runners.kubeflow.pipeline_file import read_pipeline  # noqa: E402
 from pipeline.runners.kubeflow.settings import KubeflowSettings  # noqa: E402
 from pipeline.runners.kubeflow.simulator.launcher import RunContainer  # noqa: E402
-from pipeline.runners.kubeflow.simulator.pipeline_file import read_pipeline  # noqa: E402
 from pipeline.runners.kubeflow.simulator.run import Simulation, TaskResult, TaskState, simulate  # noqa: E402
 
 IMAGE = "registry.example/belka@sha256:" + "0" * 64

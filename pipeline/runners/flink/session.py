@@ -66,11 +66,10 @@ def flink_session(
         check_jars(jar_dir, checksums)
     log_dir.mkdir(parents=True, exist_ok=True)
     job_port, pool_port = _free_port(), _free_port()
-    job_server = [
-        java, *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED_PACKAGES), "-Xmx1g",
-        "-cp", f"{jar_dir}/*", JOB_SERVER_CLASS, "--flink-master=[local]", "--job-host=localhost", f"--job-port={job_port}",
-        "--artifact-port=0", "--expansion-port=0", f"--artifacts-dir={log_dir.absolute() / 'staging'}",
-    ]  # fmt: skip
+    machine = [java, *(f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in OPENED_PACKAGES), "-Xmx1g"]
+    places = ["--flink-master=[local]", "--job-host=localhost", f"--artifacts-dir={log_dir.absolute() / 'staging'}"]
+    ports = [f"--job-port={job_port}", "--artifact-port=0", "--expansion-port=0"]
+    job_server = [*machine, "-cp", f"{jar_dir}/*", JOB_SERVER_CLASS, *places, *ports]
     worker_pool = [sys.executable, "-m", WORKER_POOL_MODULE, f"--service_port={pool_port}"]
     with ExitStack() as stack:
         for name, command, port in (("job-server", job_server, job_port), ("worker-pool", worker_pool, pool_port)):

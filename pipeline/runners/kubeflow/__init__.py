@@ -1,1 +1,1 @@
-"""Kubeflow Pipelines: settings, post-processing of the compiled pipeline, checks, submission and a simulator of the backend."""
+"""Kubeflow Pipelines: compile the pipeline, check it, submit it, run its pods, and a simulator of the backend."""

@@ -38,7 +38,7 @@ DISPLAYS: Final[Mapping[str, Sequence[Display]]] = {
 class CompiledPipeline:
     """What `belka compile` writes.
 
-    Args:
+    Attributes:
         spec: The pipeline, pipeline_spec.proto as JSON.
         platform: The platform document, as JSON.
         warnings: What may be meant so but usually is not.
@@ -71,27 +71,19 @@ def compile_config(config: Config) -> CompiledPipeline:
     settings = seen.kubeflow
     check_beam(seen.beam.runner)
     pipeline = create_pipeline(seen)
-    nodes = [component.id for component in pipeline.components]
-    check_folders(
-        settings,
-        {
-            "data.raw_dir": (seen.data.raw_dir, RAW_READERS),
-            "data.output_dir": (
-                seen.data.output_dir,
-                (*MODEL_USERS, *map(steps.trainer_node, seen.training.stages)),
-            ),
-        },
-    )
+    writers = (*MODEL_USERS, *map(steps.trainer_node, seen.training.stages))
+    folders = {"data.raw_dir": (seen.data.raw_dir, RAW_READERS), "data.output_dir": (seen.data.output_dir, writers)}
+    check_folders(settings, folders)
     compiled = compile_pipeline(pipeline, settings, DISPLAYS)
     postprocess.expose_parameters(compiled.spec, RUN_PARAMETERS)
     postprocess.set_computation(compiled.spec, settings, seen.computing(), by_cores=not config.system.n_workers)
     warnings = list(compiled.warnings)
     if seen.data.raw_digest is None:
-        # The cluster cannot see whether the files changed: without a name for their content, what reads them is never cached.
-        postprocess.forbid_cache(compiled.spec, [node for node in RAW_READERS if node in nodes])
+        # The cluster cannot see whether files changed: unless their content has a name, their readers are never cached.
+        postprocess.forbid_cache(compiled.spec, RAW_READERS)
         warnings.append(
-            "data.raw_digest is null: every run reads the raw files anew and repeats what depends on them; name their content "
-            "(--set data.raw_digest=2026-01-release) to let the cache serve unchanged data"
+            "data.raw_digest is null: every run reads the raw files anew and repeats what depends on them; name their "
+            "content (--set data.raw_digest=2026-01-release) to let the cache serve unchanged data."
         )
     return CompiledPipeline(compiled.spec, compiled.platform, tuple(warnings))
 
@@ -137,8 +129,8 @@ def compile_pipeline(
 def on_cluster(config: Config) -> Config:
     """The configuration as the pods see it.
 
-    Relative folders lie below the first volume. `system.n_workers` 0 becomes the cores of the pod that makes the dataset: Beam's options are
-    written at compile time, when this machine's cores are the only ones to be counted.
+    Relative folders lie below the first volume. `system.n_workers` 0 becomes the cores of the pod that makes the
+    dataset: Beam's options are written at compile time, when this machine's cores are the only ones to be counted.
 
     Raises:
         InputError: A folder is a URI.

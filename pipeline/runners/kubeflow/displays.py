@@ -1,7 +1,7 @@
 """Outputs that Kubeflow's pages can draw: numbers as system.Metrics, a page as system.HTML.
 
-The UI draws those types only, and TFX components cannot declare them. The compiled pipeline adds them to a component, and the pod's
-entrypoint fills them from files the component wrote anyway.
+The UI draws those types only, and TFX components cannot declare them. The compiled pipeline adds them to a component,
+and the pod's entrypoint fills them from files that the component writes anyway.
 """
 
 import json
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from pipeline.runners.kubeflow.uris import local_path
+from pipeline.runners.kubeflow.protocol import local_path
 
 METRICS: Final = "system.Metrics"
 HTML: Final = "system.HTML"
@@ -22,7 +22,7 @@ HTML: Final = "system.HTML"
 class Display:
     """One output the UI draws.
 
-    Args:
+    Attributes:
         name: Output key added to the component.
         schema_title: `METRICS` or `HTML`.
         source_output: Output key of the component that holds the file.
@@ -72,7 +72,7 @@ def fill_displays(
 
 
 def flat_numbers(values: Any, prefix: str = "") -> Iterator[tuple[str, float]]:
-    """Every finite number of a JSON value with the path to it, levels joined by a dot; booleans and texts are left out."""
+    """Every finite number of a JSON value under its path, joined by dots; booleans and texts are left out."""
     if isinstance(values, dict):
         for key, value in values.items():
             yield from flat_numbers(value, f"{prefix}.{key}" if prefix else str(key))

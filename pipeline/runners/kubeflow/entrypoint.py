@@ -2,12 +2,12 @@
 
 The launcher of Kubeflow Pipelines v2 and TFX 1.21 disagree in five ways, each repaired by one function here:
 
-- `drop_outputs`: the launcher adds an output `executor-logs` of type system.Artifact, and the compiled pipeline adds the outputs that the
-  UI can draw; TFX cannot import their types.
-- `restore_input_types`: inputs read back from the metadata store have an empty type; TFX fails on it. The compiled inputs spec, which the
-  pod receives as an argument, knows the types.
-- `map_to_local_paths` and `restore_uris`: the launcher copies s3://, minio:// and gs:// to local folders and back; TFX would open the URI
-  itself. It must read and write the local path, while the metadata store must learn the URI.
+- `drop_outputs`: the launcher adds an output `executor-logs` of type system.Artifact, and the compiled pipeline adds
+  the outputs that the UI can draw; TFX cannot import their types.
+- `restore_input_types`: inputs read back from the metadata store have an empty type; TFX fails on it. The compiled
+  inputs spec, which the pod receives as an argument, knows the types.
+- `map_to_local_paths` and `restore_uris`: the launcher copies s3://, minio:// and gs:// to local folders and back; TFX
+  would open the URI itself. It must read and write the local path, while the metadata store must learn the URI.
 - `make_output_folders`: nobody creates the folders that components write into, as TFX's local launcher does.
 
 Errors go to the pod's log and, in short, to its termination message.
@@ -15,26 +15,22 @@ Errors go to the pod's log and, in short, to its termination message.
 
 import argparse
 import contextlib
+import copy
 import json
 import logging
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from belka.errors import BelkaError
+from belka.errors import explained
 from pipeline.runners.kubeflow.displays import Display, fill_displays
-from pipeline.runners.kubeflow.uris import local_path
+from pipeline.runners.kubeflow.protocol import EXECUTOR_LOGS, STORE_ROOT_VARIABLE, Json, artifacts_of, local_path
 
-# JSON of Kubeflow's ExecutorInput, ExecutorOutput and ComponentInputsSpec (pipeline_spec.proto).
-Json = dict[str, Any]
-
-EXECUTOR_LOGS: Final = "executor-logs"
 TERMINATION_LOG: Final = Path("/dev/termination-log")
 TERMINATION_LIMIT: Final = 4000  # Kubernetes keeps 4096 bytes
-STORE_ROOT_VARIABLE: Final = "BELKA_STORE_ROOT"  # where the launcher's folders gcs, s3 and minio lie; "/" in a pod
 VALUE_TYPES: Final = frozenset(f"tfx.{name}" for name in ("String", "Integer", "Float", "Boolean", "JsonValue"))
 
 
@@ -69,17 +65,20 @@ def run_component(argv: Sequence[str], store_root: Path) -> None:
         argv: See `main`.
         store_root: Folder that holds the launcher's copies of buckets.
     """
+    from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
+
     args, rest = _parse(argv)
     executor_input: Json = json.loads(args.json_serialized_invocation_args)
     inputs_spec: Json = json.loads(args.json_serialized_inputs_spec_args)
     displays = [Display.parse(text) for text in args.display]
-    original = json.loads(json.dumps(executor_input))
+    original = copy.deepcopy(executor_input)
 
     drop_outputs(executor_input, {EXECUTOR_LOGS, *(display.name for display in displays)})
     restore_input_types(executor_input, inputs_spec)
     map_to_local_paths(executor_input, store_root)
     make_output_folders(executor_input)
-    _run_tfx(args.executor_class_path, executor_input, args.json_serialized_inputs_spec_args, rest)
+    args.json_serialized_invocation_args = json.dumps(executor_input)
+    kubeflow_v2_run_executor.main((args, rest))
 
     output_file = Path(executor_input["outputs"]["outputFile"])
     executor_output: Json = json.loads(output_file.read_text(encoding="utf-8"))
@@ -108,7 +107,7 @@ def restore_input_types(executor_input: Json, inputs_spec: Json) -> None:
         inputs_spec: The component's input definitions.
     """
     declared = inputs_spec.get("artifacts", {})
-    for name, artifact in _artifacts(executor_input, "inputs"):
+    for name, artifact in artifacts_of(executor_input.get("inputs", {})):
         if name in declared:
             artifact["type"] = declared[name]["artifactType"]
 
@@ -121,17 +120,16 @@ def map_to_local_paths(executor_input: Json, store_root: Path) -> None:
         store_root: Folder that holds the launcher's copies of buckets.
     """
     for side in ("inputs", "outputs"):
-        for _, artifact in _artifacts(executor_input, side):
+        for _, artifact in artifacts_of(executor_input.get(side, {})):
             artifact["uri"] = str(local_path(artifact["uri"], store_root))
 
 
 def make_output_folders(executor_input: Json) -> None:
     """Create the folder of every output artifact; of a value artifact, which is a file, the folder it lies in."""
-    for _, artifact in _artifacts(executor_input, "outputs"):
+    for _, artifact in artifacts_of(executor_input.get("outputs", {})):
         path = Path(artifact["uri"])
         folder = path.parent if _title(artifact.get("type", {})) in VALUE_TYPES else path
-        if not folder.exists():
-            folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def restore_uris(executor_output: Json, original: Json) -> None:
@@ -147,21 +145,13 @@ def restore_uris(executor_output: Json, original: Json) -> None:
             artifact["uri"] = given["uri"]
 
 
-def explained(error: BaseException | None) -> BelkaError | None:
-    """The first error in a chain of causes that says what to do."""
-    while error is not None:
-        if isinstance(error, BelkaError):
-            return error
-        error = error.__cause__ or error.__context__
-    return None
-
-
 def write_termination_message(message: str, target: Path = TERMINATION_LOG) -> None:
     """Leave the reason where Kubernetes shows it beside the pod's state.
 
     Args:
         message: The reason; cut to what Kubernetes keeps.
-        target: The file; without it (no pod) nothing is written. Where it cannot be written, the log has the reason all the same.
+        target: The file; outside a pod there is none, and nothing is written. Where it cannot be written, the log still
+            has the reason.
     """
     if target.exists():
         encoded = message.encode("utf-8")[:TERMINATION_LIMIT]
@@ -176,23 +166,6 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--json_serialized_inputs_spec_args", default="{}")
     parser.add_argument("--display", action="append", default=[])
     return parser.parse_known_args(argv)
-
-
-def _run_tfx(executor_class_path: str, executor_input: Json, inputs_spec: str, beam_args: list[str]) -> None:
-    from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
-
-    args = argparse.Namespace(
-        executor_class_path=executor_class_path,
-        json_serialized_invocation_args=json.dumps(executor_input),
-        json_serialized_inputs_spec_args=inputs_spec,
-    )
-    kubeflow_v2_run_executor.main((args, beam_args))
-
-
-def _artifacts(executor_input: Json, side: str) -> Iterator[tuple[str, Json]]:
-    for name, listed in executor_input.get(side, {}).get("artifacts", {}).items():
-        for artifact in listed["artifacts"]:
-            yield name, artifact
 
 
 def _title(artifact_type: Json) -> str:

@@ -1,4 +1,4 @@
-"""The second document of the YAML file: what only Kubernetes knows (volumes, node selectors, tolerations, secrets, /dev/shm)."""
+"""The second document of the YAML file: volumes, node selectors, tolerations, secrets and /dev/shm of the pods."""
 
 from typing import Any, Final
 
@@ -6,14 +6,15 @@ from google.protobuf import json_format
 from kfp.kubernetes import kubernetes_executor_config_pb2 as messages
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from pipeline.runners.kubeflow.postprocess import Spec, component_of, tasks_of
-from pipeline.runners.kubeflow.settings import KubeflowSettings, NodeSettings, VolumeMount
+from pipeline.runners.kubeflow.pipeline_file import component_of, tasks_of
+from pipeline.runners.kubeflow.protocol import Json
+from pipeline.runners.kubeflow.settings import KubeflowSettings
 
 SHM_PATH: Final = "/dev/shm"  # noqa: S108 - the place where Linux programs look for shared memory
 SHM_VOLUME: Final = "shared-memory"
 
 
-def platform_document(spec: Spec, settings: KubeflowSettings) -> dict[str, Any]:
+def platform_document(spec: Json, settings: KubeflowSettings) -> Json:
     """Build the platform document.
 
     Args:
@@ -30,11 +31,6 @@ def platform_document(spec: Spec, settings: KubeflowSettings) -> dict[str, Any]:
     return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
 
 
-def mounts_of(settings: KubeflowSettings, task: str) -> list[VolumeMount]:
-    """The volumes that a task's pod mounts."""
-    return [volume for volume in settings.volumes if not volume.nodes or task in volume.nodes]
-
-
 def _executor_config(task: str, settings: KubeflowSettings) -> Any:
     node = settings.node(task)
     config = messages.KubernetesExecutorConfig(
@@ -43,7 +39,7 @@ def _executor_config(task: str, settings: KubeflowSettings) -> Any:
             messages.PvcMount(
                 constant=volume.claim, mount_path=volume.mount_path, pvc_name_parameter=_constant(volume.claim)
             )
-            for volume in mounts_of(settings, task)
+            for volume in settings.mounts(task)
         ],
         secret_as_env=[
             messages.SecretAsEnv(
@@ -63,15 +59,11 @@ def _executor_config(task: str, settings: KubeflowSettings) -> Any:
     )
     if node.node_selector:
         config.node_selector.labels.update(node.node_selector)
-    _add_shared_memory(config, node)
-    return config
-
-
-def _add_shared_memory(config: Any, node: NodeSettings) -> None:
     if node.shm_gb:
         config.empty_dir_mounts.add(
             volume_name=SHM_VOLUME, mount_path=SHM_PATH, medium="Memory", size_limit=f"{node.shm_gb:g}G"
         )
+    return config
 
 
 def _constant(value: str) -> Any:

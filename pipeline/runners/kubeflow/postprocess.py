@@ -1,7 +1,6 @@
 """What TFX leaves out of the pipeline spec it compiles for Kubeflow, added to the plain dictionary of the YAML file.
 
-Every function changes the spec in place and does one thing. The spec is kubeflow/pipelines' pipeline_spec.proto as JSON: `components`
-declares inputs and outputs, `root.dag.tasks` wires them, `deploymentSpec.executors` names image, command and resources.
+Every function changes the spec in place and does one thing.
 """
 
 import json
@@ -9,40 +8,20 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from belka.beam_flags import WORKERS_FLAG
 from belka.settings import COMPUTATION_VARIABLE
 from pipeline.runners.kubeflow.displays import Display
+from pipeline.runners.kubeflow.pipeline_file import BOOLEAN, component_of, container_of, parameters_of, tasks_of
+from pipeline.runners.kubeflow.protocol import Json
 from pipeline.runners.kubeflow.settings import KubeflowSettings, NodeSettings
-
-Spec = dict[str, Any]
 
 INPUTS_SPEC_FLAG: Final = "--json_serialized_inputs_spec_args"
 DISPLAY_FLAG: Final = "--display"
 DISPLAY_SCHEMA_VERSION: Final = "0.0.1"
-BEAM_WORKERS_FLAG: Final = "--direct_num_workers="
-
 CONDITION_INPUT: Final = re.compile(r"inputs\.artifacts\['([^']+)'\]")
 
 
-def tasks_of(spec: Spec) -> Spec:
-    """Task name -> task."""
-    tasks: Spec = spec["root"]["dag"]["tasks"]
-    return tasks
-
-
-def container_of(spec: Spec, task: str) -> Spec:
-    """The container of a task."""
-    label = component_of(spec, task)["executorLabel"]
-    container: Spec = spec["deploymentSpec"]["executors"][label]["container"]
-    return container
-
-
-def component_of(spec: Spec, task: str) -> Spec:
-    """The component of a task."""
-    component: Spec = spec["components"][tasks_of(spec)[task]["componentRef"]["name"]]
-    return component
-
-
-def type_booleans(spec: Spec, booleans: Mapping[str, Iterable[str]]) -> None:
+def type_booleans(spec: Json, booleans: Mapping[str, Iterable[str]]) -> None:
     """Make boolean parameters booleans: TFX compiles them to integers, so that a component would receive 1 for True.
 
     Args:
@@ -52,14 +31,14 @@ def type_booleans(spec: Spec, booleans: Mapping[str, Iterable[str]]) -> None:
     for task, names in booleans.items():
         component = component_of(spec, task)
         for name in names:
-            component["inputDefinitions"]["parameters"][name]["parameterType"] = "BOOLEAN"
-            value = tasks_of(spec)[task]["inputs"]["parameters"][name].get("runtimeValue", {})
+            component["inputDefinitions"]["parameters"][name]["parameterType"] = BOOLEAN
+            value = parameters_of(tasks_of(spec)[task])[name].get("runtimeValue", {})
             if "constant" in value:
                 value["constant"] = bool(value["constant"])
         _rewrite_inputs_spec(spec, task)
 
 
-def restore_defaults(spec: Spec, defaults: Mapping[str, bool | float | str]) -> None:
+def restore_defaults(spec: Json, defaults: Mapping[str, bool | float | str]) -> None:
     """Write the defaults of runtime parameters back, which schema 2.1 output of TFX drops.
 
     Args:
@@ -72,7 +51,7 @@ def restore_defaults(spec: Spec, defaults: Mapping[str, bool | float | str]) -> 
         parameters[name]["isOptional"] = True
 
 
-def expose_parameters(spec: Spec, names: Sequence[str]) -> None:
+def expose_parameters(spec: Json, names: Sequence[str]) -> None:
     """Turn constants of tasks into parameters of the pipeline that a run may set; the constant becomes the default.
 
     Args:
@@ -80,7 +59,7 @@ def expose_parameters(spec: Spec, names: Sequence[str]) -> None:
         names: Parameters; one that several tasks share must have one value in all of them.
     """
     for task_name, task in tasks_of(spec).items():
-        given = task.get("inputs", {}).get("parameters", {})
+        given = parameters_of(task)
         for name in names:
             if "constant" not in given.get(name, {}).get("runtimeValue", {}):
                 continue
@@ -91,14 +70,14 @@ def expose_parameters(spec: Spec, names: Sequence[str]) -> None:
             definitions[name] = {"parameterType": kind, "defaultValue": default, "isOptional": True}
 
 
-def wire_dynamic_parameters(spec: Spec) -> None:
+def wire_dynamic_parameters(spec: Json) -> None:
     """Name the tasks that dynamic parameters come from, and give the parameters the type of what is produced.
 
     TFX appends `_task` to the producer's name, which no task has, and types every such parameter as text.
     """
     tasks = tasks_of(spec)
     for task_name, task in tasks.items():
-        for name, parameter in task.get("inputs", {}).get("parameters", {}).items():
+        for name, parameter in parameters_of(task).items():
             produced = parameter.get("taskOutputParameter")
             if produced is None:
                 continue
@@ -111,11 +90,11 @@ def wire_dynamic_parameters(spec: Spec) -> None:
                 _rewrite_inputs_spec(spec, task_name)
 
 
-def wire_conditions(spec: Spec) -> None:
+def wire_conditions(spec: Json) -> None:
     """Have conditions name inputs that their tasks have.
 
-    TFX names an artifact `_producer.output` there, also where the task reads that artifact under a name of its own: the backend finds no
-    such input, and the run fails.
+    TFX names an artifact `_producer.output` there, also where the task reads that artifact under a name of its own: the
+    backend finds no such input, and the run fails.
     """
     for task in tasks_of(spec).values():
         wired = task.get("inputs", {}).get("artifacts", {})
@@ -134,7 +113,7 @@ def condition_inputs(task: Mapping[str, Any]) -> set[str]:
     return set(CONDITION_INPUT.findall(task.get("triggerPolicy", {}).get("condition", "")))
 
 
-def set_pods(spec: Spec, settings: KubeflowSettings) -> None:
+def set_pods(spec: Json, settings: KubeflowSettings) -> None:
     """Give every task its resources, environment and retries.
 
     Args:
@@ -157,7 +136,7 @@ def set_pods(spec: Spec, settings: KubeflowSettings) -> None:
 
 
 def set_computation(
-    spec: Spec, settings: KubeflowSettings, values: Mapping[str, Mapping[str, Any]], *, by_cores: bool
+    spec: Json, settings: KubeflowSettings, values: Mapping[str, Mapping[str, Any]], *, by_cores: bool
 ) -> None:
     """Tell every task how to compute, beside the parameters that decide what.
 
@@ -174,19 +153,19 @@ def set_computation(
             cores = max(1, int(settings.node(name).cpu))
             own = {**values, "system": {**values["system"], "n_workers": cores}}
             container["args"] = [
-                f"{BEAM_WORKERS_FLAG}{cores}" if argument.startswith(BEAM_WORKERS_FLAG) else argument
+                f"{WORKERS_FLAG}{cores}" if argument.startswith(WORKERS_FLAG) else argument
                 for argument in container["args"]
             ]
         container.setdefault("env", []).append({"name": COMPUTATION_VARIABLE, "value": json.dumps(own, sort_keys=True)})
 
 
-def forbid_cache(spec: Spec, tasks: Iterable[str]) -> None:
+def forbid_cache(spec: Json, tasks: Iterable[str]) -> None:
     """Have these tasks run anew in every run."""
     for task in tasks:
         tasks_of(spec)[task].pop("cachingOptions", None)
 
 
-def add_displays(spec: Spec, displays: Mapping[str, Sequence[Display]]) -> None:
+def add_displays(spec: Json, displays: Mapping[str, Sequence[Display]]) -> None:
     """Add the outputs that Kubeflow's pages draw, and tell the pod's entrypoint how to fill them.
 
     Args:
@@ -202,31 +181,19 @@ def add_displays(spec: Spec, displays: Mapping[str, Sequence[Display]]) -> None:
             container_of(spec, task)["args"] += [DISPLAY_FLAG, display.as_argument()]
 
 
-def _rewrite_inputs_spec(spec: Spec, task: str) -> None:
+def _rewrite_inputs_spec(spec: Json, task: str) -> None:
     arguments = container_of(spec, task)["args"]
     position = arguments.index(INPUTS_SPEC_FLAG) + 1
     arguments[position] = json.dumps(component_of(spec, task)["inputDefinitions"], sort_keys=True)
 
 
-def _resources(node: NodeSettings) -> Spec:
+def _resources(node: NodeSettings) -> Json:
     # Backends before 2.4 read the numbers only, later ones prefer the quantities; kfp writes both too.
-    cpu, memory = f"{node.cpu:g}", f"{node.memory_gb:g}G"
-    resources: Spec = {
-        "cpuLimit": node.cpu,
-        "cpuRequest": node.cpu,
-        "memoryLimit": node.memory_gb,
-        "memoryRequest": node.memory_gb,
-        "resourceCpuLimit": cpu,
-        "resourceCpuRequest": cpu,
-        "resourceMemoryLimit": memory,
-        "resourceMemoryRequest": memory,
-    }
+    resources: Json = {}
+    for bound in ("Limit", "Request"):
+        resources |= {f"cpu{bound}": node.cpu, f"resourceCpu{bound}": f"{node.cpu:g}"}
+        resources |= {f"memory{bound}": node.memory_gb, f"resourceMemory{bound}": f"{node.memory_gb:g}G"}
     if node.gpus:
-        count = str(node.gpus)
-        resources["accelerator"] = {
-            "type": node.gpu_type,
-            "count": count,
-            "resourceType": node.gpu_type,
-            "resourceCount": count,
-        }
+        kind, count = node.gpu_type, str(node.gpus)
+        resources["accelerator"] = {"type": kind, "count": count, "resourceType": kind, "resourceCount": count}
     return resources

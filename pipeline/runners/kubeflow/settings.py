@@ -1,4 +1,4 @@
-"""The configuration's section `kubeflow`: where a compiled pipeline runs and what each of its pods gets. Imports nothing heavy."""
+"""The configuration's section `kubeflow`: where a compiled pipeline runs and what each pod gets."""
 
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
@@ -106,7 +106,8 @@ class KubeflowSettings(_Section):
     )
     allow_image_tag: bool = Field(
         default=False,
-        description="Accept name:tag without a digest (clusters that load images by hand). The cache then knows the tag only.",
+        description="Accept name:tag without a digest (clusters that load images by hand). The cache then knows the "
+        "tag only.",
     )
     image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = Field(
         default="IfNotPresent", description="When the image is pulled."
@@ -116,7 +117,8 @@ class KubeflowSettings(_Section):
     )
     pipeline_root: str | None = Field(
         default=None,
-        description="Bucket that receives artifacts: gs://, s3:// or minio://bucket/prefix; null = the installation's default.",
+        description="Bucket that receives artifacts: gs://, s3:// or minio://bucket/prefix; null = the installation's "
+        "default.",
     )
     endpoint: str = Field(
         default="http://localhost:8080", pattern=r"^https?://", description="URL of the Kubeflow Pipelines API or UI."
@@ -128,8 +130,8 @@ class KubeflowSettings(_Section):
     )
     auth: Literal["none", "token", "service_account"] = Field(
         default="none",
-        description="How `belka submit` proves who it is: not at all (port-forward), with the token in token_variable, or with the "
-        "projected service account token at token_path.",
+        description="How `belka submit` proves who it is: not at all (port-forward), with the token in token_variable, "
+        "or with the projected service account token at token_path.",
     )
     token_variable: VariableName = Field(
         default="KFP_TOKEN", description="Environment variable with the bearer token (auth: token)."
@@ -141,7 +143,8 @@ class KubeflowSettings(_Section):
     volumes: tuple[VolumeMount, ...] = Field(
         default=(VolumeMount(claim="belka-data", mount_path="/mnt/belka"),),
         strict=False,
-        description="Claims that hold raw data and results. Relative data.raw_dir and data.output_dir lie below the first one.",
+        description="Claims that hold raw data and results. Relative data.raw_dir and data.output_dir lie below the "
+        "first one.",
     )
     env: Mapping[VariableName, str] = Field(default_factory=dict, description="Environment variables of every node.")
     secrets: tuple[SecretVariable, ...] = Field(
@@ -152,6 +155,10 @@ class KubeflowSettings(_Section):
     nodes: Mapping[str, NodeOverrides] = Field(
         default_factory=dict, description="Node id (trainer-clf, ...) -> what this node gets instead."
     )
+
+    def mounts(self, node_id: str) -> list[VolumeMount]:
+        """The volumes that the pod of one node mounts."""
+        return [volume for volume in self.volumes if not volume.nodes or node_id in volume.nodes]
 
     def node(self, node_id: str) -> NodeSettings:
         """What the pod of one node gets."""

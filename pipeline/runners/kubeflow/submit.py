@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from belka.errors import BelkaError, InputError
-from pipeline.runners.kubeflow.parameters import run_parameters
+from pipeline.runners.kubeflow.pipeline_file import read_pipeline, run_parameters
 from pipeline.runners.kubeflow.settings import KubeflowSettings
-from pipeline.runners.kubeflow.simulator.pipeline_file import read_pipeline
 
 POLL_SECONDS: Final = 10.0
 INSTALLATION_NAMESPACE: Final = "kubeflow"  # where the UI's service lies; runs may have a namespace of their own
-# Looks at a run that may fail one after the other while a port-forward is started anew or the API server moves: a minute.
+# Looks at a run that may fail in a row while a port-forward is started anew or the API server moves: a minute.
 LOST_LOOKS: Final = 6
 FINAL_STATES: Final = frozenset({"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"})
 # Steps the backend adds around ours: the run itself, the drivers, and the pod within a task.
@@ -28,12 +27,13 @@ _INTERNAL_SUFFIX: Final = "-driver"
 class SubmissionRequest:
     """One run to be created.
 
-    Args:
+    Attributes:
         package: The compiled pipeline.
         settings: The section `kubeflow` of the configuration.
         parameters: Values of pipeline parameters, or their texts, over the defaults.
         run_name: Name of the run; None = package name and time.
-        enable_cache: False forbids the cache for every task; True keeps what was compiled, as some tasks must never be cached.
+        enable_cache: False forbids the cache for every task; True keeps what was compiled, as some tasks must never be
+            cached.
     """
 
     package: Path
@@ -72,7 +72,7 @@ class SubmissionRequest:
 class SubmittedRun:
     """A run on the cluster.
 
-    Args:
+    Attributes:
         run_id: Its id.
         url: Its page.
     """
@@ -98,16 +98,13 @@ def connect(settings: KubeflowSettings) -> Any:
         from kfp import Client
         from kfp.client.set_volume_credentials import ServiceAccountTokenVolumeCredentials
 
+        proof: dict[str, Any] = {}
         if settings.auth == "token":
-            client = Client(
-                host=settings.endpoint, namespace=settings.namespace, existing_token=_token(settings.token_variable)
-            )
+            proof["existing_token"] = _token(settings.token_variable)
         elif settings.auth == "service_account":
             _require_token_file(Path(settings.token_path))
-            credentials = ServiceAccountTokenVolumeCredentials(path=settings.token_path)
-            client = Client(host=settings.endpoint, namespace=settings.namespace, credentials=credentials)
-        else:
-            client = Client(host=settings.endpoint, namespace=settings.namespace)
+            proof["credentials"] = ServiceAccountTokenVolumeCredentials(path=settings.token_path)
+        client = Client(host=settings.endpoint, namespace=settings.namespace, **proof)
         client.list_experiments(page_size=1, namespace=settings.namespace)  # the first request shows what is wrong
     return client
 
@@ -181,42 +178,36 @@ def _look(client: Any, run: SubmittedRun, settings: KubeflowSettings, poll_secon
                 return client.get_run(run.run_id)
         except _connection_errors():
             time.sleep(poll_seconds)
-    with _explain_connection(settings, f"; the run goes on: {run.url}"):
+    with _explain_connection(settings, f" The run goes on: {run.url}"):
         return client.get_run(run.run_id)
 
 
 def _run_failed(run: SubmittedRun, settings: KubeflowSettings, state: str, failed: list[Any]) -> BelkaError:
     pods = [child.pod_name for task in failed for child in task.child_tasks or () if child.pod_name]
     logs = "; ".join(f"kubectl logs -n {settings.namespace} {pod} -c main" for pod in pods)
+    reasons = [f"{task.display_name}: {getattr(task.error, 'message', None) or 'no message'}" for task in failed]
     return BelkaError(
-        f"the run ended as {state}",
-        received="; ".join(_reason(task) for task in failed) or f"no failed task is reported; see {run.url}",
-        action=f"read the log ({logs or run.url}), mend the cause, then press Retry on {run.url} or submit again: "
-        "finished tasks come from the cache",
+        f"The run ended as {state}.",
+        received="; ".join(reasons) or f"no failed task is reported; see {run.url}",
+        action=f"Read the log ({logs or run.url}), mend the cause, then press Retry on {run.url} or submit again: "
+        "finished tasks come from the cache.",
     )
 
 
-def _reason(task: Any) -> str:
-    message = getattr(task.error, "message", None) or "no message"
-    return f"{task.display_name}: {message}"
-
-
 def _tasks(run: Any) -> Iterator[Any]:
-    details = getattr(run.run_details, "task_details", None) or ()
-    for task in details:
+    for task in getattr(run.run_details, "task_details", None) or ():
         name = task.display_name
         if name and name not in _INTERNAL_NAMES and not name.endswith(_INTERNAL_SUFFIX):
             yield task
 
 
-def _token(variable: str) -> str:
-    token = os.environ.get(variable)
-    if not token:
+def _token(name: str) -> str:
+    if not (token := os.environ.get(name)):
         raise InputError(
-            "kubeflow.auth is token, but there is no token",
-            received=f"the environment variable {variable} is not set",
+            "The value of kubeflow.auth is token, but there is no token.",
+            received=f"the environment variable {name} is not set",
             expected="a bearer token for the Kubeflow Pipelines API",
-            action=f"export {variable}=$(kubectl create token SERVICE_ACCOUNT --audience pipelines.kubeflow.org)",
+            action=f"Run `export {name}=$(kubectl create token SERVICE_ACCOUNT --audience pipelines.kubeflow.org)`.",
         )
     return token
 
@@ -224,10 +215,11 @@ def _token(variable: str) -> str:
 def _require_token_file(path: Path) -> None:
     if not path.is_file():
         raise InputError(
-            "kubeflow.auth is service_account, but there is no token",
+            "The value of kubeflow.auth is service_account, but there is no token.",
             received=f"no file {path}",
             expected="a projected service account token with the audience pipelines.kubeflow.org",
-            action="run in a pod that mounts one (docs/kubeflow.md, section 7, shows the volume), or use --set kubeflow.auth=token",
+            action="Run in a pod that mounts one (docs/kubeflow.md, section 7, shows the volume), or use "
+            "--set kubeflow.auth=token.",
         )
 
 
@@ -238,11 +230,11 @@ def _explain_connection(settings: KubeflowSettings, addition: str = "") -> Itera
             yield
     except _connection_errors() as error:
         raise InputError(
-            "nothing answers at the endpoint of Kubeflow Pipelines",
+            "Nothing answers at the endpoint of Kubeflow Pipelines.",
             received=f"{settings.endpoint}: {type(error).__name__}",
             expected="the URL of the API server or of the UI (kubeflow.endpoint)",
-            action=f"forward it: kubectl port-forward -n {INSTALLATION_NAMESPACE} svc/ml-pipeline-ui 8080:80 (where Kubeflow Pipelines is "
-            f"installed), then use --endpoint http://localhost:8080{addition}",
+            action=f"Forward it: kubectl port-forward -n {INSTALLATION_NAMESPACE} svc/ml-pipeline-ui 8080:80 (where "
+            f"Kubeflow Pipelines is installed), then use --endpoint http://localhost:8080.{addition}",
         ) from error
 
 
@@ -254,10 +246,10 @@ def _explain_refusal() -> Iterator[None]:
         yield
     except kfp_server_api.ApiException as error:
         raise InputError(
-            "Kubeflow Pipelines refuses the request",
+            "Kubeflow Pipelines refuses the request.",
             received=f"HTTP {error.status} {error.reason}: {str(error.body).strip()[:1000]}",
             expected="a request that the account may make, and a pipeline that the server can read",
-            action="401 and 403: check kubeflow.auth and kubeflow.namespace; 400: compile again with `belka compile`",
+            action="Check kubeflow.auth and kubeflow.namespace (401, 403), or compile again (400).",
         ) from error
 
 

@@ -3,12 +3,15 @@
 import ast
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from belka.errors import InputError
 
-_QUOTED_OR_OPERATOR: Final = re.compile(r"""('[^']*'|"[^"]*")|(&&)|(\|\|)|(!(?!=))|\b(true|false)\b""")
+_TEXT_OR_OPERATOR: Final = re.compile(r"""'[^']*'|"[^"]*"|&&|\|\||!(?!=)|\b(?:true|false)\b""")
+_IN_PYTHON: Final = {"&&": " and ", "||": " or ", "!": " not ", "true": "True", "false": "False"}
+_JUNCTIONS: Final[Mapping[type[ast.boolop], Callable[[Iterable[Any]], bool]]] = {ast.And: all, ast.Or: any}
+_SIGNS: Final[Mapping[type[ast.unaryop], Callable[[Any], Any]]] = {ast.Not: operator.not_, ast.USub: operator.neg}
 _COMPARISONS: Final[Mapping[type[ast.cmpop], Callable[[Any, Any], bool]]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
@@ -32,27 +35,19 @@ def evaluate_condition(expression: str, inputs: Mapping[str, Any]) -> bool:
     """
     scope = {"artifacts": inputs.get("artifacts", {}), "parameter_values": inputs.get("parameterValues", {})}
     try:
-        tree = ast.parse(_QUOTED_OR_OPERATOR.sub(_as_python, expression).strip(), mode="eval")
+        python = _TEXT_OR_OPERATOR.sub(lambda found: _IN_PYTHON.get(found[0], found[0]), expression)
+        tree = ast.parse(python.strip(), mode="eval")
         return bool(_evaluate(tree.body, {"inputs": scope}))
     except (SyntaxError, LookupError, TypeError, ValueError) as error:
         raise InputError(
-            "a task's condition cannot be evaluated",
+            "A task's condition cannot be evaluated.",
             received=f"{expression} ({type(error).__name__}: {error})",
             expected="comparisons of URIs and metadata of input artifacts or of parameters, joined by &&, || and !",
-            action="see the conditions in the compiled pipeline",
+            action="See the conditions in the compiled pipeline.",
         ) from error
 
 
-def _as_python(match: re.Match[str]) -> str:
-    quoted, conjunction, disjunction, negation, literal = match.groups()
-    if quoted:
-        return str(quoted)
-    if literal:
-        return str(literal).capitalize()
-    return " and " if conjunction else " or " if disjunction else " not " if negation else ""
-
-
-def _evaluate(node: ast.expr, scope: Mapping[str, Any]) -> Any:  # noqa: C901, PLR0911 - one case a node type
+def _evaluate(node: ast.expr, scope: Mapping[str, Any]) -> Any:  # noqa: PLR0911 - one case for each type of node
     match node:
         case ast.Constant(value=value):
             return value
@@ -62,19 +57,14 @@ def _evaluate(node: ast.expr, scope: Mapping[str, Any]) -> Any:  # noqa: C901, P
             return _evaluate(value, scope)[name]
         case ast.Subscript(value=value, slice=index):
             return _evaluate(value, scope)[_evaluate(index, scope)]
-        case ast.UnaryOp(op=ast.Not(), operand=operand):
-            return not _evaluate(operand, scope)
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_evaluate(operand, scope)
-        case ast.BoolOp(op=ast.And(), values=values):
-            return all(_evaluate(value, scope) for value in values)
-        case ast.BoolOp(op=ast.Or(), values=values):
-            return any(_evaluate(value, scope) for value in values)
+        case ast.UnaryOp(op=sign, operand=operand) if type(sign) in _SIGNS:
+            return _SIGNS[type(sign)](_evaluate(operand, scope))
+        case ast.BoolOp(op=junction, values=values):
+            return _JUNCTIONS[type(junction)](_evaluate(value, scope) for value in values)
         case ast.Compare(left=left, ops=[compare], comparators=[right]) if type(compare) in _COMPARISONS:
             return _COMPARISONS[type(compare)](_evaluate(left, scope), _evaluate(right, scope))
         case ast.BinOp(op=ast.Add(), left=left, right=right):
             return _evaluate(left, scope) + _evaluate(right, scope)
         case ast.Call(func=ast.Name(id=name), args=[argument]) if name in _CASTS:
             return _CASTS[name](_evaluate(argument, scope))
-    msg = f"unsupported: {ast.unparse(node)}"
-    raise ValueError(msg)
+    raise ValueError(f"unsupported: {ast.unparse(node)}")

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from belka.errors import InputError
+from pipeline.runners.kubeflow.pipeline_file import TaskSpec, parameters_of
+from pipeline.runners.kubeflow.protocol import EXECUTOR_LOGS, Json
 from pipeline.runners.kubeflow.simulator.metadata import MetadataStore
-from pipeline.runners.kubeflow.simulator.pipeline_file import Json, TaskSpec
 
-EXECUTOR_LOGS: Final = "executor-logs"
 OUTPUT_FILE: Final = "output_metadata.json"
 
 
@@ -37,25 +37,21 @@ def build_executor_input(
     Returns:
         ExecutorInput as JSON.
     """
-    wiring = task.task.get("inputs", {})
-    given = {name: finished[s["producerTask"]]["artifacts"][s["outputArtifactKey"]] for name, s in _produced(wiring)}
+    artifacts: dict[str, Json] = {}
+    for name, wired in task.task.get("inputs", {}).get("artifacts", {}).items():
+        source = wired["taskOutputArtifact"]
+        ids = finished[source["producerTask"]]["artifacts"][source["outputArtifactKey"]]
+        artifacts[name] = {"artifacts": [store.runtime_artifact(identity) for identity in ids]}
     return {
         "inputs": {
-            "artifacts": {
-                name: {"artifacts": [store.runtime_artifact(identity) for identity in ids]}
-                for name, ids in given.items()
-            },
+            "artifacts": artifacts,
             "parameterValues": {
                 name: _value(task, name, source, parameters, finished)
-                for name, source in wiring.get("parameters", {}).items()
+                for name, source in parameters_of(task.task).items()
             },
         },
         "outputs": _outputs(task, run_root, scratch),
     }
-
-
-def _produced(wiring: Json) -> list[tuple[str, Json]]:
-    return [(name, source["taskOutputArtifact"]) for name, source in wiring.get("artifacts", {}).items()]
 
 
 def _value(task: TaskSpec, name: str, source: Json, parameters: Mapping[str, Any], finished: Mapping[str, Json]) -> Any:
@@ -67,10 +63,10 @@ def _value(task: TaskSpec, name: str, source: Json, parameters: Mapping[str, Any
         produced = source["taskOutputParameter"]
         if produced["producerTask"] not in finished:
             raise InputError(
-                f"the parameter {name} of {task.name} comes from a task that does not exist",
+                f"The parameter {name} of {task.name} comes from a task that does not exist.",
                 received=str(produced["producerTask"]),
                 expected=f"one of {', '.join(finished)}",
-                action="compile with `belka compile`",
+                action="Compile with `belka compile`.",
             )
         value = finished[produced["producerTask"]]["parameters"][produced["outputParameterKey"]]
     kind = task.component["inputDefinitions"]["parameters"][name]["parameterType"]

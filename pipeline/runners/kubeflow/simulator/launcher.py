@@ -1,4 +1,4 @@
-"""Run one task as the launcher of Kubeflow Pipelines does: download, run the container's command, collect, upload, record.
+"""Run one task as the launcher of Kubeflow Pipelines does: download, run the command, collect, upload, record.
 
 Source: launcher_v2.go in kubeflow/pipelines, backend/src/v2/component.
 """
@@ -14,11 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline.runners.kubeflow.entrypoint import STORE_ROOT_VARIABLE
-from pipeline.runners.kubeflow.simulator.executor_input import EXECUTOR_LOGS
+from pipeline.runners.kubeflow.pipeline_file import TaskSpec
+from pipeline.runners.kubeflow.protocol import (
+    EXECUTOR_LOGS,
+    STORE_ROOT_VARIABLE,
+    Json,
+    artifacts_of,
+    is_bucket_uri,
+    local_path,
+)
 from pipeline.runners.kubeflow.simulator.metadata import MetadataStore
-from pipeline.runners.kubeflow.simulator.pipeline_file import Json, TaskSpec
-from pipeline.runners.kubeflow.uris import is_bucket_uri, local_path
 
 PLACEHOLDER: Final = "{{$}}"
 
@@ -34,7 +39,7 @@ class TaskFailedError(Exception):
 class Launcher:
     """Runs tasks.
 
-    Args:
+    Attributes:
         buckets: Folder that stands for the object stores: `<buckets>/<scheme>/<bucket>/<key>`.
         store: The metadata store.
         volumes: Local folder of each persistent volume claim; a claim that is absent stays at its mount path.
@@ -74,8 +79,7 @@ class Launcher:
         code = self.run_container(self._command(task, executor_input), environment, pod, log)
         _copy(log, log_copy)
         if code:
-            msg = f"exit code {code}"
-            raise TaskFailedError(msg)
+            raise TaskFailedError(f"exit code {code}")
         output_file = Path(executor_input["outputs"]["outputFile"])
         executor_output = json.loads(output_file.read_text(encoding="utf-8")) if output_file.exists() else {}
         return {
@@ -104,22 +108,20 @@ class Launcher:
         return word
 
     def _download(self, executor_input: Json, pod: Path) -> None:
-        for listed in executor_input["inputs"].get("artifacts", {}).values():
-            for artifact in listed["artifacts"]:
-                if is_bucket_uri(artifact["uri"]):
-                    _copy(self.bucket_path(artifact["uri"]), local_path(artifact["uri"], pod))
+        for _, artifact in artifacts_of(executor_input["inputs"]):
+            if is_bucket_uri(artifact["uri"]):
+                _copy(self.bucket_path(artifact["uri"]), local_path(artifact["uri"], pod))
 
     def _upload(self, executor_input: Json, executor_output: Json, pod: Path) -> Json:
         recorded: Json = {}
-        for key, listed in executor_input["outputs"]["artifacts"].items():
-            artifact = dict(listed["artifacts"][0])
-            for returned in executor_output.get("artifacts", {}).get(key, {}).get("artifacts", ())[:1]:
-                artifact["uri"] = returned.get("uri") or artifact["uri"]
-                artifact["metadata"] = {**artifact["metadata"], **returned.get("metadata", {})}
-            # What is no bucket URI is not uploaded, and a missing file is a warning only: exactly so in the launcher.
-            if is_bucket_uri(artifact["uri"]):
-                _copy(local_path(artifact["uri"], pod), self.bucket_path(artifact["uri"]))
-            recorded[key] = [self.store.record(key, artifact)]
+        returned = dict(artifacts_of(executor_output))
+        for key, provided in artifacts_of(executor_input["outputs"]):
+            own = returned.get(key, {})
+            uri, metadata = own.get("uri") or provided["uri"], {**provided["metadata"], **own.get("metadata", {})}
+            # As in the launcher, what is no bucket URI is not uploaded, and a missing file is no error.
+            if is_bucket_uri(uri):
+                _copy(local_path(uri, pod), self.bucket_path(uri))
+            recorded[key] = [self.store.record(key, uri, metadata)]
         return recorded
 
 
@@ -133,20 +135,15 @@ def run_subprocess(command: Sequence[str], environment: Mapping[str, str], pod: 
 
 def _make_parents(executor_input: Json, pod: Path) -> None:
     outputs = executor_input["outputs"]
-    for parameter in outputs.get("parameters", {}).values():
-        Path(parameter["outputFile"]).parent.mkdir(parents=True, exist_ok=True)
-    for listed in outputs.get("artifacts", {}).values():
-        for artifact in listed["artifacts"]:
-            local_path(artifact["uri"], pod).parent.mkdir(parents=True, exist_ok=True)
-    Path(outputs["outputFile"]).parent.mkdir(parents=True, exist_ok=True)
+    files = [outputs["outputFile"], *(parameter["outputFile"] for parameter in outputs["parameters"].values())]
+    for path in (*map(Path, files), *(local_path(artifact["uri"], pod) for _, artifact in artifacts_of(outputs))):
+        path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _parameters(executor_input: Json, executor_output: Json) -> dict[str, Any]:
-    values: dict[str, Any] = dict(executor_output.get("parameterValues", {}))
-    for name, parameter in executor_input["outputs"].get("parameters", {}).items():
-        if name not in values:
-            values[name] = Path(parameter["outputFile"]).read_text(encoding="utf-8")
-    return values
+    returned: dict[str, Any] = executor_output.get("parameterValues", {})
+    files = {name: Path(parameter["outputFile"]) for name, parameter in executor_input["outputs"]["parameters"].items()}
+    return {name: file.read_text(encoding="utf-8") for name, file in files.items() if name not in returned} | returned
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -1,18 +1,18 @@
-"""What the backend's metadata store keeps between tasks and runs, in one JSON file: artifacts, and executions by fingerprint."""
+"""The backend's metadata store, in one JSON file: artifacts, and executions by cache key, from run to run."""
 
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 from belka.files import atomic_path
-from pipeline.runners.kubeflow.simulator.pipeline_file import Json, TaskSpec
+from pipeline.runners.kubeflow.pipeline_file import TaskSpec
+from pipeline.runners.kubeflow.protocol import Json
 
 DISPLAY_NAME = "display_name"
 
 
 class MetadataStore:
-    """Artifacts by id, and the outputs of finished executions by fingerprint.
+    """Artifacts by id, and the outputs of finished executions by cache key.
 
     Args:
         path: The JSON file; made when missing.
@@ -24,37 +24,32 @@ class MetadataStore:
         if path.is_file():
             self._content = json.loads(path.read_text(encoding="utf-8"))
 
-    def record(self, output: str, artifact: Json) -> str:
-        """Keep an artifact and give it an id. As in the store of the backend, only the title of its type survives.
+    def record(self, output: str, uri: str, metadata: Json) -> str:
+        """Keep an artifact and give it an id. As in the backend's store, its type does not survive.
 
         Args:
             output: Output key, which becomes the display name.
-            artifact: RuntimeArtifact as JSON.
+            uri: Where it is.
+            metadata: Its properties.
         """
         identity = str(len(self._content["artifacts"]) + 1)
-        metadata = {**artifact.get("metadata", {}), DISPLAY_NAME: output}
-        self._content["artifacts"][identity] = {"uri": artifact["uri"], "metadata": metadata}
+        self._content["artifacts"][identity] = {"uri": uri, "metadata": {**metadata, DISPLAY_NAME: output}}
         self._save()
         return identity
 
     def runtime_artifact(self, identity: str) -> Json:
         """The artifact as a task reads it back: with an empty type."""
         kept = self._content["artifacts"][identity]
-        return {
-            "name": identity,
-            "type": {"instanceSchema": ""},
-            "uri": kept["uri"],
-            "metadata": dict(kept["metadata"]),
-        }
+        return {"name": identity, "type": {"instanceSchema": ""}, "uri": kept["uri"], "metadata": {**kept["metadata"]}}
 
-    def finish(self, fingerprint: str, outputs: Json) -> None:
+    def finish(self, key: str, outputs: Json) -> None:
         """Remember the outputs of an execution."""
-        self._content["executions"][fingerprint] = outputs
+        self._content["executions"][key] = outputs
         self._save()
 
-    def cached(self, fingerprint: str) -> Json | None:
-        """The outputs of an earlier execution with this fingerprint."""
-        outputs: Json | None = self._content["executions"].get(fingerprint)
+    def cached(self, key: str) -> Json | None:
+        """The outputs of an earlier execution with this cache key."""
+        outputs: Json | None = self._content["executions"].get(key)
         return outputs
 
     def _save(self) -> None:
@@ -62,14 +57,14 @@ class MetadataStore:
             temporary.write_text(json.dumps(self._content, indent=1), encoding="utf-8")
 
 
-def fingerprint(task: TaskSpec, executor_input: Json) -> str:
+def cache_key(task: TaskSpec, executor_input: Json) -> str:
     """The cache key of a task.
 
-    Source: GenerateCacheKey in kubeflow/pipelines, backend/src/v2/cacheutils/cache.go: ids of input artifacts, parameter values, types of
-    outputs without their URIs, image string, command with arguments, claims and environment.
+    Source: GenerateCacheKey in kubeflow/pipelines, backend/src/v2/cacheutils/cache.go: ids of input artifacts,
+    parameter values, types of outputs without their URIs, image string, command with arguments, claims and environment.
     """
     inputs, outputs = executor_input["inputs"], executor_input["outputs"]
-    key: dict[str, Any] = {
+    parts: Json = {
         "inputArtifactNames": {
             name: [artifact["name"] for artifact in listed["artifacts"]]
             for name, listed in inputs.get("artifacts", {}).items()
@@ -85,4 +80,4 @@ def fingerprint(task: TaskSpec, executor_input: Json) -> str:
         "pvcNames": sorted(task.volumes),
         "env": task.container.get("env", []),
     }
-    return hashlib.sha256(json.dumps(key, sort_keys=True).encode("utf-8")).hexdigest()
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode("utf-8")).hexdigest()

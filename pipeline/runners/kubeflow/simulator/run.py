@@ -4,19 +4,18 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
 from belka.errors import BelkaError, InputError
-from pipeline.runners.kubeflow.parameters import run_parameters
+from pipeline.runners.kubeflow.pipeline_file import PipelineFile, TaskSpec, run_parameters
+from pipeline.runners.kubeflow.protocol import Json, check_bucket
 from pipeline.runners.kubeflow.simulator.condition import evaluate_condition
 from pipeline.runners.kubeflow.simulator.executor_input import build_executor_input
 from pipeline.runners.kubeflow.simulator.launcher import Launcher, RunContainer, TaskFailedError, run_subprocess
-from pipeline.runners.kubeflow.simulator.metadata import MetadataStore, fingerprint
-from pipeline.runners.kubeflow.simulator.pipeline_file import Json, PipelineFile, TaskSpec
-from pipeline.runners.kubeflow.uris import is_bucket_uri
+from pipeline.runners.kubeflow.simulator.metadata import MetadataStore, cache_key
 
 DEFAULT_ROOT: Final = "minio://mlpipeline/v2/artifacts"
 LOG_LINES: Final = 12
@@ -35,7 +34,7 @@ class TaskState(StrEnum):
 class TaskResult:
     """How one task went.
 
-    Args:
+    Attributes:
         name: The task.
         state: How it ended.
         attempts: How often its container ran.
@@ -56,7 +55,7 @@ class TaskResult:
 class Simulation:
     """How a pipeline is run.
 
-    Args:
+    Attributes:
         work_dir: Keeps buckets, metadata and logs; a second run in the same folder finds its cache.
         pipeline_root: Bucket URI below which artifacts go; None = as compiled, else `DEFAULT_ROOT`.
         volumes: Local folder of each persistent volume claim.
@@ -98,13 +97,7 @@ class _Run:
         self._parameters = _checked_parameters(pipeline, simulation.parameters)
         _check_volumes(pipeline, simulation.volumes)
         root = simulation.pipeline_root or pipeline.pipeline_root or DEFAULT_ROOT
-        if not is_bucket_uri(root):
-            raise InputError(
-                "the pipeline root is no bucket that Kubeflow Pipelines supports",
-                received=root,
-                expected="gs://, s3:// or minio://bucket/prefix",
-                action="correct --pipeline-root",
-            )
+        check_bucket(root, "The pipeline root", "Correct --pipeline-root.")
         work = simulation.work_dir.absolute()
         self._id = f"{pipeline.name}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
         self._root = f"{root.rstrip('/')}/{pipeline.name}/{self._id}"
@@ -140,20 +133,23 @@ class _Run:
         if condition and not evaluate_condition(condition, executor_input["inputs"]):
             return TaskResult(task.name, TaskState.SKIPPED)
         use_cache = self._simulation.enable_cache and task.cached
-        key = fingerprint(task, executor_input)
-        cached = self._store.cached(key) if use_cache else None
-        if cached is not None:
-            return self._finish(task, TaskState.CACHED, cached)
-        result, outputs = self._attempt(task, executor_input)
-        if outputs is not None:
+        key = cache_key(task, executor_input)
+        result, outputs = TaskResult(task.name, TaskState.CACHED), self._store.cached(key) if use_cache else None
+        if outputs is None:
+            result, outputs = self._attempt(task, executor_input)
+            if outputs is None:
+                return result
             if use_cache:
                 self._store.finish(key, outputs)
-            return self._finish(task, TaskState.SUCCEEDED, outputs, result)
-        return result
+        self._finished[task.name] = outputs
+        places = {
+            name: self._launcher.bucket_path(self._store.runtime_artifact(ids[0])["uri"])
+            for name, ids in outputs["artifacts"].items()
+        }
+        return replace(result, outputs=places)
 
     def _attempt(self, task: TaskSpec, executor_input: Json) -> tuple[TaskResult, Json | None]:
         started = time.monotonic()
-        log = self._logs / f"{task.name}.log"
         for attempt in range(1, task.attempts + 1):
             log = self._logs / f"{task.name}-{attempt}.log"
             # Every attempt is a new pod: nothing of the one before is left, except in buckets and volumes.
@@ -166,38 +162,26 @@ class _Run:
                 continue
             finally:
                 shutil.rmtree(pod, ignore_errors=True)
-            result = TaskResult(task.name, TaskState.SUCCEEDED, attempt, time.monotonic() - started, log)
-            return result, outputs
+            return TaskResult(task.name, TaskState.SUCCEEDED, attempt, time.monotonic() - started, log), outputs
         return TaskResult(task.name, TaskState.FAILED, task.attempts, time.monotonic() - started, log), None
-
-    def _finish(self, task: TaskSpec, state: TaskState, outputs: Json, ran: TaskResult | None = None) -> TaskResult:
-        self._finished[task.name] = outputs
-        places = {
-            key: self._launcher.bucket_path(self._store.runtime_artifact(ids[0])["uri"])
-            for key, ids in outputs["artifacts"].items()
-        }
-        if ran is None:
-            return TaskResult(task.name, state, outputs=places)
-        return TaskResult(task.name, state, ran.attempts, ran.seconds, ran.log, places)
 
 
 def _failure(result: TaskResult) -> BelkaError:
     lines = result.log.read_text(encoding="utf-8", errors="replace").splitlines() if result.log else []
     return BelkaError(
-        f"the task {result.name} failed in {result.attempts} attempt(s)",
+        f"The task {result.name} failed in {result.attempts} attempt(s).",
         received="\n    ".join(["its log ends with", *lines[-LOG_LINES:]]),
-        action=f"read {result.log}, mend the cause and run the same command again: finished tasks come from the cache",
+        action=f"Read {result.log}, mend the cause and run the same command again: finished tasks come from the cache.",
     )
 
 
 def _checked_parameters(pipeline: PipelineFile, given: Mapping[str, Any]) -> dict[str, Any]:
     values = {**pipeline.parameters, **run_parameters(pipeline, given)}
-    missing = sorted(name for name, value in values.items() if value is None)
-    if missing:
+    if missing := sorted(name for name, value in values.items() if value is None):
         raise InputError(
-            "the pipeline wants a value for every parameter",
+            "The pipeline wants a value for every parameter.",
             received=f"none for {', '.join(missing)}",
-            action="give it with --parameter NAME=VALUE",
+            action="Give it with --parameter NAME=VALUE.",
         )
     return values
 
@@ -208,8 +192,8 @@ def _check_volumes(pipeline: PipelineFile, volumes: Mapping[str, Path]) -> None:
             folder = volumes.get(claim, Path(mount))
             if not folder.is_dir():
                 raise InputError(
-                    f"the persistent volume claim {claim} is missing: {task.name} mounts it",
+                    f"The persistent volume claim {claim} is missing: {task.name} mounts it.",
                     received=f"no folder {folder}",
                     expected=f"a folder that stands for the claim, seen by the pods as {mount}",
-                    action=f"--volume {claim}=FOLDER",
+                    action=f"Name it with --volume {claim}=FOLDER.",
                 )

@@ -20,7 +20,7 @@ class _Recorder:
 
 def test_observer_hears_both_records_and_nothing_else() -> None:
     recorder = _Recorder()
-    with observe_nodes(recorder):
+    with observe_nodes(recorder.node_started, recorder.node_finished):
         absl_logging.info(STARTED, "smiles-vocab")
         absl_logging.info("Component %s is skipped.", "pusher")
         absl_logging.info(FINISHED, "smiles-vocab")
@@ -30,7 +30,7 @@ def test_observer_hears_both_records_and_nothing_else() -> None:
 
 def test_observer_still_hears_after_a_library_silenced_absl_and_restored_it() -> None:
     recorder = _Recorder()
-    with observe_nodes(recorder):
+    with observe_nodes(recorder.node_started, recorder.node_finished):
         before = absl_logging.get_verbosity()
         absl_logging.set_verbosity(absl_logging.FATAL)
         absl_logging.set_verbosity(before)

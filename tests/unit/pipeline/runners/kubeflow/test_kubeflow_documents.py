@@ -7,6 +7,7 @@ from kfp.kubernetes import kubernetes_executor_config_pb2 as messages
 
 from pipeline.runners.kubeflow import postprocess
 from pipeline.runners.kubeflow.displays import METRICS, Display, fill_displays, flat_numbers
+from pipeline.runners.kubeflow.pipeline_file import container_of
 from pipeline.runners.kubeflow.platform import platform_document
 from pipeline.runners.kubeflow.settings import KubeflowSettings
 
@@ -24,7 +25,7 @@ def test_booleans_become_booleans_in_the_spec_and_in_what_the_pod_receives() -> 
     spec = _spec({"flag": {"runtimeValue": {"constant": 1.0}}}, {"flag": "NUMBER_INTEGER"})
     postprocess.type_booleans(spec, {"a": ["flag"]})
     assert spec["root"]["dag"]["tasks"]["a"]["inputs"]["parameters"]["flag"]["runtimeValue"]["constant"] is True
-    received = json.loads(postprocess.container_of(spec, "a")["args"][1])
+    received = json.loads(container_of(spec, "a")["args"][1])
     assert received["parameters"]["flag"]["parameterType"] == "BOOLEAN"
 
 
@@ -56,7 +57,7 @@ def test_pods_get_resources_environment_and_retries() -> None:
         }
     )
     postprocess.set_pods(spec, settings)
-    container = postprocess.container_of(spec, "a")
+    container = container_of(spec, "a")
     assert container["env"] == [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]
     assert container["resources"]["resourceCpuLimit"] == "1.5"
     assert container["resources"]["memoryLimit"] == 3.0

@@ -11,13 +11,6 @@ from belka.errors import BelkaError, InputError
 from pipeline.runners.kubeflow import entrypoint
 
 
-def test_the_reason_is_found_behind_the_errors_of_beam_and_tfx() -> None:
-    reason, wrapped = InputError("no file", received="train.parquet"), RuntimeError("while running a step")
-    wrapped.__cause__ = reason
-    assert entrypoint.explained(wrapped) is reason
-    assert entrypoint.explained(ValueError("unknown")) is None
-
-
 def test_the_termination_message_fits_and_cuts_no_character(tmp_path: Path) -> None:
     target = tmp_path / "termination-log"
     entrypoint.write_termination_message("no pod, no file", target)

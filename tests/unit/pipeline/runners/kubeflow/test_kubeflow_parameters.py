@@ -3,12 +3,16 @@ from typing import Any
 import pytest
 
 from belka.errors import InputError
-from pipeline.runners.kubeflow.parameters import run_parameters
-from pipeline.runners.kubeflow.simulator.pipeline_file import PipelineFile
+from pipeline.runners.kubeflow.pipeline_file import PipelineFile, run_parameters
 
 TYPES = {
-    "name": "STRING", "flag": "BOOLEAN", "count": "NUMBER_INTEGER", "rate": "NUMBER_DOUBLE", "list": "LIST", "map": "STRUCT"
-}  # fmt: skip
+    "name": "STRING",
+    "flag": "BOOLEAN",
+    "count": "NUMBER_INTEGER",
+    "rate": "NUMBER_DOUBLE",
+    "list": "LIST",
+    "map": "STRUCT",
+}
 PIPELINE = PipelineFile("belka", dict.fromkeys(TYPES), TYPES, ())
 
 
@@ -46,5 +50,5 @@ def test_a_value_has_the_type_of_its_parameter(name: str, text: Any, value: Any)
     ],
 )
 def test_a_value_of_another_type_is_refused(name: str, text: Any, form: str) -> None:
-    with pytest.raises(InputError, match=f"the parameter {name} has a value of another type[\\s\\S]*expected: {form}"):
+    with pytest.raises(InputError, match=f"The parameter {name} has a value of another type[\\s\\S]*expected: {form}"):
         run_parameters(PIPELINE, {name: text})

@@ -142,7 +142,7 @@ def test_an_endpoint_that_does_not_answer_is_named_with_the_way_to_reach_it() ->
     settings = KubeflowSettings(endpoint="http://127.0.0.1:9", namespace="team")
     with pytest.raises(
         InputError,
-        match=r"nothing answers[\s\S]*127.0.0.1:9[\s\S]*kubectl port-forward -n kubeflow svc/ml-pipeline-ui 8080:80",
+        match=r"Nothing answers[\s\S]*127.0.0.1:9[\s\S]*kubectl port-forward -n kubeflow svc/ml-pipeline-ui 8080:80",
     ):
         connect(settings)
 
@@ -168,7 +168,7 @@ def test_a_connection_that_is_lost_for_a_while_does_not_end_the_waiting(api: Api
     assert api.drop == 0
     assert seen[-1] == ("make", "SUCCEEDED")
     api.drop = 1000
-    with pytest.raises(InputError, match=r"nothing answers[\s\S]*the run goes on: u"):
+    with pytest.raises(InputError, match=r"Nothing answers[\s\S]*The run goes on: u"):
         wait(client, SubmittedRun("r1", "u"), settings, lambda *_: None, poll_seconds=0.0)
 
 
@@ -189,7 +189,13 @@ def test_a_dry_run_tells_everything_and_an_unknown_parameter_is_refused(api: Api
         SubmissionRequest(package, _settings(api), {"rawdir": "/x"}).describe()
 
 
-@pytest.mark.parametrize(("content", "message"), [("a: 1", "no compiled pipeline"), ("schemaVersion: 2.0.0\nroot: {dag: {tasks: {}}}", "refuses this schema")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a: 1", "no compiled pipeline"),
+        ("schemaVersion: 2.0.0\nroot: {dag: {tasks: {}}}", "refuses this schema"),
+    ],
+)
 def test_what_is_no_pipeline_is_refused(api: Api, package: Path, content: str, message: str) -> None:
     package.write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=message):
