@@ -80,7 +80,7 @@ def submit(
     from pipeline.runners.kubeflow.submit import SubmissionRequest, connect
     from pipeline.runners.kubeflow.submit import submit as send
 
-    request = SubmissionRequest(package, settings, _parameters(parameters), run_name, cache)
+    request = SubmissionRequest(package, settings, _pairs(parameters, "--parameter", "NAME=VALUE"), run_name, cache)
     described = request.describe()
     if dry_run:
         typer.echo(yaml.safe_dump(described, sort_keys=False), nl=False)
@@ -129,8 +129,8 @@ def simulate(
         Simulation(
             work_dir=work_dir,
             pipeline_root=pipeline_root,
-            volumes={claim: Path(folder) for claim, folder in _pairs(volumes, "--volume", "CLAIM=FOLDER")},
-            parameters=_parameters(parameters),
+            volumes={claim: Path(folder) for claim, folder in _pairs(volumes, "--volume", "CLAIM=FOLDER").items()},
+            parameters=_pairs(parameters, "--parameter", "NAME=VALUE"),
             enable_cache=cache,
             observe=show,
         ),
@@ -142,18 +142,14 @@ def simulate(
     console.print(table)
 
 
-def _parameters(texts: list[str] | None) -> dict[str, str]:
-    return dict(_pairs(texts, "--parameter", "NAME=VALUE"))
-
-
-def _pairs(texts: list[str] | None, option: str, form: str) -> list[tuple[str, str]]:
-    pairs = []
+def _pairs(texts: list[str] | None, option: str, form: str) -> dict[str, str]:
+    pairs = {}
     for text in texts or ():
         name, separator, value = text.partition("=")
         if not separator or not name:
             action = f"Write {option} {form}."
             raise InputError(f"A value of {option} is malformed.", received=text, expected=form, action=action)
-        pairs.append((name, value))
+        pairs[name] = value
     return pairs
 
 

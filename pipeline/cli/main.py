@@ -3,27 +3,17 @@
 import logging
 import sys
 import traceback
-from enum import StrEnum
 from importlib.metadata import entry_points
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import typer
 from rich.console import Console
 
 from belka.errors import BelkaError
-from pipeline.cli import config, data, kubeflow, lineage, predict, run
+from pipeline.cli import data, kubeflow, lineage, predict, run
+from pipeline.cli.options import ConfigOption, OutputDirOption, RawDirOption, SetOption, build_config
 
-COMMANDS: Final = "belka.commands"  # the group of entry points that packages above the pipeline add commands by
-
-
-class LogLevel(StrEnum):
-    """Levels of Python's logging."""
-
-    DEBUG = "DEBUG"
-    INFO = "INFO"
-    WARNING = "WARNING"
-    ERROR = "ERROR"
-
+COMMANDS: Final = "belka.commands"  # the group of entry points by which packages above the pipeline add commands
 
 app = typer.Typer(
     name="belka",
@@ -32,47 +22,66 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(run.run)
-app.command()(run.step)
-app.command()(data.make_demo_data)
-app.command()(data.validate)
-app.command()(predict.predict)
-app.command()(lineage.lineage)
-app.command("compile")(kubeflow.compile_)
-app.command()(kubeflow.submit)
-app.command()(kubeflow.simulate)
-app.add_typer(config.app, name="config")
-for _command in entry_points(group=COMMANDS):
-    app.add_typer(_command.load(), name=_command.name)
+config_app = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 
 
 @app.callback()
 def options(
-    log_level: Annotated[LogLevel | None, typer.Option(help="Level of the log; DEBUG also prints tracebacks.")] = None,
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"] | None,
+        typer.Option(help="Level of the log; DEBUG also prints tracebacks."),
+    ] = None,
 ) -> None:
     """Set what holds for every command."""
     if log_level is not None:
-        logging.getLogger().setLevel(log_level.value)
+        logging.getLogger().setLevel(log_level)
+
+
+@config_app.callback()
+def group() -> None:
+    """Keep `show` a command of its own while it is the only one."""
+
+
+@config_app.command()
+def show(
+    config: ConfigOption = None,
+    raw_dir: RawDirOption = None,
+    output_dir: OutputDirOption = None,
+    overrides: SetOption = None,
+    explain: Annotated[bool, typer.Option("--explain", help="With what each key means.")] = False,
+) -> None:
+    """Print the resolved configuration as YAML."""
+    from pipeline.config.files import dump_config
+    from pipeline.config.reference import explain_config
+
+    resolved = build_config(config, raw_dir, output_dir, overrides)
+    typer.echo(explain_config(resolved) if explain else dump_config(resolved), nl=False)
+
+
+for _command in (run.run, run.step, data.make_demo_data, data.validate, predict.predict, lineage.lineage):
+    app.command()(_command)
+app.command("compile")(kubeflow.compile_)
+app.command()(kubeflow.submit)
+app.command()(kubeflow.simulate)
+app.add_typer(config_app, name="config")
+for _entry in entry_points(group=COMMANDS):
+    app.add_typer(_entry.load(), name=_entry.name)
 
 
 def main() -> None:
     """Run the command line; every error ends in its exit code, with a traceback only under --log-level DEBUG."""
     try:
         app()
-    except BelkaError as explained:
-        cause: Exception = explained
-        error = explained
-    except Exception as unexpected:  # noqa: BLE001 - the last line of defence between a user and a traceback
-        error = BelkaError(
-            "An unexpected error: this is a defect of the program.",
-            received=f"{type(unexpected).__name__}: {unexpected}",
-            action="Run the same command with `belka --log-level DEBUG ...` and report what it prints.",
-        )
-        cause = unexpected
-    else:
-        return
-    console = Console(stderr=True)
-    if logging.getLogger().isEnabledFor(logging.DEBUG):
-        console.print("".join(traceback.format_exception(cause)), markup=False, highlight=False, soft_wrap=True)
-    console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-    sys.exit(error.exit_code)
+    except Exception as cause:  # noqa: BLE001 - the last line of defence between a user and a traceback
+        error = cause
+        if not isinstance(error, BelkaError):
+            error = BelkaError(
+                "An unexpected error: this is a defect of the program.",
+                received=f"{type(cause).__name__}: {cause}",
+                action="Run the same command with `belka --log-level DEBUG ...` and report what it prints.",
+            )
+        console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+        if logging.getLogger().isEnabledFor(logging.DEBUG):
+            console.print("".join(traceback.format_exception(cause)))
+        console.print(f"error: {error}", style="red")
+        sys.exit(error.exit_code)
