@@ -27,7 +27,14 @@ from typing import Final
 
 from belka.errors import explained
 from pipeline.runners.kubeflow.displays import Display, fill_displays
-from pipeline.runners.kubeflow.protocol import EXECUTOR_LOGS, STORE_ROOT_VARIABLE, Json, artifacts_of, local_path
+from pipeline.runners.kubeflow.protocol import (
+    EXECUTOR_LOGS,
+    STORE_ROOT_VARIABLE,
+    Json,
+    artifacts_of,
+    local_path,
+    title_of,
+)
 
 TERMINATION_LOG: Final = Path("/dev/termination-log")
 TERMINATION_LIMIT: Final = 4000  # Kubernetes keeps 4096 bytes
@@ -128,7 +135,7 @@ def make_output_folders(executor_input: Json) -> None:
     """Create the folder of every output artifact; of a value artifact, which is a file, the folder it lies in."""
     for _, artifact in artifacts_of(executor_input.get("outputs", {})):
         path = Path(artifact["uri"])
-        folder = path.parent if _title(artifact.get("type", {})) in VALUE_TYPES else path
+        folder = path.parent if title_of(artifact.get("type", {})) in VALUE_TYPES else path
         if not folder.exists():
             folder.mkdir(parents=True)
 
@@ -167,13 +174,6 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--json_serialized_inputs_spec_args", default="{}")
     parser.add_argument("--display", action="append", default=[])
     return parser.parse_known_args(argv)
-
-
-def _title(artifact_type: Json) -> str:
-    if "schemaTitle" in artifact_type:
-        return str(artifact_type["schemaTitle"])
-    first = str(artifact_type.get("instanceSchema", "")).strip().splitlines()
-    return first[0].removeprefix("title:").strip() if first else ""
 
 
 if __name__ == "__main__":

@@ -5,12 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Final
 
-import yaml
-
 from belka.errors import InputError
 from pipeline.runners.kubeflow.pipeline_file import SCHEMA_VERSION, component_of, executor_of, parameters_of, tasks_of
 from pipeline.runners.kubeflow.postprocess import condition_inputs
-from pipeline.runners.kubeflow.protocol import Json, check_bucket
+from pipeline.runners.kubeflow.protocol import Json, check_bucket, title_of
 from pipeline.runners.kubeflow.settings import KubeflowSettings
 
 PIPELINE_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,21}")
@@ -194,8 +192,7 @@ def _spec_problems(spec: Json) -> Iterator[str]:
 def _artifact_problems(task: str, component: Json) -> Iterator[str]:
     for side in ("inputDefinitions", "outputDefinitions"):
         for key, artifact in component.get(side, {}).get("artifacts", {}).items():
-            kind = artifact["artifactType"]
-            title = kind.get("schemaTitle") or yaml.safe_load(kind.get("instanceSchema", "")).get("title", "")
+            title = title_of(artifact["artifactType"])
             if not ARTIFACT_TITLE.fullmatch(title):
                 expected = ARTIFACT_TITLE.pattern
                 yield f"artifact {key!r} of {task!r} has the type {title!r}, which does not match {expected}"

@@ -13,7 +13,7 @@ from belka.settings import COMPUTATION_VARIABLE
 from pipeline.runners.kubeflow.displays import Display
 from pipeline.runners.kubeflow.pipeline_file import BOOLEAN, component_of, container_of, parameters_of, tasks_of
 from pipeline.runners.kubeflow.protocol import Json
-from pipeline.runners.kubeflow.settings import KubeflowSettings, NodeSettings
+from pipeline.runners.kubeflow.settings import KubeflowSettings, PodSettings
 
 INPUTS_SPEC_FLAG: Final = "--json_serialized_inputs_spec_args"
 DISPLAY_FLAG: Final = "--display"
@@ -187,7 +187,7 @@ def _rewrite_inputs_spec(spec: Json, task: str) -> None:
     arguments[position] = json.dumps(component_of(spec, task)["inputDefinitions"], sort_keys=True)
 
 
-def _resources(node: NodeSettings) -> Json:
+def _resources(node: PodSettings) -> Json:
     # Backends before 2.4 read the numbers only, later ones prefer the quantities; kfp writes both too.
     resources: Json = {}
     for bound in ("Limit", "Request"):

@@ -22,6 +22,12 @@ def artifacts_of(side: Json) -> Iterator[tuple[str, Json]]:
             yield key, artifact
 
 
+def title_of(artifact_type: Json) -> str:
+    """The title of an artifact's type, such as `system.Metrics` or `tfx.Model`; empty for an empty type."""
+    schema = str(artifact_type.get("instanceSchema", "")).strip().partition("\n")[0]
+    return str(artifact_type.get("schemaTitle") or schema.removeprefix("title:").strip())
+
+
 def is_bucket_uri(uri: str) -> bool:
     """Whether the launcher copies this URI."""
     scheme, separator, rest = uri.partition("://")

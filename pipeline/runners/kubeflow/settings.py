@@ -3,24 +3,23 @@
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from belka.settings import StrictSection
 
 # Names of Kubernetes objects (RFC 1123 label) and of environment variables.
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 AbsolutePath = Annotated[str, Field(pattern=r"^/[^/]")]
-ImageReference = Annotated[str, Field(min_length=1)]
+Word = Annotated[str, Field(min_length=1)]
+Amount = Annotated[float, Field(gt=0.0)]
+Count = Annotated[int, Field(ge=0)]
+OptionalAmount = Annotated[float, Field(ge=0.0)]
 
 NVIDIA_GPU: Final = "nvidia.com/gpu"
 
 
-class _Section(BaseModel):
-    """A frozen section that refuses unknown keys and silent conversions."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Toleration(_Section):
+class Toleration(StrictSection):
     """A taint that a pod accepts (the fields of a Kubernetes toleration)."""
 
     key: str | None = Field(default=None, description="Taint key; null with operator Exists accepts every taint.")
@@ -31,7 +30,7 @@ class Toleration(_Section):
     )
 
 
-class VolumeMount(_Section):
+class VolumeMount(StrictSection):
     """A persistent volume claim mounted into pods."""
 
     claim: DnsLabel = Field(description="Name of the PersistentVolumeClaim in the namespace of the run.")
@@ -39,15 +38,15 @@ class VolumeMount(_Section):
     nodes: tuple[str, ...] = Field(default=(), strict=False, description="Node ids that mount it; empty = all.")
 
 
-class SecretVariable(_Section):
+class SecretVariable(StrictSection):
     """One key of a Kubernetes secret as an environment variable."""
 
     secret: DnsLabel = Field(description="Name of the Secret in the namespace of the run.")
-    key: str = Field(min_length=1, description="Key within the Secret.")
+    key: Word = Field(description="Key within the Secret.")
     variable: VariableName = Field(description="Environment variable of the container.")
 
 
-class RetryPolicy(_Section):
+class RetryPolicy(StrictSection):
     """What the backend does when a task fails."""
 
     retries: int = Field(default=2, ge=0, le=100, description="Further attempts after the first; 0 = none.")
@@ -56,37 +55,37 @@ class RetryPolicy(_Section):
     max_backoff_seconds: int = Field(default=1800, ge=0, description="Longest wait.")
 
 
-class NodeOverrides(_Section):
-    """What one node gets instead of `kubeflow.defaults`; null keeps the default."""
+class PodOverrides(StrictSection):
+    """What the pod of one node gets instead of `kubeflow.defaults`, field by field; null keeps the default.
 
-    cpu: float | None = Field(default=None, gt=0.0, description="See kubeflow.defaults.cpu.")
-    memory_gb: float | None = Field(default=None, gt=0.0, description="See kubeflow.defaults.memory_gb.")
-    gpus: int | None = Field(default=None, ge=0, description="See kubeflow.defaults.gpus.")
-    gpu_type: str | None = Field(default=None, description="See kubeflow.defaults.gpu_type.")
-    shm_gb: float | None = Field(default=None, ge=0.0, description="See kubeflow.defaults.shm_gb.")
-    image: ImageReference | None = Field(
-        default=None, description="Image of this node; null = kubeflow.image or kubeflow.gpu_image."
-    )
-    node_selector: Mapping[str, str] | None = Field(default=None, description="See kubeflow.defaults.node_selector.")
-    tolerations: tuple[Toleration, ...] | None = Field(
-        default=None, strict=False, description="See kubeflow.defaults.tolerations."
-    )
+    Attributes:
+        image: Image of this node; null = kubeflow.image or kubeflow.gpu_image.
+    """
+
+    image: Word | None = None
+    cpu: Amount | None = None
+    memory_gb: Amount | None = None
+    gpus: Count | None = None
+    gpu_type: Word | None = None
+    shm_gb: OptionalAmount | None = None
+    node_selector: Mapping[str, str] | None = None
+    tolerations: tuple[Toleration, ...] | None = Field(default=None, strict=False)
 
 
-class NodeSettings(_Section):
+class PodSettings(StrictSection):
     """What the pod of a node gets."""
 
-    cpu: float = Field(default=2.0, gt=0.0, description="Cores, as request and limit.")
-    memory_gb: float = Field(default=8.0, gt=0.0, description="Memory as request and limit, GB (10^9 bytes).")
-    gpus: int = Field(default=0, ge=0, description="Accelerators.")
-    gpu_type: str = Field(default=NVIDIA_GPU, min_length=1, description="Kubernetes resource name of an accelerator.")
-    shm_gb: float = Field(
-        default=1.0, ge=0.0, description="Size of /dev/shm, GB; counts as memory. 0 = the runtime's 64 MB."
+    cpu: Amount = Field(default=2.0, description="Cores, as request and limit.")
+    memory_gb: Amount = Field(default=8.0, description="Memory as request and limit, GB (10^9 bytes).")
+    gpus: Count = Field(default=0, description="Accelerators.")
+    gpu_type: Word = Field(default=NVIDIA_GPU, description="Kubernetes resource name of an accelerator.")
+    shm_gb: OptionalAmount = Field(
+        default=1.0, description="Size of /dev/shm, GB; counts as memory. 0 = the runtime's 64 MB."
     )
     node_selector: Mapping[str, str] = Field(default_factory=dict, description="Labels a cluster node must carry.")
     tolerations: tuple[Toleration, ...] = Field(default=(), strict=False, description="Taints the pod accepts.")
 
-    def overridden(self, overrides: NodeOverrides | None) -> "NodeSettings":
+    def overridden(self, overrides: PodOverrides | None) -> "PodSettings":
         """These settings with the values of one node that are not null."""
         if overrides is None:
             return self
@@ -95,13 +94,13 @@ class NodeSettings(_Section):
         )
 
 
-class KubeflowSettings(_Section):
+class KubeflowSettings(StrictSection):
     """Where a compiled pipeline runs and what its pods get."""
 
-    image: ImageReference | None = Field(
+    image: Word | None = Field(
         default=None, description="Image of every node, registry/name@sha256:...; `belka compile` needs one."
     )
-    gpu_image: ImageReference | None = Field(
+    gpu_image: Word | None = Field(
         default=None, description="Image of the nodes that ask for accelerators; null = image."
     )
     allow_image_tag: bool = Field(
@@ -124,7 +123,7 @@ class KubeflowSettings(_Section):
         default="http://localhost:8080", pattern=r"^https?://", description="URL of the Kubeflow Pipelines API or UI."
     )
     namespace: DnsLabel = Field(default="kubeflow", description="Namespace of the runs.")
-    experiment: str = Field(default="belka", min_length=1, description="Experiment that groups the runs.")
+    experiment: Word = Field(default="belka", description="Experiment that groups the runs.")
     service_account: DnsLabel | None = Field(
         default=None, description="Service account of the pods; null = the installation's default."
     )
@@ -151,8 +150,8 @@ class KubeflowSettings(_Section):
         default=(), strict=False, description="Environment variables of every node that come from Secrets."
     )
     retry: RetryPolicy = Field(default=RetryPolicy(), description="What happens when a task fails.")
-    defaults: NodeSettings = Field(default=NodeSettings(), description="What every node gets.")
-    nodes: Mapping[str, NodeOverrides] = Field(
+    defaults: PodSettings = Field(default=PodSettings(), description="What every node gets.")
+    nodes: Mapping[str, PodOverrides] = Field(
         default_factory=dict, description="Node id (trainer-clf, ...) -> what this node gets instead."
     )
 
@@ -160,7 +159,7 @@ class KubeflowSettings(_Section):
         """The volumes that the pod of one node mounts."""
         return [volume for volume in self.volumes if not volume.nodes or node_id in volume.nodes]
 
-    def node(self, node_id: str) -> NodeSettings:
+    def node(self, node_id: str) -> PodSettings:
         """What the pod of one node gets."""
         return self.defaults.overridden(self.nodes.get(node_id))
 

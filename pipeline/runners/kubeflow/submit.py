@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from urllib3.exceptions import HTTPError
+
 from belka.errors import BelkaError, InputError
 from pipeline.runners.kubeflow.pipeline_file import read_pipeline, run_parameters
 from pipeline.runners.kubeflow.settings import KubeflowSettings
@@ -17,6 +19,7 @@ POLL_SECONDS: Final = 10.0
 INSTALLATION_NAMESPACE: Final = "kubeflow"  # where the UI's service lies; runs may have a namespace of their own
 # Looks at a run that may fail in a row while a port-forward is started anew or the API server moves: a minute.
 LOST_LOOKS: Final = 6
+CONNECTION_ERRORS: Final = (HTTPError, ConnectionError, TimeoutError)
 FINAL_STATES: Final = frozenset({"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"})
 # Steps the backend adds around ours: the run itself, the drivers, and the pod within a task.
 _INTERNAL_NAMES: Final = frozenset({"root", "executor"})
@@ -176,7 +179,7 @@ def _look(client: Any, run: SubmittedRun, settings: KubeflowSettings, poll_secon
         try:
             with _explain_refusal():
                 return client.get_run(run.run_id)
-        except _connection_errors():
+        except CONNECTION_ERRORS:
             time.sleep(poll_seconds)
     with _explain_connection(settings, f" The run goes on: {run.url}"):
         return client.get_run(run.run_id)
@@ -228,7 +231,7 @@ def _explain_connection(settings: KubeflowSettings, addition: str = "") -> Itera
     try:
         with _explain_refusal():
             yield
-    except _connection_errors() as error:
+    except CONNECTION_ERRORS as error:
         raise InputError(
             "Nothing answers at the endpoint of Kubeflow Pipelines.",
             received=f"{settings.endpoint}: {type(error).__name__}",
@@ -251,9 +254,3 @@ def _explain_refusal() -> Iterator[None]:
             expected="a request that the account may make, and a pipeline that the server can read",
             action="Check kubeflow.auth and kubeflow.namespace (401, 403), or compile again (400).",
         ) from error
-
-
-def _connection_errors() -> tuple[type[Exception], ...]:
-    import urllib3
-
-    return (urllib3.exceptions.HTTPError, ConnectionError, TimeoutError)

@@ -4,19 +4,19 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from pipeline.runners.kubeflow.settings import KubeflowSettings, NodeOverrides, NodeSettings
+from pipeline.runners.kubeflow.settings import KubeflowSettings, PodOverrides, PodSettings
 
 
 def test_overrides_replace_what_is_not_null_even_by_zero() -> None:
     settings = KubeflowSettings.model_validate(
         {"defaults": {"gpus": 1, "shm_gb": 4.0, "cpu": 3.0}, "nodes": {"pusher": {"gpus": 0, "shm_gb": 0.0}}}
     )
-    assert settings.node("pusher") == NodeSettings(gpus=0, shm_gb=0.0, cpu=3.0)
+    assert settings.node("pusher") == PodSettings(gpus=0, shm_gb=0.0, cpu=3.0)
     assert settings.node("trainer-clf") == settings.defaults
 
 
 def test_every_default_can_be_overridden_for_a_node() -> None:
-    assert set(NodeSettings.model_fields) == set(NodeOverrides.model_fields) - {"image"}
+    assert set(PodSettings.model_fields) == set(PodOverrides.model_fields) - {"image"}
 
 
 def test_nodes_with_accelerators_take_the_gpu_image_and_an_own_image_goes_first() -> None:
