@@ -23,7 +23,7 @@ class BelkaError(Exception):
         self.action = action
 
     def __str__(self) -> str:
-        """Render the parts that are filled, one a line."""
+        """Render the parts that are filled, one per line."""
         lines = [self.problem]
         lines += [
             f"  {label}: {text}"

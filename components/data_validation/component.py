@@ -81,7 +81,7 @@ class PackagedSchemaExecutor(ImportSchemaGenExecutor):
 
 
 class DriftValidatorExecutor(DistributionValidatorExecutor):
-    """The executor of DistributionValidator; it also reads its configuration as JSON, as Kubeflow Pipelines gives it."""
+    """The executor of DistributionValidator that also reads its configuration as JSON, as Kubeflow Pipelines has it."""
 
     def Do(  # noqa: N802 - TFX's name
         self,

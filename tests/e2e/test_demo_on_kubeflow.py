@@ -1,4 +1,4 @@
-"""The real pipeline through the simulator of Kubeflow Pipelines: the submission of the local run, a retry, a second run from the cache."""
+"""The real pipeline through the simulator of Kubeflow Pipelines: the local run's submission, a retry, a cached second run."""
 
 import subprocess
 from collections.abc import Mapping, Sequence

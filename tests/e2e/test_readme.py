@@ -1,7 +1,7 @@
 """Every command of README runs.
 
-`data` and `output` become the small demo's folders. A training command that names no configuration would train the published plan for
-days: it is shortened by the same --set options that the demo of these tests uses.
+`data` and `output` become the small demo's folders. A training command that names no configuration would train the
+published plan for days: it is shortened by the same --set options that the demo of these tests uses.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""A pipeline with every kind of node the real one has: custom artifact type, Beam, standard Trainer, value passed as a parameter."""
+"""A pipeline with every kind of node that the real one has: own artifact type, Beam, standard Trainer, value as parameter."""
 
 import json
 from pathlib import Path
@@ -124,7 +124,7 @@ def toy_pipeline(raw_dir: str, fail_until: int = 0, *, enable_cache: bool = True
 
 
 def conditional_pipeline(raw_dir: str, word: str) -> Pipeline:
-    """Two tasks; the second one runs when the first one has written `word`, which is MOL, and a third one depends on the second."""
+    """Two tasks, of which the second runs when the first has written `word` (it writes MOL), and a third behind it."""
     make = MakeMolecules(raw_dir=raw_dir, count=3, shout=True).with_id("make-molecules")
     with Cond(make.outputs["molecules"].future()[0].custom_property("word") == word):
         count = CountMolecules(molecules=make.outputs["molecules"]).with_id("count-molecules")

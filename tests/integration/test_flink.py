@@ -1,4 +1,4 @@
-"""The configuration alone moves MoleculeTransform to Flink: a real job server, cluster and worker pool, and the same Examples."""
+"""The configuration alone moves MoleculeTransform to Flink: a real job server, cluster and pool, and the same Examples."""
 
 import json
 import shutil
@@ -62,14 +62,12 @@ def test_flink_writes_the_examples_that_the_local_runner_writes(session: FlinkSe
         "data_validation.on_anomaly=off",
     ]
     belka(*common, "--output-dir", str(tmp_path / "local"))
-    belka(
-        *common, "--output-dir", str(tmp_path / "flink"),
-        "--set", "beam.runner=PortableRunner", "--set", f"beam.options={json.dumps(session.options)}",
-    )  # fmt: skip
+    engine = ("--set", "beam.runner=PortableRunner", "--set", f"beam.options={json.dumps(session.options)}")
+    belka(*common, "--output-dir", str(tmp_path / "flink"), *engine)
     local, flink = examples_of(tmp_path / "local"), examples_of(tmp_path / "flink")
-    assert {split: len(records) > 0 for split, records in local.items()} == {
-        "Split-train": True, "Split-validation": True, "Split-test": True,
-    }  # fmt: skip
+    assert {split: len(records) > 0 for split, records in local.items()} == dict.fromkeys(
+        ("Split-train", "Split-validation", "Split-test"), True
+    )
     assert flink == local
     log = (session.log_dir / "job-server.log").read_text(encoding="utf-8")
     assert "switched from state RUNNING to FINISHED" in log

@@ -1,4 +1,4 @@
-"""A compiled pipeline through the simulator: the repairs of the pods' entrypoint suffice, and each of them is needed."""
+"""A compiled pipeline through the simulator: the repairs of the pods' entrypoint suffice, and each is needed."""
 
 import json
 import multiprocessing
@@ -125,13 +125,17 @@ def test_the_store_learns_bucket_uris_only(cluster: Cluster) -> None:
     ("task", "repair", "message"),
     [
         (MAKE, "drop_outputs", r"task make-molecules failed[\s\S]*(ImportError|ModuleNotFoundError)[\s\S]*system"),
-        (COUNT, "restore_input_types", r"task count-molecules failed[\s\S]*AttributeError: 'NoneType' object has no attribute 'get'"),
+        (
+            COUNT,
+            "restore_input_types",
+            r"task count-molecules failed[\s\S]*AttributeError: 'NoneType' object has no attribute 'get'",
+        ),
         (TRAIN, "map_to_local_paths", r"task trainer-clf failed[\s\S]*File system scheme 's3' not implemented"),
         (MAKE, "make_output_folders", r"task make-molecules failed[\s\S]*FileNotFoundError[\s\S]*molecules.txt"),
         # Nothing is uploaded, silently; the next task finds nothing.
         (MAKE, "restore_uris", r"task count-molecules failed[\s\S]*FileNotFoundError[\s\S]*molecules.txt"),
     ],
-)  # fmt: skip
+)
 def test_each_repair_is_needed(cluster: Cluster, task: str, repair: str, message: str) -> None:
     cluster.compile()
     with pytest.raises(BelkaError, match=message):

@@ -202,7 +202,7 @@ def _task(spec: Json, platform: Json, name: str) -> TaskSpec:
         )
     executors = platform.get("platforms", {}).get("kubernetes", {}).get("deploymentSpec", {}).get("executors", {})
     mounts = executors.get(component["executorLabel"], {}).get("pvcMount", ())
-    # A copy each: nothing that a task's run changes may reach another task.
+    # Copies: nothing that one task's run changes may reach another task.
     parts = copy.deepcopy((tasks_of(spec)[name], component, executor["container"]))
     return TaskSpec(name, *parts, {mount["constant"]: mount["mountPath"] for mount in mounts})
 

@@ -188,7 +188,7 @@ def _rewrite_inputs_spec(spec: Json, task: str) -> None:
 
 
 def _resources(node: PodSettings) -> Json:
-    # Backends before 2.4 read the numbers only, later ones prefer the quantities; kfp writes both too.
+    # Backends before 2.4 read only the numbers, later ones prefer the quantities; kfp writes both too.
     resources: Json = {}
     for bound in ("Limit", "Request"):
         resources |= {f"cpu{bound}": node.cpu, f"resourceCpu{bound}": f"{node.cpu:g}"}

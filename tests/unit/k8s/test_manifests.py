@@ -1,4 +1,4 @@
-"""The manifests hold what the API server cannot check: limits, no root, no secrets, files that exist, images that are set."""
+"""The manifests hold what the API server cannot check: limits, no root, no secrets, existing files, images that are set."""
 
 import json
 import subprocess

@@ -24,7 +24,8 @@ def test_peak_remembers_freed_memory_and_restarts() -> None:
 
 def test_children_count() -> None:
     before = tree_memory()
-    code = f"import sys; b = bytearray({BIG}); b[::4096] = b'x' * len(b[::4096]); print('ready', flush=True); sys.stdin.read()"
+    fill = f"b = bytearray({BIG}); b[::4096] = b'x' * len(b[::4096])"
+    code = f"import sys; {fill}; print('ready', flush=True); sys.stdin.read()"
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:

@@ -14,11 +14,18 @@ from pipeline.runners.kubeflow.settings import KubeflowSettings
 
 def _spec(parameters: dict[str, Any], types: dict[str, str]) -> dict[str, Any]:
     inputs = {"parameters": {name: {"parameterType": kind} for name, kind in types.items()}}
+    component = {"executorLabel": "a_executor", "inputDefinitions": inputs, "outputDefinitions": {"artifacts": {}}}
+    container = {"args": [postprocess.INPUTS_SPEC_FLAG, json.dumps(inputs)]}
+    task = {
+        "componentRef": {"name": "a"},
+        "inputs": {"parameters": parameters},
+        "cachingOptions": {"enableCache": True},
+    }
     return {
-        "components": {"a": {"executorLabel": "a_executor", "inputDefinitions": inputs, "outputDefinitions": {"artifacts": {}}}},
-        "deploymentSpec": {"executors": {"a_executor": {"container": {"args": [postprocess.INPUTS_SPEC_FLAG, json.dumps(inputs)]}}}},
-        "root": {"dag": {"tasks": {"a": {"componentRef": {"name": "a"}, "inputs": {"parameters": parameters}, "cachingOptions": {"enableCache": True}}}}},
-    }  # fmt: skip
+        "components": {"a": component},
+        "deploymentSpec": {"executors": {"a_executor": {"container": container}}},
+        "root": {"dag": {"tasks": {"a": task}}},
+    }
 
 
 def test_booleans_become_booleans_in_the_spec_and_in_what_the_pod_receives() -> None:
@@ -76,9 +83,15 @@ def test_the_platform_document_is_what_the_backend_parses() -> None:
         {
             "image_pull_secrets": ["pull"],
             "secrets": [{"secret": "store", "key": "password", "variable": "PASSWORD"}],
-            "nodes": {"a": {"shm_gb": 2.0, "node_selector": {"gpu": "yes"}, "tolerations": [{"key": "gpu", "effect": "NoSchedule"}]}},
+            "nodes": {
+                "a": {
+                    "shm_gb": 2.0,
+                    "node_selector": {"gpu": "yes"},
+                    "tolerations": [{"key": "gpu", "effect": "NoSchedule"}],
+                }
+            },
         }
-    )  # fmt: skip
+    )
     document = yaml.safe_load(yaml.safe_dump(platform_document(_spec({}, {}), settings)))
     executors = document["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     config = json_format.ParseDict(executors["a_executor"], messages.KubernetesExecutorConfig())

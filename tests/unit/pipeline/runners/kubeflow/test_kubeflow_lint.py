@@ -18,13 +18,14 @@ def _settings(**values: Any) -> KubeflowSettings:
 
 def _spec() -> dict[str, Any]:
     kind = {"instanceSchema": "title: components.Molecules\ntype: object\n"}
+    outputs = {"artifacts": {"m": {"artifactType": kind}}}
     return {
         "schemaVersion": "2.1.0",
         "pipelineInfo": {"name": "belka"},
-        "components": {"make": {"executorLabel": "e", "outputDefinitions": {"artifacts": {"m": {"artifactType": kind}}}}},
+        "components": {"make": {"executorLabel": "e", "outputDefinitions": outputs}},
         "deploymentSpec": {"executors": {"e": {"container": {"image": IMAGE}}}},
         "root": {"dag": {"tasks": {"make": {"componentRef": {"name": "make"}}}}},
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize(

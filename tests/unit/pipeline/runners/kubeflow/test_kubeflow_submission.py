@@ -15,16 +15,17 @@ from pipeline.runners.kubeflow.settings import KubeflowSettings
 from pipeline.runners.kubeflow.submit import SubmissionRequest, SubmittedRun, connect, submit, wait
 
 IMAGE = "registry.example/belka@sha256:" + "0" * 64
+MAKE = {"componentRef": {"name": "make"}, "taskInfo": {"name": "make"}, "cachingOptions": {"enableCache": True}}
 SPEC = {
     "schemaVersion": "2.1.0",
     "pipelineInfo": {"name": "belka"},
     "components": {"make": {"executorLabel": "e"}},
     "deploymentSpec": {"executors": {"e": {"container": {"image": IMAGE, "command": ["true"]}}}},
     "root": {
-        "dag": {"tasks": {"make": {"componentRef": {"name": "make"}, "taskInfo": {"name": "make"}, "cachingOptions": {"enableCache": True}}}},
+        "dag": {"tasks": {"make": MAKE}},
         "inputDefinitions": {"parameters": {"raw_dir": {"parameterType": "STRING", "defaultValue": "/mnt/belka/raw"}}},
     },
-}  # fmt: skip
+}
 TASK = {"display_name": "make", "task_id": "1", "child_tasks": [{"pod_name": "belka-abc"}]}
 
 
@@ -175,7 +176,10 @@ def test_a_connection_that_is_lost_for_a_while_does_not_end_the_waiting(api: Api
 def test_a_failed_run_names_the_task_its_log_and_how_to_retry(api: Api) -> None:
     api.states = [("FAILED", "FAILED")]
     settings = _settings(api)
-    expected = r"ended as FAILED[\s\S]*make: exit code 1[\s\S]*kubectl logs -n team belka-abc -c main[\s\S]*press Retry on u or submit again"
+    expected = (
+        r"ended as FAILED[\s\S]*make: exit code 1[\s\S]*kubectl logs -n team belka-abc -c main[\s\S]*"
+        r"press Retry on u or submit again"
+    )
     with pytest.raises(BelkaError, match=expected):
         wait(connect(settings), SubmittedRun("r1", "u"), settings, lambda *_: None, poll_seconds=0.0)
 
