@@ -1,4 +1,4 @@
-"""The real pipeline through the simulator of Kubeflow Pipelines: the local run's submission, a retry, a cached second run."""
+"""The real pipeline through the simulator of Kubeflow: the local submission, a retry, a second run from the cache."""
 
 import subprocess
 from collections.abc import Mapping, Sequence

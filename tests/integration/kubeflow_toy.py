@@ -1,4 +1,4 @@
-"""A pipeline with every kind of node that the real one has: own artifact type, Beam, standard Trainer, value as parameter."""
+"""A pipeline with every kind of node that the real one has: own artifact type, Beam, Trainer, value as parameter."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The configuration alone moves MoleculeTransform to Flink: a real job server, cluster and pool, and the same Examples."""
+"""The configuration alone moves MoleculeTransform to Flink: a real job server and cluster, and the same Examples."""
 
 import json
 import shutil

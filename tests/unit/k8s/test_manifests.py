@@ -1,4 +1,4 @@
-"""The manifests hold what the API server cannot check: limits, no root, no secrets, existing files, images that are set."""
+"""The manifests hold what the API server cannot check: limits, no root, no secrets, existing files, set images."""
 
 import json
 import subprocess

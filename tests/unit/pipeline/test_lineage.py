@@ -69,7 +69,7 @@ def save_model(folder: Path, content: str) -> Path:
 
 @pytest.fixture
 def output(tmp_path: Path) -> Path:
-    """Two trained models of different data; the second is pushed. The cache served every step of the first once more."""
+    """Two trained models of different data; the second is pushed. The cache served each step of the first once more."""
     folder = tmp_path / "output"
     folder.mkdir()
     store = Store(folder / "metadata.db")

@@ -73,7 +73,7 @@ class Launcher:
         log_copy.touch()
         environment = {
             **os.environ,
-            **{item["name"]: item["value"] for item in task.container.get("env", ())},
+            **{item["name"]: self._see_volumes(item["value"], task) for item in task.container.get("env", ())},
             STORE_ROOT_VARIABLE: str(pod),
         }
         code = self.run_container(self._command(task, executor_input), environment, pod, log)
