@@ -19,7 +19,7 @@ from pipeline.config.settings import Config
 from pipeline.steps import Step, nodes_between
 
 MODELS_FOLDER = "model"
-_FILES = ("submission.csv", "metrics.json", "report.html", MODELS_FOLDER, "rejected.parquet", RESOLVED_CONFIG, "logs")
+_RESULTS = ("submission.csv", "metrics.json", "report.html", MODELS_FOLDER, "rejected.parquet", RESOLVED_CONFIG, "logs")
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ def print_results(console: Console, output_dir: Path, metrics: dict[str, Any]) -
     table.add_column("where or how much", overflow="fold")
     for name, value in verdict_rows(metrics.get("evaluation", {}), output_dir / MODELS_FOLDER):
         table.add_row(name, value)
-    for name in _FILES:
+    for name in _RESULTS:
         if (output_dir / name).exists():
             table.add_row(name, str(output_dir / name))
     console.print(table)

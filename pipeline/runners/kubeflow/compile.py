@@ -1,7 +1,7 @@
 """Compile the pipeline for Kubeflow Pipelines v2: TFX's KubeflowV2DagRunner, then what it leaves out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -77,15 +77,15 @@ def compile_config(config: Config) -> CompiledPipeline:
     compiled = compile_pipeline(pipeline, settings, DISPLAYS)
     postprocess.expose_parameters(compiled.spec, RUN_PARAMETERS)
     postprocess.set_computation(compiled.spec, settings, seen.computing(), by_cores=not config.system.n_workers)
-    warnings = list(compiled.warnings)
     if seen.data.raw_digest is None:
         # The cluster cannot see whether files changed: unless their content has a name, their readers are never cached.
         postprocess.forbid_cache(compiled.spec, RAW_READERS)
-        warnings.append(
+        warning = (
             "data.raw_digest is null: every run reads the raw files anew and repeats what depends on them; name their "
             "content (--set data.raw_digest=2026-01-release) to let the cache serve unchanged data."
         )
-    return CompiledPipeline(compiled.spec, compiled.platform, tuple(warnings))
+        compiled = replace(compiled, warnings=(*compiled.warnings, warning))
+    return compiled
 
 
 def compile_pipeline(
