@@ -15,7 +15,7 @@ TEST_WORKERS ?= 2
 # Further arguments of pytest, for `make test`.
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink lint format bench lock bounds lock-check hooks clean
+.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink lint component format bench lock bounds lock-check hooks clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -64,10 +64,15 @@ test-flink: $(INSTALLED) $(FLINK_JARS)/.fetched ## Run MoleculeTransform on a re
 test-all: $(INSTALLED) ## Run every test
 	$(BIN)/pytest
 
-lint: $(INSTALLED) ## Check style and types
+lint: $(INSTALLED) ## Check style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+component: $(INSTALLED) ## Make the folder of a component with its test: make component NAME=block_counts VERB=count
+	.ci/new_component '$(NAME)' '$(or $(VERB),compute)'
+	$(BIN)/ruff check --quiet --fix components/$(NAME) tests/unit/components/$(NAME)
 
 format: $(INSTALLED) ## Format the code
 	$(BIN)/ruff check --fix .
@@ -99,4 +104,4 @@ hooks: $(INSTALLED) ## Have git run lint and the lock check before each commit
 	$(BIN)/pre-commit install
 
 clean: ## Remove the environment and the demo
-	rm -rf $(VENV) .tools $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .tools $(DEMO) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

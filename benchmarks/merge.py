@@ -1,7 +1,6 @@
 """The merge of raw rows to molecules beside DuckDB's bare aggregation of the same training file."""
 
 import hashlib
-import importlib
 import multiprocessing
 import shutil
 from concurrent.futures import ProcessPoolExecutor
@@ -90,7 +89,7 @@ def _measured(name: str, n_rows: int, work: "Callable[[], int]") -> tuple[Measur
 
 
 def _warm_up() -> None:
-    importlib.import_module("components.parquet_merge.merge")
+    import components.parquet_merge.merge  # noqa: F401 - importing is the point
     # pyarrow imports pandas, where it is installed, when it first hands an array to numpy.
     pa.array([0]).to_numpy()
 

@@ -6,12 +6,10 @@ loaded on first use: importing them costs the whole of TFX, which the command li
 
 from typing import Any
 
-_ARTIFACT_TYPES = ("AnomalyReport", "BlockFingerprints", "Molecules", "Rejections", "Submission", "Vocabulary")
-
 
 def __getattr__(name: str) -> Any:
     """Load an artifact type by name (PEP 562)."""
-    if name not in _ARTIFACT_TYPES:
+    if not name[:1].isupper():
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
     from components import artifact_types

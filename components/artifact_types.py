@@ -41,3 +41,9 @@ class Submission(Artifact):
     """`submission.csv`: id, binds."""
 
     TYPE_NAME = "components.Submission"
+
+
+class Summary(Artifact):
+    """`summary.json`: the figures of a component that makes nothing else."""
+
+    TYPE_NAME = "components.Summary"

@@ -1,6 +1,5 @@
 """Molecules as SVG, with RDKit."""
 
-import importlib
 import logging
 import re
 from functools import cache
@@ -46,7 +45,7 @@ def draw_smiles(smiles: str, width: int = 250, height: int = 170) -> str:
 def _drawing_module() -> Any:
     """RDKit's drawing, or None: its wheel wants X11's client libraries, which containers often lack."""
     try:
-        return importlib.import_module("rdkit.Chem.Draw.rdMolDraw2D")
+        import rdkit.Chem.Draw.rdMolDraw2D
     except ImportError as error:
         _LOG.warning(
             "the report shows molecules as SMILES only: %s. Install the system packages of libX11, libXext, libXrender and libexpat "
@@ -54,3 +53,4 @@ def _drawing_module() -> Any:
             error,
         )
         return None
+    return rdkit.Chem.Draw.rdMolDraw2D
