@@ -90,6 +90,7 @@ def _measured(name: str, n_rows: int, work: "Callable[[], int]") -> tuple[Measur
 
 def _warm_up() -> None:
     import components.parquet_merge.merge  # noqa: F401 - importing is the point
+
     # pyarrow imports pandas, where it is installed, when it first hands an array to numpy.
     pa.array([0]).to_numpy()
 
