@@ -115,7 +115,13 @@ def _known(kind: str) -> str:
 
 
 class FingerprintSettings(StrictSection):
-    """The fingerprint of the Examples: what the stage fps predicts and model.ecfp_branch reads."""
+    """The fingerprint of the Examples: what the stage fps predicts and model.ecfp_branch reads.
+
+    Example:
+        >>> import belka
+        >>> belka.FingerprintSettings(kind="fcfp", size=1024, radius=3).description
+        'FCFP of 1024 bits, radius 3, with chirality'
+    """
 
     DECIDES: ClassVar = (Node.BLOCK_FINGERPRINTS, Node.MOLECULE_TRANSFORM, Node.TRAINER)
 
