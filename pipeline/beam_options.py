@@ -2,16 +2,15 @@
 
 from belka.beam_flags import local_beam_flags
 from belka.machine import worker_count
-from pipeline.config.settings import Config
+from pipeline.config.settings import BeamSettings
 
 
-def beam_pipeline_args(config: Config) -> list[str]:
+def beam_pipeline_args(beam: BeamSettings, n_workers: int) -> list[str]:
     """Options for every Beam component.
 
     Args:
-        config: With `beam.runner` local, Beam's in-process runner gets `system.n_workers` worker processes; any other
-            value names an existing engine, which `beam.options` alone configures.
+        beam: Which engine runs Beam; an existing one is configured by `beam.options` alone.
+        n_workers: Worker processes on this machine; 0 = as many as there are cores to use.
     """
-    is_here = config.beam.runner == "local"
-    runner = local_beam_flags(worker_count(config.system.n_workers)) if is_here else [f"--runner={config.beam.runner}"]
-    return [*runner, *config.beam.options]
+    runner = local_beam_flags(worker_count(n_workers)) if beam.runner == "local" else [f"--runner={beam.runner}"]
+    return [*runner, *beam.options]

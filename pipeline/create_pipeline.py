@@ -25,6 +25,7 @@ from components.data_validation.component import (
     PackagedSchemaGen,
     ShardStatisticsGen,
 )
+from components.data_validation.settings import DataValidationSettings
 from components.model_pusher.executor import ChampionPusherExecutor
 from components.molecule_transform.component import MoleculeTransform
 from components.parquet_merge.component import ParquetMerge
@@ -33,10 +34,11 @@ from components.submission_writer.component import SubmissionWriter
 from pipeline import steps
 from pipeline.beam_options import beam_pipeline_args
 from pipeline.config.settings import Config
-from trainer_module.settings import Mode, RunSettings
+from trainer_module.settings import MODES, Mode, RunSettings
 
 PREPROCESSING_FN = "trainer_module.preprocessing.preprocessing_fn"
 RUN_FN = "trainer_module.run_fn.run_fn"
+LAST_STAGE = MODES[-1]  # every run ends with it
 # What each stage may see: labels of validation molecules and fingerprints of them stay out of training.
 TRAINING_SUBSETS: dict[Mode, tuple[Subset, ...]] = {
     "mlm": (Subset.TRAIN, Subset.VALIDATION, Subset.TEST),
@@ -65,16 +67,19 @@ def create_pipeline(config: Config) -> Pipeline:
     """
     settings = config.deciding()
     prepared = _prepare(config.data, settings)
-    validation = data_validation(config, prepared.transform.outputs["examples"]) if config.data_validation.is_on else []
+    examples, validated = prepared.transform.outputs["examples"], config.data_validation
+    validation = data_validation(validated, settings[Node.ANOMALY_GATE], examples) if validated.is_on else []
     trainers = _train(config, prepared.transform, after=validation[-1:])
-    evaluator, pusher = _release(config, prepared, trainers, settings)
-    inferrer, writer = _submit(config.data, prepared, trainers[-1], settings)
+    evaluator, pusher = _release(
+        settings, prepared, trainers, configuration=json.dumps(deciding(config)), output_dir=config.data.output_dir
+    )
+    inferrer, writer = _submit(settings, prepared, trainers[LAST_STAGE], raw_dir=config.data.raw_dir)
     return Pipeline(
         pipeline_name=config.pipeline_name,
         pipeline_root=str(Path(config.data.output_dir) / "pipeline_root"),
-        components=[*prepared, *validation, *trainers, evaluator, pusher, inferrer, writer],
+        components=[*prepared, *validation, *trainers.values(), evaluator, pusher, inferrer, writer],
         enable_cache=config.system.enable_cache,
-        beam_pipeline_args=beam_pipeline_args(config),
+        beam_pipeline_args=beam_pipeline_args(config.beam, config.system.n_workers),
     )
 
 
@@ -109,31 +114,55 @@ def _prepare(data: DataSettings, settings: Mapping[Node, str]) -> _Prepared:
     return _Prepared(merge, vocabulary, blocks, transform)
 
 
-def _train(config: Config, transform: BaseComponent, after: Sequence[BaseComponent]) -> list[Trainer]:
+def _train(config: Config, transform: BaseComponent, after: Sequence[BaseComponent]) -> dict[Mode, Trainer]:
     """One Trainer per stage, each from the model of the one before; the first waits for `after`."""
-    trainers: list[Trainer] = []
+    trainers: dict[Mode, Trainer] = {}
+    base_model: BaseChannel | None = None
     for mode in config.training.stages:
-        base_model = trainers[-1].outputs["model"] if trainers else None
-        trainers.append(_trainer(config, mode, transform, base_model))
-    trainers[0].add_upstream_nodes(after)
+        run = RunSettings.of_stage(
+            mode,
+            data=config.data,
+            system=config.system,
+            fingerprint=config.fingerprint,
+            model=config.model,
+            training=config.training,
+        )
+        trainer = Trainer(
+            run_fn=RUN_FN,
+            examples=transform.outputs["examples"],
+            transform_graph=transform.outputs["transform_graph"],
+            base_model=base_model,
+            train_args=trainer_pb2.TrainArgs(splits=[subset.split for subset in TRAINING_SUBSETS[mode]]),
+            eval_args=trainer_pb2.EvalArgs(splits=[Subset.VALIDATION.split]),
+            custom_config=deciding(run, Node.TRAINER),
+        )
+        if not trainers:
+            trainer.add_upstream_nodes(after)
+        trainers[mode] = trainer.with_id(steps.trainer_node(mode))
+        base_model = trainer.outputs["model"]
     return trainers
 
 
 def _release(
-    config: Config, prepared: _Prepared, trainers: Sequence[Trainer], settings: Mapping[Node, str]
+    settings: Mapping[Node, str],
+    prepared: _Prepared,
+    trainers: Mapping[Mode, Trainer],
+    *,
+    configuration: str,
+    output_dir: str,
 ) -> tuple[BaseComponent, BaseComponent]:
     """Judge the last stage's model, and push it when it passes."""
-    model = trainers[-1].outputs["model"]
-    models_dir = f"{config.data.output_dir}/model"
+    model = trainers[LAST_STAGE].outputs["model"]
+    models_dir = f"{output_dir}/model"
     evaluator = AffinityEvaluator(
         examples=prepared.transform.outputs["examples"],
         molecules=prepared.merge.outputs["molecules"],
         model=model,
         settings=settings[Node.AFFINITY_EVALUATOR],
         champion_dir=models_dir,
-        configuration=json.dumps(deciding(config), sort_keys=True),
+        configuration=configuration,
         code_version=code_version(),
-        **{f"{mode}_run": t.outputs["model_run"] for mode, t in zip(config.training.stages, trainers, strict=True)},
+        **{f"{mode}_run": trainer.outputs["model_run"] for mode, trainer in trainers.items()},
     ).with_id(Node.AFFINITY_EVALUATOR)
     pusher = Pusher(
         model=model,
@@ -145,7 +174,7 @@ def _release(
 
 
 def _submit(
-    data: DataSettings, prepared: _Prepared, trainer: Trainer, settings: Mapping[Node, str]
+    settings: Mapping[Node, str], prepared: _Prepared, trainer: Trainer, *, raw_dir: str
 ) -> tuple[BaseComponent, BaseComponent]:
     """Score the test split and write the submission."""
     inferrer = BulkInferrer(
@@ -159,24 +188,24 @@ def _submit(
         predictions=inferrer.outputs["output_examples"],
         molecules=prepared.merge.outputs["molecules"],
         rejected=prepared.transform.outputs["rejected"],
-        raw_dir=data.raw_dir,
+        raw_dir=raw_dir,
         settings=settings[Node.SUBMISSION_WRITER],
         code_version=code_version(),
     ).with_id(Node.SUBMISSION_WRITER)
     return inferrer, writer
 
 
-def data_validation(config: Config, examples: BaseChannel) -> list[BaseComponent]:
+def data_validation(settings: DataValidationSettings, gate_settings: str, examples: BaseChannel) -> list[BaseComponent]:
     """Connect the validators of the Examples.
 
     Args:
-        config: The configuration; its section `data_validation` must not be off.
+        settings: The section `data_validation`; it must not be off.
+        gate_settings: What decides the result of the gate, as JSON.
         examples: From MoleculeTransform.
 
     Returns:
         The components in the order they run; the last one stops the run on anomalies.
     """
-    settings = config.data_validation
     schema = PackagedSchemaGen(schema_file=SCHEMA_FILE).with_id(Node.SCHEMA_GEN)
     statistics = ShardStatisticsGen(
         examples,
@@ -195,7 +224,7 @@ def data_validation(config: Config, examples: BaseChannel) -> list[BaseComponent
     gate = AnomalyGate(
         schema_anomalies=matches.outputs["anomalies"],
         drift_anomalies=drift.outputs["anomalies"],
-        settings=config.deciding()[Node.ANOMALY_GATE],
+        settings=gate_settings,
         code_version=code_version(),
     ).with_id(Node.ANOMALY_GATE)
     return [schema, statistics, matches, drift, gate]
@@ -207,26 +236,6 @@ def _drift_config(threshold: float) -> distribution_validator_pb2.DistributionVa
     feature.path.step.append(FEATURE_TOKENS)
     feature.distribution_comparator.jensen_shannon_divergence.threshold = threshold
     return config
-
-
-def _trainer(config: Config, mode: Mode, transform: BaseComponent, base_model: object | None) -> Trainer:
-    settings = RunSettings.of_stage(
-        mode,
-        data=config.data,
-        system=config.system,
-        fingerprint=config.fingerprint,
-        model=config.model,
-        training=config.training,
-    )
-    return Trainer(
-        run_fn=RUN_FN,
-        examples=transform.outputs["examples"],
-        transform_graph=transform.outputs["transform_graph"],
-        base_model=base_model,
-        train_args=trainer_pb2.TrainArgs(splits=[subset.split for subset in TRAINING_SUBSETS[mode]]),
-        eval_args=trainer_pb2.EvalArgs(splits=[Subset.VALIDATION.split]),
-        custom_config=deciding(settings, Node.TRAINER),
-    ).with_id(steps.trainer_node(mode))
 
 
 def _output_example_spec() -> bulk_inferrer_pb2.OutputExampleSpec:

@@ -55,7 +55,7 @@ def execute(config: Config, nodes: Sequence[str] | None, *, quiet: bool) -> dict
             from pipeline.runners.node_events import observe_nodes
             from pipeline.runners.outcomes import read_outcomes
             from pipeline.runners.publish import publish_results
-        before = read_outcomes(metadata_path(config), config.pipeline_name)
+        before = read_outcomes(metadata_path(config.output_dir), config.pipeline_name)
         table = StepTable(session.console, shown)
         try:
             with table, observe_nodes(table.node_started, table.node_finished):
@@ -67,7 +67,7 @@ def execute(config: Config, nodes: Sequence[str] | None, *, quiet: bool) -> dict
             logger.exception("The run failed.")
             table.print_final()
             raise _explain(error, table.failed() or "The pipeline", session.log_file) from error
-        outcomes = read_outcomes(metadata_path(config), config.pipeline_name)
+        outcomes = read_outcomes(metadata_path(config.output_dir), config.pipeline_name)
         for node, outcome in outcomes.items():
             if outcome.cached and (node not in before or before[node].execution_id != outcome.execution_id):
                 table.mark_cached(node)

@@ -53,8 +53,11 @@ class Config(StrictSection):
         return Path(self.data.output_dir)
 
     def deciding(self) -> dict[Node, str]:
-        """What decides the result of each node, as JSON: an execution parameter, and so part of the key of its cache."""
-        return {node: json.dumps(self._own(node), sort_keys=True) for node in Node}
+        """What decides the result of each node, as JSON: an execution parameter, and so part of the key of its cache.
+
+        A Trainer gets the settings of its stage instead: `trainer_module.settings.RunSettings`.
+        """
+        return {node: json.dumps(self._own(node), sort_keys=True) for node in Node if node is not Node.TRAINER}
 
     def _own(self, node: Node) -> dict[str, Any]:
         values = deciding(self, node)

@@ -21,16 +21,18 @@ from pipeline.create_pipeline import create_pipeline
 METADATA_FILE = "metadata.db"
 
 
-def metadata_path(config: Config) -> Path:
+def metadata_path(output_dir: Path) -> Path:
     """The SQLite file of ML Metadata."""
-    return config.output_dir / METADATA_FILE
+    return output_dir / METADATA_FILE
 
 
 def local_pipeline(config: Config) -> Pipeline:
     """The pipeline of a configuration with this machine's metadata store."""
     config.output_dir.mkdir(parents=True, exist_ok=True)
     pipeline = create_pipeline(config)
-    pipeline.metadata_connection_config = metadata.sqlite_metadata_connection_config(str(metadata_path(config)))
+    pipeline.metadata_connection_config = metadata.sqlite_metadata_connection_config(
+        str(metadata_path(config.output_dir))
+    )
     return pipeline
 
 

@@ -17,6 +17,7 @@ from tfx.types.standard_artifacts import ExampleAnomalies, Examples, ExampleStat
 from tfx.utils import proto_utils
 
 from belka import contract as dc
+from belka.contract import Node
 from belka.errors import InputError
 from components.data_validation.component import DriftValidatorExecutor
 from components.data_validation.settings import DataValidationSettings
@@ -56,7 +57,12 @@ def validate(folder: Path, **settings: object) -> Path:
             pipeline_name="validation",
             pipeline_root=str(folder / "root"),
             metadata_connection_config=sqlite_metadata_connection_config(str(folder / "metadata.db")),
-            components=[examples, *data_validation(config, examples.outputs["result"])],
+            components=[
+                examples,
+                *data_validation(
+                    config.data_validation, config.deciding()[Node.ANOMALY_GATE], examples.outputs["result"]
+                ),
+            ],
             # What the pipeline's other nodes run on; worker processes cannot load TFDV.
             beam_pipeline_args=["--runner=FnApiRunner", "--direct_running_mode=multi_processing"],
         )

@@ -1,11 +1,11 @@
 """Beam's options follow the configuration."""
 
 from pipeline.beam_options import beam_pipeline_args
-from pipeline.config.files import load_config
+from pipeline.config.settings import BeamSettings
 
 
 def test_one_worker_stays_in_the_process() -> None:
-    assert beam_pipeline_args(load_config(None, ["system.n_workers=1"])) == [
+    assert beam_pipeline_args(BeamSettings(), 1) == [
         "--runner=FnApiRunner",
         "--direct_running_mode=in_memory",
         "--direct_num_workers=1",
@@ -13,9 +13,9 @@ def test_one_worker_stays_in_the_process() -> None:
 
 
 def test_several_workers_are_processes() -> None:
-    assert "--direct_running_mode=multi_processing" in beam_pipeline_args(load_config(None, ["system.n_workers=3"]))
+    assert "--direct_running_mode=multi_processing" in beam_pipeline_args(BeamSettings(), 3)
 
 
 def test_an_engine_gets_its_own_options_only() -> None:
-    config = load_config(None, ["beam.runner=FlinkRunner", "beam.options=[--flink_master=localhost:8081]"])
-    assert beam_pipeline_args(config) == ["--runner=FlinkRunner", "--flink_master=localhost:8081"]
+    beam = BeamSettings(runner="FlinkRunner", options=("--flink_master=localhost:8081",))
+    assert beam_pipeline_args(beam, 0) == ["--runner=FlinkRunner", "--flink_master=localhost:8081"]
