@@ -1,1 +1,1 @@
-"""Layers of the Belka transformer, one a file."""
+"""Layers of the Belka transformer, one per file."""

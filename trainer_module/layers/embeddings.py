@@ -6,10 +6,11 @@ import keras
 from keras import ops
 
 from belka.contract import PAD_ID
+from trainer_module.layers.layer import BelkaLayer
 
 
 @keras.saving.register_keras_serializable(package="belka")
-class Embeddings(keras.layers.Layer):
+class Embeddings(BelkaLayer):
     """Look up token embeddings and scale them by sqrt(depth); PAD positions are masked.
 
     Source: Vaswani et al., Attention Is All You Need, NeurIPS 2017, section 3.4.
@@ -46,7 +47,3 @@ class Embeddings(keras.layers.Layer):
         """Return which positions hold a token: bool [batch, length]."""
         del mask
         return ops.not_equal(inputs, ops.cast(PAD_ID, inputs.dtype))
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "vocab_size": self.vocab_size, "depth": self.depth}

@@ -1,4 +1,4 @@
-"""The encoder every stage of training shares: what one stage hands to the next."""
+"""The encoder that all stages of training share: what one stage hands to the next."""
 
 from typing import Any
 
@@ -7,11 +7,12 @@ import keras
 from trainer_module.layers.embeddings import Embeddings
 from trainer_module.layers.encoder_layer import EncoderLayer
 from trainer_module.layers.encodings import Encodings
+from trainer_module.layers.layer import BelkaLayer
 from trainer_module.layers.seeds import fold_in
 
 
 @keras.saving.register_keras_serializable(package="belka")
-class Encoder(keras.layers.Layer):
+class Encoder(BelkaLayer):
     """Embeddings, position encodings and a stack of encoder layers.
 
     Args:
@@ -40,18 +41,14 @@ class Encoder(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self._arguments = {
-            "vocab_size": vocab_size,
-            "depth": depth,
-            "num_heads": num_heads,
-            "num_layers": num_layers,
-            "dropout_rate": dropout_rate,
-            "activation": activation,
-            "max_length": max_length,
-            "attention_dropout": attention_dropout,
-        }
+        self.vocab_size = vocab_size
         self.depth = depth
+        self.num_heads = num_heads
+        self.num_layers = num_layers
+        self.dropout_rate = dropout_rate
+        self.activation = activation
         self.max_length = max_length
+        self.attention_dropout = attention_dropout
         policy = self.dtype_policy
         self.embeddings = Embeddings(vocab_size, depth, dtype=policy, name="embeddings")
         self.encodings = Encodings(depth, max_length, dtype=policy, name="encodings")
@@ -86,10 +83,5 @@ class Encoder(keras.layers.Layer):
         mask = self.embeddings.compute_mask(inputs)
         hidden = self.encodings(self.embeddings(inputs))
         for number, layer in enumerate(self.encoder_layers):
-            layer_seed = None if seed is None else fold_in(seed, number)
-            hidden = layer(hidden, mask=mask, training=training, seed=layer_seed)
+            hidden = layer(hidden, mask=mask, training=training, seed=fold_in(seed, number))
         return hidden
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), **self._arguments}

@@ -5,12 +5,13 @@ from typing import Any
 import keras
 
 from trainer_module.layers.feed_forward import FeedForward
+from trainer_module.layers.layer import BelkaLayer
 from trainer_module.layers.seeds import fold_in
 from trainer_module.layers.self_attention import SelfAttention
 
 
 @keras.saving.register_keras_serializable(package="belka")
-class EncoderLayer(keras.layers.Layer):
+class EncoderLayer(BelkaLayer):
     """Pre-norm transformer layer: `x + attention(norm(x))`, then `x + feed_forward(norm(x))`.
 
     Source: Xiong et al., On Layer Normalization in the Transformer Architecture, ICML 2020.
@@ -65,17 +66,6 @@ class EncoderLayer(keras.layers.Layer):
         Returns:
             Tensor like `inputs`.
         """
-        seeds = (None, None) if seed is None else (fold_in(seed, 0), fold_in(seed, 1))
-        hidden = inputs + self.attention(self.attention_norm(inputs), mask=mask, training=training, seed=seeds[0])
-        return hidden + self.feed_forward(self.feed_forward_norm(hidden), training=training, seed=seeds[1])
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "depth": self.depth,
-            "num_heads": self.num_heads,
-            "dropout_rate": self.dropout_rate,
-            "activation": self.activation,
-            "attention_dropout": self.attention_dropout,
-        }
+        normed = self.attention_norm(inputs)
+        hidden = inputs + self.attention(normed, mask=mask, training=training, seed=fold_in(seed, 0))
+        return hidden + self.feed_forward(self.feed_forward_norm(hidden), training=training, seed=fold_in(seed, 1))

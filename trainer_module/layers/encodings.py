@@ -6,11 +6,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from trainer_module.layers.layer import BelkaLayer
+
 _WAVELENGTH = 10_000.0
 
 
 @keras.saving.register_keras_serializable(package="belka")
-class Encodings(keras.layers.Layer):
+class Encodings(BelkaLayer):
     """Add sinusoidal position encodings: the sines in the first half of the channels, the cosines in the second.
 
     Channel i of either half has the angle `position / 10000^(i / (depth / 2))`.
@@ -42,7 +44,3 @@ class Encodings(keras.layers.Layer):
         """
         table = ops.cast(ops.convert_to_tensor(self._table), inputs.dtype)
         return inputs + table[None, : ops.shape(inputs)[1], :]
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "depth": self.depth, "max_length": self.max_length}

@@ -4,13 +4,14 @@ from typing import Any
 
 import keras
 
+from trainer_module.layers.layer import BelkaLayer
 from trainer_module.layers.seeded_dropout import SeededDropout
 
 _EXPANSION = 2
 
 
 @keras.saving.register_keras_serializable(package="belka")
-class FeedForward(keras.layers.Layer):
+class FeedForward(BelkaLayer):
     """Two dense layers, the inner one twice as wide, and dropout.
 
     Args:
@@ -49,12 +50,3 @@ class FeedForward(keras.layers.Layer):
             Tensor like `inputs`.
         """
         return self.dropout(self.outer(self.inner(inputs)), training=training, seed=seed)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "depth": self.depth,
-            "dropout_rate": self.dropout_rate,
-            "activation": self.activation,
-        }

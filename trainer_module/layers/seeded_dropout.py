@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from trainer_module.layers.layer import BelkaLayer
 from trainer_module.layers.seeds import keep_mask
 
 
@@ -25,18 +26,17 @@ def drop(values: Any, rate: float, seed: Any) -> Any:
     if rate == 0.0:
         return values
     if seed is None:
-        msg = "dropout needs a seed (uint32 [2]) while training"
-        raise ValueError(msg)
+        raise ValueError("Dropout needs a seed (uint32 [2]) while training.")
     scale = ops.cast(1.0 / (1.0 - rate), values.dtype)
     return ops.where(keep_mask(tuple(values.shape), rate, seed), values * scale, ops.zeros((), values.dtype))
 
 
 @keras.saving.register_keras_serializable(package="belka")
-class SeededDropout(keras.layers.Layer):
+class SeededDropout(BelkaLayer):
     """Set activations to zero at random and scale the rest by 1 / (1 - rate).
 
-    The maths are those of `keras.layers.Dropout`. The layer holds no generator state: a step repeated with the same seed drops the
-    same activations, on any device and after any restart.
+    The maths are those of `keras.layers.Dropout`. The layer holds no generator state: a step that is repeated with the
+    same seed drops the same activations, on any device and after any restart.
 
     Args:
         rate: Share dropped, in [0, 1).
@@ -63,7 +63,3 @@ class SeededDropout(keras.layers.Layer):
             ValueError: If the seed is missing while training.
         """
         return drop(inputs, self.rate if training else 0.0, seed)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "rate": self.rate}

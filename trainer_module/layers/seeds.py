@@ -1,12 +1,13 @@
 """Random bits as a function of (seed, position): cheap enough to be recomputed inside a fused kernel.
 
 Random numbers from a general generator cost more than the rest of a training step on a CPU (attention weights need
-batch x heads x length x length of them). A counter hashed with the seed gives independent-looking bits in ten integer operations,
-which XLA fuses into the multiplication that uses them; nothing is stored for the backward pass.
+batch x heads x length x length of them). A counter hashed with the seed gives independent-looking bits in ten integer
+operations, which XLA fuses into the multiplication that uses them; nothing is stored for the backward pass.
 
-Source: the multiply-xorshift constants are those of C. Wellons' `lowbias32` (hash-prospector), whose bias is below 0.2 bits.
+Source: the multiply-xorshift constants of C. Wellons' `lowbias32` (hash-prospector), whose bias is below 0.2 bits.
 """
 
+import math
 from typing import Any, Final
 
 from keras import ops
@@ -32,12 +33,14 @@ def fold_in(seed: Any, number: Any) -> Any:
     """Derive the seed of a part (a layer, a step, a device) from the seed of the whole.
 
     Args:
-        seed: uint32 [2].
+        seed: uint32 [2]; None, where nothing is dropped, stays None.
         number: Which part: a non-negative integer, or a uint32 scalar tensor.
 
     Returns:
-        uint32 [2].
+        uint32 [2], or None.
     """
+    if seed is None:
+        return None
     part = ops.cast(number, "uint32") * _uint(_GOLDEN) + _uint(1)
     first = _mix(seed[0] + part, seed[1])
     return ops.stack([first, _mix(seed[1] + part, first)])
@@ -54,9 +57,6 @@ def keep_mask(shape: tuple[int, ...], rate: float, seed: Any) -> Any:
     Returns:
         bool, of the given shape.
     """
-    size = 1
-    for length in shape:
-        size *= length
     seed = fold_in(seed, 0)  # else seeds that differ in a bit would give masks that resemble each other
-    counter = ops.reshape(ops.cast(ops.arange(size, dtype="int32"), "uint32"), shape) + seed[0]
+    counter = ops.reshape(ops.cast(ops.arange(math.prod(shape), dtype="int32"), "uint32"), shape) + seed[0]
     return _mix(counter, seed[1]) >= _uint(round(rate * _WORD))

@@ -1,27 +1,34 @@
 """Multi-head self-attention whose heads are as wide as the model: two projections in place of four.
 
-With q = xQ + a, k = xK + b and v = xV + c of one head, the scores are q k' = (x QK' + aK') x' + q b'. The last term is the same for all
-positions attended to, which softmax ignores. The attended values times the output weights, P v O, are (P x) VO + (P 1) cO. QK' and VO are as
-small as one of their factors, since a head is as wide as the model, and are computed once a step. So the heads of a molecule attend
-to the same vectors, in one product of all their queries: fewer operations in larger pieces.
+With q = xQ + a, k = xK + b and v = xV + c of one head, the scores are q k' = (x QK' + aK') x' + q b'. The last term is
+the same for all positions attended to, and softmax ignores it. The attended values times the output weights, P v O, are
+(P x) VO + (P 1) cO. A head is as wide as the model, so QK' and VO are as small as one of their factors and are computed
+once per step. All heads of a molecule then attend to the same vectors, in one product of all their queries: fewer
+operations in larger pieces.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 import keras
+import tensorflow as tf
+from einops import rearrange
 from keras import ops
 
-from trainer_module.layers.attend import attend
+from trainer_module.layers.layer import BelkaLayer
 from trainer_module.layers.seeded_dropout import SeededDropout, drop
 from trainer_module.layers.seeds import fold_in
 
+_MASKED_SCORE: Final = -1e9
+
 
 @keras.saving.register_keras_serializable(package="belka")
-class SelfAttention(keras.layers.Layer):
+class SelfAttention(BelkaLayer):
     """Scaled dot-product self-attention; every head is as wide as the inputs.
 
-    The maths and the weights, in their order and shapes, are those of `keras.layers.MultiHeadAttention(num_heads, key_dim=depth)`; sums are
-    taken in another order. The bias of the keys is kept though nothing depends on it.
+    The maths and the weights, in their order and shapes, are those of
+    `keras.layers.MultiHeadAttention(num_heads, key_dim=depth)`; sums are taken in another order. The bias of the keys is
+    kept though nothing depends on it.
 
     Source: Vaswani et al., Attention Is All You Need, NeurIPS 2017, section 3.2.
 
@@ -73,24 +80,22 @@ class SelfAttention(keras.layers.Layer):
         Returns:
             Tensor like `inputs`.
         """
-        heads, depth, length = self.num_heads, self.depth, ops.shape(inputs)[1]
+        heads = self.num_heads
         score_map, score_bias, output_map, output_bias = self._joined_weights()
-        queries = ops.matmul(inputs, ops.reshape(score_map, (depth, heads * depth))) + ops.reshape(score_bias, (-1,))
-        rate = self.weights_dropout_rate if training else 0.0
-        averages, sums = attend(
-            ops.reshape(queries, (-1, length * heads, depth)),
-            inputs,
-            mask,
-            lambda weights: drop(weights, rate, None if seed is None else fold_in(seed, 0)),
-            training=training,
-        )
+        queries = ops.matmul(inputs, rearrange(score_map, "depth heads width -> depth (heads width)"))
+        queries = queries + rearrange(score_bias, "heads width -> (heads width)")
+        queries = rearrange(queries, "batch length (heads width) -> batch (length heads) width", heads=heads)
+        rate, drop_seed = self.weights_dropout_rate if training else 0.0, fold_in(seed, 0)
         averages, sums = (
-            ops.cast(ops.reshape(values, (-1, length, heads * width)), self.compute_dtype)
-            for values, width in ((averages, depth), (sums, 1))
+            ops.cast(
+                rearrange(values, "batch (length heads) width -> batch length (heads width)", heads=heads),
+                self.compute_dtype,
+            )
+            for values in attend(queries, inputs, mask, lambda weights: drop(weights, rate, drop_seed))
         )
-        outputs = ops.matmul(averages, ops.reshape(output_map, (heads * depth, depth))) + ops.matmul(sums, output_bias)
-        outputs = outputs + ops.cast(self.output_bias, self.compute_dtype)
-        return self.output_dropout(outputs, training=training, seed=None if seed is None else fold_in(seed, 1))
+        outputs = ops.matmul(averages, rearrange(output_map, "heads width depth -> (heads width) depth"))
+        outputs = outputs + ops.matmul(sums, output_bias) + ops.cast(self.output_bias, self.compute_dtype)
+        return self.output_dropout(outputs, training=training, seed=fold_in(seed, 1))
 
     def _joined_weights(self) -> tuple[Any, ...]:
         """Return QK', aK', VO and cO of the module's text: [d, h, d], [h, d], [h, d, d], [h, d], scores scaled."""
@@ -103,12 +108,31 @@ class SelfAttention(keras.layers.Layer):
         )
         return tuple(ops.cast(weight, self.compute_dtype) for weight in joined)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "depth": self.depth,
-            "num_heads": self.num_heads,
-            "dropout_rate": self.dropout_rate,
-            "attention_dropout": self.attention_dropout,
-        }
+
+def attend(queries: Any, inputs: Any, mask: Any, drop_weights: Callable[[Any], Any]) -> tuple[Any, Any]:
+    """Average inputs with the softmax of their products with queries.
+
+    Products with vectors of 32 numbers are so short that a CPU spends as long on passing over the scores as on the
+    products; dividing by the sum of the exponentials after the product saves one pass.
+
+    Source: Dao et al., FlashAttention, NeurIPS 2022, section 3.1.
+
+    Args:
+        queries: Float [batch, rows, depth], scaled.
+        inputs: Float [batch, length, depth], keys and values at once.
+        mask: Bool [batch, length], true where a token is; None: all are tokens. A molecule without any token gets no
+            gradient from its loss.
+        drop_weights: Function that drops attention weights, float32 [batch, rows, length].
+
+    Returns:
+        The averages, float32 [batch, rows, depth], and the sums of the weights left, float32 [batch, rows, 1].
+    """
+    scores = tf.cast(tf.matmul(queries, inputs, transpose_b=True), tf.float32)
+    if mask is not None:
+        scores = tf.where(mask[:, None, :], scores, _MASKED_SCORE)
+    largest = tf.stop_gradient(tf.reduce_max(scores, axis=-1, keepdims=True))  # softmax does not depend on it
+    exponentials = tf.exp(scores - largest)
+    inverse = 1.0 / tf.reduce_sum(exponentials, axis=-1, keepdims=True)
+    left = drop_weights(exponentials)
+    averages = tf.cast(tf.matmul(tf.cast(left, inputs.dtype), inputs), tf.float32) * inverse
+    return averages, tf.reduce_sum(left, axis=-1, keepdims=True) * inverse

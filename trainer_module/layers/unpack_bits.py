@@ -4,13 +4,16 @@ from typing import Any
 
 import keras
 import numpy as np
+from einops import rearrange
 from keras import ops
+
+from trainer_module.layers.layer import BelkaLayer
 
 _BITS_PER_BYTE = 8
 
 
 @keras.saving.register_keras_serializable(package="belka")
-class UnpackBits(keras.layers.Layer):
+class UnpackBits(BelkaLayer):
     """Turn bytes into their bits, the most significant first, as `numpy.unpackbits` does."""
 
     def call(self, inputs: Any) -> Any:
@@ -24,4 +27,4 @@ class UnpackBits(keras.layers.Layer):
         """
         shifts = ops.convert_to_tensor(np.arange(_BITS_PER_BYTE - 1, -1, -1), dtype="int32")
         bits = ops.bitwise_and(ops.right_shift(ops.cast(inputs, "int32")[:, :, None], shifts), 1)
-        return ops.cast(ops.reshape(bits, (-1, _BITS_PER_BYTE * inputs.shape[-1])), self.compute_dtype)
+        return ops.cast(rearrange(bits, "batch bytes bits -> batch (bytes bits)"), self.compute_dtype)

@@ -1,1 +1,1 @@
-"""Losses with masked labels, one a file."""
+"""Losses with masked labels, one per file."""

@@ -1,4 +1,4 @@
-"""The written backward pass of attention equals what automatic differentiation derives from the textbook's formula."""
+"""The gradient of attention equals that of the textbook's formula, under masks and dropout."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer_module.layers.attend import attend
+from trainer_module.layers.self_attention import attend
 from trainer_module.layers.seeded_dropout import drop
 
 GENERATOR = np.random.default_rng(0)
@@ -25,7 +25,7 @@ def textbook(queries: Any, inputs: Any, mask: Any, rate: float) -> tuple[Any, An
 
 
 def ours(queries: Any, inputs: Any, mask: Any, rate: float) -> tuple[Any, Any]:
-    return attend(queries, inputs, mask, lambda weights: drop(weights, rate, SEED), training=True)
+    return attend(queries, inputs, mask, lambda weights: drop(weights, rate, SEED))
 
 
 @pytest.mark.parametrize("mask", [None, MASK], ids=["all tokens", "mask"])
