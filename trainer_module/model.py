@@ -1,6 +1,6 @@
 """The Belka transformer with the head of one training stage."""
 
-from typing import Any
+from typing import Any, Final
 
 import keras
 from keras import ops
@@ -12,7 +12,8 @@ from trainer_module.layers.seeds import fold_in
 from trainer_module.layers.unpack_bits import UnpackBits
 from trainer_module.settings import DEFAULT_ECFP_SIZE, Mode, ModelSettings
 
-_HEAD_SEED = 1_000_000
+_HEAD_SEED: Final = 1_000_000
+_ARCHITECTURE: Final = ModelSettings.model_fields.keys() - {"vocab_size"}
 
 
 @keras.saving.register_keras_serializable(package="belka")
@@ -20,29 +21,20 @@ class Belka(keras.Model):
     """Pre-norm transformer encoder over SMILES tokens with one of three heads.
 
     - `mlm`: the vocabulary's probabilities at each position, [batch, length, vocab_size].
-    - `fps`: the probability of each bit of the fingerprint, [batch, ecfp_size], from the mean over the molecule's tokens.
-    - `clf`: the probability of binding each target, [batch, n_targets], from the same mean; with `ecfp_branch`, the logits of a
-      linear or one-hidden-layer model on the fingerprint's bits are added (wide and deep).
+    - `fps`: the probability of each bit of the fingerprint, [batch, ecfp_size], from the mean over the molecule's
+      tokens.
+    - `clf`: the probability of binding each target, [batch, n_targets], from the same mean; with `ecfp_branch`, the logits
+      of a linear or one-hidden-layer model on the fingerprint's bits are added (wide and deep).
 
-    Source: the first place of the Leash BELKA competition (architecture); Cheng et al., Wide & Deep Learning for Recommender
-    Systems, 2016 (branch).
+    Source: the first place of the Leash BELKA competition (architecture); Cheng et al., Wide & Deep Learning for
+    Recommender Systems, 2016 (branch).
 
     Args:
         mode: Which head.
         vocab_size: Rows of the embedding table.
         n_targets: Proteins; used by the mode clf only.
         ecfp_size: Bits of the fingerprint; used by the mode fps and by the branch.
-        depth: Width of the token representation.
-        num_heads: Attention heads of each layer, each `depth` wide.
-        num_layers: Encoder layers.
-        dropout_rate: Share dropped while training.
-        activation: Non-linearity of the feed-forward blocks.
-        max_length: Longest sequence.
-        attention_dropout: False leaves the attention weights whole.
-        ecfp_branch: Add the branch on the fingerprint's bits (mode clf only).
-        ecfp_hidden: Units of its hidden layer; 0: none.
-        ecfp_dropout: Share of its inputs (linear) or hidden units dropped while training.
-        ecfp_l2: L2 penalty on its kernels.
+        settings: Architecture, without its `vocab_size`; None: the defaults.
         **kwargs: Arguments of `keras.Model`.
     """
 
@@ -53,65 +45,46 @@ class Belka(keras.Model):
         vocab_size: int,
         n_targets: int = 3,
         ecfp_size: int = DEFAULT_ECFP_SIZE,
-        depth: int = 32,
-        num_heads: int = 8,
-        num_layers: int = 4,
-        dropout_rate: float = 0.1,
-        activation: str = "gelu",
-        max_length: int = 128,
-        attention_dropout: bool = True,
-        ecfp_branch: bool = False,
-        ecfp_hidden: int = 0,
-        ecfp_dropout: float = 0.0,
-        ecfp_l2: float = 1e-5,
+        settings: ModelSettings | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        settings = settings or ModelSettings()
         self.arguments: dict[str, Any] = {
             "mode": mode,
             "vocab_size": vocab_size,
             "n_targets": n_targets,
             "ecfp_size": ecfp_size,
-            "depth": depth,
-            "num_heads": num_heads,
-            "num_layers": num_layers,
-            "dropout_rate": dropout_rate,
-            "activation": activation,
-            "max_length": max_length,
-            "attention_dropout": attention_dropout,
-            "ecfp_branch": ecfp_branch,
-            "ecfp_hidden": ecfp_hidden,
-            "ecfp_dropout": ecfp_dropout,
-            "ecfp_l2": ecfp_l2,
+            **settings.model_dump(exclude={"vocab_size"}),
         }
         self.mode = mode
         self.ecfp_size = ecfp_size
-        self.depth = depth
-        self.uses_ecfp = mode == "clf" and ecfp_branch
+        self.depth = settings.depth
+        self.uses_ecfp = mode == "clf" and settings.ecfp_branch
         policy = self.dtype_policy
         self.encoder = Encoder(
             vocab_size=vocab_size,
-            depth=depth,
-            num_heads=num_heads,
-            num_layers=num_layers,
-            dropout_rate=dropout_rate,
-            activation=activation,
-            max_length=max_length,
-            attention_dropout=attention_dropout,
+            depth=settings.depth,
+            num_heads=settings.num_heads,
+            num_layers=settings.num_layers,
+            dropout_rate=settings.dropout_rate,
+            activation=settings.activation,
+            max_length=settings.max_length,
+            attention_dropout=settings.attention_dropout,
             dtype=policy,
             name="encoder",
         )
         units = {"mlm": vocab_size, "fps": ecfp_size, "clf": n_targets}[mode]
         self.head = keras.layers.Dense(units, dtype="float32", name="head")
         if self.uses_ecfp:
-            penalty = keras.regularizers.L2(ecfp_l2)
+            hidden, penalty = settings.ecfp_hidden, keras.regularizers.L2(settings.ecfp_l2)
             self.unpack = UnpackBits(dtype=policy, name="unpack")
             self.wide_hidden = (
-                keras.layers.Dense(ecfp_hidden, "relu", kernel_regularizer=penalty, dtype=policy, name="wide_hidden")
-                if ecfp_hidden
+                keras.layers.Dense(hidden, "relu", kernel_regularizer=penalty, dtype=policy, name="wide_hidden")
+                if hidden
                 else None
             )
-            self.wide_dropout = SeededDropout(ecfp_dropout, dtype=policy, name="wide_dropout")
+            self.wide_dropout = SeededDropout(settings.ecfp_dropout, dtype=policy, name="wide_dropout")
             self.wide_head = keras.layers.Dense(
                 units, use_bias=False, kernel_regularizer=penalty, dtype="float32", name="wide_head"
             )
@@ -133,8 +106,8 @@ class Belka(keras.Model):
         """Predict.
 
         Args:
-            inputs: `tokens`: integer [batch, length], PAD (0) after the last token; with `ecfp_branch` also `ecfp`: uint8
-                [batch, ecfp_size / 8], the bits as `numpy.packbits` packs them.
+            inputs: `tokens`: integer [batch, length], PAD (0) after the last token; with `ecfp_branch` also `ecfp`:
+                uint8 [batch, ecfp_size / 8], the bits as `numpy.packbits` packs them.
             training: Whether to drop.
             seed: uint32 [2]; needed while training.
 
@@ -157,12 +130,20 @@ class Belka(keras.Model):
         wide = self.unpack(packed)
         if self.wide_hidden is not None:
             wide = self.wide_hidden(wide)
-        wide = self.wide_dropout(wide, training=training, seed=None if seed is None else fold_in(seed, _HEAD_SEED))
+        wide = self.wide_dropout(wide, training=training, seed=fold_in(seed, _HEAD_SEED))
         return self.wide_head(wide)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
+        """Return the constructor's arguments, those of the architecture one by one."""
         return {**super().get_config(), **self.arguments}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Belka":
+        """Make a model from `arguments`, or from what `get_config` returned."""
+        del custom_objects  # all parts are registered
+        architecture = {name: config[name] for name in _ARCHITECTURE & config.keys()}
+        others = {name: value for name, value in config.items() if name not in architecture}
+        return cls(settings=ModelSettings(**architecture), **others)
 
 
 def build_model(
@@ -192,17 +173,7 @@ def build_model(
         vocab_size=vocab_size,
         n_targets=n_targets,
         ecfp_size=ecfp_size,
-        depth=settings.depth,
-        num_heads=settings.num_heads,
-        num_layers=settings.num_layers,
-        dropout_rate=settings.dropout_rate,
-        activation=settings.activation,
-        max_length=settings.max_length,
-        attention_dropout=settings.attention_dropout,
-        ecfp_branch=settings.ecfp_branch,
-        ecfp_hidden=settings.ecfp_hidden,
-        ecfp_dropout=settings.ecfp_dropout,
-        ecfp_l2=settings.ecfp_l2,
+        settings=settings,
         dtype=precision,
         name="belka",
     )

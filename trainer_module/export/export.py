@@ -41,8 +41,9 @@ def export_model(stored: StoredModel, transform_graph_dir: Path, folder: Path) -
         transform_graph_dir: TransformGraph that tokenises SMILES.
         folder: Where to write; made if needed.
     """
-    arguments = stored.model.arguments
-    model = Belka(**arguments, name="belka")  # float32, whatever the precision of training
+    model = Belka.from_config(
+        {**stored.model.arguments, "name": "belka"}
+    )  # float32, whatever the precision of training
     model.build()
     model.set_weights(stored.model.get_weights())
     tokenizer = SmilesTokenizer(transform_graph_dir)
