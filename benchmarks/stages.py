@@ -80,7 +80,7 @@ def train_recipe(config: Config, recipe: Recipe, seed: int, data: SampleData, fo
     from belka.tokens.vocabulary import read_vocabulary
     from pipeline.create_pipeline import TRAINING_SUBSETS
     from trainer_module.export.saved_model import CONFIG_FILE, save_model
-    from trainer_module.loop.training import TrainingData, train
+    from trainer_module.loop.train import TrainingData, train
 
     start_from: Path | None = None
     history: list[dict[str, float]] = []

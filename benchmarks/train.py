@@ -21,7 +21,7 @@ from benchmarks.transformer_batches import (
     training_flops,
 )
 from trainer_module.loop.step import Steps
-from trainer_module.loop.training import CPU_HEAD_ROWS
+from trainer_module.loop.train import CPU_HEAD_ROWS
 from trainer_module.losses.multi_label_loss import MultiLabelLoss
 from trainer_module.model import build_model
 from trainer_module.settings import ModelSettings, TrainingSettings

@@ -8,7 +8,7 @@ from belka.errors import InputError
 from belka.settings import received_computation
 from belka.tokens.vocabulary import read_vocabulary
 from trainer_module.export.export import export_model
-from trainer_module.loop.training import TrainingData, train
+from trainer_module.loop.train import TrainingData, train
 from trainer_module.settings import parse_run_settings
 
 logger = logging.getLogger(__name__)

@@ -4,20 +4,22 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from zipfile import BadZipFile
 
-from belka.errors import BelkaError, InputError
+from belka.errors import InputError
 from belka.files import atomic_path
 from trainer_module.model import Belka
 from trainer_module.settings import RunSettings
 
 logger = logging.getLogger(__name__)
 
-# Keras's archive and not its HDF5 file: on a full disk HDF5 may crash the process, where a write of Python's is an OSError.
+# Keras's archive and not its HDF5 file: on a full disk HDF5 may crash the process, while Python's own write raises an
+# OSError.
 _VARIABLES: Final = "variables.keras"
 _STATE: Final = "state.json"
 _BEST: Final = "best.keras"
@@ -59,12 +61,12 @@ class Progress:
 
 
 def run_key(run: RunSettings, files: Sequence[str], extra: Sequence[str] = ()) -> str:
-    """Name a run by what decides on its result.
+    """Name a run by what decides its result.
 
     Args:
         run: Settings.
-        files: Files it reads: data, and the weights it starts from. Their names, sizes and first and last 64 KiB count, not
-            their folders, which are new in each execution of TFX.
+        files: Files it reads: data, and the weights it starts from. Their names, sizes and first and last 64 KiB count,
+            not their folders, which are new in each execution of TFX.
         extra: Other strings that count, e.g. the vocabulary.
 
     Returns:
@@ -104,17 +106,14 @@ class CheckpointStore:
         """Write variables and progress, then drop the oldest.
 
         Raises:
-            BelkaError: If the disk is full or refuses; the checkpoints before stay.
+            InputError: If the disk is full or refuses; the checkpoints before stay.
         """
         if not self.writes:
             return
-        try:
-            with atomic_path(self.folder / f"step-{progress.step:09d}") as temporary:
-                temporary.mkdir()
-                model.save(temporary / _VARIABLES)
-                (temporary / _STATE).write_text(json.dumps(asdict(progress)), encoding="utf-8")
-        except OSError as error:
-            raise self._unwritable(error) from error
+        with self._written(f"step-{progress.step:09d}") as temporary:
+            temporary.mkdir()
+            model.save(temporary / _VARIABLES)
+            (temporary / _STATE).write_text(json.dumps(asdict(progress)), encoding="utf-8")
         for old in self._states()[:-_KEPT]:
             shutil.rmtree(old)
 
@@ -139,15 +138,12 @@ class CheckpointStore:
         """Keep the weights of the best validation.
 
         Raises:
-            BelkaError: If the disk is full or refuses.
+            InputError: If the disk is full or refuses.
         """
         if not self.writes:
             return
-        try:
-            with atomic_path(self.folder / _BEST) as temporary:
-                model.save(temporary)
-        except OSError as error:
-            raise self._unwritable(error) from error
+        with self._written(_BEST) as temporary:
+            model.save(temporary)
 
     def restore_best(self, model: Belka) -> None:
         """Load the weights of the best validation, if there are any."""
@@ -157,11 +153,16 @@ class CheckpointStore:
     def _states(self) -> list[Path]:
         return sorted(self.folder.glob("step-*")) if self.folder.is_dir() else []
 
-    def _unwritable(self, error: OSError) -> BelkaError:
-        return InputError(
-            "A checkpoint could not be written.",
-            received=f"{self.folder}: {error}",
-            expected="room on the disk and the right to write",
-            action="Free space or move the output directory, then start the same command again: it continues from the last "
-            "whole checkpoint.",
-        )
+    @contextmanager
+    def _written(self, name: str) -> Iterator[Path]:
+        try:
+            with atomic_path(self.folder / name) as temporary:
+                yield temporary
+        except OSError as error:
+            raise InputError(
+                "A checkpoint could not be written.",
+                received=f"{self.folder}: {error}",
+                expected="room on the disk and the right to write",
+                action="Free space or move the output directory, then start the same command again: it continues from the "
+                "last whole checkpoint.",
+            ) from error

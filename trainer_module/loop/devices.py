@@ -3,20 +3,20 @@
 import json
 import logging
 import os
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import tensorflow as tf
 
 logger = logging.getLogger(__name__)
 
-_BFLOAT16_CAPABILITY = 8  # CUDA compute capability (Ampere) that brought bfloat16 units
+_BFLOAT16_CAPABILITY: Final = 8  # CUDA compute capability (Ampere) that brought bfloat16 units
 
 
 def choose_strategy(device: Literal["auto", "cpu", "gpu"]) -> Any:
     """Pick the distribution strategy.
 
-    `MultiWorkerMirroredStrategy` when TF_CONFIG names several workers, `MirroredStrategy` when this machine shows several
-    devices of the wanted kind, one device otherwise.
+    `MultiWorkerMirroredStrategy` when TF_CONFIG names several workers, `MirroredStrategy` when this machine shows
+    several devices of the wanted kind, one device otherwise.
 
     Args:
         device: `auto` takes GPUs if there are any; `gpu` falls back to the CPU with a warning.
@@ -69,7 +69,7 @@ def is_chief(strategy: Any) -> bool:
 
 
 def spread(strategy: Any, batch: Any) -> Any:
-    """Cut a batch into equal parts, one a replica.
+    """Cut a batch into equal parts, one per replica.
 
     Args:
         strategy: The strategy.

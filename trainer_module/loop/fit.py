@@ -4,7 +4,7 @@ import csv
 import json
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -19,7 +19,7 @@ from trainer_module.loop.progress import ProgressLog
 from trainer_module.loop.step import Steps
 from trainer_module.loop.validation import Validator
 from trainer_module.model import Belka
-from trainer_module.settings import RunSettings, TrainingSettings
+from trainer_module.settings import RunSettings
 
 logger = logging.getLogger(__name__)
 
@@ -30,14 +30,13 @@ HISTORY_CSV: Final = "history.csv"
 class Fit:
     """Train a model to the end of its settings, checkpointing on the way.
 
-    The data are passed over again and again, each pass in an order of its own. An epoch is `steps_per_epoch` batches or the rest
-    of the pass, if that is less; so every pass shows every molecule once, however short the epochs are. Batch n of pass p is a
-    function of the files and the seed, and dropout of the number of the step: a run resumed from a checkpoint takes the very
-    steps the killed one would have taken.
+    The data are passed over again and again, each pass in an order of its own. An epoch is `steps_per_epoch` batches or
+    the rest of the pass, if that is less; so every pass shows every molecule once, however short the epochs are. Batch n of
+    pass p is a function of the files and the seed, and dropout of the number of the step: a run resumed from a checkpoint
+    takes the very steps that the killed one would have taken.
 
     Args:
         run: Settings of the run.
-        settings: Its training settings, those of the stage merged in.
         train_files: TFRecord files to learn from.
         eval_files: TFRecord files to validate on.
         model: Compiled model.
@@ -51,7 +50,6 @@ class Fit:
         self,
         *,
         run: RunSettings,
-        settings: TrainingSettings,
         train_files: Sequence[str],
         eval_files: Sequence[str],
         model: Belka,
@@ -61,14 +59,14 @@ class Fit:
         log_dir: Path,
     ) -> None:
         self._run = run
-        self._settings = settings
+        self._settings = run.training.for_mode(run.mode)
         self._train_files = train_files
         self._model = model
         self._steps = steps
         self._spec = spec
         self._store = store
         self._log_dir = log_dir
-        eval_batches = validation_batches(eval_files, spec, seed=run.seed).take(settings.validation_steps)
+        eval_batches = validation_batches(eval_files, spec, seed=run.seed).take(self._settings.validation_steps)
         self._validator = Validator(steps, eval_batches, mode=run.mode, targets=run.targets)
         self._progress = Progress(epoch=run.initial_epoch or 0)
         self._pending: tuple[int, Any] | None = None
@@ -92,26 +90,31 @@ class Fit:
     def _train(self) -> None:
         molecules = count_molecules(self._train_files)
         if molecules == 0:
-            problem = "There is nothing to train on."
             raise InputError(
-                problem,
+                "There is nothing to train on.",
                 received=f"0 molecules in {len(self._train_files)} files",
                 expected="at least one molecule",
                 action="Check the step that makes the dataset.",
             )
         self._batches_per_pass = math.ceil(molecules / self._spec.batch_size)
-        logger.info("%s: %d molecules, %d batches a pass.", self._run.mode, molecules, self._batches_per_pass)
+        logger.info("%s: %d molecules, %d batches per pass.", self._run.mode, molecules, self._batches_per_pass)
         callbacks = self._start_callbacks()
-        batches = self._stream()
+        progress = self._progress
+        stream = training_stream(
+            self._train_files,
+            self._spec,
+            seed=self._run.seed,
+            first_pass=progress.pass_index,
+            skipped=progress.batch_in_pass,
+        )
         log = ProgressLog(self._run.mode, self._spec.batch_size)
-        while self._progress.epoch < self._settings.epochs and not callbacks.stopped:
-            inputs, labels, row_weight = next(batches)
-            step = self._progress.step
-            loss = self._steps.train(inputs, labels, row_weight, step)
+        batches = iter(stream)
+        while progress.epoch < self._settings.epochs and not callbacks.stopped:
+            loss = self._steps.train(*next(batches), progress.step)
             self._settle_pending()
-            self._pending = (step, loss)
+            self._pending = (progress.step, loss)
             self._advance(callbacks)
-            log.tick(self._progress, self._epoch_steps())
+            log.tick(progress, self._epoch_steps())
         callbacks.end()
 
     def _start_callbacks(self) -> ValidationCallbacks:
@@ -134,27 +137,17 @@ class Fit:
             wanted = "val_average_precision" if self._run.mode == "clf" else "val_loss"
         if wanted == "val_average_precision" and not scorable:
             if self._run.mode != "clf":
-                problem = f"training.monitor = {wanted} needs labels, which the stage {self._run.mode} has not."
-                raise InputError(problem, expected="auto or val_loss", action="Set training.monitor to auto.")
+                raise InputError(
+                    f"training.monitor = {wanted} needs labels, which the stage {self._run.mode} does not have.",
+                    expected="auto or val_loss",
+                    action="Set training.monitor to auto.",
+                )
             logger.warning(
                 "No target has both binding and non-binding molecules in the validation split, so there is no average "
                 "precision; the validation loss decides instead. Hold out more molecules for validation."
             )
             wanted = "val_loss"
         return wanted, "min" if wanted == "val_loss" else "max"
-
-    def _stream(self) -> Iterator[tuple[Any, Any, Any]]:
-        """Yield the batches from the current position on, pass after pass, without end."""
-        progress = self._progress
-        return iter(
-            training_stream(
-                self._train_files,
-                self._spec,
-                seed=self._run.seed,
-                first_pass=progress.pass_index,
-                skipped=progress.batch_in_pass,
-            )
-        )
 
     def _epoch_steps(self) -> int:
         """Return the number of batches of the current epoch."""
@@ -214,9 +207,8 @@ class Fit:
         (step, tensor), self._pending = self._pending, None
         loss = float(tensor)
         if not math.isfinite(loss):
-            problem = f"The loss is not finite at batch {step + 1} of the stage {self._run.mode}."
             raise BelkaError(
-                problem,
+                f"The loss is not finite at batch {step + 1} of the stage {self._run.mode}.",
                 received=f"loss {loss} in epoch {self._progress.epoch + 1}",
                 expected="a finite number",
                 action=f"Lower training.learning_rate or training.gradient_clip_norm. The checkpoints before it are in "
@@ -227,9 +219,9 @@ class Fit:
 
     def _write_history(self) -> None:
         """Write the scores of all validations, also those of the runs this one continues."""
-        history = self._progress.history
         if not self._store.writes:
             return
+        history = self._progress.history
         with atomic_path(self._log_dir / HISTORY_JSON) as temporary:
             temporary.write_text(json.dumps(history, indent=1), encoding="utf-8")
         columns = list(dict.fromkeys(name for scores in history for name in scores))

@@ -1,23 +1,25 @@
 """One training step and one validation step, compiled once for each batch shape."""
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import tensorflow as tf
+from einops import rearrange
 
 from trainer_module.layers.seeds import fold_in
 from trainer_module.loop.devices import spread
 from trainer_module.losses.weighted_loss import WeightedLoss
 from trainer_module.model import Belka
 
-_STEP_SALT = 0x5EED
+_STEP_SALT: Final = 0x5EED
 
 
 class Steps:
     """The compiled steps of a run.
 
-    Class weights come from the labels of the whole batch, before it is cut into micro-batches or spread over replicas; gradients
-    of the parts add up. So the loss does not depend on how the work is cut.
+    Class weights come from the labels of the whole batch, before it is cut into micro-batches or spread over replicas;
+    gradients of the parts add up. So the loss does not depend on how the work is cut.
 
     Args:
         model: Built model, its optimizer built too, both made in the strategy's scope.
@@ -97,17 +99,18 @@ class Steps:
     def _single_step(self, inputs: dict[str, Any], labels: Any, row_weight: Any, number: Any) -> Any:
         weights = self._loss.weights(labels, row_weight)
         loss, gradients = self._gradients(inputs, labels, weights, fold_in(self._seed, number))
-        self._apply(gradients)
+        self._optimizer.apply(self._clip(gradients), self._model.trainable_variables)
         return loss
 
     def _multiple_step(self, inputs: Any, labels: Any, weights: Any, number: Any) -> Any:
         def replica(inputs: dict[str, Any], labels: Any, weights: Any) -> Any:
             context = tf.distribute.get_replica_context()
             seed = fold_in(fold_in(self._seed, number), context.replica_id_in_sync_group)
-            loss, gradients = self._compiled_here(self._gradients)(inputs, labels, weights, seed)
+            loss, gradients = self._compiled_here(self._gradients, inputs, labels, weights, seed)
             # Clipping needs the gradient of the whole batch; the optimizer adds up its replicas' gradients once more.
             gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-            self._apply([gradient / self._replicas for gradient in self._clip(gradients)], clipped=True)
+            gradients = [gradient / self._replicas for gradient in self._clip(gradients)]
+            self._optimizer.apply(gradients, self._model.trainable_variables)
             return loss
 
         losses = self._strategy.run(replica, args=(inputs, labels, weights))
@@ -117,25 +120,18 @@ class Steps:
         predictions = self._model(inputs, training=False)
         return tf.reduce_sum(weights * self._loss.terms(labels, predictions)), predictions
 
-    def _predict_replicas(self, inputs: Any, labels: Any, weights: Any) -> Any:
-        def replica(inputs: dict[str, Any], labels: Any, weights: Any) -> tuple[Any, Any]:
-            loss, predictions = self._compiled_here(self._predict_step)(inputs, labels, weights)
-            return loss, predictions
+    def _predict_replicas(self, *batch: Any) -> Any:
+        return self._strategy.run(partial(self._compiled_here, self._predict_step), args=batch)
 
-        return self._strategy.run(replica, args=(inputs, labels, weights))
-
-    def _compiled_here(self, function: Callable[..., Any]) -> Any:
+    def _compiled_here(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Compile for the replica that asks: a function shared by replicas would read the variables of one of them."""
-        return tf.function(function, jit_compile=self._xla, autograph=False)
+        return tf.function(function, jit_compile=self._xla, autograph=False)(*arguments)
 
     def _clip(self, gradients: list[Any]) -> list[Any]:
         if self._clip_norm is None:
             return gradients
         clipped: list[Any] = tf.clip_by_global_norm(gradients, self._clip_norm)[0]
         return clipped
-
-    def _apply(self, gradients: list[Any], *, clipped: bool = False) -> None:
-        self._optimizer.apply(gradients if clipped else self._clip(gradients), self._model.trainable_variables)
 
     def _gradients(self, inputs: dict[str, Any], labels: Any, weights: Any, seed: Any) -> tuple[Any, list[Any]]:
         """Return this replica's share of the loss and of its gradient."""
@@ -145,7 +141,8 @@ class Steps:
         if parts == 1:
             return self._part_gradients((inputs, labels, weights), seed, share=1.0 / self._replicas)
         cut = tf.nest.map_structure(
-            lambda values: tf.reshape(values, [parts, rows // parts, *values.shape[1:]]), (inputs, labels, weights)
+            lambda values: rearrange(values, "(parts rows) ... -> parts rows ...", parts=parts),
+            (inputs, labels, weights),
         )
 
         def body(number: Any, loss: Any, gradients: list[Any]) -> tuple[Any, Any, list[Any]]:

@@ -71,9 +71,8 @@ class Validator:
         self._mode = mode
         self._targets = targets
         self._metric = MaskedAUC(num_labels=len(targets))
-        self._update_metric = tf.function(
-            self._metric.update_state, autograph=False
-        )  # else Keras traces its loop over labels each time
+        # Without it, Keras traces its loop over the labels each time.
+        self._update_metric = tf.function(self._metric.update_state, autograph=False)
 
     def can_score(self) -> bool:
         """Look at the labels before any hour of training is spent.
@@ -92,14 +91,13 @@ class Validator:
             known = labels.numpy()
             classes |= {(target, int(code)) for target in range(known.shape[1]) for code in np.unique(known[:, target])}
         classes = {(target, code) for target, code in classes if code != LABEL_UNKNOWN}
-        action = "Hold out more labelled building blocks or molecules for validation."
-        expected = "labelled molecules: the learning rate, early stopping and the best weights follow them"
-        if not molecules:
-            problem = "The validation split is empty."
-            raise InputError(problem, received="0 molecules", expected=expected, action=action)
-        if self._mode == "clf" and not classes:
-            problem = "No molecule of the validation split has a label."
-            raise InputError(problem, received=f"{molecules} molecules", expected=expected, action=action)
+        if not molecules or (self._mode == "clf" and not classes):
+            raise InputError(
+                "No molecule of the validation split has a label." if molecules else "The validation split is empty.",
+                received=f"{molecules} molecules",
+                expected="labelled molecules: the learning rate, early stopping and the best weights follow them",
+                action="Hold out more labelled building blocks or molecules for validation.",
+            )
         return any((target, 1 - label) in classes for target, label in classes)
 
     def scores(self) -> dict[str, float]:

@@ -19,7 +19,7 @@ from belka.contract import (
     MASK_TOKEN,
     PAD_TOKEN,
 )
-from trainer_module.loop.training import TrainingData, TrainingResult, train
+from trainer_module.loop.train import TrainingData, TrainingResult, train
 from trainer_module.settings import DEFAULT_ECFP_SIZE, parse_run_settings
 
 _FRAGMENTS = (

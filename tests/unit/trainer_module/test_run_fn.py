@@ -12,7 +12,7 @@ from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, SIGNATURE_SMILES
 from belka.errors import InputError
 from trainer_module.export.saved_model import load_model
-from trainer_module.loop.training import TrainingData
+from trainer_module.loop.train import TrainingData
 from trainer_module.run_fn import run_fn
 
 MODEL = {"depth": 16, "num_heads": 2, "num_layers": 1, "max_length": 32}

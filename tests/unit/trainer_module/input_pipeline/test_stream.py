@@ -14,7 +14,7 @@ from belka.contract import FEATURE_TOKENS
 from trainer_module.input_pipeline.batching import ROW_WEIGHT, cut_padding, padded_lengths, split_by_length
 from trainer_module.input_pipeline.masking import mask_tokens
 from trainer_module.input_pipeline.stream import BatchSpec, count_molecules, training_batches, validation_batches
-from trainer_module.loop.training import TrainingData
+from trainer_module.loop.train import TrainingData
 
 SPEC = BatchSpec(
     mode="clf",

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer_module.layers.self_attention import attend
 from trainer_module.layers.seeded_dropout import drop
+from trainer_module.layers.self_attention import attend
 
 GENERATOR = np.random.default_rng(0)
 QUERIES = tf.constant(GENERATOR.normal(size=(3, 10, 4)), tf.float32)

@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 
 from trainer_module.loop.devices import choose_precision, choose_strategy, is_chief
-from trainer_module.loop.training import TrainingData
+from trainer_module.loop.train import TrainingData
 
 ROOT = Path(__file__).parents[4]
 MODEL = {"depth": 8, "num_heads": 2, "num_layers": 1, "max_length": 24, "dropout_rate": 0.0, "ecfp_branch": True}
@@ -25,7 +25,7 @@ import json, sys
 from pathlib import Path
 import tensorflow as tf
 from trainer_module.settings import parse_run_settings
-from trainer_module.loop.training import TrainingData, train
+from trainer_module.loop.train import TrainingData, train
 request = json.loads(sys.argv[1])
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * request["devices"])

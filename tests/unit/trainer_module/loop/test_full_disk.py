@@ -10,7 +10,7 @@ import pytest
 
 from belka.errors import BelkaError
 from trainer_module.loop.checkpoints import CheckpointStore
-from trainer_module.loop.training import TrainingResult
+from trainer_module.loop.train import TrainingResult
 from trainer_module.model import Belka
 
 TrainSmall = Callable[..., TrainingResult]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from trainer_module.input_pipeline.stream import BatchSpec, training_batches
-from trainer_module.loop.training import TrainingData, TrainingResult
+from trainer_module.loop.train import TrainingData, TrainingResult
 
 TrainSmall = Callable[..., TrainingResult]
 

@@ -20,7 +20,7 @@ import tensorflow as tf
 from belka.errors import BelkaError, InputError
 from trainer_module.loop.checkpoints import CheckpointStore
 from trainer_module.loop.step import Steps
-from trainer_module.loop.training import TrainingData, TrainingResult
+from trainer_module.loop.train import TrainingData, TrainingResult
 from trainer_module.losses.multi_label_loss import MultiLabelLoss
 from trainer_module.model import Belka, build_model
 from trainer_module.settings import ModelSettings
@@ -124,7 +124,7 @@ import os, signal, sys
 from pathlib import Path
 from trainer_module.settings import parse_run_settings
 from trainer_module.loop.step import Steps
-from trainer_module.loop.training import TrainingData, train
+from trainer_module.loop.train import TrainingData, train
 original = Steps.train
 def killed(self, inputs, labels, row_weight, number):
     if number == 5:

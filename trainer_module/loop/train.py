@@ -1,4 +1,4 @@
-"""Train one stage: a plain function that needs no orchestrator."""
+"""Train one stage: the door of this package, a plain function that needs no orchestrator."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ from typing import Final
 import keras
 
 from belka.errors import InputError
-from belka.process_memory import freed_memory_kept
 from trainer_module.export.saved_model import WEIGHTS_FILE, StoredModel, exported_folder, warm_start
 from trainer_module.input_pipeline.stream import BatchSpec
 from trainer_module.loop.checkpoints import CheckpointStore, run_key
@@ -111,9 +110,8 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
         micro_batch=max(1, CPU_HEAD_ROWS // run.model.num_heads) if on_cpu else None,
     )
     store = CheckpointStore(_checkpoint_folder(run, data, log_dir), writes=is_chief(strategy))
-    fit = Fit(
+    history = Fit(
         run=run,
-        settings=settings,
         train_files=data.train_files,
         eval_files=data.eval_files,
         model=model,
@@ -121,9 +119,7 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
         spec=spec,
         store=store,
         log_dir=log_dir,
-    )
-    with freed_memory_kept():
-        history = fit.run()
+    ).run()
     return TrainingResult(StoredModel(model, data.vocabulary, run.targets, run.fingerprint), history)
 
 
@@ -138,9 +134,8 @@ def make_loss(run: RunSettings, vocab_size: int) -> WeightedLoss:
 def _embedding_rows(run: RunSettings, vocabulary: Sequence[str]) -> int:
     wanted = run.model.vocab_size
     if wanted is not None and wanted < len(vocabulary):
-        problem = "The vocabulary is larger than model.vocab_size."
         raise InputError(
-            problem,
+            "The vocabulary is larger than model.vocab_size.",
             received=f"{len(vocabulary)} tokens, model.vocab_size = {wanted}",
             expected=f"model.vocab_size of at least {len(vocabulary)}, or null to derive it",
             action="Raise model.vocab_size or set it to null.",
