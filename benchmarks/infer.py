@@ -8,9 +8,16 @@ import tensorflow as tf
 from belka.contract import FEATURE_TOKENS, PAD_ID
 from benchmarks.measurement import Comparison, Work, measure_in_turn
 from benchmarks.plain_model import build_plain_model
-from benchmarks.transformer_batches import N_TARGETS, VOCAB_SIZE, draw_sample, matrix_flops, measure_matmul_peak
+from benchmarks.transformer_batches import (
+    N_TARGETS,
+    VOCAB_SIZE,
+    draw_sample,
+    matrix_flops,
+    measure_matmul_peak,
+    peak_note,
+)
 from trainer_module.export.serving import predict
-from trainer_module.model import build_model
+from trainer_module.model import Belka
 from trainer_module.settings import ModelSettings
 
 _REFERENCE_SHARE: Final = 8
@@ -25,13 +32,14 @@ def compare_infer(molecules: int, batch_size: int) -> Comparison:
         batch_size: Molecules handed over at once.
 
     Returns:
-        Prediction as the exported model's signatures do it, beside Keras's layers padded to `max_length` in a graph without XLA.
+        Prediction as the exported model's signatures do it, beside Keras's layers padded to `max_length` in a graph
+        without XLA.
     """
     settings = ModelSettings()
     peak = measure_matmul_peak()
     plain = build_plain_model(settings, vocab_size=VOCAB_SIZE, n_targets=N_TARGETS)
     plain_predict = tf.function(lambda tokens: plain(tokens, training=False), autograph=False)
-    model = build_model(settings, "clf", vocab_size=VOCAB_SIZE, n_targets=N_TARGETS)
+    model = Belka(mode="clf", settings=settings, vocab_size=VOCAB_SIZE, n_targets=N_TARGETS)
     our_predict = tf.function(lambda tokens: predict(model, {FEATURE_TOKENS: tokens}), autograph=False)
     sample = draw_sample(molecules, settings.max_length)
     pieces = tf.split(sample.tokens, molecules // batch_size)
@@ -58,7 +66,7 @@ def compare_infer(molecules: int, batch_size: int) -> Comparison:
     mean_length = float(np.mean(np.sum(sample.tokens != PAD_ID, axis=1)))
     needed = matrix_flops(settings, mean_length)
     notes = (
-        f"matrix products reach {peak / 1e9:.0f} GFLOP/s here; a molecule of {mean_length:.0f} tokens needs {needed / 1e6:.0f} MFLOP",
+        peak_note(peak, mean_length, needed),
         f"share of that peak: reference {reference.rate * needed / peak:.1%}, ours {ours.rate * needed / peak:.1%}",
     )
     return Comparison(f"Inference, batch {batch_size}", reference, (ours,), notes)

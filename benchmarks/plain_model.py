@@ -51,7 +51,8 @@ def plain_step(model: keras.Model, *, clip_norm: float | None) -> Callable[[Any,
         clip_norm: Most global norm of the gradient; None leaves it.
 
     Returns:
-        Function of tokens [batch, max_length] and labels [batch, n_targets] that updates the model and returns the loss.
+        Function of tokens [batch, max_length] and labels [batch, n_targets] that updates the model and returns the
+        loss.
     """
     optimizer = keras.optimizers.Adam(1e-3, global_clipnorm=clip_norm)
     optimizer.build(model.trainable_variables)

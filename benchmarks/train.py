@@ -18,12 +18,13 @@ from benchmarks.transformer_batches import (
     Sample,
     draw_sample,
     measure_matmul_peak,
+    peak_note,
     training_flops,
 )
 from trainer_module.loop.step import Steps
 from trainer_module.loop.train import CPU_HEAD_ROWS
 from trainer_module.losses.multi_label_loss import MultiLabelLoss
-from trainer_module.model import build_model
+from trainer_module.model import Belka
 from trainer_module.settings import ModelSettings, TrainingSettings
 
 _CLIP_NORM: Final = 1.0
@@ -50,7 +51,9 @@ _VARIANTS: Final = (
 
 
 def compare_train(batches: int, batch_size: int) -> Comparison:
-    """Measure molecules/s of training steps on all cores, compiling left out; the fastest of five rounds of all ways in turn.
+    """Measure molecules/s of training steps on all cores, compiling left out.
+
+    All ways are run in turn for five rounds; the fastest round of each counts.
 
     Args:
         batches: Batches for each of our ways.
@@ -70,7 +73,7 @@ def compare_train(batches: int, batch_size: int) -> Comparison:
     needed = training_flops(settings, mean_length)
     shares = ", ".join(f"{way.name}: {way.rate * needed / peak:.1%}" for way in (reference, *ours))
     notes = (
-        f"matrix products reach {peak / 1e9:.0f} GFLOP/s here; a molecule of {mean_length:.0f} tokens needs {needed / 1e6:.0f} MFLOP",
+        peak_note(peak, mean_length, needed),
         f"share of that peak, padding not counted as work: {shares}",
     )
     title = f"Training step, batch {batch_size}, {settings.num_layers} layers of {settings.num_heads} heads"
@@ -86,12 +89,12 @@ def _plain(settings: ModelSettings, sample: Sample, batch_size: int) -> Work:
 
 
 def _ours(variant: _Variant, settings: ModelSettings, sample: Sample, batch_size: int) -> Work:
-    model = build_model(
-        settings.model_copy(update={"attention_dropout": variant.attention_dropout}),
-        "clf",
+    model = Belka(
+        mode="clf",
         vocab_size=VOCAB_SIZE,
         n_targets=N_TARGETS,
-        precision=variant.precision,
+        settings=settings.model_copy(update={"attention_dropout": variant.attention_dropout}),
+        dtype=variant.precision,
     )
     optimizer = keras.optimizers.Adam(1e-3)
     optimizer.build(model.trainable_variables)

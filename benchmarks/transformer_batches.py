@@ -25,7 +25,7 @@ _TRAINING_PASSES: Final = 3  # forward, gradient of the inputs, gradient of the 
 class Sample:
     """Random molecules and labels.
 
-    Args:
+    Attributes:
         tokens: int32 [n, max_length], PAD (0) after the last token.
         labels: int32 [n, n_targets], 2 = unknown.
     """
@@ -67,6 +67,14 @@ def matrix_flops(settings: ModelSettings, length: float) -> float:
 def training_flops(settings: ModelSettings, length: float) -> float:
     """The same for a training step."""
     return _TRAINING_PASSES * matrix_flops(settings, length)
+
+
+def peak_note(peak: float, mean_length: float, needed: float) -> str:
+    """Say what a molecule needs of the machine's arithmetic."""
+    return (
+        f"matrix products reach {peak / 1e9:.0f} GFLOP/s here; "
+        f"a molecule of {mean_length:.0f} tokens needs {needed / 1e6:.0f} MFLOP"
+    )
 
 
 def measure_matmul_peak() -> float:

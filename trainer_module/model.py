@@ -23,11 +23,14 @@ class Belka(keras.Model):
     - `mlm`: the vocabulary's probabilities at each position, [batch, length, vocab_size].
     - `fps`: the probability of each bit of the fingerprint, [batch, ecfp_size], from the mean over the molecule's
       tokens.
-    - `clf`: the probability of binding each target, [batch, n_targets], from the same mean; with `ecfp_branch`, the logits
+    - `clf`: the probability of binding each target, [batch, n_targets], from the same mean; with `ecfp_branch`, the
+      logits
       of a linear or one-hidden-layer model on the fingerprint's bits are added (wide and deep).
 
     Source: the first place of the Leash BELKA competition (architecture); Cheng et al., Wide & Deep Learning for
     Recommender Systems, 2016 (branch).
+
+    The model is made with its weights: their shapes do not depend on an input's.
 
     Args:
         mode: Which head.
@@ -48,7 +51,7 @@ class Belka(keras.Model):
         settings: ModelSettings | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{"name": "belka", **kwargs})
         settings = settings or ModelSettings()
         self.arguments: dict[str, Any] = {
             "mode": mode,
@@ -88,6 +91,7 @@ class Belka(keras.Model):
             self.wide_head = keras.layers.Dense(
                 units, use_bias=False, kernel_regularizer=penalty, dtype="float32", name="wide_head"
             )
+        self.build()
 
     def build(self, input_shape: Any = None) -> None:
         """Make all weights; their shapes do not depend on the inputs' shape."""
@@ -144,38 +148,3 @@ class Belka(keras.Model):
         architecture = {name: config[name] for name in _ARCHITECTURE & config.keys()}
         others = {name: value for name, value in config.items() if name not in architecture}
         return cls(settings=ModelSettings(**architecture), **others)
-
-
-def build_model(
-    settings: ModelSettings,
-    mode: Mode,
-    *,
-    vocab_size: int,
-    n_targets: int,
-    ecfp_size: int = DEFAULT_ECFP_SIZE,
-    precision: str = "float32",
-) -> Belka:
-    """Make a model with new weights.
-
-    Args:
-        settings: Architecture.
-        mode: Which head.
-        vocab_size: Size of the vocabulary, already checked against `settings.vocab_size`.
-        n_targets: Number of proteins.
-        ecfp_size: Bits of the fingerprint.
-        precision: Keras dtype policy.
-
-    Returns:
-        The built model.
-    """
-    model = Belka(
-        mode=mode,
-        vocab_size=vocab_size,
-        n_targets=n_targets,
-        ecfp_size=ecfp_size,
-        settings=settings,
-        dtype=precision,
-        name="belka",
-    )
-    model.build()
-    return model

@@ -1,4 +1,4 @@
-"""The `preprocessing_fn` of tensorflow-transform: SMILES to token ids, the same for MoleculeTransform and for serving."""
+"""The `preprocessing_fn` of tensorflow-transform: SMILES to token ids, alike for MoleculeTransform and for serving."""
 
 from collections.abc import Mapping
 from typing import Any, Final

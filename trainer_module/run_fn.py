@@ -18,9 +18,9 @@ def run_fn(fn_args: Any) -> None:
     """Train one stage and export it.
 
     Args:
-        fn_args: TFX's FnArgs: `train_files` and `eval_files` (patterns), `transform_output` (TransformGraph with vocab.txt),
-            `base_model` (the stage before, optional), `serving_model_dir`, `model_run_dir`, and `custom_config`, a JSON object
-            with the fields of `trainer_module.settings.RunSettings`.
+        fn_args: TFX's FnArgs: `train_files` and `eval_files` (patterns), `transform_output` (TransformGraph with
+            vocab.txt), `base_model` (the stage before, optional), `serving_model_dir`, `model_run_dir`, and
+            `custom_config`, a JSON object with the fields of `trainer_module.settings.RunSettings`.
     """
     run = parse_run_settings(fn_args.custom_config or {}, received_computation())
     transform_graph = Path(fn_args.transform_output)

@@ -19,7 +19,7 @@ from belka.predict.predict import predict_file, predict_smiles
 from components.molecule_transform.transform_graph import write_transform_graph
 from trainer_module.export.export import export_model
 from trainer_module.export.saved_model import StoredModel
-from trainer_module.model import Belka, build_model
+from trainer_module.model import Belka
 from trainer_module.settings import ModelSettings
 
 VOCABULARY = ("[PAD]", "[MASK]", *sorted({*"CNOcno()=#123", "[C@H]", "[C@@H]", "[H]", "Cl", "Br"}))
@@ -48,7 +48,7 @@ def make_model(folder: Path, fingerprint: FingerprintSettings | None) -> Belka:
     )
     settings = ModelSettings(depth=8, num_heads=2, num_layers=1, ecfp_branch=fingerprint is not None)
     size = (fingerprint or ECFP).size
-    model = build_model(settings, "clf", vocab_size=len(VOCABULARY), n_targets=3, ecfp_size=size)
+    model = Belka(mode="clf", settings=settings, vocab_size=len(VOCABULARY), n_targets=3, ecfp_size=size)
     generator = np.random.default_rng(5)
     model.set_weights([weight + generator.normal(0, 0.3, weight.shape) for weight in model.get_weights()])
     stored = StoredModel(model, VOCABULARY, ("BRD4", "HSA", "sEH"), fingerprint or ECFP)

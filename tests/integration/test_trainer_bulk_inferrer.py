@@ -26,7 +26,7 @@ from belka.contract import (
 from components.molecule_transform.transform_graph import write_transform_graph
 from trainer_module.export.export import export_model
 from trainer_module.export.saved_model import StoredModel
-from trainer_module.model import Belka, build_model
+from trainer_module.model import Belka
 from trainer_module.settings import ModelSettings
 
 VOCABULARY = (PAD_TOKEN, MASK_TOKEN, "(", ")", "1", "=", "C", "N", "O", "c")
@@ -44,7 +44,7 @@ def transform_graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def make_model(*, ecfp_branch: bool) -> Belka:
     settings = ModelSettings(depth=16, num_heads=2, num_layers=1, max_length=64, ecfp_branch=ecfp_branch)
-    return build_model(settings, "clf", vocab_size=len(VOCABULARY), n_targets=3)
+    return Belka(mode="clf", settings=settings, vocab_size=len(VOCABULARY), n_targets=3)
 
 
 def make_inputs() -> tuple[NDArray[np.int32], NDArray[np.uint8]]:

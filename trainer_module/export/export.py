@@ -22,7 +22,8 @@ from trainer_module.input_pipeline.parsing import parse_examples, unpack_bytes
 from trainer_module.model import Belka
 
 INPUT_EXAMPLES: Final = "examples"
-# Who asks for a few SMILES waits for the answer; who sends Examples sends many, and in batches that no one controls.
+# Whoever asks for a few SMILES waits for the answer; whoever sends Examples sends many, in batches that no one
+# controls.
 _COMPILED_FROM: Final = 512
 
 
@@ -31,10 +32,11 @@ def export_model(stored: StoredModel, transform_graph_dir: Path, folder: Path) -
 
     Signatures:
     - `serving_default`: `examples`, string [batch], serialized Examples as MoleculeTransform writes them.
-    - `smiles`: `smiles`, string [batch], raw SMILES with or without [Dy]; with `model.ecfp_branch` also `ecfp`, string [batch], the
-      fingerprints as `numpy.packbits` packs them.
-    In `serving_default` a molecule's probabilities are the same bits in every batch; in `smiles` small batches agree to rounding.
-    Both return `probabilities`, float32: [batch, n_targets] in clf, [batch, ecfp_size] in fps, [batch, length, vocab_size] in mlm.
+    - `smiles`: `smiles`, string [batch], raw SMILES with or without [Dy]; with `model.ecfp_branch` also `ecfp`, string
+      [batch], the fingerprints as `numpy.packbits` packs them.
+    In `serving_default` a molecule's probabilities are the same bits in every batch; in `smiles` small batches agree to
+    rounding. Both return `probabilities`, float32: [batch, n_targets] in clf, [batch, ecfp_size] in fps, [batch,
+    length, vocab_size] in mlm.
 
     Args:
         stored: Model, vocabulary, targets.
@@ -44,7 +46,6 @@ def export_model(stored: StoredModel, transform_graph_dir: Path, folder: Path) -
     model = Belka.from_config(
         {**stored.model.arguments, "name": "belka"}
     )  # float32, whatever the precision of training
-    model.build()
     model.set_weights(stored.model.get_weights())
     tokenizer = SmilesTokenizer(transform_graph_dir)
 

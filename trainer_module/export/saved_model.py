@@ -74,8 +74,7 @@ def load_model(folder: Path) -> StoredModel:
             expected=f"a folder with {CONFIG_FILE} and {WEIGHTS_FILE}, as each training stage exports it",
             action="Give the folder of an earlier stage's model, or leave the option out.",
         ) from error
-    model = Belka.from_config({**description["model"], "name": "belka"})
-    model.build()
+    model = Belka.from_config(description["model"])
     model.load_weights(folder / WEIGHTS_FILE)
     ecfp = description.get("ecfp")
     return StoredModel(

@@ -1,21 +1,24 @@
 """Predictions for batches of any size by programs of few static shapes.
 
-XLA compiles a program for each shape, and a serving batch may have any number of rows and any length. Here each molecule goes into a chunk
-of fixed size for its own padded length, whatever else is in the batch, and each chunk runs the program of that length. So the last bit of
-a molecule's probability does not depend on how an engine cuts its batches.
+XLA compiles a program for each shape, and a serving batch may have any number of rows and any length. Here each
+molecule goes into a chunk of fixed size for its own padded length, whatever else is in the batch, and each chunk runs
+the program of that length. So the last bit of a molecule's probability does not depend on how an engine cuts its
+batches.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import tensorflow as tf
+from einops import rearrange
 
-from belka.contract import FEATURE_TOKENS, PAD_ID
-from trainer_module.input_pipeline.batching import padded_lengths
+from belka.contract import FEATURE_TOKENS
+from trainer_module.input_pipeline.batching import count_tokens, padded_lengths
 from trainer_module.model import Belka
 
 CHUNK_ROWS: Final = 32  # XLA runs so small a program on one thread; several run at once
-_PARALLEL: Final = 16  # chunks; the thread pool decides on how many really run
+_PARALLEL: Final = 16  # chunks; the thread pool decides how many really run
 _LENGTHS: Final = (48, 64, 72, 80, 96, 128, 192, 256, 512)
 
 
@@ -25,12 +28,15 @@ def predict(model: Belka, inputs: dict[str, Any], *, uncompiled_below: int = 0) 
     Args:
         model: Built model.
         inputs: Inputs of the model; `tokens` is int32 [batch, length], as wide as any padding made it.
-        uncompiled_below: Batches of fewer rows do not wait for the compiler; their probabilities agree to rounding only.
+        uncompiled_below: Batches of fewer rows do not wait for the compiler; their probabilities agree to rounding
+            only.
 
     Returns:
         Float32 [batch, ...]; in the mode mlm the length is that of the longest molecule.
     """
-    inputs = {**inputs, FEATURE_TOKENS: cut_common_padding(inputs[FEATURE_TOKENS])}
+    tokens = inputs[FEATURE_TOKENS]
+    # The padding that all molecules share is cut; at least one position stays.
+    inputs = {**inputs, FEATURE_TOKENS: tokens[:, : tf.maximum(tf.reduce_max(count_tokens(tokens)), 1)]}
     if model.mode == "mlm":  # its output is as long as its input; nobody serves it
         return model(inputs, training=False)
     if not uncompiled_below:
@@ -42,42 +48,34 @@ def predict(model: Belka, inputs: dict[str, Any], *, uncompiled_below: int = 0) 
     )
 
 
-def cut_common_padding(tokens: Any) -> Any:
-    """Cut the padding all molecules of a batch share; at least one position stays."""
-    return tokens[:, : tf.maximum(tf.reduce_max(_sizes(tokens)), 1)]
-
-
-def _sizes(tokens: Any) -> Any:
-    return tf.reduce_sum(tf.cast(tokens != PAD_ID, tf.int32), axis=1)
-
-
 def _predict_in_chunks(model: Belka, inputs: dict[str, Any]) -> Any:
     lengths = padded_lengths(_LENGTHS, model.arguments["max_length"])
     tokens = inputs[FEATURE_TOKENS]
     programs = [_program(model, length) for length in lengths]
-    slots, choices = _assign_chunks(_sizes(tokens), lengths)
+    slots, choices = _assign_chunks(count_tokens(tokens), lengths)
     chunks = tf.size(choices)
     widened = {**inputs, FEATURE_TOKENS: tf.pad(tokens, [[0, 0], [0, lengths[-1] - tf.shape(tokens)[1]]])}
+    widths = {name: lengths[-1] if name == FEATURE_TOKENS else values.shape[1] for name, values in widened.items()}
     cut = {
-        name: tf.reshape(
-            tf.scatter_nd(slots[:, None], values, [chunks * CHUNK_ROWS, width]), [chunks, CHUNK_ROWS, width]
+        name: rearrange(
+            tf.scatter_nd(slots[:, None], values, [chunks * CHUNK_ROWS, widths[name]]),
+            "(chunks rows) width -> chunks rows width",
+            rows=CHUNK_ROWS,
         )
         for name, values in widened.items()
-        for width in [lengths[-1] if name == FEATURE_TOKENS else values.shape[1]]
     }
 
     def run(chunk_and_choice: tuple[dict[str, Any], Any]) -> Any:
         chunk, choice = chunk_and_choice
-        return tf.switch_case(choice, [lambda program=program: program(chunk) for program in programs])
+        return tf.switch_case(choice, [partial(program, chunk) for program in programs])
 
-    width = model.head.units
     outputs = tf.map_fn(
         run,
         (cut, choices),
-        fn_output_signature=tf.TensorSpec([CHUNK_ROWS, width], tf.float32),
+        fn_output_signature=tf.TensorSpec([CHUNK_ROWS, model.head.units], tf.float32),
         parallel_iterations=_PARALLEL,
     )
-    return tf.gather(tf.reshape(outputs, [-1, width]), slots)
+    return tf.gather(rearrange(outputs, "chunks rows width -> (chunks rows) width"), slots)
 
 
 def _assign_chunks(sizes: Any, lengths: tuple[int, ...]) -> tuple[Any, Any]:
@@ -88,7 +86,8 @@ def _assign_chunks(sizes: Any, lengths: tuple[int, ...]) -> tuple[Any, Any]:
         lengths: Padded lengths, ascending.
 
     Returns:
-        Place of each molecule among the rows of all chunks, int32 [batch]; index into `lengths` of each chunk, int32 [chunks].
+        Place of each molecule among the rows of all chunks, int32 [batch]; index into `lengths` of each chunk, int32
+        [chunks].
     """
     number = len(lengths)
     kinds = tf.searchsorted(tf.constant(lengths), sizes)

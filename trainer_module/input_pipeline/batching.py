@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import tensorflow as tf
+from einops import rearrange
 
 from belka.contract import FEATURE_TOKENS, PAD_ID
 
@@ -15,12 +16,17 @@ def padded_lengths(boundaries: Sequence[int], max_length: int) -> tuple[int, ...
     return (*(bound for bound in boundaries if bound < max_length), max_length)
 
 
+def count_tokens(tokens: Any) -> Any:
+    """Return the number of tokens of each molecule, PAD left out: int32 [batch]."""
+    return tf.reduce_sum(tf.cast(tokens != PAD_ID, tf.int32), axis=1)
+
+
 def split_by_length(features: dict[str, Any], *, batch_size: int, lengths: tuple[int, ...], seed: Any = None) -> Any:
     """Cut a window of molecules into batches of similar length.
 
-    The molecules are ordered by padded length, molecules of equal padded length stay in their (shuffled) order, and the order
-    of the batches is shuffled. A batch across two padded lengths takes the longer one; the last one is filled up with PAD rows of
-    weight 0. So no molecule is lost or repeated, and all batches have one of `len(lengths)` shapes.
+    The molecules are ordered by padded length, molecules of equal padded length stay in their (shuffled) order, and the
+    order of the batches is shuffled. A batch across two padded lengths takes the longer one; the last one is filled up
+    with PAD rows of weight 0. So no molecule is lost or repeated, and all batches have one of `len(lengths)` shapes.
 
     Args:
         features: Arrays with equal first dimension n; `tokens` is int32 [n, max(lengths)].
@@ -29,12 +35,11 @@ def split_by_length(features: dict[str, Any], *, batch_size: int, lengths: tuple
         seed: int64 [2] to shuffle the order of the batches; None keeps it ascending.
 
     Returns:
-        Dataset of batches: the features with the first dimension `batch_size`, and `row_weight`; `tokens` is not yet cut to its
-        padded length (see `cut_padding`).
+        Dataset of batches: the features with the first dimension `batch_size`, and `row_weight`; `tokens` is not yet
+        cut to its padded length (see `cut_padding`).
     """
-    tokens = features[FEATURE_TOKENS]
-    rows = tf.shape(tokens)[0]
-    sizes = tf.reduce_sum(tf.cast(tokens != PAD_ID, tf.int32), axis=1)
+    sizes = count_tokens(features[FEATURE_TOKENS])
+    rows = tf.size(sizes)
     order = tf.argsort(tf.searchsorted(tf.constant(lengths), sizes), stable=True)
     batches = (rows + batch_size - 1) // batch_size
     filler = batches * batch_size - rows
@@ -43,7 +48,7 @@ def split_by_length(features: dict[str, Any], *, batch_size: int, lengths: tuple
         padding = [[0, filler], *([[0, 0]] * (values.shape.rank - 1))]
         pieces[name] = tf.pad(tf.gather(values, order), padding)
     pieces = {
-        name: tf.reshape(values, tf.concat([[batches, batch_size], tf.shape(values)[1:]], axis=0))
+        name: rearrange(values, "(batches rows) ... -> batches rows ...", rows=batch_size)
         for name, values in pieces.items()
     }
     if seed is not None:
@@ -55,7 +60,7 @@ def split_by_length(features: dict[str, Any], *, batch_size: int, lengths: tuple
 def cut_padding(features: dict[str, Any], lengths: tuple[int, ...]) -> dict[str, Any]:
     """Cut the tokens of one batch to the shortest padded length that holds them all."""
     tokens = features[FEATURE_TOKENS]
-    longest = tf.reduce_max(tf.reduce_sum(tf.cast(tokens != PAD_ID, tf.int32), axis=1))
+    longest = tf.reduce_max(count_tokens(tokens))
     table = tf.constant(lengths)
     length = table[tf.searchsorted(table, longest[None])[0]]
     return {**features, FEATURE_TOKENS: tokens[:, :length]}

@@ -1,14 +1,14 @@
 """Masking for the masked language model."""
 
-from typing import Any
+from typing import Any, Final
 
 import tensorflow as tf
 
 from belka.contract import FIRST_TOKEN_ID, MASK_ID, PAD_ID
 from trainer_module.losses.categorical_loss import NOT_MASKED
 
-_SHARE_MASK = 0.8
-_SHARE_RANDOM = 0.1
+_SHARE_MASK: Final = 0.8
+_SHARE_RANDOM: Final = 0.1
 
 
 def mask_tokens(tokens: Any, *, rate: float, vocab_size: int, seed: Any) -> tuple[Any, Any]:
@@ -25,8 +25,8 @@ def mask_tokens(tokens: Any, *, rate: float, vocab_size: int, seed: Any) -> tupl
         seed: int64 [2]; equal seeds give equal masks.
 
     Returns:
-        The hidden tokens, int32 [batch, length]; the labels, int32 [batch, length, 2]: the id at chosen positions, else -1, and
-        the ids before hiding.
+        The hidden tokens, int32 [batch, length]; the labels, int32 [batch, length, 2]: the id at chosen positions, else
+        -1, and the ids before hiding.
     """
     seeds = tf.random.split(seed, 3)
     shape = tf.shape(tokens)

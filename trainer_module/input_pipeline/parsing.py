@@ -34,8 +34,8 @@ def parse_examples(
         with_group: Whether to read the split group.
 
     Returns:
-        `tokens`: int32 [batch, max_length], PAD after the last; and as asked `binds`: int32 [batch, n_targets], `ecfp`: uint8
-        [batch, ecfp_size / 8] (packed bits), `split_group`: int32 [batch].
+        `tokens`: int32 [batch, max_length], PAD after the last; and as asked `binds`: int32 [batch, n_targets], `ecfp`:
+        uint8 [batch, ecfp_size / 8] (packed bits), `split_group`: int32 [batch].
 
     Raises:
         tf.errors.InvalidArgumentError: When run, if a token id or a label is out of range, or a feature is missing.

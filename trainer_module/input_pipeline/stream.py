@@ -13,16 +13,13 @@ from trainer_module.input_pipeline.parsing import parse_examples
 from trainer_module.layers.unpack_bits import UnpackBits
 from trainer_module.settings import Mode
 
-SHUFFLE_LIMIT: Final = (
-    262_144  # molecules; the shards come shuffled, a larger buffer would only cost memory (about 0.5 kB each)
-)
+# Molecules. The shards come shuffled; a larger buffer would only cost memory (about 0.5 kB per molecule).
+SHUFFLE_LIMIT: Final = 262_144
 _WINDOW: Final = 65_536  # molecules ordered by length at once
 _INTERLEAVED_FILES: Final = 8
 _PREFETCHED: Final = 4  # batches
 _MASK_SALT, _FILES_SALT, _RECORDS_SALT = 1, 2, 3
 _COUNTED: Final = 4096  # records counted at once
-
-
 _as_written = tf.autograph.experimental.do_not_convert  # nothing here needs AutoGraph, whose parsing takes seconds
 
 
@@ -60,12 +57,11 @@ def training_batches(files: Sequence[str], spec: BatchSpec, *, seed: int, pass_i
         files: TFRecord files; names that end in `.gz` are GZIP.
         spec: What a batch holds.
         seed: Seed of the run.
-        pass_index: Number of the pass, an integer or an int64 tensor; another number is another order and, in mlm, other masks.
+        pass_index: Number of the pass, an integer or an int64 tensor; another number is another order and, in mlm,
+            other masks.
 
     Returns:
-        Dataset of `(inputs, labels, row_weight)`. Inputs: `tokens` int32 [batch, length], with the branch also `ecfp` uint8
-        [batch, ecfp_size / 8]. Labels: mlm int32 [batch, length, 2], fps float32 [batch, ecfp_size], clf int32 [batch,
-        n_targets] (2 = unknown, in filling rows too). Weights: float32 [batch].
+        Dataset of what `_with_labels` makes: `(inputs, labels, row_weight)`.
     """
     pass_seed = tf.stack([tf.constant(seed, tf.int64), tf.cast(pass_index, tf.int64)])
     return _batches(files, spec, pass_seed=pass_seed, shuffle=True)
@@ -112,10 +108,8 @@ def count_molecules(files: Sequence[str]) -> int:
     if not files:
         return 0
     records = _records(files).batch(_COUNTED)
-    total = records.reduce(
-        tf.constant(0, tf.int64), _as_written(lambda so_far, batch: so_far + tf.size(batch, tf.int64))
-    )
-    return int(total)
+    add = _as_written(lambda total, batch: total + tf.size(batch, tf.int64))
+    return int(records.reduce(tf.constant(0, tf.int64), add))
 
 
 def _batches(files: Sequence[str], spec: BatchSpec, *, pass_seed: Any, shuffle: bool) -> Any:
@@ -186,9 +180,9 @@ def _with_labels(features: dict[str, Any], spec: BatchSpec, mask_seed: Any) -> t
     """Split a batch into inputs, labels and row weights.
 
     Returns:
-        Inputs: `tokens` int32 [batch, length], with the branch also `ecfp` uint8 [batch, ecfp_size / 8]. Labels: mlm int32 [batch,
-        length, 2], fps float32 [batch, ecfp_size], clf int32 [batch, n_targets] (2 = unknown, in filling rows too). Weights:
-        float32 [batch].
+        Inputs: `tokens` int32 [batch, length], with the branch also `ecfp` uint8 [batch, ecfp_size / 8]. Labels: mlm
+        int32 [batch, length, 2], fps float32 [batch, ecfp_size], clf int32 [batch, n_targets] (2 = unknown, in filling
+        rows too). Weights: float32 [batch].
     """
     tokens, weight = features[FEATURE_TOKENS], features[ROW_WEIGHT]
     if spec.mode == "mlm":

@@ -1,6 +1,6 @@
 """Sinusoidal position encodings."""
 
-from typing import Any
+from typing import Any, Final
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ from keras import ops
 
 from trainer_module.layers.layer import BelkaLayer
 
-_WAVELENGTH = 10_000.0
+_WAVELENGTH: Final = 10_000.0
 
 
 @keras.saving.register_keras_serializable(package="belka")

@@ -1,13 +1,13 @@
 """Position-wise feed-forward block."""
 
-from typing import Any
+from typing import Any, Final
 
 import keras
 
 from trainer_module.layers.layer import BelkaLayer
 from trainer_module.layers.seeded_dropout import SeededDropout
 
-_EXPANSION = 2
+_EXPANSION: Final = 2
 
 
 @keras.saving.register_keras_serializable(package="belka")

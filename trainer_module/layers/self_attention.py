@@ -27,8 +27,8 @@ class SelfAttention(BelkaLayer):
     """Scaled dot-product self-attention; every head is as wide as the inputs.
 
     The maths and the weights, in their order and shapes, are those of
-    `keras.layers.MultiHeadAttention(num_heads, key_dim=depth)`; sums are taken in another order. The bias of the keys is
-    kept though nothing depends on it.
+    `keras.layers.MultiHeadAttention(num_heads, key_dim=depth)`; sums are taken in another order. The bias of the keys
+    is kept though nothing depends on it.
 
     Source: Vaswani et al., Attention Is All You Need, NeurIPS 2017, section 3.2.
 

@@ -1,6 +1,6 @@
 """Packed fingerprints to bits."""
 
-from typing import Any
+from typing import Any, Final
 
 import keras
 import numpy as np
@@ -9,7 +9,7 @@ from keras import ops
 
 from trainer_module.layers.layer import BelkaLayer
 
-_BITS_PER_BYTE = 8
+_BITS_PER_BYTE: Final = 8
 
 
 @keras.saving.register_keras_serializable(package="belka")

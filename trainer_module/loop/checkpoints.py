@@ -163,6 +163,6 @@ class CheckpointStore:
                 "A checkpoint could not be written.",
                 received=f"{self.folder}: {error}",
                 expected="room on the disk and the right to write",
-                action="Free space or move the output directory, then start the same command again: it continues from the "
-                "last whole checkpoint.",
+                action="Free space or move the output directory, then start the same command again: it continues from "
+                "the last whole checkpoint.",
             ) from error

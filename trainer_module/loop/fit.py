@@ -31,9 +31,9 @@ class Fit:
     """Train a model to the end of its settings, checkpointing on the way.
 
     The data are passed over again and again, each pass in an order of its own. An epoch is `steps_per_epoch` batches or
-    the rest of the pass, if that is less; so every pass shows every molecule once, however short the epochs are. Batch n of
-    pass p is a function of the files and the seed, and dropout of the number of the step: a run resumed from a checkpoint
-    takes the very steps that the killed one would have taken.
+    the rest of the pass, if that is less; so every pass shows every molecule once, however short the epochs are. Batch
+    n of pass p is a function of the files and the seed, and dropout of the number of the step: a run resumed from a
+    checkpoint takes the very steps that the killed one would have taken.
 
     Args:
         run: Settings of the run.

@@ -18,7 +18,7 @@ from trainer_module.losses.binary_loss import BinaryLoss
 from trainer_module.losses.categorical_loss import CategoricalLoss
 from trainer_module.losses.multi_label_loss import MultiLabelLoss
 from trainer_module.losses.weighted_loss import WeightedLoss
-from trainer_module.model import build_model
+from trainer_module.model import Belka
 from trainer_module.settings import RunSettings
 
 CPU_HEAD_ROWS: Final = 2048  # rows times heads at once on a CPU: more are no faster and take more memory
@@ -73,13 +73,13 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
     keras.utils.set_random_seed(run.seed)  # initial weights; order, masks and dropout take the seed explicitly
     strategy = choose_strategy(settings.device)
     with strategy.scope():
-        model = build_model(
-            run.model,
-            run.mode,
+        model = Belka(
+            mode=run.mode,
             vocab_size=_embedding_rows(run, data.vocabulary),
             n_targets=len(run.targets),
             ecfp_size=run.fingerprint.size,
-            precision=choose_precision(settings.precision, strategy),
+            settings=run.model,
+            dtype=choose_precision(settings.precision, strategy),
         )
         if data.start_from is not None:
             warm_start(model, data.vocabulary, data.start_from)

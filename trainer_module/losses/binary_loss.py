@@ -32,8 +32,3 @@ class BinaryLoss(WeightedLoss):
         if row_weight is not None:
             rows = rows * ops.cast(row_weight, "float32")[:, None]
         return divide_no_nan(rows, ops.sum(rows))
-
-    def terms(self, y_true: Any, y_pred: Any) -> Any:
-        """Return the focal loss of each bit, float32 [batch, n_bits]."""
-        y_pred = ops.cast(y_pred, "float32")
-        return self.focal(ops.where(ops.equal(ops.cast(y_true, "float32"), 1.0), y_pred, 1.0 - y_pred))

@@ -1,6 +1,6 @@
 """Focal loss over the tokens a masked language model has to find."""
 
-from typing import Any
+from typing import Any, Final
 
 import keras
 from keras import ops
@@ -8,15 +8,15 @@ from keras import ops
 from belka.contract import FIRST_TOKEN_ID
 from trainer_module.losses.weighted_loss import WeightedLoss, divide_no_nan, inverse_root_weights
 
-NOT_MASKED = -1
+NOT_MASKED: Final = -1
 
 
 @keras.saving.register_keras_serializable(package="belka")
 class CategoricalLoss(WeightedLoss):
     """Class-weighted focal loss at masked positions.
 
-    Tokens are counted in the unmasked batch, PAD and MASK apart, and weighted by the inverse square root of their counts; the
-    loss is the weighted mean over the masked positions, 0 if there is none.
+    Tokens are counted in the unmasked batch, PAD and MASK apart, and weighted by the inverse square root of their
+    counts; the loss is the weighted mean over the masked positions, 0 if there is none.
 
     Args:
         epsilon: Probabilities are clipped to [epsilon, 1 - epsilon].

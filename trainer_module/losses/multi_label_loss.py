@@ -13,10 +13,10 @@ from trainer_module.losses.weighted_loss import WeightedLoss, divide_no_nan, inv
 class MultiLabelLoss(WeightedLoss):
     """Class-weighted focal loss of binary labels, unknown ones left out.
 
-    The classes 0 and 1 are counted in the batch, per label (macro) or over all labels, and weighted by the inverse square root of
-    their counts. Macro: the weighted mean over the known labels of each row, then the mean over the rows that have one. Micro: the
-    weighted mean over all known labels. Equal to the reference where that is finite; rows and labels without any known
-    value, where the reference is NaN, count for nothing.
+    The classes 0 and 1 are counted in the batch, per label (macro) or over all labels, and weighted by the inverse
+    square root of their counts. Macro: the weighted mean over the known labels of each row, then the mean over the rows
+    that have one. Micro: the weighted mean over all known labels. Equal to the reference where that is finite; rows and
+    labels without any known value, where the reference is NaN, count for nothing.
 
     Args:
         epsilon: Probabilities are clipped to [epsilon, 1 - epsilon].
@@ -62,11 +62,6 @@ class MultiLabelLoss(WeightedLoss):
             return divide_no_nan(weights, ops.sum(weights))
         rows = ops.sum(ops.cast(ops.any(ops.greater(known, 0.0), axis=1), "float32"))
         return divide_no_nan(divide_no_nan(weights, ops.sum(weights, axis=1, keepdims=True)), rows)
-
-    def terms(self, y_true: Any, y_pred: Any) -> Any:
-        """Return the focal loss of each label, float32 [batch, n_labels]."""
-        y_pred = ops.cast(y_pred, "float32")
-        return self.focal(ops.where(ops.equal(ops.cast(y_true, "float32"), 1.0), y_pred, 1.0 - y_pred))
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""

@@ -8,10 +8,10 @@ from keras import ops
 
 
 class WeightedLoss(keras.losses.Loss):
-    """A loss that is a weighted sum of terms, one an element, with weights that depend on the labels alone.
+    """A loss that is a weighted sum of terms, one per element, with weights that depend on the labels alone.
 
-    `weights` sees the labels of the whole batch; `terms` may then be evaluated in parts (micro-batches, devices) whose weighted
-    sums add up to exactly the loss of the batch, class counts included.
+    `weights` sees the labels of the whole batch; `terms` may then be evaluated in parts (micro-batches, devices) whose
+    weighted sums add up to exactly the loss of the batch, class counts included.
 
     Args:
         epsilon: Probabilities are clipped to [epsilon, 1 - epsilon].
@@ -36,9 +36,10 @@ class WeightedLoss(keras.losses.Loss):
             Float32, shaped as the terms; 0 where there is no label.
         """
 
-    @abstractmethod
     def terms(self, y_true: Any, y_pred: Any) -> Any:
-        """Return the unweighted, finite loss of each element, float32."""
+        """Return the unweighted, finite loss of each element, float32; here of binary labels."""
+        y_pred = ops.cast(y_pred, "float32")
+        return self.focal(ops.where(ops.equal(ops.cast(y_true, "float32"), 1.0), y_pred, 1.0 - y_pred))
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return the loss of the batch, a float32 scalar; 0 if the batch holds no label."""

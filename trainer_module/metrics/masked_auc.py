@@ -10,7 +10,7 @@ from belka.contract import LABEL_UNKNOWN
 
 @keras.saving.register_keras_serializable(package="belka")
 class MaskedAUC(keras.metrics.AUC):
-    """`keras.metrics.AUC` of the precision-recall curve, label by label, unknown labels left out, then the mean over the labels.
+    """`keras.metrics.AUC` of the precision-recall curve: the mean over the labels, each without its unknown rows.
 
     Args:
         num_labels: Number of labels.

@@ -12,7 +12,7 @@ from benchmarks.results import table
 from benchmarks.sample_data import finished
 from benchmarks.transformer_batches import N_TARGETS, VOCAB_SIZE, draw_sample, matrix_flops
 from trainer_module.losses.multi_label_loss import MultiLabelLoss
-from trainer_module.model import build_model
+from trainer_module.model import Belka
 from trainer_module.settings import ModelSettings
 
 SETTINGS = ModelSettings(depth=8, num_heads=2, num_layers=2, max_length=112, dropout_rate=0.0)
@@ -20,7 +20,7 @@ SETTINGS = ModelSettings(depth=8, num_heads=2, num_layers=2, max_length=112, dro
 
 def test_the_plain_model_computes_what_ours_does() -> None:
     keras.utils.set_random_seed(0)
-    ours = build_model(SETTINGS, "clf", vocab_size=VOCAB_SIZE, n_targets=N_TARGETS)
+    ours = Belka(mode="clf", settings=SETTINGS, vocab_size=VOCAB_SIZE, n_targets=N_TARGETS)
     plain = build_plain_model(SETTINGS, vocab_size=VOCAB_SIZE, n_targets=N_TARGETS)
     plain.set_weights(ours.get_weights())
     sample = draw_sample(32, SETTINGS.max_length)

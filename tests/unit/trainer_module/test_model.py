@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer_module.model import Belka, build_model
+from trainer_module.model import Belka
 from trainer_module.settings import MODES, Mode, ModelSettings
 
 GENERATOR = np.random.default_rng(0)
@@ -18,11 +18,11 @@ SMALL = ModelSettings(depth=8, num_heads=2, num_layers=2)
 
 
 def small_model(mode: Mode, settings: ModelSettings = SMALL) -> Belka:
-    return build_model(settings, mode, vocab_size=43, n_targets=3)
+    return Belka(mode=mode, settings=settings, vocab_size=43, n_targets=3)
 
 
 def test_the_reference_model_has_153027_parameters() -> None:
-    assert build_model(ModelSettings(), "clf", vocab_size=43, n_targets=3).count_params() == 153_027
+    assert Belka(mode="clf", settings=ModelSettings(), vocab_size=43, n_targets=3).count_params() == 153_027
 
 
 @pytest.mark.parametrize(("mode", "shape"), [("mlm", (4, 20, 43)), ("fps", (4, 2048)), ("clf", (4, 3))])
@@ -83,9 +83,9 @@ def test_a_saved_and_loaded_model_predicts_the_same(tmp_path: Path) -> None:
 
 
 def test_mixed_precision_keeps_probabilities_and_weights_in_float32() -> None:
-    model = build_model(SMALL, "clf", vocab_size=43, n_targets=3, precision="mixed_bfloat16")
+    model = Belka(mode="clf", settings=SMALL, vocab_size=43, n_targets=3, dtype="mixed_bfloat16")
     assert {weight.dtype for weight in model.weights} == {"float32"}
-    reference = build_model(SMALL, "clf", vocab_size=43, n_targets=3)
+    reference = Belka(mode="clf", settings=SMALL, vocab_size=43, n_targets=3)
     reference.set_weights(model.get_weights())
     probabilities = model({"tokens": TOKENS})
     assert probabilities.dtype == tf.float32

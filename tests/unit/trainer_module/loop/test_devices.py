@@ -32,7 +32,8 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 run = parse_run_settings(request["run"])
 data = TrainingData(tuple(request["train"]), tuple(request["eval"]), tuple(request["vocabulary"]))
 result = train(run, data, log_dir=Path(request["log_dir"]))
-print(json.dumps({"history": result.history, "weights": [weight.tolist() for weight in result.stored.model.get_weights()]}))
+weights = [weight.tolist() for weight in result.stored.model.get_weights()]
+print(json.dumps({"history": result.history, "weights": weights}))
 """
 
 

@@ -1,4 +1,4 @@
-"""A full disk in the middle of training: said in words, nothing half-written, and the run goes on when there is room."""
+"""A full disk in the middle of training: told, nothing half-written, and the run goes on once there is room."""
 
 import resource
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ SIX_STEPS = {"epochs": 2, "steps_per_epoch": 3, "checkpoint_every_steps": 2, "ba
 
 @contextmanager
 def largest_file(n_bytes: int) -> Iterator[None]:
-    """Let writes fail beyond a size, as they do on a full disk: Python ignores the signal, so the write returns an error."""
+    """Let writes fail beyond a size, as on a full disk: Python ignores the signal, so the write returns an error."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
     try:

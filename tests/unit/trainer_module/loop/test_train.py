@@ -22,11 +22,12 @@ from trainer_module.loop.checkpoints import CheckpointStore
 from trainer_module.loop.step import Steps
 from trainer_module.loop.train import TrainingData, TrainingResult
 from trainer_module.losses.multi_label_loss import MultiLabelLoss
-from trainer_module.model import Belka, build_model
+from trainer_module.model import Belka
 from trainer_module.settings import ModelSettings
 
 TrainSmall = Callable[..., TrainingResult]
-# Labels are random, so validation soon stops improving whatever the rounding of the processor: long before the last epoch.
+# Labels are random, so validation soon stops improving whatever the rounding of the processor: long before the last
+# epoch.
 UNTIL_STOPPED = {"epochs": 200, "learning_rate": 0.05, "patience": 3}
 SIX_STEPS = {"epochs": 2, "steps_per_epoch": 3, "checkpoint_every_steps": 2, "batch_size": 32}
 
@@ -287,7 +288,7 @@ def test_micro_batches_give_the_same_update(micro_batch: int) -> None:
     for size in (None, micro_batch):
         keras.utils.set_random_seed(1)
         settings = ModelSettings(depth=8, num_heads=2, num_layers=1, dropout_rate=0.0, ecfp_branch=True, ecfp_l2=0.1)
-        model = build_model(settings, "clf", vocab_size=18, n_targets=3, ecfp_size=64)
+        model = Belka(mode="clf", settings=settings, vocab_size=18, n_targets=3, ecfp_size=64)
         optimizer = keras.optimizers.SGD(1.0)
         optimizer.build(model.trainable_variables)
         strategy = tf.distribute.get_strategy()
