@@ -110,7 +110,8 @@ class Fit:
         log = ProgressLog(self._run.mode, self._spec.batch_size)
         batches = iter(stream)
         while progress.epoch < self._settings.epochs and not callbacks.stopped:
-            loss = self._steps.train(*next(batches), progress.step)
+            inputs, labels, row_weight = next(batches)
+            loss = self._steps.train(inputs, labels, row_weight, progress.step)
             self._settle_pending()
             self._pending = (progress.step, loss)
             self._advance(callbacks)
