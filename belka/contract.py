@@ -55,7 +55,7 @@ class Subset(IntEnum):
 
     @property
     def split(self) -> str:
-        """The TFX split name, which is also the folder name `Split-<name>`."""
+        """The TFX split name; `split_folder` names its folder."""
         return self.name.lower()
 
 
@@ -72,6 +72,11 @@ class SplitGroup(IntEnum):
     def label(self) -> str:
         """The name used in reports: `shared` or `non_shared`."""
         return self.name.lower()
+
+
+def split_folder(split: str) -> str:
+    """The folder of a split within an artifact, as TFX names it."""
+    return f"Split-{split}"
 
 
 # Columns of the molecules table: parquet shards `Split-<split>/molecules-NNNNN.parquet` of the Molecules artifact.
@@ -94,7 +99,7 @@ SUMMARY_FILE: Final = "summary.json"  # counts: rows, molecules, pairs, conflict
 REJECTED_FILE: Final = "rejected.parquet"
 REJECTED_COLUMNS: Final = ("source", "row", "id", "molecule_smiles", "protein_name", "binds", "reason")
 
-# Vocabulary: one token a line; the line number is the token id.
+# Vocabulary: one token per line; the line number is the token id.
 VOCAB_FILE: Final = "vocab.txt"
 PAD_TOKEN: Final = "[PAD]"  # noqa: S105 - a token of SMILES, not a secret
 MASK_TOKEN: Final = "[MASK]"  # noqa: S105
@@ -115,3 +120,33 @@ ABSENT_ID: Final = -1
 SIGNATURE_EXAMPLES: Final = "serving_default"
 SIGNATURE_SMILES: Final = "smiles"
 OUTPUT_PROBABILITIES: Final = "probabilities"  # float32 [batch, n_targets]
+
+# Files and folders of a trained, exported or pushed model.
+SERVING_FOLDER: Final = "Format-Serving"  # TFX's folder of the SavedModel within a Model artifact
+SAVED_MODEL_FILE: Final = "saved_model.pb"
+DESCRIPTION_FILE: Final = "belka.json"  # see belka.models.description
+WEIGHTS_FILE: Final = "belka.weights.h5"
+HISTORY_FILE: Final = "history.json"  # one mapping per epoch
+TRAINING_BLOCKS_FILE: Final = "training_blocks.parquet"
+CHAMPION_FILE: Final = "champion.json"  # beside the pushed versions
+
+# Files of the other artifacts.
+TRANSFORM_SUMMARY_FILE: Final = "transform_summary.json"
+ANOMALIES_FILE: Final = "anomalies.json"
+EVALUATION_FILE: Final = "evaluation.json"
+PREDICTIONS_FILE: Final = "predictions.parquet"
+CHAMPION_PREDICTIONS_FILE: Final = "champion_predictions.parquet"
+REPORT_FILE: Final = "report.html"
+MODEL_CARD_FILE: Final = "model_card.md"
+RELEASE_FOLDER: Final = "release"  # of the blessing: its files are put beside the pushed model
+SUBMISSION_FILE: Final = "submission.csv"
+
+# Files of the output directory, beside copies of some of the above.
+METADATA_FILE: Final = "metadata.db"
+METRICS_FILE: Final = "metrics.json"
+
+# Custom properties of artifacts.
+CHAMPION_PROPERTY: Final = (
+    "champion_digest"  # of the blessing: the champion it was judged against; empty = there was none
+)
+DIGEST_PROPERTY: Final = "model_digest"  # of the pushed model: `belka lineage` finds it by this wherever it was copied

@@ -1,4 +1,9 @@
-"""Serialized tf.Examples of a batch of molecules."""
+"""The one reader and writer of TFRecord Examples."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +21,129 @@ from belka.contract import (
     FEATURE_TOKENS,
     IDS,
     MOLECULE_ID,
+    OUTPUT_PROBABILITIES,
     SPLIT_GROUP,
+    split_folder,
 )
+from belka.errors import BelkaError
+from belka.files import atomic_path
 from belka.wire_format import Piece, bytes_feature, int64_feature, serialize_examples
 
 # Columns of the molecules table that are copied into Examples.
-COPIED_COLUMNS = (MOLECULE_ID, BINDS, IDS, SPLIT_GROUP)
+COPIED_COLUMNS: Final = (MOLECULE_ID, BINDS, IDS, SPLIT_GROUP)
+# Higher levels of gzip take up to five times as long and save a tenth of the space.
+_GZIP_LEVEL: Final = 1
+
+
+class _Feature(NamedTuple):
+    """How a feature of Examples is read.
+
+    Attributes:
+        stored: TensorFlow's name of the stored type.
+        per_target: Whether there is one value per target; otherwise there is one value.
+        dtype: Type of the array that is read.
+    """
+
+    stored: str
+    per_target: bool
+    dtype: type[np.generic]
+
+
+_FEATURES: Final = {
+    FEATURE_MOLECULE_ID: _Feature("int64", per_target=False, dtype=np.int64),
+    FEATURE_SPLIT_GROUP: _Feature("int64", per_target=False, dtype=np.int8),
+    FEATURE_BINDS: _Feature("int64", per_target=True, dtype=np.int8),
+    FEATURE_IDS: _Feature("int64", per_target=True, dtype=np.int64),
+    FEATURE_ECFP: _Feature("string", per_target=False, dtype=np.uint8),
+    OUTPUT_PROBABILITIES: _Feature("float32", per_target=True, dtype=np.float32),
+}
+
+
+class ExampleBatch(NamedTuple):
+    """Some Examples, in the order of their file.
+
+    Attributes:
+        serialized: String tensor [n].
+        columns: Feature -> array [n], or [n, n_targets]; packed fingerprints are uint8 [n, n_bytes].
+    """
+
+    serialized: Any
+    columns: dict[str, npt.NDArray[Any]]
+
+
+def list_examples(examples_dir: Path, split: str) -> list[Path]:
+    """The TFRecord files of a split by name; unfinished ones, whose names start with a dot, are left out."""
+    return sorted(path for path in (examples_dir / split_folder(split)).glob("[!.]*") if path.is_file())
+
+
+def compression_of(path: Path | str) -> str:
+    """The compression that the name of a TFRecord file tells, as TensorFlow spells it: GZIP, or nothing."""
+    return "GZIP" if str(path).endswith(".gz") else ""
+
+
+def read_examples(
+    files: Sequence[Path | str],
+    features: Sequence[str],
+    *,
+    n_targets: int,
+    batch_size: int = 4_096,
+    first: int | None = None,
+    action: str = "Run the step make_dataset again; check that data.targets is what it was run with.",
+) -> Iterator[ExampleBatch]:
+    """Read Examples, one file after the other; memory grows with the batch, not with the files.
+
+    Args:
+        files: TFRecord files.
+        features: Names of the features to read.
+        n_targets: Number of targets.
+        batch_size: Examples read at a time.
+        first: Number of Examples to read of each file; None = all.
+        action: What to do where they cannot be read.
+
+    Yields:
+        The batches.
+
+    Raises:
+        BelkaError: A file is damaged, or an Example lacks a feature or has another number of values.
+    """
+    import tensorflow as tf
+
+    spec = {
+        name: tf.io.FixedLenFeature([n_targets] if _FEATURES[name].per_target else [], _FEATURES[name].stored)
+        for name in features
+    }
+    for path in files:
+        records = tf.data.TFRecordDataset(str(path), compression_type=compression_of(path))
+        batches = (records if first is None else records.take(first)).batch(batch_size)
+        parsed = batches.map(lambda batch: (batch, tf.io.parse_example(batch, spec))).prefetch(1)
+        try:
+            for serialized, tensors in parsed:
+                yield ExampleBatch(serialized, {name: _array(name, tensors[name].numpy()) for name in features})
+        except (tf.errors.InvalidArgumentError, tf.errors.DataLossError) as error:
+            lists = " and ".join(name for name in features if _FEATURES[name].per_target)
+            raise BelkaError(
+                "Examples cannot be read.",
+                received=f"{path}: {str(error).splitlines()[0]}",
+                expected=f"whole Examples with {', '.join(features)}; {n_targets} values each in {lists}",
+                action=action,
+            ) from error
+
+
+@contextmanager
+def open_examples(path: Path) -> Iterator[Callable[[bytes], None]]:
+    """Write a TFRecord file, compressed as its name tells; it appears whole, or not at all.
+
+    Args:
+        path: The file.
+
+    Yields:
+        Takes one serialized Example after the other.
+    """
+    import tensorflow as tf
+
+    options = tf.io.TFRecordOptions(compression_type=compression_of(path), compression_level=_GZIP_LEVEL)
+    with atomic_path(path) as temporary, tf.io.TFRecordWriter(str(temporary), options) as writer:
+        yield writer.write
 
 
 def encode_examples(
@@ -34,12 +156,12 @@ def encode_examples(
 
     Args:
         molecules: n rows with at least `COPIED_COLUMNS`.
-        tokens: int64 [n_tokens_of_all], the token ids one molecule after the other.
+        tokens: int64 [n_tokens_of_all], the token ids of one molecule after the other.
         row_splits: int64 [n + 1], where each molecule's tokens start in `tokens`.
         fingerprints: uint8 [n, n_bytes], packed bits.
 
     Returns:
-        One serialized Example a molecule; the same bytes for the same values.
+        One serialized Example per molecule; the same bytes for the same values.
     """
     features = {
         FEATURE_MOLECULE_ID: _single(molecules.column(MOLECULE_ID)),
@@ -52,8 +174,14 @@ def encode_examples(
     return serialize_examples(features, molecules.num_rows)
 
 
+def _array(name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if _FEATURES[name].stored == "string":
+        return np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
+    return values.astype(_FEATURES[name].dtype, copy=False)
+
+
 def _single(values: pa.Array) -> list[Piece]:
-    """Make a feature of one integer a molecule."""
+    """Make a feature of one integer per molecule."""
     return int64_feature(values.cast(pa.int64()).to_numpy(), np.arange(len(values) + 1))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from belka.contract import Subset
+from belka.contract import Subset, split_folder
 from belka.errors import InputError
 
 SHARD_PATTERN = "molecules-*.parquet"
@@ -42,7 +42,7 @@ def list_shards(molecules_dir: Path) -> list[MoleculeShard]:
     """
     shards: list[MoleculeShard] = []
     for subset in Subset:
-        folder = molecules_dir / f"Split-{subset.split}"
+        folder = molecules_dir / split_folder(subset.split)
         for path in sorted(folder.glob(SHARD_PATTERN)):
             try:
                 n_rows = pq.read_metadata(path).num_rows
@@ -57,7 +57,7 @@ def list_shards(molecules_dir: Path) -> list[MoleculeShard]:
     if not shards:
         raise InputError(
             "There are no molecules.",
-            received=f"no file {molecules_dir}/Split-*/{SHARD_PATTERN}",
+            received=f"no file {molecules_dir}/{split_folder('*')}/{SHARD_PATTERN}",
             expected="the output of ParquetMerge",
             action="Run the step generate_parquet first.",
         )

@@ -10,16 +10,15 @@ from functools import partial
 from typing import Any, Final
 
 import numpy as np
-import tensorflow as tf
 from lightgbm import LGBMClassifier
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from belka.contract import FEATURE_BINDS, FEATURE_ECFP, FEATURE_SPLIT_GROUP, LABEL_POSITIVE, LABEL_UNKNOWN, Subset
+from belka.examples import read_examples
 from benchmarks.sample_data import SampleData, append_result, finished, make_sample_data, options, precision_cells
 from pipeline.config.files import load_config
-from trainer_module.input_pipeline.parsing import parse_examples
 from trainer_module.loop.validation import Predictions, average_precisions
 
 MODELS: Final[dict[str, Callable[[], Any]]] = {
@@ -32,31 +31,17 @@ MODELS: Final[dict[str, Callable[[], Any]]] = {
     },
     "random forest, 200 trees": partial(RandomForestClassifier, 200, n_jobs=1, random_state=0),
 }
-_READ_AT_ONCE: Final = 4096
 
 
-def read_split(data: SampleData, subset: Subset, n_targets: int, ecfp_size: int) -> dict[str, NDArray[Any]]:
+def read_split(data: SampleData, subset: Subset, n_targets: int) -> dict[str, NDArray[Any]]:
     """Read bits, labels and split groups of one split.
 
     Returns:
-        `ecfp` uint8 [n, ecfp_size] of 0 and 1, `binds` int32 [n, n_targets], `split_group` int32 [n].
+        `ecfp` uint8 [n, ecfp_size] of 0 and 1, `binds` int8 [n, n_targets], `split_group` int8 [n].
     """
-    records = tf.data.TFRecordDataset(data.files(subset), compression_type="GZIP").batch(_READ_AT_ONCE)
-    parts = [
-        parse_examples(
-            batch,
-            vocab_size=np.iinfo(np.int32).max,
-            max_length=1,
-            n_targets=n_targets,
-            ecfp_size=ecfp_size,
-            with_group=True,
-        )
-        for batch in records
-    ]
-    arrays = {
-        name: np.concatenate([part[name].numpy() for part in parts])
-        for name in (FEATURE_ECFP, FEATURE_BINDS, FEATURE_SPLIT_GROUP)
-    }
+    names = (FEATURE_ECFP, FEATURE_BINDS, FEATURE_SPLIT_GROUP)
+    parts = [batch.columns for batch in read_examples(data.files(subset), names, n_targets=n_targets)]
+    arrays = {name: np.concatenate([part[name] for part in parts]) for name in names}
     return {**arrays, FEATURE_ECFP: np.unpackbits(arrays[FEATURE_ECFP], axis=1)}
 
 
@@ -95,10 +80,7 @@ def main() -> None:
     targets = config.data.targets
     for seed in arguments.seeds:
         data = make_sample_data(config, seed, arguments.work_dir / str(seed))
-        train, valid = (
-            read_split(data, subset, len(targets), config.fingerprint.size)
-            for subset in (Subset.TRAIN, Subset.VALIDATION)
-        )
+        train, valid = (read_split(data, subset, len(targets)) for subset in (Subset.TRAIN, Subset.VALIDATION))
         for name, make in MODELS.items():
             if (name, seed) in finished(arguments.results):
                 continue

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from belka.contract import SplitGroup, Subset
+from belka.contract import TRANSFORM_SUMMARY_FILE, SplitGroup, Subset
+from belka.examples import list_examples
 from belka.machine import worker_count
-from belka.tokens.vocabulary import build_vocabulary
 from components.molecule_transform.transform import TransformInputs, TransformOutputs, transform_molecules
 from components.parquet_merge.merge import merge_raw_files
+from components.smiles_vocab.build import build_vocabulary
 from pipeline.config.settings import Config
 from pipeline.create_pipeline import PREPROCESSING_FN
 
@@ -30,11 +31,7 @@ class SampleData:
 
     def files(self, *subsets: Subset) -> tuple[str, ...]:
         """The TFRecord files of some splits, in the order of their names."""
-        return tuple(
-            str(path)
-            for subset in subsets
-            for path in sorted((self.examples_dir / f"Split-{subset.split}").glob("data_tfrecord-*"))
-        )
+        return tuple(str(path) for subset in subsets for path in list_examples(self.examples_dir, subset.split))
 
 
 def make_sample_data(config: Config, seed: int, folder: Path) -> SampleData:
@@ -46,7 +43,7 @@ def make_sample_data(config: Config, seed: int, folder: Path) -> SampleData:
         folder: Receives everything.
     """
     made = SampleData(folder / "examples", folder / "graph")
-    if (folder / "rejected" / "transform_summary.json").is_file():
+    if (folder / "rejected" / TRANSFORM_SUMMARY_FILE).is_file():
         return made
     molecules, vocabulary = folder / "molecules", folder / "vocabulary"
     system = config.system.model_copy(update={"seed": seed, "spill_dir": None})

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from belka.contract import Subset
+from belka.contract import DESCRIPTION_FILE, HISTORY_FILE, Subset
 from benchmarks.sample_data import SampleData, append_result, finished, make_sample_data, options, precision_cells
 from pipeline.config.files import load_config
 from pipeline.config.settings import Config
@@ -79,7 +79,7 @@ def train_recipe(config: Config, recipe: Recipe, seed: int, data: SampleData, fo
     """
     from belka.tokens.vocabulary import read_vocabulary
     from pipeline.create_pipeline import TRAINING_SUBSETS
-    from trainer_module.export.saved_model import CONFIG_FILE, save_model
+    from trainer_module.export.saved_model import save_model
     from trainer_module.loop.train import TrainingData, train
 
     start_from: Path | None = None
@@ -89,7 +89,7 @@ def train_recipe(config: Config, recipe: Recipe, seed: int, data: SampleData, fo
         branch = "-branch" if recipe.branch and mode == "clf" else ""
         path = path / f"{mode}{epochs}{branch}"
         model_dir = path / "model"
-        if not (model_dir / CONFIG_FILE).is_file():
+        if not (model_dir / DESCRIPTION_FILE).is_file():
             result = train(
                 stage_settings(config, recipe, mode, epochs, seed),
                 TrainingData(
@@ -104,7 +104,7 @@ def train_recipe(config: Config, recipe: Recipe, seed: int, data: SampleData, fo
             save_model(model_dir, result.stored)
             history = [dict(scores) for scores in result.history]
         start_from = model_dir
-    history = history or json.loads((path / "history.json").read_text())
+    history = history or json.loads((path / HISTORY_FILE).read_text())
     kept = max(history, key=lambda scores: scores["val_average_precision"])
     return {
         "kept": precision_cells(kept, config.data.targets),

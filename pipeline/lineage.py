@@ -9,16 +9,16 @@ from typing import Any, Final
 from ml_metadata import errors, metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
+from belka.contract import DIGEST_PROPERTY, METADATA_FILE, SERVING_FOLDER
 from belka.errors import InputError
 from belka.models.champion import model_digest
-from belka.models.folder import DESCRIPTION_FILE, find_saved_model
+from belka.models.description import read_description
+from belka.models.folder import find_saved_model
 
 _Event = metadata_store_pb2.Event
 _OUTPUTS: Final = (_Event.OUTPUT, _Event.DECLARED_OUTPUT)
 _INPUTS: Final = (_Event.INPUT, _Event.DECLARED_INPUT)
 _FINISHED: Final = metadata_store_pb2.Execution.COMPLETE
-_SERVING_FOLDER: Final = "Format-Serving"
-_DIGEST_PROPERTY: Final = "model_digest"  # of a pushed model
 # Execution parameters that name the content of the raw files; stores of runs before 0.2 have the second.
 _RAW_DIGESTS: Final = ("raw_digest", "raw_fingerprint")
 # What TFX adds to an execution beside the component's own parameters.
@@ -125,12 +125,11 @@ def trace_model(model_dir: Path, database: Path | None = None) -> Lineage:
         (e.parameters for e in executions if any(name in e.parameters for name in _RAW_DIGESTS)), {}
     )
     raw_digest = next((str(parameters[name]) for name in _RAW_DIGESTS if name in parameters), "")
-    description = path / DESCRIPTION_FILE
-    content = json.loads(description.read_text(encoding="utf-8")) if description.is_file() else {}
+    description = read_description(path)
     return Lineage(
         str(path.absolute()),
         digest,
-        str(content.get("code", "")),
+        description.code if description else "",
         dict(part.split("=", 1) for part in raw_digest.split() if "=" in part),
         str(parameters.get("raw_dir", "")),
         raw_digest,
@@ -154,11 +153,11 @@ class _Graph:
     def model_artifact(self, digest: str) -> int | None:
         """The artifact of the trained model with these files; the pushed copy where the trained one is gone."""
         for artifact in self._artifacts.values():
-            folder = Path(artifact.uri) / _SERVING_FOLDER
+            folder = Path(artifact.uri) / SERVING_FOLDER
             if artifact.type == "Model" and folder.is_dir() and model_digest(folder) == digest:
                 return int(artifact.id)
         for artifact in self._artifacts.values():
-            if artifact.custom_properties[_DIGEST_PROPERTY].string_value == digest:
+            if artifact.custom_properties[DIGEST_PROPERTY].string_value == digest:
                 return int(artifact.id)
         return None
 
@@ -194,9 +193,9 @@ class _Graph:
     def _records(self, execution: int, kinds: Iterable[int]) -> tuple[ArtifactRecord, ...]:
         events = [e for e in self._events if e.execution_id == execution and e.type in kinds]
         return tuple(
-            ArtifactRecord(a.id, event.path.steps[0].key, a.type, a.uri)
+            ArtifactRecord(made.id, event.path.steps[0].key, made.type, made.uri)
             for event in events
-            for a in [self._artifacts[event.artifact_id]]
+            if (made := self._artifacts[event.artifact_id])
         )
 
 
@@ -211,14 +210,13 @@ def _plain(value: Any) -> Any:
 
 
 def _nearest_database(model: Path) -> Path:
-    # The file's name is repeated from pipeline.runners.local, whose import takes as long as TFX.
     for folder in model.absolute().parents:
-        if (folder / "metadata.db").is_file():
-            return folder / "metadata.db"
+        if (folder / METADATA_FILE).is_file():
+            return folder / METADATA_FILE
     raise InputError(
         "There is no metadata store above the model.",
         received=str(model.absolute()),
-        expected="metadata.db of the run that trained it, in the output directory",
+        expected=f"{METADATA_FILE} of the run that trained it, in the output directory",
         action="Name the file with --metadata. On Kubeflow Pipelines its own pages show the lineage of every artifact.",
     )
 

@@ -10,24 +10,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from belka.contract import CHAMPION_FILE, SAVED_MODEL_FILE
 from belka.errors import InputError
 from belka.files import atomic_path
 
-CHAMPION_FILE: Final = "champion.json"
 # What a SavedModel is made of; files that a push adds beside it do not change its digest.
-_MODEL_FILES: Final = ("saved_model.pb", "variables/*", "assets/*")
+_MODEL_FILES: Final = (SAVED_MODEL_FILE, "variables/*", "assets/*")
 _READ_BYTES: Final = 1 << 20
-# Custom property of the blessing: digest of the champion the model was judged against; empty = there was none.
-CHAMPION_PROPERTY: Final = "champion_digest"
-# Folder of the blessing whose files are put beside the pushed model.
-RELEASE_FOLDER: Final = "release"
 
 
 @dataclass(frozen=True)
 class Champion:
     """The content of champion.json.
 
-    Args:
+    Attributes:
         version: Folder of the pushed model, relative to that of the file.
         digest: `model_digest` of it.
     """

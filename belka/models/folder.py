@@ -1,25 +1,20 @@
 """Find an exported model in whatever folder the user names, and read what it predicts."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from belka.chemistry.fingerprints import FingerprintSettings
+from belka.contract import CHAMPION_FILE, SAVED_MODEL_FILE, SERVING_FOLDER
 from belka.errors import InputError
 from belka.models.champion import read_champion
-
-DESCRIPTION_FILE: Final = "belka.json"
-_ACTION: Final = (
-    "Give model/<version> of an output directory, the folder model itself, or a model artifact of the stage clf."
-)
+from belka.models.description import MODEL_ACTION, read_description, unreadable_description
 
 
 @dataclass(frozen=True)
 class ModelFolder:
     """An exported model.
 
-    Args:
+    Attributes:
         path: The SavedModel.
         targets: Proteins, in the order of the outputs.
         vocabulary: Tokens the model knows.
@@ -47,26 +42,26 @@ def open_model_folder(folder: Path) -> ModelFolder:
         InputError: There is no model, or it predicts no affinities.
     """
     path = find_saved_model(folder)
-    try:
-        content = json.loads((path / DESCRIPTION_FILE).read_text(encoding="utf-8"))
-        arguments, targets, vocabulary = content["model"], content["targets"], content["vocabulary"]
-        mode, max_length = arguments["mode"], int(arguments["max_length"])
-        ecfp = FingerprintSettings(**content["ecfp"]) if arguments.get("ecfp_branch", False) else None
-    except (OSError, ValueError, KeyError, TypeError, InputError) as error:
-        raise InputError(
-            "The model's description cannot be read.",
-            received=f"{path / DESCRIPTION_FILE}: {type(error).__name__}: {error}",
-            expected="the file as the trainer exports it beside saved_model.pb",
-            action=_ACTION,
-        ) from error
+    description = read_description(path)
+    if description is None:
+        raise unreadable_description(path, "the file does not exist")
+    mode, max_length, ecfp = (description.model.get(name) for name in ("mode", "max_length", "ecfp_branch"))
+    if mode is None or max_length is None or (ecfp and description.ecfp is None):
+        raise unreadable_description(path, "it lacks mode or max_length, or ecfp, the fingerprint that the model reads")
     if mode != "clf":
         raise InputError(
             "The model does not predict affinities.",
             received=f"{path}: mode {mode}",
             expected="a model of the stage clf",
-            action=_ACTION,
+            action=MODEL_ACTION,
         )
-    return ModelFolder(path, tuple(targets), frozenset(vocabulary), max_length, ecfp)
+    return ModelFolder(
+        path,
+        description.targets,
+        frozenset(description.vocabulary),
+        int(max_length),
+        description.ecfp if ecfp else None,
+    )
 
 
 def find_saved_model(folder: Path) -> Path:
@@ -76,13 +71,13 @@ def find_saved_model(folder: Path) -> Path:
         InputError: There is none.
     """
     champion = read_champion(folder)
-    candidates = [folder, folder / "Format-Serving", *([folder / champion.version] if champion else [])]
+    candidates = [folder, folder / SERVING_FOLDER, *([folder / champion.version] if champion else [])]
     for candidate in candidates:
-        if (candidate / "saved_model.pb").is_file():
+        if (candidate / SAVED_MODEL_FILE).is_file():
             return candidate
     raise InputError(
         "There is no exported model.",
         received=f"{folder.absolute()}" + ("" if folder.exists() else " (does not exist)"),
-        expected="a folder with saved_model.pb, or with champion.json",
-        action=_ACTION,
+        expected=f"a folder with {SAVED_MODEL_FILE}, or with {CHAMPION_FILE}",
+        action=MODEL_ACTION,
     )

@@ -9,12 +9,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from belka import contract as dc
+from belka.chemistry.reader import Block, Chemistry, packed_block
+from belka.chemistry.smiles import parse
+from belka.contract import BLOCK_IDS, BLOCKS_FILE, SMILES_NO_LINKER, TRAINING_BLOCKS_FILE, Subset
 from belka.errors import InputError
 from belka.files import atomic_path
 from belka.molecules import list_shards, read_rows
 
-TRAINING_BLOCKS_FILE: Final = "training_blocks.parquet"
 _BITS: Final = "bits"
 _TRIED_PER_BLOCK: Final = 3
 
@@ -29,13 +30,9 @@ def write_training_blocks(molecules_dir: Path, folder: Path) -> int:
     Returns:
         Number of different blocks.
     """
-    # RDKit is no requirement of prediction, only of this.
-    from belka.chemistry.reader import Block, Chemistry, packed_block
-    from belka.chemistry.smiles import parse
-
     chemistry = Chemistry()
     found: set[Block] = set()
-    for smiles in _one_molecule_a_block(molecules_dir):
+    for smiles in _molecules_with_every_block(molecules_dir):
         molecule = parse(smiles)
         if not isinstance(molecule, str):
             found.update(chemistry.blocks(molecule))
@@ -74,21 +71,21 @@ def read_training_blocks(folder: Path) -> NDArray[np.uint8] | None:
     return np.frombuffer(b"".join(column.to_pylist()), np.uint8).reshape(len(column), -1)
 
 
-def _one_molecule_a_block(molecules_dir: Path) -> list[str]:
+def _molecules_with_every_block(molecules_dir: Path) -> list[str]:
     """SMILES of training molecules that together hold every block, each block in a few of them."""
-    n_blocks = pq.read_metadata(molecules_dir / dc.BLOCKS_FILE).num_rows
-    missing = np.full((len(dc.BLOCK_IDS), n_blocks), _TRIED_PER_BLOCK)
+    n_blocks = pq.read_metadata(molecules_dir / BLOCKS_FILE).num_rows
+    missing = np.full((len(BLOCK_IDS), n_blocks), _TRIED_PER_BLOCK)
     chosen: list[str] = []
     for shard in list_shards(molecules_dir):
-        if shard.split != dc.Subset.TRAIN.split:
+        if shard.split != Subset.TRAIN.split:
             continue
-        for batch in read_rows(shard.path, [dc.SMILES_NO_LINKER, *dc.BLOCK_IDS]):
-            ids = [pc.fill_null(batch.column(name), -1).to_numpy() for name in dc.BLOCK_IDS]
+        for batch in read_rows(shard.path, [SMILES_NO_LINKER, *BLOCK_IDS]):
+            ids = [pc.fill_null(batch.column(name), -1).to_numpy() for name in BLOCK_IDS]
             whole = np.all([column >= 0 for column in ids], axis=0)
             wanted = whole & np.any([missing[i][column] > 0 for i, column in enumerate(ids)], axis=0)
             for row in np.flatnonzero(wanted):
                 if any(missing[i][column[row]] > 0 for i, column in enumerate(ids)):
-                    chosen.append(batch.column(dc.SMILES_NO_LINKER)[int(row)].as_py())
+                    chosen.append(batch.column(SMILES_NO_LINKER)[int(row)].as_py())
                     for i, column in enumerate(ids):
                         missing[i][column[row]] -= 1
     return chosen

@@ -1,36 +1,28 @@
-"""What can be told about a SMILES before a model sees it: why it cannot be scored, and what makes its score doubtful.
-
-RDKit decides what is a molecule where it is installed; elsewhere the grammar alone does, which lets impossible valences pass.
-"""
+"""What can be told about a SMILES before a model sees it: why it cannot be scored, and what makes its score doubtful."""
 
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from rdkit import Chem
 
 from belka.chemistry.fingerprints import FingerprintSettings
+from belka.chemistry.reader import Chemistry, TrainingBlocks
+from belka.chemistry.smiles import parse
 from belka.contract import LINKER, LINKER_REPLACEMENT, MASK_TOKEN, PAD_TOKEN
 from belka.models.folder import ModelFolder
 from belka.models.training_blocks import read_training_blocks
-
-if TYPE_CHECKING:
-    from rdkit import Chem
-
-    from belka.chemistry.reader import Chemistry, TrainingBlocks
+from belka.tokens.grammar import split_tokens
 
 MAX_CHARACTERS: Final = 5_000
 # Tanimoto similarity of the nearest training block below which a block counts as far.
 FAR_BLOCK: Final = 0.4
 
-# The tokens of atomInSmiles.smiles_tokenizer, which the exported model cuts SMILES into.
-_TOKEN: Final = re.compile(r"\[[^\]]+\]|Br|Cl|%\d\d|[BCNOSPFIbcnosp().=#\-+\\/:~@?>*$0-9]")
 _NOT_PRINTABLE: Final = re.compile(r"[^!-~]")
-_ATOM: Final = re.compile(r"[A-Za-z*\[]")
-_RING: Final = re.compile(r"%\d\d|\d")
 
 
 @dataclass(frozen=True)
@@ -59,7 +51,7 @@ class CheckedSmiles:
 class CheckSettings:
     """What checking depends on; travels to worker processes.
 
-    Args:
+    Attributes:
         vocabulary: Tokens the model knows.
         max_length: Tokens the model reads.
         ecfp: The fingerprint the model reads; None = none.
@@ -72,7 +64,7 @@ class CheckSettings:
     training_blocks: NDArray[np.uint8] | None = field(default=None, compare=False)
 
     @classmethod
-    def of(cls, model: ModelFolder) -> "CheckSettings":
+    def of(cls, model: ModelFolder) -> Self:
         """The settings of a model."""
         return cls(model.vocabulary, model.max_length, model.ecfp, read_training_blocks(model.path))
 
@@ -86,38 +78,26 @@ class SmilesChecker:
 
     def __init__(self, settings: CheckSettings) -> None:
         self._settings = settings
-        self._chemistry: Chemistry | None = None
-        self._blocks: TrainingBlocks | None = None
-        if has_rdkit():
-            from belka.chemistry import reader as chemistry
-
-            self._chemistry = chemistry.Chemistry(settings.ecfp)
-            if settings.training_blocks is not None:
-                self._blocks = chemistry.TrainingBlocks(settings.training_blocks)
+        self._chemistry = Chemistry(settings.ecfp)
+        self._blocks = None if settings.training_blocks is None else TrainingBlocks(settings.training_blocks)
 
     def check_all(self, texts: Sequence[str | None]) -> list[CheckedSmiles]:
-        """Check inputs; None = missing. One result an input, in their order."""
+        """Check inputs; None = missing. One result per input, in their order."""
         return [self.check(text) for text in texts]
 
     def check(self, text: str | None) -> CheckedSmiles:
         """Check one input; None = missing."""
         smiles = (text or "").strip()
         plain = smiles.replace(LINKER, LINKER_REPLACEMENT)
-        problem = _text_problem(smiles)
-        if problem:
+        if problem := _text_problem(smiles):
             return CheckedSmiles("", problem)
-        if self._chemistry is None:
-            problem = _grammar_problem(plain)
-            return CheckedSmiles("", problem) if problem else self._described(smiles, plain, None)
-        from belka.chemistry.smiles import parse
-
         molecule = parse(plain)
         if isinstance(molecule, str):
             return CheckedSmiles("", molecule)
         return self._described(smiles, plain, molecule)
 
-    def _described(self, smiles: str, plain: str, molecule: "Chem.Mol | None") -> CheckedSmiles:
-        tokens = _TOKEN.findall(plain)
+    def _described(self, smiles: str, plain: str, molecule: Chem.Mol) -> CheckedSmiles:
+        tokens = split_tokens(plain)
         known = self._settings.vocabulary
         unknown = Counter(token for token in tokens if token not in known or token in (PAD_TOKEN, MASK_TOKEN))
         warnings = []
@@ -128,33 +108,14 @@ class SmilesChecker:
             warnings.append(f"only the first {self._settings.max_length} of {len(tokens)} tokens were read")
         if "." in tokens:
             warnings.append(f"{tokens.count('.') + 1} parts scored as one molecule")
-        ecfp, similarity = b"", None
-        if self._chemistry is not None and molecule is not None:
-            if self._blocks is None:
-                ecfp = self._chemistry.ecfp(molecule)
-            else:
-                ecfp, blocks = self._chemistry.ecfp_and_blocks(molecule)
-                similarity = min(map(self._blocks.similarity, blocks), default=None)
-                warnings += _library_warnings(similarity)
+        similarity = None
+        if self._blocks is None:
+            ecfp = self._chemistry.ecfp(molecule)
+        else:
+            ecfp, blocks = self._chemistry.ecfp_and_blocks(molecule)
+            similarity = min(map(self._blocks.similarity, blocks), default=None)
+            warnings += _library_warnings(similarity)
         return CheckedSmiles(smiles, "", "; ".join(warnings), unknown.total(), ecfp, similarity)
-
-
-def has_rdkit() -> bool:
-    """Whether RDKit is installed."""
-    try:
-        import rdkit.Chem  # noqa: F401
-    except ImportError:
-        return False
-    return True
-
-
-def has_scikit_fingerprints() -> bool:
-    """Whether scikit-fingerprints is installed, which takes seconds to import."""
-    try:
-        import skfp.fingerprints  # noqa: F401
-    except ImportError:
-        return False
-    return True
 
 
 def _library_warnings(similarity: float | None) -> list[str]:
@@ -170,23 +131,6 @@ def _text_problem(smiles: str) -> str:
         return "empty SMILES"
     if len(smiles) > MAX_CHARACTERS:
         return f"longer than {MAX_CHARACTERS} characters"
-    found = _NOT_PRINTABLE.search(smiles)
-    if found:
+    if found := _NOT_PRINTABLE.search(smiles):
         return f"no SMILES: {found.group()!a} at position {found.start() + 1}"
     return ""
-
-
-def _grammar_problem(smiles: str) -> str:
-    if _TOKEN.sub("", smiles):
-        return f"unparsable SMILES: {_TOKEN.sub('', smiles)[:20]!r} is no token"
-    outside = re.sub(r"\[[^\]]+\]", "*", smiles)
-    depth = 0
-    for character in outside:
-        depth += (character == "(") - (character == ")")
-        if depth < 0:
-            break
-    if depth:
-        return "unparsable SMILES: parentheses do not match"
-    if any(count % 2 for count in Counter(_RING.findall(outside)).values()):
-        return "unparsable SMILES: a ring is not closed"
-    return "" if _ATOM.search(outside) else "no atoms"

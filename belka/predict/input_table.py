@@ -23,7 +23,7 @@ _PARQUET: Final = ".parquet"
 class InputTable:
     """A table to read.
 
-    Args:
+    Attributes:
         path: The file.
         schema: Its columns; of a CSV file all are texts.
         smiles_column: The column with the SMILES.

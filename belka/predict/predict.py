@@ -10,19 +10,12 @@ from typing import Final, Self
 
 import pyarrow as pa
 
-from belka.chemistry.fingerprints import FingerprintSettings
+from belka.contract import TRAINING_BLOCKS_FILE
 from belka.errors import InputError
 from belka.files import atomic_path
 from belka.machine import worker_count
-from belka.models.folder import ModelFolder, open_model_folder
-from belka.models.training_blocks import TRAINING_BLOCKS_FILE
-from belka.predict.check import (
-    CheckedSmiles,
-    CheckSettings,
-    SmilesChecker,
-    has_rdkit,
-    has_scikit_fingerprints,
-)
+from belka.models.folder import open_model_folder
+from belka.predict.check import CheckedSmiles, CheckSettings, SmilesChecker
 from belka.predict.input_table import open_table, open_writer, read_chunks, smiles_of
 from belka.predict.predictor import Predictor, result_columns, score_checked
 
@@ -35,7 +28,7 @@ _PART_ROWS: Final = 1_024
 class PredictionSummary:
     """What happened to the rows of a file.
 
-    Args:
+    Attributes:
         rows: Rows read, all of them written.
         scored: Rows with probabilities.
         warned: Scored rows with a warning.
@@ -56,14 +49,13 @@ def predict_smiles(model_dir: Path, smiles: Sequence[str]) -> pa.Table:
         smiles: Any texts.
 
     Returns:
-        One row a text, in their order: smiles as given, then `result_columns`.
+        One row per text, in their order: smiles as given, then `result_columns`.
 
     Raises:
         BelkaError: The model cannot be used.
     """
     model = open_model_folder(model_dir)
-    settings = check_settings(model)
-    checked = SmilesChecker(settings).check_all(smiles)
+    checked = SmilesChecker(CheckSettings.of(model)).check_all(smiles)
     arrays = score_checked(checked, Predictor(model))
     schema = pa.schema([pa.field("smiles", pa.string()), *result_columns(model.targets)])
     return pa.Table.from_arrays([pa.array(smiles, pa.string()), *arrays], schema=schema)
@@ -98,7 +90,7 @@ def predict_file(
     """
     table, model = open_table(input_file, column), open_model_folder(model_dir)
     added = result_columns(model.targets)
-    settings = check_settings(model)
+    settings = CheckSettings.of(model)
     _check_output(input_file, output_file, table.schema.names, added)
     predictor = Predictor(model)
     rows = scored = warned = 0
@@ -119,34 +111,8 @@ def predict_file(
     return PredictionSummary(rows, scored, warned, unknown_similarity(settings))
 
 
-def check_settings(model: ModelFolder) -> CheckSettings:
-    """What checking depends on for a model.
-
-    Raises:
-        InputError: The model reads fingerprints, and RDKit or scikit-fingerprints, which compute them, is not installed.
-    """
-    missing = "" if model.ecfp is None else _missing_package(model.ecfp)
-    if model.ecfp is not None and missing:
-        raise InputError(
-            f"The model reads fingerprints of the molecules, and {missing} is not installed.",
-            received=f"{model.path}: {model.ecfp.description}",
-            expected=f"{missing}, or a model trained with model.ecfp_branch=false, which reads the SMILES alone",
-            action=f"Install {missing} (pip install {missing.lower()}).",
-        )
-    return CheckSettings.of(model)
-
-
-def _missing_package(fingerprint: FingerprintSettings) -> str:
-    """Name the package that a fingerprint needs and that is not there; empty where all are."""
-    if not has_rdkit():
-        return "RDKit"
-    return "" if fingerprint.kind == "ecfp" or has_scikit_fingerprints() else "scikit-fingerprints"
-
-
 def unknown_similarity(settings: CheckSettings) -> str:
     """Why building blocks are not compared with those of training; empty where they are."""
-    if not has_rdkit():
-        return "RDKit is not installed: building blocks were not compared with those of training"
     if settings.training_blocks is None:
         return f"the model has no {TRAINING_BLOCKS_FILE}: building blocks were not compared with those of training"
     return ""

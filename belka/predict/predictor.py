@@ -1,16 +1,14 @@
 """Score batches of inputs with an exported model."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from belka.contract import FEATURE_ECFP, OUTPUT_PROBABILITIES, SIGNATURE_SMILES
-from belka.errors import BelkaError
+from belka.contract import FEATURE_ECFP, SIGNATURE_SMILES
 from belka.models.folder import ModelFolder
+from belka.models.loader import Signature
 from belka.predict.check import CheckedSmiles
 
 
@@ -21,13 +19,13 @@ class Predictor:
         model: Where it is.
 
     Raises:
-        BelkaError: TensorFlow cannot load it.
+        BelkaError: TensorFlow cannot load it, or it takes no SMILES.
     """
 
     def __init__(self, model: ModelFolder) -> None:
         self.model = model
-        # The signature holds its variables by weak references only: the loaded object must stay.
-        self._loaded = _load(model.path)
+        inputs = ("smiles",) if model.ecfp is None else ("smiles", FEATURE_ECFP)
+        self._signature = Signature(model.path, SIGNATURE_SMILES, inputs)
 
     def predict(self, smiles: Sequence[str], ecfp: Sequence[bytes] = ()) -> NDArray[np.float32]:
         """Score SMILES.
@@ -39,16 +37,9 @@ class Predictor:
         Returns:
             float32 [n, n_targets], from 0 to 1.
         """
-        import tensorflow as tf
-
         if not smiles:
             return np.empty((0, len(self.model.targets)), np.float32)
-        inputs = {"smiles": tf.constant(list(smiles), tf.string)}
-        if self.model.ecfp is not None:
-            inputs[FEATURE_ECFP] = tf.constant(list(ecfp), tf.string)
-        outputs = self._loaded.signatures[SIGNATURE_SMILES](**inputs)
-        probabilities: NDArray[np.float32] = outputs[OUTPUT_PROBABILITIES].numpy()
-        return probabilities
+        return self._signature(list(smiles), *([list(ecfp)] if self.model.ecfp is not None else []))
 
 
 def result_columns(targets: Sequence[str]) -> list[pa.Field]:
@@ -77,7 +68,7 @@ def score_checked(checked: Sequence[CheckedSmiles], predictor: Predictor) -> lis
         predictor: The model.
 
     Returns:
-        Arrays of `result_columns`, one row an input.
+        Arrays of `result_columns`, one row per input.
     """
     usable = np.array([not item.problem for item in checked], dtype=bool)
     n_targets = len(predictor.model.targets)
@@ -97,25 +88,3 @@ def score_checked(checked: Sequence[CheckedSmiles], predictor: Predictor) -> lis
         pa.array([item.unknown_tokens for item in checked], pa.int32(), mask=~usable),
         pa.array([item.block_similarity for item in checked], pa.float32()),
     ]
-
-
-def _load(path: Path) -> Any:
-    import tensorflow as tf
-
-    try:
-        loaded = tf.saved_model.load(str(path))
-    except (OSError, ValueError, tf.errors.OpError) as error:
-        raise BelkaError(
-            "The model cannot be loaded.",
-            received=f"{path}: {str(error).splitlines()[0]}",
-            expected="a whole SavedModel",
-            action="Copy the model again, or give another version.",
-        ) from error
-    if SIGNATURE_SMILES not in loaded.signatures:
-        raise BelkaError(
-            "The model takes no SMILES.",
-            received=f"{path} with the signatures {', '.join(sorted(loaded.signatures))}",
-            expected=f"the signature {SIGNATURE_SMILES!r}",
-            action="Export it again with this version.",
-        )
-    return loaded

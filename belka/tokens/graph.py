@@ -1,13 +1,8 @@
 """SMILES to token ids in TensorFlow operations: one graph for MoleculeTransform and for serving.
 
-The tokens equal those of `atomInSmiles.smiles_tokenizer` for every string. Its regular expression takes, from left to right: a
-bracket atom `[...]` with at least one character inside, `Br`, `Cl`, one character of an alphabet, or `%` and two digits; a
-character that starts none of them is skipped. The graph finds them on the bytes of the whole batch at once, several times
-faster than a regular expression a string. The vocabulary is made of constants of the graph, so a saved model needs no file
-beside it.
-
-Source: Ucak, Ashyrmamatov, Lee: Improving the quality of chemical language model outcomes with atom-in-SMILES tokenization,
-J. Cheminform. 15, 55 (2023).
+The tokens are those of belka.tokens.grammar for every string. The graph finds them on the bytes of the whole batch at once, several
+times faster than with a regular expression per string. The vocabulary is made of constants of the graph, so that a saved model needs
+no file beside it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +12,14 @@ from typing import Any, Final, NamedTuple
 import tensorflow as tf
 
 from belka.contract import FEATURE_TOKENS, FIRST_TOKEN_ID, LINKER, LINKER_REPLACEMENT, MASK_ID
-from belka.tokens.scan import SINGLE_CHARACTERS, TWO_LETTER_TOKENS
+from belka.tokens.grammar import (
+    BRACKET_CLOSE,
+    BRACKET_OPEN,
+    RING_DIGITS,
+    RING_MARK,
+    SINGLE_CHARACTERS,
+    TWO_LETTER_TOKENS,
+)
 
 RAW_SMILES_FEATURE: Final = "smiles"
 
@@ -26,7 +28,7 @@ _NINE: Final = 9
 
 
 def raw_feature_spec() -> dict[str, Any]:
-    """Return the parsing specification of the raw features: one string a molecule."""
+    """Return the parsing specification of the raw features: one string per molecule."""
     return {RAW_SMILES_FEATURE: tf.io.FixedLenFeature([], tf.string)}
 
 
@@ -143,9 +145,10 @@ def _halogens(text: _Text, ids: Mapping[str, int]) -> _Update:
 
 def _ring_numbers(text: _Text, ids: Mapping[str, int]) -> _Update:
     """Find `%` and two digits: the id stands at the `%`, no token at the digits."""
-    table = tf.constant([ids.get(f"%{number:02d}", MASK_ID) for number in range(100)], tf.int32)
-    percents = _find(text, "%")
-    percents = tf.boolean_mask(percents, percents + 2 < tf.gather(text.splits, _row_of(text, percents) + 1))
+    numbers = range(10**RING_DIGITS)
+    table = tf.constant([ids.get(f"{RING_MARK}{number:0{RING_DIGITS}d}", MASK_ID) for number in numbers], tf.int32)
+    percents = _find(text, RING_MARK)
+    percents = tf.boolean_mask(percents, percents + RING_DIGITS < tf.gather(text.splits, _row_of(text, percents) + 1))
     digits = tf.cast(tf.gather(text.characters, percents[:, tf.newaxis] + [1, 2]), tf.int32) - ord("0")
     numeric = tf.reduce_all((digits >= 0) & (digits <= _NINE), axis=1)
     percents, digits = tf.boolean_mask(percents, numeric), tf.boolean_mask(digits, numeric)
@@ -158,7 +161,7 @@ def _ring_numbers(text: _Text, ids: Mapping[str, int]) -> _Update:
 
 def _brackets(text: _Text, ids: Mapping[str, int]) -> _Update:
     """Find bracket tokens: the id stands at the `[`, no token at the other bytes."""
-    opens, closes = _find(text, "["), _find(text, "]")
+    opens, closes = _find(text, BRACKET_OPEN), _find(text, BRACKET_CLOSE)
     rows = _row_of(text, opens)
     closing = tf.gather(tf.concat([closes, [tf.size(text.characters)]], axis=0), tf.searchsorted(closes, opens))
     in_row = closing < tf.gather(text.splits, rows + 1)
@@ -176,7 +179,7 @@ def _brackets(text: _Text, ids: Mapping[str, int]) -> _Update:
 
 def _bracket_ids(tokens: tf.Tensor, ids: Mapping[str, int]) -> tf.Tensor:
     """Look up bracket tokens, string [n] -> int32 [n]; MASK_ID for those the vocabulary lacks."""
-    known = [token for token in ids if token.startswith("[")]
+    known = [token for token in ids if token.startswith(BRACKET_OPEN)]
     distinct, number = tf.unique(tokens)
     # The linker, wherever it stands in a SMILES, is the end of a bracket token: no other text needs to be searched for it.
     distinct = tf.strings.regex_replace(distinct, LINKER.replace("[", r"\["), LINKER_REPLACEMENT)

@@ -1,12 +1,4 @@
-"""The distinct tokens of a column of SMILES, found on its bytes without a Python call per molecule.
-
-The tokens are those of `atomInSmiles.smiles_tokenizer`, whose regular expression takes, from left to right: a bracket atom
-`[...]` with at least one character inside, `Br`, `Cl`, one character of `SINGLE_CHARACTERS`, or `%` and two digits. A character
-that starts none of them is skipped.
-
-Source: Ucak, Ashyrmamatov, Lee: Improving the quality of chemical language model outcomes with atom-in-SMILES tokenization,
-J. Cheminform. 15, 55 (2023).
-"""
+"""The distinct tokens of a column of SMILES, found on its bytes without a Python call per molecule; see belka.tokens.grammar."""
 
 from dataclasses import dataclass, field
 
@@ -15,11 +7,18 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-SINGLE_CHARACTERS = "BCNOSPFIbcnosp().=#-+\\/:~@?>*$0123456789"
-TWO_LETTER_TOKENS = ("Br", "Cl")
+from belka.tokens.grammar import (
+    BRACKET_CLOSE,
+    BRACKET_OPEN,
+    RING_DIGITS,
+    RING_MARK,
+    SINGLE_CHARACTERS,
+    TWO_LETTER_TOKENS,
+)
 
 _CONSUMED = 0xFF  # no byte of UTF-8: written over bytes that a longer token has used
-_OPEN, _CLOSE, _PERCENT, _DIGIT_0, _DIGIT_9 = b"[]%09"
+_OPEN, _CLOSE, _PERCENT, _DIGIT_0, _DIGIT_9 = f"{BRACKET_OPEN}{BRACKET_CLOSE}{RING_MARK}09".encode()
+_SINGLE = np.frombuffer(SINGLE_CHARACTERS.encode(), np.uint8)
 
 Bytes = npt.NDArray[np.uint8]
 Positions = npt.NDArray[np.int64]
@@ -62,16 +61,16 @@ def scan_tokens(smiles: pa.Array) -> TokenScan:
         return TokenScan()
     text = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]].copy()
     offsets = offsets - offsets[0]
-    row_starts = np.zeros(text.size + 2, dtype=bool)  # two more, so that looking ahead from the last byte stays inside
+    row_starts = np.zeros(
+        text.size + RING_DIGITS, dtype=bool
+    )  # longer, so that looking ahead from the last byte stays inside
     row_starts[offsets] = True
     row_starts[text.size :] = True
 
     tokens = _take_brackets(text, offsets) | _take_two_letters(text, row_starts) | _take_ring_numbers(text, row_starts)
-    counts = np.bincount(text, minlength=256)
-    tokens |= {character for character in SINGLE_CHARACTERS if counts[ord(character)]}
-
-    skipped = counts.copy()
-    skipped[[ord(character) for character in SINGLE_CHARACTERS]] = 0
+    skipped = np.bincount(text, minlength=256)
+    tokens |= {chr(character) for character in _SINGLE if skipped[character]}
+    skipped[_SINGLE] = 0
     skipped[0x80:0xC0] = 0  # bytes that continue a character of UTF-8
     skipped[_CONSUMED] = 0
     scan = TokenScan(tokens, int(skipped.sum()))
@@ -128,12 +127,13 @@ def _take_two_letters(text: Bytes, row_starts: npt.NDArray[np.bool_]) -> set[str
 def _take_ring_numbers(text: Bytes, row_starts: npt.NDArray[np.bool_]) -> set[str]:
     """Return the distinct `%` and two digits and overwrite them in `text`."""
     percents = np.flatnonzero(text == _PERCENT)
-    percents = percents[~row_starts[percents + 1] & ~row_starts[percents + 2]]
-    digits = text[percents[:, np.newaxis] + np.arange(1, 3)]
+    places = np.arange(1, RING_DIGITS + 1)
+    percents = percents[~row_starts[percents[:, np.newaxis] + places].any(axis=1)]
+    digits = text[percents[:, np.newaxis] + places]
     percents = percents[((digits >= _DIGIT_0) & (digits <= _DIGIT_9)).all(axis=1)]
     if not percents.size:
         return set()
-    bytes_of_token = percents[:, np.newaxis] + np.arange(3)
+    bytes_of_token = percents[:, np.newaxis] + np.arange(RING_DIGITS + 1)
     tokens = _distinct_strings(text[bytes_of_token])
     text[bytes_of_token] = _CONSUMED
     return tokens

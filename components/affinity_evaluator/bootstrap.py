@@ -22,7 +22,7 @@ _SQUARED_ERROR_STEPS: Final = 10_000
 class Interval:
     """A confidence interval.
 
-    Args:
+    Attributes:
         low: Lower end.
         high: Upper end.
     """
@@ -35,7 +35,7 @@ class Interval:
 class BootstrapSettings:
     """How intervals are computed.
 
-    Args:
+    Attributes:
         samples: Number of resamples, at least 1.
         confidence: Share of the resamples inside the interval, above 0, below 1.
         seed: Same seed, same intervals.
@@ -90,7 +90,7 @@ class RankingSamples:
 class RankedSlice:
     """A ranking among the molecules of a split group, most of which may have no label for it.
 
-    Args:
+    Attributes:
         rows: int64 [n], the molecules of the ranking, as positions among those of the group.
         ranking: Their cells.
     """

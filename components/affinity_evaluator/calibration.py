@@ -14,7 +14,7 @@ N_BINS: Final = 10
 class CalibrationBin:
     """Molecules of similar predicted probability.
 
-    Args:
+    Attributes:
         predicted: Mean predicted probability.
         observed: Share of positives.
         n: Molecules.

@@ -1,29 +1,30 @@
 """Measure the model in production on the data of the new one."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
 
-from belka import contract as dc
+from belka.contract import (
+    CHAMPION_FILE,
+    CHAMPION_PREDICTIONS_FILE,
+    SAVED_MODEL_FILE,
+    SIGNATURE_EXAMPLES,
+    SIGNATURE_SMILES,
+)
 from belka.errors import BelkaError
 from belka.models.champion import Champion, model_digest, read_champion
-from belka.models.folder import DESCRIPTION_FILE
+from belka.models.description import ModelDescription, read_description
 from components.affinity_evaluator.bootstrap import BootstrapSettings
 from components.affinity_evaluator.gate import MEAN, ChampionComparison, Gain
 from components.affinity_evaluator.measurement import Measurement, mean_samples, measure_predictions
-from components.affinity_evaluator.molecule_scoring import score_molecules
-from components.affinity_evaluator.scoring import score_examples
-
-CHAMPION_PREDICTIONS_FILE: Final = "champion_predictions.parquet"
+from components.affinity_evaluator.scoring import score_examples, score_molecules
 
 
 @dataclass(frozen=True)
 class ChampionSource:
     """Where the champion and the data it needs are.
 
-    Args:
+    Attributes:
         models_dir: Folder of the pushed versions, with champion.json.
         molecules_dir: Folder written by ParquetMerge: the SMILES, for a champion that knows other token ids.
     """
@@ -32,12 +33,26 @@ class ChampionSource:
     molecules_dir: Path
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """The new model and what was measured.
+
+    Attributes:
+        model_dir: Its SavedModel.
+        measured: Its metrics.
+        examples_files: TFRecord files of the validation split.
+        predictions_file: Its predictions.parquet; champion_predictions.parquet is written beside it.
+    """
+
+    model_dir: Path
+    measured: Measurement
+    examples_files: Sequence[Path]
+    predictions_file: Path
+
+
 def compare_with_champion(
     source: ChampionSource,
-    candidate_dir: Path,
-    candidate: Measurement,
-    examples_files: Sequence[Path],
-    candidate_predictions: Path,
+    candidate: Candidate,
     *,
     targets: Sequence[str],
     batch_size: int,
@@ -50,10 +65,7 @@ def compare_with_champion(
 
     Args:
         source: The champion.
-        candidate_dir: SavedModel of the candidate.
-        candidate: Its metrics.
-        examples_files: TFRecord files of the validation split.
-        candidate_predictions: The candidate's predictions.parquet; champion_predictions.parquet is written beside it.
+        candidate: The new model.
         targets: Target names.
         batch_size: Molecules scored at a time.
         bootstrap: How intervals are computed.
@@ -68,26 +80,25 @@ def compare_with_champion(
     if champion is None:
         return None
     named = ChampionComparison(champion.version, champion.digest)
-    if champion.digest == model_digest(candidate_dir):
-        return _measured(named, candidate, same_model=True, scored_by="")
+    if champion.digest == model_digest(candidate.model_dir):
+        return _measured(named, candidate.measured, same_model=True, scored_by="")
     folder = source.models_dir / champion.version
-    problem = _unusable(champion, folder, targets)
-    if problem:
-        return replace(named, problem=problem)
-    predictions_file = candidate_predictions.with_name(CHAMPION_PREDICTIONS_FILE)
-    reads_examples = _reads_examples_of(_description(folder), _description(candidate_dir))
+    predictions_file = candidate.predictions_file.with_name(CHAMPION_PREDICTIONS_FILE)
     sizes = {"n_targets": len(targets), "batch_size": batch_size}
     try:
+        description = read_description(folder) or ModelDescription()
+        if problem := _unusable(champion, folder, description, targets):
+            return replace(named, problem=problem)
+        reads_examples = _reads_examples_of(description, read_description(candidate.model_dir) or ModelDescription())
         if reads_examples:
-            score_examples(folder, examples_files, predictions_file, **sizes)
+            score_examples(folder, candidate.examples_files, predictions_file, **sizes)
         else:
-            score_molecules(folder, source.molecules_dir, candidate_predictions, predictions_file, **sizes)
+            score_molecules(folder, source.molecules_dir, candidate.predictions_file, predictions_file, **sizes)
     except BelkaError as error:
-        problem = f"{error.problem} {error.received}. {error.action}"
-        return replace(named, problem=problem)
+        return replace(named, problem=f"{error.problem} {error.received}. {error.action}")
     measured = measure_predictions(predictions_file, targets=targets, bootstrap=bootstrap)
-    signature = dc.SIGNATURE_EXAMPLES if reads_examples else dc.SIGNATURE_SMILES
-    gains = _gains(candidate, measured, bootstrap)
+    signature = SIGNATURE_EXAMPLES if reads_examples else SIGNATURE_SMILES
+    gains = _gains(candidate.measured, measured, bootstrap)
     return replace(_measured(named, measured, same_model=False, scored_by=signature), gains=gains)
 
 
@@ -118,30 +129,22 @@ def _gains(candidate: Measurement, champion: Measurement, bootstrap: BootstrapSe
     return tuple(gains)
 
 
-def _reads_examples_of(champion: Mapping[str, Any], candidate: Mapping[str, Any]) -> bool:
-    reads_ecfp = champion.get("model", {}).get("ecfp_branch", False)
-    return champion.get("vocabulary") == candidate.get("vocabulary") and (
-        not reads_ecfp or _fingerprint(champion) == _fingerprint(candidate)
-    )
+def _reads_examples_of(champion: ModelDescription, candidate: ModelDescription) -> bool:
+    return champion.vocabulary == candidate.vocabulary and (not champion.reads_ecfp or champion.ecfp == candidate.ecfp)
 
 
-def _fingerprint(description: Mapping[str, Any]) -> dict[str, Any]:
-    # Models exported before there was a choice name no kind.
-    return {"kind": "ecfp", **(description.get("ecfp") or {})}
-
-
-def _unusable(champion: Champion, folder: Path, targets: Sequence[str]) -> str:
-    if not (folder / "saved_model.pb").is_file():
-        return f"{folder} is gone. Restore it, or delete champion.json beside it: the next model is then judged by the absolute floors alone."
+def _unusable(champion: Champion, folder: Path, description: ModelDescription, targets: Sequence[str]) -> str:
+    if not (folder / SAVED_MODEL_FILE).is_file():
+        return (
+            f"{folder} is gone. Restore it, or delete {CHAMPION_FILE} beside it: the next model is then judged by the absolute "
+            "floors alone."
+        )
     if model_digest(folder) != champion.digest:
-        return f"{folder} is not the model that was pushed: its files have changed. Restore it, or delete champion.json beside it."
-    predicted = _description(folder).get("targets", list(targets))
-    if predicted != list(targets):
-        return f"it predicts {', '.join(predicted)}, the new model {', '.join(targets)}. Use another data.output_dir for other targets."
+        return f"{folder} is not the model that was pushed: its files have changed. Restore it, or delete {CHAMPION_FILE} beside it."
+    predicted = description.targets or tuple(targets)
+    if predicted != tuple(targets):
+        return (
+            f"it predicts {', '.join(predicted)}, the new model {', '.join(targets)}. "
+            "Use another data.output_dir for other targets."
+        )
     return ""
-
-
-def _description(model_dir: Path) -> dict[str, Any]:
-    file = model_dir / DESCRIPTION_FILE
-    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return content

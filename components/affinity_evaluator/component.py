@@ -10,14 +10,14 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation, ModelRun
 from tfx.utils import path_utils
 
-from belka.contract import Subset
+from belka.contract import CHAMPION_PROPERTY, MODEL_CARD_FILE, RELEASE_FOLDER, Subset
+from belka.examples import list_examples
 from belka.files import atomic_path
-from belka.models.champion import CHAMPION_PROPERTY, RELEASE_FOLDER
 from belka.models.training_blocks import write_training_blocks
 from belka.settings import DataSettings, NodeSettings, SystemSettings
 from components.affinity_evaluator.comparison import ChampionSource
 from components.affinity_evaluator.evaluate import Evaluation, evaluate_model
-from components.affinity_evaluator.report.report import CARD_FILE, ReportSources, write_report
+from components.affinity_evaluator.report.report import ReportSources, write_report
 from components.affinity_evaluator.settings import EvaluationSettings
 from components.artifact_types import Molecules
 
@@ -62,10 +62,9 @@ def AffinityEvaluator(  # noqa: N802, PLR0917 - TFX names a component after its 
     received = NodeSettings(settings)
     targets = received.section("data", DataSettings).targets
     model_dir, evaluation_dir = Path(path_utils.serving_model_path(model.uri)), Path(evaluation.uri)
-    split_dir = Path(examples.uri) / f"Split-{Subset.VALIDATION.split}"
     result = evaluate_model(
         model_dir,
-        sorted(path for path in split_dir.glob("[!.]*") if path.is_file()),
+        list_examples(Path(examples.uri), Subset.VALIDATION.split),
         evaluation_dir,
         targets=targets,
         settings=received.section("evaluation", EvaluationSettings),
@@ -83,7 +82,7 @@ def AffinityEvaluator(  # noqa: N802, PLR0917 - TFX names a component after its 
     write_report(result, evaluation_dir, sources, targets)
     with atomic_path(Path(blessing.uri) / RELEASE_FOLDER) as release:
         release.mkdir()
-        shutil.copyfile(evaluation_dir / CARD_FILE, release / CARD_FILE)
+        shutil.copyfile(evaluation_dir / MODEL_CARD_FILE, release / MODEL_CARD_FILE)
         write_training_blocks(Path(molecules.uri), release)
     blessing.set_string_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri)
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)

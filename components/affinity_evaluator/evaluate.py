@@ -5,34 +5,31 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
 
+from belka.contract import EVALUATION_FILE, PREDICTIONS_FILE
 from belka.files import atomic_path
 from belka.models.champion import model_digest
 from components.affinity_evaluator.bootstrap import BootstrapSettings, Interval
-from components.affinity_evaluator.comparison import ChampionSource, compare_with_champion
+from components.affinity_evaluator.comparison import Candidate, ChampionSource, compare_with_champion
 from components.affinity_evaluator.gate import ChampionComparison, Verdict, judge
 from components.affinity_evaluator.measurement import measure_predictions
 from components.affinity_evaluator.scoring import score_examples
 from components.affinity_evaluator.settings import EvaluationSettings, GateSettings
 from components.affinity_evaluator.slices import SliceMetrics
 
-EVALUATION_FILE: Final = "evaluation.json"
-PREDICTIONS_FILE: Final = "predictions.parquet"
-
-_LOG: Final = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """What evaluation.json holds.
 
-    Args:
+    Attributes:
         digest: `model_digest` of the model.
         molecules: Molecules scored, those without a known label included.
         mean_average_precision: Plain mean over the slices that exist; None when there is none.
         mean_interval: Its bootstrap interval.
-        slices: One entry a (target, split group), existing or not.
+        slices: One entry per (target, split group), existing or not.
         champion: The model in production on the same data; None when no model was pushed yet.
         gate: The floors that were applied.
         bootstrap: How intervals were computed.
@@ -85,10 +82,12 @@ def evaluate_model(
     predictions_file = output_dir / PREDICTIONS_FILE
     score_examples(model_dir, examples_files, predictions_file, n_targets=len(targets), batch_size=settings.batch_size)
     measured = measure_predictions(predictions_file, targets=targets, bootstrap=bootstrap)
-    compared = None if champion is None else compare_with_champion(
-        champion, model_dir, measured, examples_files, predictions_file,
-        targets=targets, batch_size=settings.batch_size, bootstrap=bootstrap,
-    )  # fmt: skip
+    compared = None
+    if champion is not None:
+        candidate = Candidate(model_dir, measured, examples_files, predictions_file)
+        compared = compare_with_champion(
+            champion, candidate, targets=targets, batch_size=settings.batch_size, bootstrap=bootstrap
+        )
     evaluation = Evaluation(
         digest=model_digest(model_dir),
         molecules=measured.molecules,
@@ -109,4 +108,4 @@ def _write(evaluation: Evaluation, file: Path) -> None:
     with atomic_path(file) as temporary:
         temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     for reason in evaluation.verdict.reasons:
-        _LOG.warning("The model is not blessed: %s", reason)
+        logger.warning("The model is not blessed: %s", reason)

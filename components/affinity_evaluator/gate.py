@@ -17,7 +17,7 @@ MEAN: Final = "mean"
 class Gain:
     """How much more average precision a model has than the champion, on the same molecules.
 
-    Args:
+    Attributes:
         name: Name of the slice; `MEAN` for the mean.
         value: The difference; negative where the model is worse.
         interval: Bootstrap interval of the difference, both models on the same resamples; None where there is none.
@@ -32,7 +32,7 @@ class Gain:
 class ChampionComparison:
     """The model in production on the same data.
 
-    Args:
+    Attributes:
         version: Folder of its pushed version.
         digest: Digest of its files.
         same_model: Whether it is the very model that is judged.
@@ -57,7 +57,7 @@ class ChampionComparison:
 class Verdict:
     """The decision about one model.
 
-    Args:
+    Attributes:
         blessed: Whether the model may be pushed.
         reasons: What speaks against it; empty when `blessed`.
     """

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from belka import contract as dc
+from belka.contract import SplitGroup
 from components.affinity_evaluator.bootstrap import (
     BootstrapSettings,
     Interval,
@@ -34,7 +34,7 @@ _MOLECULES_STREAM: Final = 1 << 16
 class Measurement:
     """Metrics of one model.
 
-    Args:
+    Attributes:
         molecules: Molecules scored, those without a known label included.
         unusable_predictions: Predictions that are not finite or outside [0, 1], of known and unknown labels alike.
         mean_average_precision: Plain mean over the slices that exist; None when there is none.
@@ -68,12 +68,12 @@ def measure_predictions(
     predictions = read_predictions(predictions_file, len(targets))
     found: dict[str, SliceMetrics] = {}
     samples: dict[str, Samples] = {}
-    for group in dc.SplitGroup:
+    for group in SplitGroup:
         # Molecules without any label count nowhere, not even in the size of a resample.
         part = predictions.where((predictions.groups == group) & known(predictions.labels).any(axis=1))
         measured = _group_slices(part, group, targets, bootstrap, samples)
         found.update((one.name, one) for one in measured)
-    slices = tuple(found[f"{target}/{group.label}"] for target in targets for group in dc.SplitGroup)
+    slices = tuple(found[f"{target}/{group.label}"] for target in targets for group in SplitGroup)
     values = predictions.probabilities
     return Measurement(
         molecules=len(predictions.ids),
@@ -93,7 +93,7 @@ def mean_samples(samples: Mapping[str, Samples]) -> Samples:
 
 def _group_slices(
     group_predictions: Predictions,
-    group: dc.SplitGroup,
+    group: SplitGroup,
     targets: Sequence[str],
     bootstrap: BootstrapSettings | None,
     samples: dict[str, Samples],

@@ -1,14 +1,108 @@
-"""Predictions of a model beside the labels, in memory."""
+"""Predictions of a model beside the labels: predictions.parquet, its writer and its reader."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from types import TracebackType
+from typing import Any, Final, Self
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from belka import contract as dc
+from belka.contract import BINDS, LABEL_UNKNOWN, MOLECULE_ID, OUTPUT_PROBABILITIES, SPLIT_GROUP
+from belka.errors import BelkaError
+from belka.files import atomic_path
+
+_ROWS_PER_GROUP: Final = 131_072
+
+
+def predictions_schema(n_targets: int) -> pa.Schema:
+    """The columns of predictions.parquet.
+
+    Args:
+        n_targets: Number of targets.
+
+    Returns:
+        molecule_id int64, split_group int8, binds int8[n_targets] (2 = unknown), probabilities float32[n_targets].
+    """
+    fields: list[pa.Field[Any]] = [
+        pa.field(MOLECULE_ID, pa.int64()),
+        pa.field(SPLIT_GROUP, pa.int8()),
+        pa.field(BINDS, pa.list_(pa.int8(), n_targets)),
+        pa.field(OUTPUT_PROBABILITIES, pa.list_(pa.float32(), n_targets)),
+    ]
+    return pa.schema(fields)
+
+
+class PredictionsWriter:
+    """Writes predictions.parquet; the file appears whole when the `with` block ends without an error, or not at all.
+
+    Args:
+        path: The file.
+        n_targets: Number of targets.
+    """
+
+    def __init__(self, path: Path, n_targets: int) -> None:
+        self._path, self._n_targets = path, n_targets
+        self._schema = predictions_schema(n_targets)
+        self._waiting: list[pa.RecordBatch] = []
+        self._stack = ExitStack()
+        self.n_rows = 0
+
+    def __enter__(self) -> Self:
+        temporary = self._stack.enter_context(atomic_path(self._path))
+        self._writer = self._stack.enter_context(pq.ParquetWriter(temporary, self._schema))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._flush()
+        self._stack.__exit__(kind, error, trace)
+
+    def write(
+        self,
+        molecule_ids: NDArray[np.int64],
+        split_groups: NDArray[np.int8],
+        labels: NDArray[np.int8],
+        probabilities: NDArray[np.float32],
+    ) -> None:
+        """Add molecules.
+
+        Args:
+            molecule_ids: int64 [n].
+            split_groups: int8 [n].
+            labels: int8 [n * n_targets], one molecule after the other.
+            probabilities: float32 [n, n_targets].
+
+        Raises:
+            BelkaError: The probabilities have another shape.
+        """
+        expected = (molecule_ids.size, self._n_targets)
+        if probabilities.shape != expected:
+            raise BelkaError(
+                "The model predicts for another number of targets.",
+                received=f"probabilities of shape {probabilities.shape}",
+                expected=f"shape {expected}: molecules x targets",
+                action="Train the model again with the same data.targets.",
+            )
+        arrays: list[pa.Array[Any]] = [
+            pa.array(molecule_ids),
+            pa.array(split_groups),
+            pa.FixedSizeListArray.from_arrays(pa.array(labels), self._n_targets),
+            pa.FixedSizeListArray.from_arrays(pa.array(probabilities.ravel()), self._n_targets),
+        ]
+        self._waiting.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
+        self.n_rows += molecule_ids.size
+        if sum(batch.num_rows for batch in self._waiting) >= _ROWS_PER_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._writer.write_table(pa.Table.from_batches(self._waiting, schema=self._schema))
+        self._waiting.clear()
 
 
 @dataclass(frozen=True)
@@ -61,11 +155,11 @@ def read_predictions(predictions_file: Path, n_targets: int) -> Predictions:
     table = pq.read_table(predictions_file)
     labels, probabilities = (
         table[name].combine_chunks().flatten().to_numpy().reshape(-1, n_targets)
-        for name in (dc.BINDS, dc.OUTPUT_PROBABILITIES)
+        for name in (BINDS, OUTPUT_PROBABILITIES)
     )
-    ids = table[dc.MOLECULE_ID].to_numpy()
+    ids = table[MOLECULE_ID].to_numpy()
     order = np.argsort(ids, kind="stable")
-    return Predictions(ids[order], table[dc.SPLIT_GROUP].to_numpy()[order], labels[order], probabilities[order])
+    return Predictions(ids[order], table[SPLIT_GROUP].to_numpy()[order], labels[order], probabilities[order])
 
 
 def known(labels: NDArray[np.int8]) -> NDArray[np.bool_]:
@@ -77,4 +171,4 @@ def known(labels: NDArray[np.int8]) -> NDArray[np.bool_]:
     Returns:
         bool [...].
     """
-    return np.not_equal(labels, dc.LABEL_UNKNOWN)
+    return np.not_equal(labels, LABEL_UNKNOWN)

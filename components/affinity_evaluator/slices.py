@@ -27,7 +27,7 @@ RECALLS: Final = tuple(step / 50 for step in range(1, 51))
 class Enrichment:
     """How much richer in positives the best-ranked share is than the slice.
 
-    Args:
+    Attributes:
         share: Part of the ranking.
         molecules: Molecules in it.
         factor: Share of positives among them over the share among all.
@@ -42,7 +42,7 @@ class Enrichment:
 class SliceIntervals:
     """Bootstrap intervals; None where no resample has the metric.
 
-    Args:
+    Attributes:
         average_precision: Of the average precision.
         roc_auc: Of the area under the ROC curve.
         enrichment: Of each entry of `SliceMetrics.enrichment`.
@@ -63,7 +63,7 @@ class SliceIntervals:
 class SliceMetrics:
     """Metrics of one (target, split group).
 
-    Args:
+    Attributes:
         target: Target name.
         split_group: `shared` or `non_shared`: whether training shows all building blocks of these molecules.
         n: Molecules with a known label of this target.

@@ -13,12 +13,11 @@ from typing import Final, Literal
 from google.protobuf.message import DecodeError
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from belka.contract import Subset
+from belka.contract import ANOMALIES_FILE, Subset, split_folder
 from belka.errors import BelkaError, InputError
 from belka.files import atomic_path
 
 OnAnomaly = Literal["fail", "warn", "off"]
-ANOMALIES_FILE: Final = "anomalies.json"
 SCHEMA_DIFF_FILE: Final = "SchemaDiff.pb"
 
 _LISTED: Final = 20
@@ -96,7 +95,7 @@ def read_anomalies(schema_anomalies: Path, drift_anomalies: Path) -> list[Anomal
     empty: set[str] = set()
     for subset in Subset:
         split = subset.split
-        result = _read(schema_anomalies / f"Split-{split}" / SCHEMA_DIFF_FILE)
+        result = _read(schema_anomalies / split_folder(split) / SCHEMA_DIFF_FILE)
         if result.data_missing:
             empty.add(split)
             found += [Anomaly(split, "dataset", "no molecule")] if subset is Subset.TRAIN else []

@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from belka.contract import split_folder
 from belka.errors import InputError
+from belka.examples import list_examples
 
 
 def sample_shards(shards: Sequence[Path], rate: float) -> list[Path]:
@@ -56,8 +58,8 @@ def sampled_examples(examples_dir: Path, rates: Mapping[str, float]) -> Iterator
     with TemporaryDirectory(prefix="belka-statistics-") as name:
         folder = Path(name)
         for split, rate in rates.items():
-            source, target = examples_dir.absolute() / f"Split-{split}", folder / f"Split-{split}"
+            target = folder / split_folder(split)
             target.mkdir()
-            for shard in sample_shards([path for path in source.glob("[!.]*") if path.is_file()], rate):
+            for shard in sample_shards(list_examples(examples_dir.absolute(), split), rate):
                 (target / shard.name).symlink_to(shard)
         yield folder

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from belka.contract import Subset
+from belka.contract import Subset, split_folder
 from belka.molecules import MoleculeShard
 from belka.settings import DataSettings
 
@@ -74,7 +74,7 @@ def plan_units(shards: Sequence[MoleculeShard], examples_dir: Path, data: DataSe
         for index in range(n_shards):
             sources = _rows_between(parts, n_rows * index // n_shards, n_rows * (index + 1) // n_shards)
             name = f"data_tfrecord-{index:05d}-of-{n_shards:05d}{suffix}"
-            units.append(WorkUnit(subset.split, index, sources, str(examples_dir / f"Split-{subset.split}" / name)))
+            units.append(WorkUnit(subset.split, index, sources, str(examples_dir / split_folder(subset.split) / name)))
     return units
 
 

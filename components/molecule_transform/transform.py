@@ -14,7 +14,7 @@ import rdkit
 
 from belka.chemistry.blocks.compose import fingerprint_source
 from belka.chemistry.fingerprints import FingerprintSettings
-from belka.contract import REJECTED_FILE, Subset
+from belka.contract import REJECTED_FILE, TRANSFORM_SUMMARY_FILE, Subset, split_folder
 from belka.errors import InputError
 from belka.files import atomic_path
 from belka.molecules import list_shards
@@ -27,7 +27,6 @@ from components.molecule_transform.unit import TransformUnit, UnitSettings
 from components.molecule_transform.unit_report import UnitCounts, merge_unit_reports
 
 logger = logging.getLogger(__name__)
-TRANSFORM_SUMMARY_FILE = "transform_summary.json"
 _REPORTS_FOLDER = ".units"
 
 
@@ -103,9 +102,7 @@ def transform_molecules(
     _remove_earlier_output(outputs.examples, outputs.rejected)
     write_transform_graph(outputs.transform_graph, preprocessing_fn=preprocessing_fn, vocabulary=vocabulary)
     reports_dir = str(outputs.rejected / _REPORTS_FOLDER)
-    settings = UnitSettings(
-        str(outputs.transform_graph), reports_dir, make_fingerprints, data.compression == "gzip", max_length
-    )
+    settings = UnitSettings(str(outputs.transform_graph), reports_dir, make_fingerprints, max_length)
     in_process = sum(unit.n_rows for unit in units) < in_process_below
     _write_shards(units, settings, local_pipeline() if in_process else make_pipeline())
     total, by_split = _totals(units, merge_unit_reports(map(settings.report_path, units), outputs.rejected))
@@ -127,7 +124,7 @@ def _remove_earlier_output(examples_dir: Path, rejected_dir: Path) -> None:
     """Remove what an earlier run left: other settings may have given shards other names, a killed run leaves temporary files."""
     shutil.rmtree(rejected_dir / _REPORTS_FOLDER, ignore_errors=True)
     for subset in Subset:
-        shutil.rmtree(examples_dir / f"Split-{subset.split}", ignore_errors=True)
+        shutil.rmtree(examples_dir / split_folder(subset.split), ignore_errors=True)
 
 
 def _write_shards(units: Sequence[WorkUnit], settings: UnitSettings, pipeline: beam.Pipeline) -> None:

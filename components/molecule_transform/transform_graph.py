@@ -15,9 +15,9 @@ import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.tf_metadata.dataset_metadata import DatasetMetadata
 from tensorflow_transform.tf_metadata.schema_utils import schema_from_feature_spec
 
-from belka.contract import VOCAB_FILE
 from belka.errors import InputError
 from belka.files import atomic_path
+from belka.tokens.vocabulary import write_vocabulary
 from components.molecule_transform.local_pipeline import local_pipeline
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def write_transform_graph(output_dir: Path, *, preprocessing_fn: str, vocabulary
             raw_metadata = str(temporary / tft.TFTransformOutput.RAW_METADATA_DIR)
             _ = metadata | tft_beam.WriteMetadata(raw_metadata, pipeline=pipeline)
         # The trainer has no channel for the vocabulary; the graph it belongs to carries it.
-        (temporary / VOCAB_FILE).write_bytes("".join(f"{token}\n" for token in vocabulary).encode())
+        write_vocabulary(temporary, vocabulary)
     logger.info("Transform graph written to %s.", output_dir)
 
 

@@ -12,15 +12,12 @@ import tensorflow as tf
 
 from belka.chemistry.direct import FingerprintSource
 from belka.contract import MASK_ID, SMILES, SMILES_NO_LINKER
-from belka.examples import COPIED_COLUMNS, encode_examples
-from belka.files import atomic_path
+from belka.examples import COPIED_COLUMNS, encode_examples, open_examples
 from belka.molecules import read_rows
 from belka.tokens.graph import SmilesTokenizer
 from components.molecule_transform.plan import WorkUnit
 from components.molecule_transform.unit_report import UnitCounts, rejected_rows, write_unit_report
 
-# Higher levels of gzip take up to five times as long and save a tenth of the space.
-GZIP_LEVEL = 1
 BATCH_ROWS = 8192
 
 
@@ -32,14 +29,12 @@ class UnitSettings:
         transform_graph_dir: Folder of the TransformGraph.
         reports_dir: Folder for the report of each unit.
         make_fingerprints: Makes the source of fingerprints in the worker; it is pickled, the source is not.
-        gzip: Whether shards are compressed.
         max_length: Molecules with more tokens are counted; they are written whole all the same.
     """
 
     transform_graph_dir: str
     reports_dir: str
     make_fingerprints: Callable[[], FingerprintSource]
-    gzip: bool
     max_length: int
 
     def report_path(self, unit: WorkUnit) -> Path:
@@ -76,17 +71,14 @@ class TransformUnit(beam.DoFn):
         """
         counts = UnitCounts()
         rejected: list[dict[str, Any]] = []
-        options = tf.io.TFRecordOptions(
-            compression_type="GZIP" if self._settings.gzip else "", compression_level=GZIP_LEVEL
-        )
         columns = list(dict.fromkeys([*COPIED_COLUMNS, *self._fingerprints.columns, SMILES, SMILES_NO_LINKER]))
-        with atomic_path(Path(unit.target)) as temporary, tf.io.TFRecordWriter(str(temporary), options) as writer:
+        with open_examples(Path(unit.target)) as write:
             for source in unit.sources:
                 for batch in read_rows(
                     Path(source.path), columns, start=source.start, stop=source.stop, batch_rows=BATCH_ROWS
                 ):
                     for example in self._transform(batch, unit.split, counts, rejected):
-                        writer.write(example)
+                        write(example)
         write_unit_report(self._settings.report_path(unit), counts, rejected)
         yield unit.target
 

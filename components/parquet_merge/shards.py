@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from belka import contract
-from belka.contract import Subset
+from belka.contract import Subset, split_folder
 from components.parquet_merge.molecules import merged_schema
 from components.parquet_merge.records import block_codes, labels_of
 
@@ -221,7 +221,7 @@ def plan_shards(
     tasks: list[ShardTask] = []
     first_id = 0
     for store, texts in stores:
-        folder = output_dir / f"Split-{store.subset.split}"
+        folder = output_dir / split_folder(store.subset.split)
         folder.mkdir()
         n_shards = -(-store.n_rows // rows_per_shard)
         for i in range(n_shards):

@@ -7,8 +7,8 @@ from tfx.dsl.component.experimental.decorators import component
 
 from belka.machine import worker_count
 from belka.settings import NodeSettings, SystemSettings
-from belka.tokens.vocabulary import build_vocabulary
 from components.artifact_types import Molecules, Vocabulary
+from components.smiles_vocab.build import build_vocabulary
 
 
 @component
@@ -21,7 +21,7 @@ def SmilesVocab(  # noqa: N802 - TFX names a component after its function
     """Write the sorted distinct tokens of all molecules.
 
     Args:
-        molecules: One row a molecule, from ParquetMerge.
+        molecules: One row per molecule, from ParquetMerge.
         vocabulary: Receives `vocab.txt`.
         settings: Section `system`, see `belka.settings.NodeSettings`.
         code_version: Changes when the code does, so that cached results of older code are not used.

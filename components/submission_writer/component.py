@@ -8,13 +8,11 @@ from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArti
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples
 
-from belka.contract import REJECTED_FILE, SUMMARY_FILE, Subset
+from belka.contract import REJECTED_FILE, SUBMISSION_FILE, SUMMARY_FILE
 from belka.files import atomic_path
 from belka.settings import DataSettings, NodeSettings
 from components.artifact_types import Molecules, Rejections, Submission
 from components.submission_writer.write import write_submission
-
-SUBMISSION_FILE = "submission.csv"
 
 
 @component
@@ -40,7 +38,7 @@ def SubmissionWriter(  # noqa: N802, PLR0917 - TFX names a component after its f
     """
     del code_version
     summary = write_submission(
-        Path(predictions.uri) / f"Split-{Subset.TEST.split}",
+        Path(predictions.uri),
         Path(raw_dir),
         [Path(artifact.uri) / REJECTED_FILE for artifact in (molecules, rejected)],
         Path(submission.uri) / SUBMISSION_FILE,

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import duckdb
 
-from belka import contract as dc
+from belka.contract import RAW_ID
 from belka.errors import InputError
 from belka.raw_directory import TEST, locate_raw_files
 
@@ -14,7 +14,7 @@ _READ_PARQUET: Final = "read_parquet(?)"
 _READ_CSV: Final = "read_csv(?, header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"')"
 # Ids are tested as text, so that an odd one costs its row and not the file: DuckDB rounds '1.5' to 2 when it casts.
 _WHOLE_NUMBER: Final = (
-    f"CASE WHEN regexp_full_match({dc.RAW_ID}::VARCHAR, '[0-9]+') THEN TRY_CAST({dc.RAW_ID}::VARCHAR AS BIGINT) END"
+    f"CASE WHEN regexp_full_match({RAW_ID}::VARCHAR, '[0-9]+') THEN TRY_CAST({RAW_ID}::VARCHAR AS BIGINT) END"
 )
 
 
@@ -22,7 +22,7 @@ _WHOLE_NUMBER: Final = (
 class RawTestIds:
     """Counts of the raw test file.
 
-    Args:
+    Attributes:
         distinct: Distinct ids: the rows of the submission.
         repeated: Rows that repeat an id.
         unreadable: Rows whose id is no whole number of 0 or more; no submission row can stand for them.
@@ -57,7 +57,7 @@ def load_raw_test_ids(connection: duckdb.DuckDBPyConnection, raw_dir: Path) -> R
         raise InputError(
             "The ids of the raw test file cannot be read.",
             received=f"{path}: {str(error).splitlines()[0]}",
-            expected=f"a whole file with a column {dc.RAW_ID!r}",
+            expected=f"a whole file with a column {RAW_ID!r}",
             action="Download the file again, or mend it; `belka validate` checks a raw directory.",
         ) from error
     connection.execute("CREATE TABLE raw_ids AS SELECT DISTINCT id FROM raw_rows WHERE id IS NOT NULL")
@@ -70,7 +70,7 @@ def load_raw_test_ids(connection: duckdb.DuckDBPyConnection, raw_dir: Path) -> R
         raise InputError(
             "The raw test file has no usable id.",
             received=f"{path} with {found.unreadable:,} rows",
-            expected=f"rows with whole numbers in column {dc.RAW_ID!r}",
+            expected=f"rows with whole numbers in column {RAW_ID!r}",
             action="Put the competition's test file there.",
         )
     return found

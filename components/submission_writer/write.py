@@ -2,25 +2,31 @@
 
 import logging
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from belka import contract as dc
+from belka.contract import (
+    ABSENT_ID,
+    FEATURE_IDS,
+    OUTPUT_PROBABILITIES,
+    REJECTED_COLUMNS,
+    Subset,
+    split_folder,
+)
 from belka.errors import BelkaError
+from belka.examples import list_examples, read_examples
 from belka.files import atomic_path
 from belka.settings import DataSettings
-from components.submission_writer.predictions import prediction_files, read_predictions
 from components.submission_writer.raw_test_ids import RawTestIds, load_raw_test_ids
 
-_LOG: Final = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _SHOWN: Final = 5
+_BATCH: Final = 8_192
 _MEMORY_LIMIT: Final = "1GB"  # beyond it DuckDB spills to a temporary folder
 
 
@@ -28,7 +34,7 @@ _MEMORY_LIMIT: Final = "1GB"  # beyond it DuckDB spills to a temporary folder
 class SubmissionSummary:
     """What was written.
 
-    Args:
+    Attributes:
         rows: Rows of submission.csv = distinct ids of the raw test file.
         predicted: Rows with a prediction of the model.
         rejected: Rows without one because an earlier step refused their raw row.
@@ -59,7 +65,7 @@ def write_submission(
     earlier step. Memory stays bounded whatever the number of rows.
 
     Args:
-        predictions_dir: Folder of the test split of BulkInferrer's `output_examples`.
+        predictions_dir: BulkInferrer's `output_examples`, with the test split.
         raw_dir: Raw BELKA directory; its test file is read again, independently of what the pipeline made of it.
         rejected: rejected.parquet files of the earlier steps (columns `REJECTED_COLUMNS`); ids of source `test` may lack a
             prediction.
@@ -73,14 +79,21 @@ def write_submission(
         InputError: The raw test file is missing or has unusable ids.
         BelkaError: Predictions are missing, unexpected, repeated, not finite or outside [0, 1], or cannot be read.
     """
-    files = prediction_files(predictions_dir)
+    files = list_examples(predictions_dir, Subset.TEST.split)
+    if not files:
+        raise BelkaError(
+            "There are no predictions.",
+            received=f"no file {predictions_dir / split_folder(Subset.TEST.split) / 'examples*'}",
+            expected="the output_examples of BulkInferrer for the test split",
+            action="Run the inference step again; it writes nothing when its model was not blessed.",
+        )
     with tempfile.TemporaryDirectory(prefix="submission-") as scratch:
         connection = duckdb.connect(
             str(Path(scratch) / "submission.duckdb"), config={"memory_limit": _MEMORY_LIMIT, "temp_directory": scratch}
         )
         with connection:
             raw = load_raw_test_ids(connection, raw_dir)
-            _load_predictions(connection, read_predictions(files, n_targets=len(data.targets)))
+            _load_predictions(connection, files, n_targets=len(data.targets))
             _load_rejected(connection, rejected)
             _check_values(connection)
             _check_ids(connection)
@@ -92,25 +105,28 @@ def write_submission(
 
 def _warn(summary: SubmissionSummary) -> None:
     if summary.rejected:
-        _LOG.warning(
+        logger.warning(
             "%d of %d submission rows were rejected by an earlier step and get binds=%s; rejected.parquet has the reasons.",
             summary.rejected,
             summary.rows,
             summary.rejected_prediction,
         )
     if summary.unreadable_ids:
-        _LOG.warning(
+        logger.warning(
             "%d rows of the raw test file have no whole number of 0 or more as id: no submission row stands for them.",
             summary.unreadable_ids,
         )
 
 
-def _load_predictions(
-    connection: duckdb.DuckDBPyConnection, batches: Iterable[tuple[NDArray[np.int64], NDArray[np.float32]]]
-) -> None:
+def _load_predictions(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], *, n_targets: int) -> None:
+    """Load the pairs that the raw test file asks for; those without a row of it (id -1) are left out, unchecked."""
     connection.execute("CREATE TABLE predictions (id BIGINT, binds FLOAT)")
-    for ids, probabilities in batches:
-        connection.register("batch", pa.table({"id": pa.array(ids), "binds": pa.array(probabilities)}))
+    columns = (FEATURE_IDS, OUTPUT_PROBABILITIES)
+    action = "Run the inference step again; check that data.targets is what the model was trained with."
+    for batch in read_examples(files, columns, n_targets=n_targets, batch_size=_BATCH, action=action):
+        ids, binds = (batch.columns[name].ravel() for name in columns)
+        present = ids != ABSENT_ID
+        connection.register("batch", pa.table({"id": ids[present], "binds": binds[present]}))
         connection.execute("INSERT INTO predictions SELECT id, binds FROM batch")
         connection.unregister("batch")
 
@@ -122,12 +138,12 @@ def _load_rejected(connection: duckdb.DuckDBPyConnection, rejected: Sequence[Pat
     )
     for path in rejected:
         try:
-            connection.execute(query, [str(path), dc.Subset.TEST.split])
+            connection.execute(query, [str(path), Subset.TEST.split])
         except duckdb.Error as error:
             raise BelkaError(
                 "A list of rejected rows cannot be read.",
                 received=f"{path}: {str(error).splitlines()[0]}",
-                expected=f"a parquet file with the columns {', '.join(dc.REJECTED_COLUMNS)}",
+                expected=f"a parquet file with the columns {', '.join(REJECTED_COLUMNS)}",
                 action="Run the pipeline again from the first step.",
             ) from error
 
@@ -149,7 +165,7 @@ def _check_ids(connection: duckdb.DuckDBPyConnection) -> None:
         connection,
         "SELECT id, count(*) AS times FROM predictions GROUP BY id HAVING count(*) > 1",
         problem="Some ids have more than one prediction.",
-        expected="one prediction an id",
+        expected="one prediction per id",
         action=again,
     )
     _refuse(

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from belka.contract import METRICS_FILE, REJECTED_FILE, REPORT_FILE, SUBMISSION_FILE
 from belka.errors import BelkaError, explained
 from belka.models.champion import read_champion
 from pipeline.cli.options import RESOLVED_CONFIG
@@ -19,7 +20,7 @@ from pipeline.config.settings import Config
 from pipeline.steps import Step, nodes_between
 
 MODELS_FOLDER = "model"
-_RESULTS = ("submission.csv", "metrics.json", "report.html", MODELS_FOLDER, "rejected.parquet", RESOLVED_CONFIG, "logs")
+_RESULTS = (SUBMISSION_FILE, METRICS_FILE, REPORT_FILE, MODELS_FOLDER, REJECTED_FILE, RESOLVED_CONFIG, "logs")
 
 logger = logging.getLogger(__name__)
 

@@ -49,10 +49,11 @@ def predict(
             import pyarrow.csv as pc
 
             from belka.models.folder import open_model_folder
-            from belka.predict.predict import check_settings, predict_smiles, unknown_similarity
+            from belka.predict.check import CheckSettings
+            from belka.predict.predict import predict_smiles, unknown_similarity
 
             pc.write_csv(predict_smiles(model, smiles or []), sys.stdout.buffer)
-            _tell(console, unknown_similarity(check_settings(open_model_folder(model))))
+            _tell(console, unknown_similarity(CheckSettings.of(open_model_folder(model))))
 
 
 def _tell(console: Console, note: str) -> None:

@@ -11,14 +11,13 @@ from tfx.orchestration import metadata
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.pipeline import Pipeline, RunOptions
 
+from belka.contract import METADATA_FILE
 from belka.errors import InputError
 from belka.settings import computation
 from pipeline.config.files import load_config_from_environment
 from pipeline.config.raw_content import with_raw_digest
 from pipeline.config.settings import Config
 from pipeline.create_pipeline import create_pipeline
-
-METADATA_FILE = "metadata.db"
 
 
 def metadata_path(output_dir: Path) -> Path:

@@ -9,13 +9,19 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from belka.contract import REJECTED_FILE, SUMMARY_FILE, Node
+from belka.contract import (
+    ANOMALIES_FILE,
+    EVALUATION_FILE,
+    METRICS_FILE,
+    REJECTED_FILE,
+    REPORT_FILE,
+    SUBMISSION_FILE,
+    SUMMARY_FILE,
+    TRANSFORM_SUMMARY_FILE,
+    Node,
+)
 from belka.files import atomic_path
 from pipeline.runners.outcomes import NodeOutcome
-
-SUBMISSION_FILE: Final = "submission.csv"
-REPORT_FILE: Final = "report.html"
-METRICS_FILE: Final = "metrics.json"
 
 _COPIED: Final = (
     (Node.SUBMISSION_WRITER, "submission", SUBMISSION_FILE),
@@ -25,9 +31,9 @@ _COPIED: Final = (
 # metrics.json key -> (node, output, file) of the summaries the nodes write.
 _SUMMARIES: Final = {
     "data": (Node.PARQUET_MERGE, "molecules", SUMMARY_FILE),
-    "data_validation": (Node.ANOMALY_GATE, "report", "anomalies.json"),
-    "examples": (Node.MOLECULE_TRANSFORM, "rejected", "transform_summary.json"),
-    "evaluation": (Node.AFFINITY_EVALUATOR, "evaluation", "evaluation.json"),
+    "data_validation": (Node.ANOMALY_GATE, "report", ANOMALIES_FILE),
+    "examples": (Node.MOLECULE_TRANSFORM, "rejected", TRANSFORM_SUMMARY_FILE),
+    "evaluation": (Node.AFFINITY_EVALUATOR, "evaluation", EVALUATION_FILE),
     "submission": (Node.SUBMISSION_WRITER, "submission", SUMMARY_FILE),
 }
 

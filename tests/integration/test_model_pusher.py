@@ -9,8 +9,9 @@ from tfx.types import standard_component_specs as specs
 from tfx.types.standard_artifacts import Model, ModelBlessing, PushedModel
 from tfx.utils import proto_utils
 
+from belka.contract import CHAMPION_PROPERTY
 from belka.errors import BelkaError
-from belka.models.champion import CHAMPION_PROPERTY, Champion, model_digest, read_champion
+from belka.models.champion import Champion, model_digest, read_champion
 from components.model_pusher.executor import ChampionPusherExecutor
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
-from belka.tokens.vocabulary import build_vocabulary
+from components.smiles_vocab.build import build_vocabulary
 
 TRANSFORM = """
 import sys

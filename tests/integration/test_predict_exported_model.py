@@ -14,7 +14,6 @@ from skfp.fingerprints import ECFPFingerprint, MACCSFingerprint, TopologicalTors
 
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import FEATURE_ECFP, FEATURE_TOKENS
-from belka.errors import InputError
 from belka.predict.predict import predict_file, predict_smiles
 from components.molecule_transform.transform_graph import write_transform_graph
 from trainer_module.export.export import export_model
@@ -94,31 +93,6 @@ def test_probabilities_are_those_of_the_model(
     (tmp_path / "in.csv").write_text("smiles\n" + "".join(f"{text}\n" for text in SMILES * 200))
     done = predict_file(folder, tmp_path / "in.csv", tmp_path / "out.parquet", n_workers=2)
     assert (done.rows, done.scored) == (1400, 1200)
-
-
-def test_smiles_alone_need_no_rdkit_and_fingerprints_do(
-    exported: dict[str, tuple[Path, Belka]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with_rdkit = predict_smiles(exported["no branch"][0], VALID).select(COLUMNS)
-    monkeypatch.setitem(sys.modules, "rdkit.Chem", None)
-    assert predict_smiles(exported["no branch"][0], VALID).select(COLUMNS).equals(with_rdkit)
-    with pytest.raises(
-        InputError, match=r"RDKit is not installed[\s\S]*ECFP of 256 bits, radius 3[\s\S]*pip install rdkit"
-    ):
-        predict_smiles(exported["ecfp"][0], VALID)
-
-
-def test_only_other_fingerprints_than_ecfp_need_scikit_fingerprints(
-    exported: dict[str, tuple[Path, Belka]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with_it = predict_smiles(exported["ecfp"][0], VALID).select(COLUMNS)
-    monkeypatch.setitem(sys.modules, "skfp.fingerprints", None)
-    assert predict_smiles(exported["ecfp"][0], VALID).select(COLUMNS).equals(with_it)
-    with pytest.raises(
-        InputError,
-        match=r"scikit-fingerprints is not installed[\s\S]*MACCS of 168 bits[\s\S]*pip install scikit-fingerprints",
-    ):
-        predict_smiles(exported["maccs"][0], VALID)
 
 
 def test_plain_tensorflow_serves_the_model_without_this_project(

@@ -5,7 +5,6 @@ belka.json                             constructor arguments of the model, vocab
 belka.weights.h5                       weights
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,11 @@ from typing import Any, Final
 
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.code_version import code_version
+from belka.contract import DESCRIPTION_FILE, SERVING_FOLDER, WEIGHTS_FILE
 from belka.errors import InputError
+from belka.models.description import ModelDescription, read_description, write_description
 from trainer_module.model import Belka
 
-CONFIG_FILE: Final = "belka.json"
-WEIGHTS_FILE: Final = "belka.weights.h5"
 _ENCODER_KEYS: Final = ("depth", "num_heads", "num_layers", "activation", "vocab_size")
 
 
@@ -40,14 +39,10 @@ class StoredModel:
 
 def save_model(folder: Path, stored: StoredModel) -> None:
     """Write configuration and weights into `folder`, which exists."""
-    description = {
-        "model": stored.model.arguments,
-        "vocabulary": list(stored.vocabulary),
-        "targets": list(stored.targets),
-        "ecfp": stored.ecfp and stored.ecfp.stored(),
-        "code": code_version(),
-    }
-    (folder / CONFIG_FILE).write_text(json.dumps(description, indent=1), encoding="utf-8")
+    description = ModelDescription(
+        stored.model.arguments, stored.vocabulary, stored.targets, stored.ecfp, code_version()
+    )
+    write_description(folder, description)
     stored.model.save_weights(folder / WEIGHTS_FILE)
 
 
@@ -64,27 +59,22 @@ def load_model(folder: Path) -> StoredModel:
         InputError: If the folder holds no exported Belka model.
     """
     folder = exported_folder(folder)
-    try:
-        description: dict[str, Any] = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        problem = "There is no exported Belka model to start from."
+    description = read_description(folder)
+    if description is None:
         raise InputError(
-            problem,
-            received=f"{folder}: {error}",
-            expected=f"a folder with {CONFIG_FILE} and {WEIGHTS_FILE}, as each training stage exports it",
+            "There is no exported Belka model to start from.",
+            received=f"{folder}, which has no {DESCRIPTION_FILE}",
+            expected=f"a folder with {DESCRIPTION_FILE} and {WEIGHTS_FILE}, as each training stage exports it",
             action="Give the folder of an earlier stage's model, or leave the option out.",
-        ) from error
-    model = Belka.from_config(description["model"])
+        )
+    model = Belka.from_config(description.model)
     model.load_weights(folder / WEIGHTS_FILE)
-    ecfp = description.get("ecfp")
-    return StoredModel(
-        model, tuple(description["vocabulary"]), tuple(description["targets"]), ecfp and FingerprintSettings(**ecfp)
-    )
+    return StoredModel(model, description.vocabulary, description.targets, description.ecfp)
 
 
 def exported_folder(folder: Path) -> Path:
     """Return where in a Model artifact the exported model is; the folder itself if it is one."""
-    serving = folder / "Format-Serving"
+    serving = folder / SERVING_FOLDER
     return serving if serving.is_dir() else folder
 
 
@@ -104,9 +94,8 @@ def warm_start(model: Belka, vocabulary: Sequence[str], source: Path) -> None:
     received = {**{key: stored.model.arguments[key] for key in _ENCODER_KEYS}, "vocabulary": list(stored.vocabulary)}
     for key, value in expected.items():
         if received[key] != value:
-            problem = f"The model to start from has another {key}."
             raise InputError(
-                problem,
+                f"The model to start from has another {key}.",
                 received=f"{key} = {_shortened(received[key])} in {source}",
                 expected=f"{key} = {_shortened(value)}",
                 action="Train the earlier stage again with this configuration and vocabulary, or start without it.",

@@ -7,6 +7,7 @@ from typing import Any, Final
 import tensorflow as tf
 
 from belka.contract import FEATURE_BINDS, FEATURE_ECFP, FEATURE_SPLIT_GROUP, FEATURE_TOKENS, LABEL_UNKNOWN
+from belka.examples import compression_of
 from trainer_module.input_pipeline.batching import ROW_WEIGHT, cut_padding, padded_lengths, split_by_length
 from trainer_module.input_pipeline.masking import mask_tokens
 from trainer_module.input_pipeline.parsing import parse_examples
@@ -162,7 +163,7 @@ def _records(files: Sequence[str], seed: Any = None) -> Any:
         return tf.data.TFRecordDataset(name, compression_type=compression)
 
     names = sorted(files)
-    compressions = ["GZIP" if name.endswith(".gz") else "" for name in names]
+    compressions = [compression_of(name) for name in names]
     table = (tf.constant(names), tf.constant(compressions))
     if seed is not None:
         order = tf.argsort(tf.random.stateless_uniform([len(names)], seed), stable=True)

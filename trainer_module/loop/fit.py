@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 import keras
 
+from belka.contract import HISTORY_FILE
 from belka.errors import BelkaError, InputError
 from belka.files import atomic_path
 from trainer_module.input_pipeline.stream import BatchSpec, count_molecules, training_stream, validation_batches
@@ -23,7 +24,6 @@ from trainer_module.settings import RunSettings
 
 logger = logging.getLogger(__name__)
 
-HISTORY_JSON: Final = "history.json"
 HISTORY_CSV: Final = "history.csv"
 
 
@@ -223,7 +223,7 @@ class Fit:
         if not self._store.writes:
             return
         history = self._progress.history
-        with atomic_path(self._log_dir / HISTORY_JSON) as temporary:
+        with atomic_path(self._log_dir / HISTORY_FILE) as temporary:
             temporary.write_text(json.dumps(history, indent=1), encoding="utf-8")
         columns = list(dict.fromkeys(name for scores in history for name in scores))
         with atomic_path(self._log_dir / HISTORY_CSV) as temporary, temporary.open("w", newline="") as stream:

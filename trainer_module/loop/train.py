@@ -7,8 +7,9 @@ from typing import Final
 
 import keras
 
+from belka.contract import WEIGHTS_FILE
 from belka.errors import InputError
-from trainer_module.export.saved_model import WEIGHTS_FILE, StoredModel, exported_folder, warm_start
+from trainer_module.export.saved_model import StoredModel, exported_folder, warm_start
 from trainer_module.input_pipeline.stream import BatchSpec
 from trainer_module.loop.checkpoints import CheckpointStore, run_key
 from trainer_module.loop.devices import choose_precision, choose_strategy, is_chief

@@ -8,7 +8,7 @@ from typing import Any
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def draw_smiles(smiles: str, width: int = 250, height: int = 170) -> str:
@@ -47,7 +47,7 @@ def _drawing_module() -> Any:
     try:
         import rdkit.Chem.Draw.rdMolDraw2D
     except ImportError as error:
-        _LOG.warning(
+        logger.warning(
             "the report shows molecules as SMILES only: %s. Install the system packages of libX11, libXext, libXrender and libexpat "
             "(Debian: libxrender1 libxext6 libexpat1) to have them drawn.",
             error,

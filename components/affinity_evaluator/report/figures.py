@@ -23,11 +23,17 @@ PALETTE: Final = ("#3b82f6", "#f59e0b", "#10b981", "#c084fc", "#ef4444", "#64748
 _CURVE_POINTS: Final = 300
 _PAGE_INCHES: Final = 9.3  # a figure is as wide as the page, whatever it holds
 _STYLE: Final[dict[str, Any]] = {
-    "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9, "text.color": _TEXT, "axes.labelcolor": _TEXT,
-    "axes.edgecolor": _LINE, "xtick.color": _TEXT, "ytick.color": _TEXT, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.grid": True, "grid.color": _LINE, "grid.alpha": 0.35, "grid.linewidth": 0.5, "legend.frameon": False,
-    "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
-}  # fmt: skip
+    **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), _TEXT),
+    **dict.fromkeys(("axes.edgecolor", "grid.color"), _LINE),
+    **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "none"),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.grid": True,
+    "grid.alpha": 0.35,
+    "grid.linewidth": 0.5,
+}
 _IDS: Final = re.compile(
     r' id="(?:figure|axes|patch|line2d|text|matplotlib\.axis|xtick|ytick|legend|[A-Za-z]*Collection)_\d+"'
 )
@@ -111,8 +117,13 @@ def enrichment(slices: Sequence[SliceMetrics], targets: Sequence[str]) -> str:
             existing = [part for part in slices if part.target == target and part.enrichment]
             for i, (colour, part) in enumerate(zip(PALETTE, existing, strict=False)):
                 x = np.arange(len(part.enrichment)) + 0.16 * (i - 0.5)
-                panel.plot(x, [one.factor for one in part.enrichment], "o", color=colour,
-                           label=part.split_group.replace("_", "-"))  # fmt: skip
+                panel.plot(
+                    x,
+                    [one.factor for one in part.enrichment],
+                    "o",
+                    color=colour,
+                    label=part.split_group.replace("_", "-"),
+                )
                 for where, interval in zip(x, part.intervals.enrichment if part.intervals else (), strict=False):
                     if interval:
                         panel.plot([where, where], [interval.low, interval.high], color=colour, lw=2, alpha=0.6)
@@ -180,8 +191,15 @@ def calibration(slices: Sequence[SliceMetrics], targets: Sequence[str]) -> str:
                 if not part.calibration:
                     continue
                 x = [b.predicted for b in part.calibration]
-                panel.plot(x, [b.observed for b in part.calibration], "o-", ms=3, lw=1, color=colour,
-                           label=part.split_group.replace("_", "-"))  # fmt: skip
+                panel.plot(
+                    x,
+                    [b.observed for b in part.calibration],
+                    "o-",
+                    ms=3,
+                    lw=1,
+                    color=colour,
+                    label=part.split_group.replace("_", "-"),
+                )
                 for where, interval in zip(x, part.intervals.calibration if part.intervals else (), strict=False):
                     if interval:
                         panel.plot([where, where], [interval.low, interval.high], color=colour, alpha=0.5, lw=1)

@@ -10,13 +10,22 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from belka import contract as dc
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.code_version import code_version
+from belka.contract import (
+    HISTORY_FILE,
+    MODEL_CARD_FILE,
+    PREDICTIONS_FILE,
+    REPORT_FILE,
+    SUMMARY_FILE,
+    SplitGroup,
+    Subset,
+)
+from belka.examples import list_examples
 from belka.files import atomic_path
-from belka.models.folder import DESCRIPTION_FILE
+from belka.models.description import ModelDescription, read_description
 from components.affinity_evaluator.bootstrap import Interval
-from components.affinity_evaluator.evaluate import PREDICTIONS_FILE, Evaluation
+from components.affinity_evaluator.evaluate import Evaluation
 from components.affinity_evaluator.gate import MEAN, Gain
 from components.affinity_evaluator.predictions import Predictions, read_predictions
 from components.affinity_evaluator.report import figures
@@ -24,9 +33,6 @@ from components.affinity_evaluator.report.baseline import baseline_slices
 from components.affinity_evaluator.report.structures import driving_blocks, wrong_molecules
 from components.affinity_evaluator.slices import SliceMetrics, mean_average_precision
 
-REPORT_FILE: Final = "report.html"
-CARD_FILE: Final = "model_card.md"
-HISTORY_FILE: Final = "history.json"
 _LIBRARIES: Final = (
     "belka",
     "tfx",
@@ -44,7 +50,7 @@ _FOLDER: Final = Path(__file__).parent
 class ReportSources:
     """What a report is made from, beside the evaluation.
 
-    Args:
+    Attributes:
         model_dir: SavedModel of the model.
         examples_dir: Folder of the Examples.
         molecules_dir: Folder written by ParquetMerge.
@@ -69,26 +75,26 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
         targets: Target names.
     """
     baseline, baseline_molecules = baseline_slices(
-        _split_files(sources.examples_dir, dc.Subset.TRAIN),
-        _split_files(sources.examples_dir, dc.Subset.VALIDATION),
+        list_examples(sources.examples_dir, Subset.TRAIN.split),
+        list_examples(sources.examples_dir, Subset.VALIDATION.split),
         targets,
     )
     predictions = read_predictions(evaluation_dir / PREDICTIONS_FILE, len(targets))
-    data = _read_json(sources.molecules_dir / dc.SUMMARY_FILE) or {}
-    description = _read_json(sources.model_dir / DESCRIPTION_FILE) or {}
+    data = _read_json(sources.molecules_dir / SUMMARY_FILE) or {}
+    description = read_description(sources.model_dir) or ModelDescription()
     context: dict[str, Any] = {
         "evaluation": evaluation,
         "targets": targets,
         "data": data,
         "unread": _unread(data, evaluation.molecules),
-        "model": description.get("model", {}),
-        "fingerprint": _fingerprint(description),
+        "model": description.model,
+        "fingerprint": description.ecfp or FingerprintSettings(),
         "versions": {name: version(name) for name in _LIBRARIES},
         "baseline": {part.name: part for part in baseline},
         "baseline_molecules": baseline_molecules,
         "baseline_mean": mean_average_precision(baseline),
         "configuration": sources.configuration,
-        "lineage": _lineage(sources, evaluation),
+        "lineage": _lineage(sources, evaluation, description.code or "not named"),
         "compared": _compared(evaluation),
         "wrong": wrong_molecules(predictions, sources.molecules_dir, targets),
         "blocks": driving_blocks(predictions, sources.molecules_dir, targets),
@@ -103,19 +109,14 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
     )
     environment.filters.update(number=_number, interval=_interval, svg=Markup)
     plain = environment.overlay(autoescape=False)
-    for name, template in ((REPORT_FILE, environment), (CARD_FILE, plain)):
+    for name, template in ((REPORT_FILE, environment), (MODEL_CARD_FILE, plain)):
         with atomic_path(evaluation_dir / name) as temporary:
             temporary.write_text(template.get_template(f"{name}.j2").render(context), encoding="utf-8")
 
 
-def _fingerprint(description: Mapping[str, Any]) -> FingerprintSettings:
-    """The fingerprint of the Examples a model was trained on; ECFP as it is by default where the model names none."""
-    return FingerprintSettings(**(description.get("ecfp") or {}))
-
-
 def _unread(data: Mapping[str, Any], evaluated: int) -> int:
     """Validation molecules of the merge that have no Examples."""
-    held_out: dict[str, int] = data.get("molecules", {}).get(dc.Subset.VALIDATION.split, {})
+    held_out: dict[str, int] = data.get("molecules", {}).get(Subset.VALIDATION.split, {})
     return max(0, sum(held_out.values()) - evaluated)
 
 
@@ -177,16 +178,15 @@ def _curves(
         existing = {part.split_group for part in slices if part.target == target and not part.reason}
         curves[target] = {
             group.label: (labels[groups == group], probabilities[groups == group])
-            for group in dc.SplitGroup
+            for group in SplitGroup
             if group.label in existing
         }
     return curves
 
 
-def _lineage(sources: ReportSources, evaluation: Evaluation) -> list[tuple[str, str]]:
+def _lineage(sources: ReportSources, evaluation: Evaluation, trained_by: str) -> list[tuple[str, str]]:
     """What the model was made from: name and value, in the order it was made."""
     data = sources.configuration.get("data", {})
-    trained_by = (_read_json(sources.model_dir / DESCRIPTION_FILE) or {}).get("code", "not named")
     raw = str(data.get("raw_digest") or "not named").split()
     return [
         ("raw files", str(data.get("raw_dir", "not named"))),
@@ -199,10 +199,6 @@ def _lineage(sources: ReportSources, evaluation: Evaluation) -> list[tuple[str, 
         ("code that trained it", trained_by),
         ("code that evaluated it", code_version()),
     ]
-
-
-def _split_files(examples_dir: Path, subset: dc.Subset) -> list[Path]:
-    return sorted(path for path in (examples_dir / f"Split-{subset.split}").glob("[!.]*") if path.is_file())
 
 
 def _read_json(path: Path) -> Any:

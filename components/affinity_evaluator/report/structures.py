@@ -10,7 +10,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from belka import contract as dc
+from belka.contract import (
+    BLOCK_IDS,
+    BLOCKS_FILE,
+    LABEL_NEGATIVE,
+    LABEL_POSITIVE,
+    LABEL_UNKNOWN,
+    MOLECULE_ID,
+    SMILES,
+    Subset,
+)
 from belka.molecules import list_shards, read_rows
 from components.affinity_evaluator.predictions import Predictions
 from components.affinity_evaluator.report.drawing import draw_smiles
@@ -76,7 +85,7 @@ def wrong_molecules(predictions: Predictions, molecules_dir: Path, targets: Sequ
     ids, labels, probabilities = predictions.ids, predictions.labels, predictions.probabilities
     chosen: list[tuple[int, int]] = []
     for index in range(len(targets)):
-        for label in (dc.LABEL_NEGATIVE, dc.LABEL_POSITIVE):
+        for label in (LABEL_NEGATIVE, LABEL_POSITIVE):
             rows = np.flatnonzero(labels[:, index] == label)
             distance = np.abs(probabilities[rows, index] - label)
             best = rows[np.argsort(-distance, kind="stable")[:WRONG_PER_TARGET]]
@@ -106,11 +115,11 @@ def driving_blocks(predictions: Predictions, molecules_dir: Path, targets: Seque
         Up to `BLOCKS_PER_TARGET` a target, the highest first; blocks in at least `MIN_MOLECULES_PER_BLOCK` molecules count.
     """
     ids, labels, probabilities = predictions.ids, predictions.labels, predictions.probabilities
-    blocks = pq.read_table(molecules_dir / dc.BLOCKS_FILE, columns=["smiles"])["smiles"]
-    block_ids = np.full((ids.size, len(dc.BLOCK_IDS)), -1, np.int64)
-    for batch in _validation(molecules_dir, [dc.MOLECULE_ID, *dc.BLOCK_IDS], ids):
-        rows = np.searchsorted(ids, batch.column(dc.MOLECULE_ID).to_numpy())
-        for position, name in enumerate(dc.BLOCK_IDS):
+    blocks = pq.read_table(molecules_dir / BLOCKS_FILE, columns=["smiles"])["smiles"]
+    block_ids = np.full((ids.size, len(BLOCK_IDS)), -1, np.int64)
+    for batch in _validation(molecules_dir, [MOLECULE_ID, *BLOCK_IDS], ids):
+        rows = np.searchsorted(ids, batch.column(MOLECULE_ID).to_numpy())
+        for position, name in enumerate(BLOCK_IDS):
             block_ids[rows, position] = batch.column(name).fill_null(-1).to_numpy()
     found: list[DrivingBlock] = []
     for index, target in enumerate(targets):
@@ -136,8 +145,8 @@ def _block_means(
     ids = ordered[rows, columns]
     counts = np.bincount(ids)
     sums = np.bincount(ids, weights=probabilities[rows].astype(np.float64))
-    positives = np.bincount(ids, weights=labels[rows] == dc.LABEL_POSITIVE)
-    known = np.bincount(ids, weights=labels[rows] != dc.LABEL_UNKNOWN)
+    positives = np.bincount(ids, weights=labels[rows] == LABEL_POSITIVE)
+    known = np.bincount(ids, weights=labels[rows] != LABEL_UNKNOWN)
     return [
         (int(i), int(counts[i]), float(sums[i] / counts[i]), float(positives[i] / known[i]) if known[i] else None)
         for i in np.flatnonzero(counts >= MIN_MOLECULES_PER_BLOCK)
@@ -146,13 +155,13 @@ def _block_means(
 
 def _smiles(molecules_dir: Path, ids: NDArray[np.int64]) -> dict[int, str]:
     found: dict[int, str] = {}
-    for batch in _validation(molecules_dir, [dc.MOLECULE_ID, dc.SMILES], np.unique(ids)):
+    for batch in _validation(molecules_dir, [MOLECULE_ID, SMILES], np.unique(ids)):
         found.update(zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True))
     return found
 
 
 def _validation(molecules_dir: Path, columns: list[str], ids: NDArray[np.int64]) -> Any:
     for shard in list_shards(molecules_dir):
-        if shard.split == dc.Subset.VALIDATION.split:
+        if shard.split == Subset.VALIDATION.split:
             for batch in read_rows(shard.path, columns):
-                yield batch.filter(pa.array(np.isin(batch.column(dc.MOLECULE_ID).to_numpy(), ids)))
+                yield batch.filter(pa.array(np.isin(batch.column(MOLECULE_ID).to_numpy(), ids)))

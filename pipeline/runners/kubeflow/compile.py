@@ -11,7 +11,7 @@ from tfx.orchestration.data_types import RuntimeParameter
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
 from tfx.orchestration.pipeline import Pipeline
 
-from belka.contract import Node
+from belka.contract import EVALUATION_FILE, REPORT_FILE, Node
 from belka.files import atomic_path
 from pipeline import steps
 from pipeline.config.settings import RUN_PARAMETERS, Config
@@ -28,8 +28,8 @@ RAW_READERS: Final = (Node.PARQUET_MERGE, Node.SUBMISSION_WRITER)
 MODEL_USERS: Final = (Node.AFFINITY_EVALUATOR, Node.PUSHER)  # of the pushed model, in output_dir
 DISPLAYS: Final[Mapping[str, Sequence[Display]]] = {
     Node.AFFINITY_EVALUATOR: (
-        Display("metrics", METRICS, "evaluation", "evaluation.json"),
-        Display("report", HTML, "evaluation", "report.html"),
+        Display("metrics", METRICS, "evaluation", EVALUATION_FILE),
+        Display("report", HTML, "evaluation", REPORT_FILE),
     ),
 }
 

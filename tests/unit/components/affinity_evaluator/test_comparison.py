@@ -20,6 +20,7 @@ from sklearn.metrics import average_precision_score
 from belka import contract as dc
 from belka.errors import InputError
 from belka.models.champion import Champion, model_digest, read_champion, write_champion
+from belka.models.description import ModelDescription, read_description
 from components.affinity_evaluator.bootstrap import BootstrapSettings
 from components.affinity_evaluator.comparison import ChampionSource, _reads_examples_of
 from components.affinity_evaluator.evaluate import Evaluation, evaluate_model
@@ -225,9 +226,16 @@ def test_champion_of_another_vocabulary_is_scored_from_smiles(bench: Bench) -> N
     ],
 )
 def test_a_champion_reads_only_examples_of_its_own_tokens_and_fingerprints(
-    champion: dict[str, Any], same: bool
+    champion: dict[str, Any], same: bool, tmp_path: Path
 ) -> None:
-    assert _reads_examples_of(champion, {"vocabulary": ["C"], "model": {}, "ecfp": {"size": 128}}) is same
+    candidate = {"vocabulary": ["C"], "model": {}, "ecfp": {"size": 128}}
+    read: list[ModelDescription] = []
+    for content in (champion, candidate):
+        (tmp_path / "belka.json").write_text(json.dumps(content))
+        description = read_description(tmp_path)
+        assert description is not None
+        read.append(description)
+    assert _reads_examples_of(*read) is same
 
 
 def test_champion_of_another_vocabulary_that_reads_fingerprints_gets_its_own(bench: Bench) -> None:

@@ -115,7 +115,7 @@ def test_batch_size_and_row_groups_do_not_matter(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("components.affinity_evaluator.scoring._ROWS_PER_GROUP", 20)
+    monkeypatch.setattr("components.affinity_evaluator.predictions._ROWS_PER_GROUP", 20)
     file = write_examples(tmp_path / "e.gz", random_rows(301))
     assert (
         evaluate_model(model_dir, [file], tmp_path, targets=TARGETS, settings=EvaluationSettings(batch_size=7), seed=42)
@@ -187,7 +187,7 @@ def test_other_number_of_targets_in_model_or_examples(
         evaluate_model(
             two, [file], tmp_path / "out", targets=TARGETS, settings=EvaluationSettings(batch_size=8), seed=42
         )
-    with pytest.raises(BelkaError, match=r"Examples cannot be read(.|\n)*e.gz(.|\n)*2 labels each"):
+    with pytest.raises(BelkaError, match=r"Examples cannot be read(.|\n)*e.gz(.|\n)*2 values each in binds"):
         evaluate_model(
             model_dir, [file], tmp_path / "out", targets=TARGETS[:2], settings=EvaluationSettings(batch_size=8), seed=42
         )

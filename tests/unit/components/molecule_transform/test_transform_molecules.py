@@ -20,10 +20,10 @@ from belka.chemistry.fingerprints import FingerprintSettings
 from belka.errors import InputError
 from belka.settings import DataSettings
 from belka.tokens.graph import SmilesTokenizer
-from belka.tokens.vocabulary import build_vocabulary
 from components.block_fingerprints.learn import learn_block_fingerprints
 from components.molecule_transform.local_pipeline import local_pipeline
 from components.molecule_transform.transform import TransformInputs, TransformOutputs, transform_molecules
+from components.smiles_vocab.build import build_vocabulary
 
 PREPROCESSING_FN = "trainer_module.preprocessing.preprocessing_fn"
 TRAIN = ["CC[C@@H](N)C(=O)N[Dy]", "c1ccccc1Br", "C1CC", "ClCCl", "N[Dy]", "OC%11CC%11"]

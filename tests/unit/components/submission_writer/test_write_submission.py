@@ -34,11 +34,11 @@ class Case:
     """Inputs of one submission in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.predictions = folder / "predictions"
+        self.predictions = folder / "predictions" / "Split-test"
         self.raw = folder / "raw"
         self.output = folder / "out" / "submission.csv"
         self.rejected = folder / "rejected.parquet"
-        self.predictions.mkdir()
+        self.predictions.mkdir(parents=True)
         self.raw.mkdir()
         self.reject([])
         pq.write_table(pa.table({dc.RAW_ID: [0]}), self.raw / "train.parquet")
@@ -62,7 +62,7 @@ class Case:
 
     def write(self, *, rejected_prediction: float = 0.0) -> SubmissionSummary:
         return write_submission(
-            self.predictions,
+            self.predictions.parent,
             self.raw,
             [self.rejected],
             self.output,

@@ -1,0 +1,92 @@
+"""belka.json: what an exported model is made of, what its inputs and outputs mean, and which code trained it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from belka.chemistry.fingerprints import FingerprintSettings
+from belka.contract import DESCRIPTION_FILE, SAVED_MODEL_FILE
+from belka.errors import InputError
+
+MODEL_ACTION: Final = (
+    "Give model/<version> of an output directory, the folder model itself, or a model artifact of the stage clf."
+)
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """The content of belka.json.
+
+    Attributes:
+        model: Arguments of the model's constructor.
+        vocabulary: Tokens, the index is the id.
+        targets: Proteins, in the order of the outputs.
+        ecfp: The fingerprint of the Examples it was trained on; None where it is not known.
+        code: The code that trained it; empty where it is not known.
+    """
+
+    model: Mapping[str, Any] = field(default_factory=dict)
+    vocabulary: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    ecfp: FingerprintSettings | None = None
+    code: str = ""
+
+    @property
+    def reads_ecfp(self) -> bool:
+        """Whether the model takes a fingerprint beside the tokens."""
+        return bool(self.model.get("ecfp_branch", False))
+
+
+def write_description(folder: Path, description: ModelDescription) -> None:
+    """Write belka.json into `folder`, which exists."""
+    content = {
+        "model": description.model,
+        "vocabulary": list(description.vocabulary),
+        "targets": list(description.targets),
+        "ecfp": description.ecfp and description.ecfp.stored(),
+        "code": description.code,
+    }
+    (folder / DESCRIPTION_FILE).write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def read_description(folder: Path) -> ModelDescription | None:
+    """Read belka.json.
+
+    Args:
+        folder: An exported model.
+
+    Returns:
+        The description, in which whatever the file does not hold has its default; None where there is no file.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    file = folder / DESCRIPTION_FILE
+    if not file.is_file():
+        return None
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        ecfp = content.get("ecfp")
+        return ModelDescription(
+            dict(content.get("model", {})),
+            tuple(content.get("vocabulary", ())),
+            tuple(content.get("targets", ())),
+            FingerprintSettings.parse(ecfp, source="its fingerprint", action=MODEL_ACTION) if ecfp else None,
+            str(content.get("code", "")),
+        )
+    except InputError as error:
+        raise unreadable_description(folder, f"{error.problem} {error.received}") from error
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise unreadable_description(folder, f"{type(error).__name__}: {error}") from error
+
+
+def unreadable_description(folder: Path, received: str) -> InputError:
+    """The error of a description that is damaged, missing or incomplete."""
+    return InputError(
+        "The model's description cannot be read.",
+        received=f"{folder / DESCRIPTION_FILE}: {received}",
+        expected=f"the file as the trainer exports it beside {SAVED_MODEL_FILE}",
+        action=MODEL_ACTION,
+    )

@@ -1,0 +1,75 @@
+"""Load an exported model: the one place that opens SavedModels to score with them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from belka.contract import OUTPUT_PROBABILITIES
+from belka.errors import BelkaError
+
+
+class Signature:
+    """One signature of an exported model, in memory.
+
+    Args:
+        model_dir: The SavedModel.
+        name: Name of the signature.
+        inputs: Names of its inputs; None = it has one input, whatever its name.
+
+    Raises:
+        BelkaError: TensorFlow cannot load the model, or it has no such signature with these inputs and probabilities as output.
+    """
+
+    def __init__(self, model_dir: Path, name: str, inputs: tuple[str, ...] | None = None) -> None:
+        # A signature holds its variables by weak references only: the loaded object must stay.
+        self._loaded = _load(model_dir)
+        signature = self._loaded.signatures.get(name)
+        found = [] if signature is None else sorted(signature.structured_input_signature[1])
+        fits = len(found) == 1 if inputs is None else found == sorted(inputs)
+        if signature is None or not fits or OUTPUT_PROBABILITIES not in signature.structured_outputs:
+            raise BelkaError(
+                f"The model has no usable signature {name!r}.",
+                received=f"{model_dir} with {_described(self._loaded.signatures)}",
+                expected=f"{name!r} with {' and '.join(inputs or ['one input'])}, and the output {OUTPUT_PROBABILITIES!r}",
+                action="Export the model of the stage clf with this version; those of mlm and fps predict no affinities.",
+            )
+        self._signature, self._inputs = signature, inputs or tuple(found)
+
+    def __call__(self, *values: Any) -> NDArray[np.float32]:
+        """Score a batch.
+
+        Args:
+            values: A string tensor [batch], or a list of as many texts or bytes, for each input.
+
+        Returns:
+            float32 [batch, n_targets].
+        """
+        import tensorflow as tf
+
+        tensors = (tf.convert_to_tensor(value, tf.string) for value in values)
+        outputs = self._signature(**dict(zip(self._inputs, tensors, strict=True)))
+        return np.asarray(outputs[OUTPUT_PROBABILITIES].numpy(), dtype=np.float32)
+
+
+def _load(model_dir: Path) -> Any:
+    import tensorflow as tf
+
+    try:
+        return tf.saved_model.load(str(model_dir))
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise BelkaError(
+            "The model cannot be loaded.",
+            received=f"{model_dir}: {str(error).splitlines()[0]}",
+            expected="a whole SavedModel as the trainer exports it",
+            action="Copy the model again, give another version, or run the training step again.",
+        ) from error
+
+
+def _described(signatures: Any) -> str:
+    return "; ".join(
+        f"{name}({', '.join(sorted(signatures[name].structured_input_signature[1]))}) -> "
+        f"{', '.join(sorted(signatures[name].structured_outputs))}"
+        for name in sorted(signatures)
+    )
