@@ -1,7 +1,8 @@
 """Serialized tf.Examples of many molecules at once, byte by byte as protobuf's own deterministic serialization.
 
-An Example is `features { feature { key value }... }`, the features in the order of their names; a value is an Int64List (packed
-varints) or a BytesList. Lengths are known before anything is written, so each byte is written once, for all molecules together.
+An Example is `features { feature { key value }... }`, the features in the order of their names; a value is an Int64List
+(packed varints) or a BytesList. Lengths are known before anything is written, so each byte is written once, for all
+molecules together. Written by hand because digests of Examples rest on this fixed order of bytes.
 
 Source: protobuf.dev/programming-guides/encoding; tensorflow/core/example/example.proto and feature.proto.
 """
@@ -34,7 +35,8 @@ class Piece:
     """Bytes that stand at the same place of every record.
 
     Args:
-        data: uint8 [n, width], or [1, width] where all n records have the same; or [total], the pieces one after the other.
+        data: uint8 [n, width], or [1, width] where all n records have the same; or [total], the pieces one after the
+            other.
         sizes: int64 [n], the bytes of each record's piece, if they differ.
     """
 
@@ -56,7 +58,7 @@ class Piece:
         """Write each record's piece at its place in `out`, int64 [n]."""
         if self._sizes is None:
             if self.data.size:
-                # Row i of the view starts at byte i: a record's piece is copied in one go, without an index a byte.
+                # Row i of the view starts at byte i: a record's piece is copied in one go, without an index per byte.
                 sliding_window_view(out, self.data.shape[1], writeable=True)[starts] = self.data
         else:
             skipped = starts - (np.cumsum(self._sizes) - self._sizes)
@@ -98,8 +100,8 @@ def serialize_examples(features: Mapping[str, Sequence[Piece]], n_records: int) 
         n_records: Number of records.
 
     Returns:
-        One serialized Example a record, equal to `SerializeToString(deterministic=True)` of the same values. Only for an empty
-        list that leaves two bytes out, a field of length 0, which reads the same.
+        One serialized Example per record, equal to `SerializeToString(deterministic=True)` of the same values. Only for
+        an empty list that leaves two bytes out, a field of length 0, which reads the same.
     """
     if not n_records:
         return []

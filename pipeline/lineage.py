@@ -1,4 +1,4 @@
-"""Where a model comes from, read from ML Metadata: the executions behind it, what they read and how they were configured."""
+"""Where a model comes from, read from ML Metadata: the executions behind it, what they read and their settings."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -162,7 +162,7 @@ class _Graph:
         return None
 
     def upstream(self, artifact: int) -> tuple[ExecutionRecord, ...]:
-        """The executions that led to an artifact, each artifact by the one that really made it, not by a cached repetition."""
+        """The executions that led to an artifact, each artifact by the one that made it, not by a cached repetition."""
         waiting, found = [artifact], dict[int, ExecutionRecord]()
         while waiting:
             wanted = waiting.pop()

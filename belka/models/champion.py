@@ -1,7 +1,7 @@
 """The model in production: a small file beside the pushed versions names it, on a laptop and in a pod alike.
 
-A file, because resolver nodes, TFX's own way, do not exist on Kubeflow Pipelines. It names the version relative to its own folder, so
-that the folder can be moved.
+A file, because resolver nodes, TFX's own way, do not exist on Kubeflow Pipelines. It names the version relative to its
+own folder, so that the folder can be moved.
 """
 
 import hashlib

@@ -33,7 +33,8 @@ def open_model_folder(folder: Path) -> ModelFolder:
     """Find the model and read its description.
 
     Args:
-        folder: A pushed version; or the folder of the versions, of which the one in production is taken; or a model artifact.
+        folder: A pushed version; or the folder of the versions, of which the one in production is taken; or a model
+            artifact.
 
     Returns:
         The model.

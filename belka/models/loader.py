@@ -19,7 +19,7 @@ class Signature:
         inputs: Names of its inputs; None = it has one input, whatever its name.
 
     Raises:
-        BelkaError: TensorFlow cannot load the model, or it has no such signature with these inputs and probabilities as output.
+        BelkaError: TensorFlow cannot load the model, or it has no such signature with these inputs.
     """
 
     def __init__(self, model_dir: Path, name: str, inputs: tuple[str, ...] | None = None) -> None:
@@ -32,8 +32,8 @@ class Signature:
             raise BelkaError(
                 f"The model has no usable signature {name!r}.",
                 received=f"{model_dir} with {_described(self._loaded.signatures)}",
-                expected=f"{name!r} with {' and '.join(inputs or ['one input'])}, and the output {OUTPUT_PROBABILITIES!r}",
-                action="Export the model of the stage clf with this version; those of mlm and fps predict no affinities.",
+                expected=f"{name!r} of {' and '.join(inputs or ['one input'])} -> {OUTPUT_PROBABILITIES!r}",
+                action="Export the model of the stage clf with this version; other stages predict no affinities.",
             )
         self._signature, self._inputs = signature, inputs or tuple(found)
 

@@ -1,4 +1,4 @@
-"""What can be told about a SMILES before a model sees it: why it cannot be scored, and what makes its score doubtful."""
+"""What can be told about a SMILES before a model sees it: why it cannot be scored, or what makes its score doubtful."""
 
 import re
 from collections import Counter
@@ -35,8 +35,8 @@ class CheckedSmiles:
         warning: What makes the score doubtful, several joined by "; ".
         unknown_tokens: Tokens the model has never seen; it reads each as [MASK].
         ecfp: The packed fingerprint, where the model reads one.
-        block_similarity: Of the building block that is least like those of training; None where there is no core or nothing to
-            compare with.
+        block_similarity: Of the building block that is least like those of training; None where there is no core or
+            nothing to compare with.
     """
 
     smiles: str

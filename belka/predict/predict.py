@@ -75,8 +75,8 @@ def predict_file(
     Args:
         model_dir: See `open_model_folder`.
         input_file: CSV, TSV (plain or .gz) or parquet.
-        output_file: Same formats; all columns of the input, then `result_columns`; every row in its place. It appears whole or
-            not at all.
+        output_file: Same formats; all columns of the input, then `result_columns`; every row in its place. It appears
+            whole or not at all.
         column: The column with the SMILES; None = molecule_smiles, smiles or new_structure.
         n_workers: Processes that check SMILES; 0 = all cores.
         on_progress: Called with the rows written so far.
@@ -132,7 +132,7 @@ def _check_part(texts: Sequence[str | None]) -> list[CheckedSmiles]:
 
 
 class _Checker:
-    """Checks SMILES in worker processes: parsing costs as much as scoring. The first chunk, often the only one, needs none."""
+    """Checks SMILES in worker processes: parsing costs as much as scoring. The first chunk stays in this process."""
 
     def __init__(self, settings: CheckSettings, n_workers: int) -> None:
         self._settings = settings

@@ -49,7 +49,8 @@ def result_columns(targets: Sequence[str]) -> list[pa.Field]:
         targets: Proteins.
 
     Returns:
-        `probability_<target>` float32, `problem` string, `warning` string, `unknown_tokens` int32, `block_similarity` float32.
+        `probability_<target>` float32, `problem` string, `warning` string, `unknown_tokens` int32, `block_similarity`
+        float32.
     """
     return [
         *(pa.field(f"probability_{target}", pa.float32()) for target in targets),

@@ -1,8 +1,8 @@
 """SMILES to token ids in TensorFlow operations: one graph for MoleculeTransform and for serving.
 
-The tokens are those of belka.tokens.grammar for every string. The graph finds them on the bytes of the whole batch at once, several
-times faster than with a regular expression per string. The vocabulary is made of constants of the graph, so that a saved model needs
-no file beside it.
+The tokens are those of belka.tokens.grammar for every string. The graph finds them on the bytes of the whole batch at
+once, several times faster than with a regular expression per string. The vocabulary is made of constants of the graph,
+so that a saved model needs no file beside it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,8 +35,8 @@ def raw_feature_spec() -> dict[str, Any]:
 class SmilesTokenizer(tf.Module):
     """The tokenizer of a saved transform graph.
 
-    It holds the graph's resources, so an object that tracks it (keras.export.ExportArchive.track, an attribute of a tf.Module)
-    can be saved with functions that call it.
+    It holds the graph's resources, so an object that tracks it (keras.export.ExportArchive.track, an attribute of a
+    tf.Module) can be saved with functions that call it.
 
     Args:
         transform_graph_dir: Folder of the TransformGraph artifact.
@@ -91,7 +91,7 @@ def tokenize(smiles: tf.Tensor, vocabulary: Sequence[str]) -> tf.RaggedTensor:
     """
     ids = {token: position for position, token in enumerate(vocabulary) if position >= FIRST_TOKEN_ID}
     text = _as_text(smiles)
-    # Longer tokens are few, so only their bytes are looked at again. Brackets come last: they hold letters, digits and %.
+    # Longer tokens are few, so only their bytes are looked at again. Brackets come last: they hold the other tokens.
     token_ids = tf.gather(_single_character_ids(ids), tf.cast(text.characters, tf.int32))
     for update in (_halogens(text, ids), _ring_numbers(text, ids), _brackets(text, ids)):
         token_ids = tf.tensor_scatter_nd_update(token_ids, update.positions[:, tf.newaxis], update.token_ids)
@@ -181,9 +181,10 @@ def _bracket_ids(tokens: tf.Tensor, ids: Mapping[str, int]) -> tf.Tensor:
     """Look up bracket tokens, string [n] -> int32 [n]; MASK_ID for those the vocabulary lacks."""
     known = [token for token in ids if token.startswith(BRACKET_OPEN)]
     distinct, number = tf.unique(tokens)
-    # The linker, wherever it stands in a SMILES, is the end of a bracket token: no other text needs to be searched for it.
+    # The linker, wherever it stands in a SMILES, is the end of a bracket token: no other text needs to be searched.
     distinct = tf.strings.regex_replace(distinct, LINKER.replace("[", r"\["), LINKER_REPLACEMENT)
-    # Compared with all of the few dozen bracket tokens: unlike a hash table this leaves no resource for an exported model to track.
+    # Compared with all of the few dozen bracket tokens: unlike a hash table this leaves no resource for an exported
+    # model to track.
     matches = tf.where(distinct[:, tf.newaxis] == tf.constant(known, tf.string, shape=[1, len(known)]))
     known_ids = tf.constant([ids[token] for token in known], tf.int32, shape=[len(known)])
     unknown = tf.fill(tf.shape(distinct), MASK_ID)

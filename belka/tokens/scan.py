@@ -1,4 +1,4 @@
-"""The distinct tokens of a column of SMILES, found on its bytes without a Python call per molecule; see belka.tokens.grammar."""
+"""The distinct tokens of a column of SMILES, found on its bytes without a Python call per molecule."""
 
 from dataclasses import dataclass, field
 

@@ -32,8 +32,8 @@ def read_vocabulary(path: Path) -> list[str]:
         The tokens; the index is the id. [PAD] is 0 and [MASK] is 1.
 
     Raises:
-        InputError: If the file is missing, is not UTF-8 text, does not start with [PAD], [MASK], or has an empty or repeated
-            line.
+        InputError: If the file is missing, is not UTF-8 text, does not start with [PAD], [MASK], or has an empty or
+            repeated line.
     """
     file = path / VOCAB_FILE if path.is_dir() else path
     action = "Run the step get_vocab again; do not edit the file."

@@ -110,8 +110,8 @@ def resample_rankings(
 ) -> list[RankingSamples]:
     """Compute the ranking metrics of bootstrap resamples of a split group's molecules, drawn with replacement.
 
-    A molecule brings its labels of all targets along: slices of one resample depend on each other as those of the data do. The same
-    generator draws the same molecules for another model.
+    A molecule brings its labels of all targets along: slices of one resample depend on each other as those of the data
+    do. The same generator draws the same molecules for another model.
 
     Args:
         slices: The rankings of the group, one a target.

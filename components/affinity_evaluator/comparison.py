@@ -60,8 +60,9 @@ def compare_with_champion(
 ) -> ChampionComparison | None:
     """Score and measure the champion on the molecules the candidate was measured on.
 
-    The Examples hold the candidate's token ids and fingerprints. A champion that reads the same ones is scored on them; one of
-    another vocabulary or another fingerprint would take them for something else, and is scored from the SMILES of the same molecules.
+    The Examples hold the candidate's token ids and fingerprints. A champion that reads the same ones is scored on them;
+    one of another vocabulary or another fingerprint would take them for something else, and is scored from the SMILES
+    of the same molecules.
 
     Args:
         source: The champion.
@@ -71,7 +72,8 @@ def compare_with_champion(
         bootstrap: How intervals are computed.
 
     Returns:
-        The comparison; None where no model was pushed yet. A champion that is gone or cannot be scored comes back with `problem`.
+        The comparison; None where no model was pushed yet. A champion that is gone or cannot be scored comes back with
+        `problem`.
 
     Raises:
         InputError: champion.json is damaged.
@@ -136,11 +138,14 @@ def _reads_examples_of(champion: ModelDescription, candidate: ModelDescription) 
 def _unusable(champion: Champion, folder: Path, description: ModelDescription, targets: Sequence[str]) -> str:
     if not (folder / SAVED_MODEL_FILE).is_file():
         return (
-            f"{folder} is gone. Restore it, or delete {CHAMPION_FILE} beside it: the next model is then judged by the absolute "
-            "floors alone."
+            f"{folder} is gone. Restore it, or delete {CHAMPION_FILE} beside it: the next model is then judged by the "
+            "absolute floors alone."
         )
     if model_digest(folder) != champion.digest:
-        return f"{folder} is not the model that was pushed: its files have changed. Restore it, or delete {CHAMPION_FILE} beside it."
+        return (
+            f"{folder} is not the model that was pushed: its files have changed. "
+            f"Restore it, or delete {CHAMPION_FILE} beside it."
+        )
     predicted = description.targets or tuple(targets)
     if predicted != tuple(targets):
         return (

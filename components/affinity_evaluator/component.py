@@ -39,17 +39,19 @@ def AffinityEvaluator(  # noqa: N802, PLR0917 - TFX names a component after its 
 ) -> None:
     """Measure a model on the validation split and bless it when it holds the floors and beats the model in production.
 
-    The model in production is found when the component runs and is no part of the cache key: the same model on the same data keeps
-    its verdict. Should another model go into production between the verdict and the push, the Pusher notices.
+    The model in production is found when the component runs and is no part of the cache key: the same model on the same
+    data keeps its verdict. Should another model go into production between the verdict and the push, the Pusher
+    notices.
 
     Args:
         examples: From MoleculeTransform, with the split `validation`.
         molecules: From ParquetMerge: the SMILES of the Examples, for a champion of another vocabulary.
         model: From the Trainer.
-        evaluation: Receives `evaluation.json`, `predictions.parquet`, `report.html`, `model_card.md` and, with a champion,
-            `champion_predictions.parquet`.
-        blessing: Receives the empty file `BLESSED` or `NOT_BLESSED` and the custom properties of TFX's Evaluator, so that the
-            standard Pusher understands it; and the folder `release`, whose files the Pusher puts beside the model.
+        evaluation: Receives `evaluation.json`, `predictions.parquet`, `report.html`, `model_card.md` and, with a
+            champion, `champion_predictions.parquet`.
+        blessing: Receives the empty file `BLESSED` or `NOT_BLESSED` and the custom properties of TFX's Evaluator, so
+            that the standard Pusher understands it; and the folder `release`, whose files the Pusher puts beside the
+            model.
         settings: Sections `data`, `evaluation` and `system`, see `belka.settings.NodeSettings`.
         champion_dir: Folder of the pushed models, where champion.json names the one in production.
         configuration: JSON object: what decides the results of the run, for the report.

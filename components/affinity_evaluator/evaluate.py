@@ -59,12 +59,13 @@ def evaluate_model(
 ) -> Evaluation:
     """Score held-out Examples with an exported model, measure it as the competition does, and judge it.
 
-    Average precision and ROC AUC of every (target, split group) by scikit-learn; a pair of unknown label counts nowhere. Memory:
-    one batch while scoring, then as `measure_predictions` says.
+    Average precision and ROC AUC of every (target, split group) by scikit-learn; a pair of unknown label counts
+    nowhere. Memory: one batch while scoring, then as `measure_predictions` says.
 
     Args:
         model_dir: SavedModel with the signature `serving_default`.
-        examples_files: TFRecord files of the validation split; none = nothing could be held out, the model is not blessed.
+        examples_files: TFRecord files of the validation split; none = nothing could be held out, the model is not
+            blessed.
         output_dir: Folder for predictions.parquet (molecule_id, split_group, binds, probabilities) and evaluation.json.
         targets: Target names, in the order of the Examples' labels.
         settings: Floors, how intervals are computed, and how many Examples are scored at a time.

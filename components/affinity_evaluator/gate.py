@@ -69,9 +69,9 @@ class Verdict:
 def judge(measured: Measurement, champion: ChampionComparison | None, settings: GateSettings) -> Verdict:
     """Check a model against absolute floors and against the model in production.
 
-    Against the champion it must be better on the mean and must not lose more than `max_slice_regression` on any slice; a tie keeps
-    the champion. A champion that cannot be measured lets nothing through: the gate would otherwise open by accident. The champion
-    itself, judged again, faces the floors alone.
+    Against the champion it must be better on the mean and must not lose more than `max_slice_regression` on any slice;
+    a tie keeps the champion. A champion that cannot be measured lets nothing through: the gate would otherwise open by
+    accident. The champion itself, judged again, faces the floors alone.
 
     Args:
         measured: The model on the validation data.
@@ -125,14 +125,15 @@ def _not_better(measured: Measurement, champion: ChampionComparison, settings: G
     if mean is not None and to_beat is not None and mean <= to_beat:
         word = "equals" if mean == to_beat else "is below"
         reasons.append(
-            f"The mean average precision {mean:.4f} {word} the {to_beat:.4f} of the model in production, version {champion.version}."
+            f"The mean average precision {mean:.4f} {word} the {to_beat:.4f} of the model in production, "
+            f"version {champion.version}."
         )
     allowed = settings.max_slice_regression
     for name, value, before in _pairs(measured.slices, champion.slices):
         if value < before - allowed:
             reasons.append(
-                f"{name} loses {before - value:.4f} average precision ({before:.4f} to {value:.4f}) against the model in production; "
-                f"max_slice_regression allows {allowed}."
+                f"{name} loses {before - value:.4f} average precision ({before:.4f} to {value:.4f}) against the model "
+                f"in production; max_slice_regression allows {allowed}."
             )
     return reasons
 

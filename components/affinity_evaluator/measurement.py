@@ -40,8 +40,8 @@ class Measurement:
         mean_average_precision: Plain mean over the slices that exist; None when there is none.
         mean_interval: Its bootstrap interval.
         slices: One entry a (target, split group), existing or not.
-        samples: Name of an existing slice -> its average precision in every bootstrap resample, float64 [n_samples]. Models measured on
-            the same molecules with the same settings are measured on the same resamples.
+        samples: Name of an existing slice -> its average precision in every bootstrap resample, float64 [n_samples].
+            Models measured on the same molecules with the same settings are measured on the same resamples.
     """
 
     molecules: int

@@ -1,8 +1,8 @@
 """Ranking metrics from counts, for one ranking or for many bootstrap resamples of it at once.
 
-Between two positives the order of the negatives changes no metric, so a ranking is told by a few counts (cells) for each distinct
-probability that a positive has. A resample gives every molecule a weight, how often it was drawn; its cells are sums of weights, and
-need no sorting.
+Between two positives the order of the negatives changes no metric, so a ranking is told by a few counts (cells) for
+each distinct probability that a positive has. A resample gives every molecule a weight, how often it was drawn; its
+cells are sums of weights, and need no sorting.
 """
 
 from dataclasses import dataclass
@@ -77,7 +77,8 @@ class RankedCells:
     Attributes:
         positives: int64 [..., n_groups], positives of each tie group.
         tied: int64 [..., n_groups], negatives with exactly the probability of the group.
-        gaps: int64 [..., n_groups + 1], negatives ranked between the group before and this one; the last: below all positives.
+        gaps: int64 [..., n_groups + 1], negatives ranked between the group before and this one; the last: below all
+            positives.
     """
 
     positives: Weights
@@ -93,7 +94,8 @@ class RankedCells:
     def average_precision(self) -> NDArray[np.float64]:
         """Average precision of each resample, float64 [...]; NaN without a positive.
 
-        Source: scikit-learn, average_precision_score: the sum over thresholds of the gain in recall times the precision.
+        Source: scikit-learn, average_precision_score: the sum over thresholds of the gain in recall times the
+            precision.
         """
         hits, precision = self._hits_and_precision()
         with np.errstate(invalid="ignore"):
@@ -121,8 +123,8 @@ class RankedCells:
     def roc_auc(self) -> NDArray[np.float64]:
         """Area under the ROC curve of each resample, float64 [...]; NaN without a positive or without a negative.
 
-        Source: Hanley, McNeil: The meaning and use of the area under a receiver operating characteristic (ROC) curve, 1982: the
-        share of (positive, negative) pairs in the right order, a tie counts one half.
+        Source: Hanley, McNeil: The meaning and use of the area under a receiver operating characteristic (ROC) curve,
+        1982: the share of (positive, negative) pairs in the right order, a tie counts one half.
         """
         n_negatives = self.tied.sum(axis=-1) + self.gaps.sum(axis=-1)
         seen = np.cumsum(self.gaps[..., :-1] + self.tied, axis=-1)
@@ -135,8 +137,8 @@ class RankedCells:
     def enrichment(self, share: float) -> NDArray[np.float64]:
         """Enrichment factor of the best-ranked share of each resample, float64 [...]; NaN without a positive.
 
-        The share of positives among the first `top_size` molecules over the share among all. Of molecules tied at the border,
-        each counts with the probability that a random order of the ties puts it before the border.
+        The share of positives among the first `top_size` molecules over the share among all. Of molecules tied at the
+        border, each counts with the probability that a random order of the ties puts it before the border.
 
         Args:
             share: Part of the ranking that is looked at, above 0, at most 1.

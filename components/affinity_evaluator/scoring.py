@@ -35,7 +35,7 @@ from components.affinity_evaluator.predictions import PredictionsWriter
 def score_examples(
     model_dir: Path, examples_files: Sequence[Path], predictions_file: Path, *, n_targets: int, batch_size: int
 ) -> None:
-    """Write the predictions of a model for every Example, in the order of the files, as BulkInferrer and a server score them.
+    """Write the predictions of a model for every Example in the order of the files, as BulkInferrer scores them.
 
     Args:
         model_dir: SavedModel with the signature `serving_default`: serialized Examples in, `probabilities` out.
@@ -45,7 +45,8 @@ def score_examples(
         batch_size: Examples scored at a time; memory grows with it, not with the number of Examples.
 
     Raises:
-        BelkaError: The model cannot be loaded, has another signature or another number of targets, or Examples are damaged.
+        BelkaError: The model cannot be loaded, has another signature or another number of targets, or Examples are
+            damaged.
     """
     predict = Signature(model_dir, SIGNATURE_EXAMPLES)
     columns = (FEATURE_MOLECULE_ID, FEATURE_SPLIT_GROUP, FEATURE_BINDS)
@@ -64,10 +65,11 @@ def score_molecules(
     n_targets: int,
     batch_size: int,
 ) -> None:
-    """Write the predictions of a model that reads other Examples for exactly the molecules of another model's predictions.parquet.
+    """Write the predictions of a model that reads other Examples for the molecules of another predictions.parquet.
 
     Args:
-        model_dir: A model as the trainer exports it. For one that reads fingerprints, its own are computed of every molecule.
+        model_dir: A model as the trainer exports it. For one that reads fingerprints, its own are computed of every
+            molecule.
         molecules_dir: Folder written by ParquetMerge.
         reference: The other model's predictions.parquet: its molecule ids are the ones to score.
         predictions_file: Parquet file to write, in the order of the molecules; appears whole or not at all.

@@ -28,7 +28,8 @@ class GateSettings(StrictSection):
         default=0.05,
         ge=0.0,
         le=1.0,
-        description="Average precision that any slice may lose against the pushed model; on the mean a model must be better.",
+        description="Average precision that any slice may lose against the pushed model; "
+        "on the mean a model must be better.",
     )
 
 

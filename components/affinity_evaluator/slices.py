@@ -73,7 +73,8 @@ class SliceMetrics:
         roc_auc: Area under the ROC curve; None when the slice does not exist.
         reason: Why the slice does not exist; empty when it does.
         enrichment: At 0.1, 0.5 and 1 % of the slice; empty when the slice does not exist.
-        brier: Mean squared error of the probabilities; None when they are not probabilities or the slice does not exist.
+        brier: Mean squared error of the probabilities; None when they are not probabilities or the slice does not
+            exist.
         calibration: Observed against predicted frequency; empty where `brier` is None.
         intervals: Bootstrap intervals; None when the slice does not exist or none were asked for.
     """
@@ -102,8 +103,8 @@ def slice_metrics(
 ) -> SliceMetrics:
     """Compute the metrics of one slice, without intervals.
 
-    A slice exists when it has a positive and a negative and all its predictions are finite. One that does not says so in words:
-    its metrics are neither 0 nor NaN and enter no mean.
+    A slice exists when it has a positive and a negative and all its predictions are finite. One that does not says so
+    in words: its metrics are neither 0 nor NaN and enter no mean.
 
     Args:
         target: Target name.
@@ -114,7 +115,8 @@ def slice_metrics(
     Returns:
         The metrics.
 
-    Source: Leash BELKA, evaluation page (average precision by protein and group); scikit-learn, average_precision_score.
+    Source: Leash BELKA, evaluation page (average precision by protein and group); scikit-learn,
+        average_precision_score.
     """
     n, positives = len(labels), int(labels.sum(dtype=np.int64))
     reason = _why_absent(n, positives, int(np.count_nonzero(~np.isfinite(probabilities))))

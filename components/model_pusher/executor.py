@@ -32,7 +32,8 @@ class ChampionPusherExecutor(Executor):
             exec_properties: `push_destination`: the folder of the versions.
 
         Raises:
-            BelkaError: Another model went into production since the model was judged, or the pushed copy is not the model.
+            BelkaError: Another model went into production since the model was judged, or the pushed copy is not the
+                model.
         """
         pushed = artifact_utils.get_single_instance(output_dict[standard_component_specs.PUSHED_MODEL_KEY])
         if not self.CheckBlessing(input_dict):

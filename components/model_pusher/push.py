@@ -11,7 +11,7 @@ from belka.models.champion import Champion, model_digest, read_champion, write_c
 
 
 def copy_version(model_dir: Path, models_dir: Path) -> Path:
-    """Copy a model into a new version, named as TFX names it, by the seconds since 1970; the next free one where two meet."""
+    """Copy a model into a new version, named by the seconds since 1970 as TFX does, or by the next free number."""
     version = int(time.time())
     while (models_dir / str(version)).exists():
         version += 1
@@ -31,8 +31,8 @@ def push_model(
 ) -> Path:
     """Push a model, unless it is the champion already; then write champion.json.
 
-    A model that was judged against another champion than the one now in production is refused: its verdict says nothing about the
-    present one.
+    A model that was judged against another champion than the one now in production is refused: its verdict says nothing
+    about the present one.
 
     Args:
         model_dir: SavedModel of the blessed model.

@@ -1,4 +1,4 @@
-"""Write submission.csv: every id of the raw test file once, with a probability, or an error that says what does not match."""
+"""Write submission.csv: every id of the raw test file once with a probability, or an error that says what is wrong."""
 
 import logging
 import tempfile
@@ -61,15 +61,16 @@ def write_submission(
 ) -> SubmissionSummary:
     """Turn BulkInferrer's predictions into the competition's `id,binds`, checked against the raw test file itself.
 
-    Nothing is written unless every raw id has exactly one finite probability within [0, 1] or was refused, with a reason, by an
-    earlier step. Memory stays bounded whatever the number of rows.
+    Nothing is written unless every raw id has exactly one finite probability within [0, 1] or was refused, with a
+    reason, by an earlier step. Memory stays bounded whatever the number of rows.
 
     Args:
         predictions_dir: BulkInferrer's `output_examples`, with the test split.
         raw_dir: Raw BELKA directory; its test file is read again, independently of what the pipeline made of it.
-        rejected: rejected.parquet files of the earlier steps (columns `REJECTED_COLUMNS`); ids of source `test` may lack a
-            prediction.
-        output_csv: File to write: ids ascending, `binds` with the float32 digits that round-trip. Appears whole or not at all.
+        rejected: rejected.parquet files of the earlier steps (columns `REJECTED_COLUMNS`); ids of source `test` may
+            lack a prediction.
+        output_csv: File to write: ids ascending, `binds` with the float32 digits that round-trip. Appears whole or not
+            at all.
         data: Targets, in the order of the Examples' ids and probabilities, and the probability of refused rows.
 
     Returns:
@@ -106,7 +107,7 @@ def write_submission(
 def _warn(summary: SubmissionSummary) -> None:
     if summary.rejected:
         logger.warning(
-            "%d of %d submission rows were rejected by an earlier step and get binds=%s; rejected.parquet has the reasons.",
+            "%d of %d submission rows were rejected by an earlier step and get binds=%s; rejected.parquet says why.",
             summary.rejected,
             summary.rows,
             summary.rejected_prediction,

@@ -1,8 +1,8 @@
 """What an exported stage holds beside its SavedModel: weights and configuration, for the next stage and for tools.
 
 saved_model.pb, variables/, assets/    for serving
-belka.json                             constructor arguments of the model, vocabulary, targets, settings of the fingerprint, code
-belka.weights.h5                       weights
+belka.json                             constructor arguments of the model, vocabulary, targets, settings of the
+fingerprint, code belka.weights.h5                       weights
 """
 
 from collections.abc import Sequence

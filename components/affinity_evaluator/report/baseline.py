@@ -30,13 +30,14 @@ def baseline_slices(
     """Train and measure the baseline.
 
     Args:
-        training_files: TFRecord files of the training split; the first molecules of each, `MAX_TRAINING_MOLECULES` in all.
+        training_files: TFRecord files of the training split; the first molecules of each, `MAX_TRAINING_MOLECULES` in
+            all.
         validation_files: Those of the validation split; every molecule is scored.
         targets: Target names.
 
     Returns:
-        One entry per (target, split group) without intervals; the number of training molecules. No slice where a target has no two
-        classes in training.
+        One entry per (target, split group) without intervals; the number of training molecules. No slice where a target
+        has no two classes in training.
     """
     per_file = -(-MAX_TRAINING_MOLECULES // max(len(training_files), 1))
     bits, labels, _ = _read(training_files, len(targets), per_file)
@@ -58,7 +59,7 @@ def baseline_slices(
 def _read(
     files: Sequence[Path], n_targets: int, first: int | None
 ) -> tuple[csr_matrix, NDArray[np.int8], NDArray[np.int8]]:
-    """Fingerprint bits [n, n_bits], labels [n, n_targets] and split groups [n]; of each file the first molecules, None = all."""
+    """Bits [n, n_bits], labels [n, n_targets] and split groups [n] of the first molecules of each file; None = all."""
     names = (FEATURE_ECFP, FEATURE_BINDS, FEATURE_SPLIT_GROUP)
     parts = [batch.columns for batch in read_examples(files, names, n_targets=n_targets, first=first)]
     if not parts:

@@ -48,8 +48,8 @@ def _drawing_module() -> Any:
         import rdkit.Chem.Draw.rdMolDraw2D
     except ImportError as error:
         logger.warning(
-            "the report shows molecules as SMILES only: %s. Install the system packages of libX11, libXext, libXrender and libexpat "
-            "(Debian: libxrender1 libxext6 libexpat1) to have them drawn.",
+            "The report shows molecules as SMILES only: %s. Install the system packages of libX11, libXext, libXrender "
+            "and libexpat (Debian: libxrender1 libxext6 libexpat1) to have them drawn.",
             error,
         )
         return None

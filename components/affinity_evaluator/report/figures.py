@@ -98,7 +98,7 @@ def precision_recall(curves: Mapping[str, Mapping[str, Curve]], bands: Mapping[s
 
 
 def _thinned(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> tuple[Any, Any]:
-    """Points of a curve evenly spaced in recall: its thresholds may be millions, most of them at the lowest precision."""
+    """Points of a curve evenly spaced in recall: it may have millions, most of them at the lowest precision."""
     rising = recall[::-1]
     kept = np.unique(np.searchsorted(rising, np.linspace(0, 1, _CURVE_POINTS)).clip(max=rising.size - 1))
     return rising[kept], precision[::-1][kept]

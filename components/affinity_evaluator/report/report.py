@@ -164,7 +164,8 @@ def _figures(
     }
     if any(histories.values()):
         drawn["training"] = figures.training_curves({stage: rows for stage, rows in histories.items() if rows})
-    # The text is made by matplotlib from numbers and slice names, which the configuration restricts to letters, digits and _.-
+    # The text is made by matplotlib from numbers and slice names, which the configuration restricts to letters, digits
+    # and _.-
     return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704
 
 

@@ -112,7 +112,8 @@ def driving_blocks(predictions: Predictions, molecules_dir: Path, targets: Seque
         targets: Target names.
 
     Returns:
-        Up to `BLOCKS_PER_TARGET` a target, the highest first; blocks in at least `MIN_MOLECULES_PER_BLOCK` molecules count.
+        Up to `BLOCKS_PER_TARGET` a target, the highest first; blocks in at least `MIN_MOLECULES_PER_BLOCK` molecules
+        count.
     """
     ids, labels, probabilities = predictions.ids, predictions.labels, predictions.probabilities
     blocks = pq.read_table(molecules_dir / BLOCKS_FILE, columns=["smiles"])["smiles"]
