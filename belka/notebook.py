@@ -17,8 +17,7 @@ from belka.contract import LINKER, LINKER_REPLACEMENT, SMILES_NO_LINKER, Node, S
 from belka.errors import InputError
 from belka.models.folder import open_model_folder
 from belka.molecules import list_shards
-from belka.predict.check import SmilesChecker
-from belka.predict.predict import check_settings
+from belka.predict.check import CheckSettings, SmilesChecker
 from belka.predict.predictor import Predictor, result_columns, score_checked
 
 __all__ = ["FingerprintSettings", "fingerprints", "load_model", "read_molecules", "tokenize"]
@@ -35,7 +34,7 @@ class Model:
 
     def __init__(self, folder: Path) -> None:
         self._found = open_model_folder(folder)
-        self._settings = check_settings(self._found)
+        self._settings = CheckSettings.of(self._found)
         self._predictor = Predictor(self._found)
 
     @property

@@ -67,7 +67,7 @@ def load_model(folder: Path) -> StoredModel:
             expected=f"a folder with {DESCRIPTION_FILE} and {WEIGHTS_FILE}, as each training stage exports it",
             action="Give the folder of an earlier stage's model, or leave the option out.",
         )
-    model = Belka.from_config(description.model)
+    model = Belka.from_config(dict(description.model))
     model.load_weights(folder / WEIGHTS_FILE)
     return StoredModel(model, description.vocabulary, description.targets, description.ecfp)
 
