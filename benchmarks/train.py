@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from belka.contract import FEATURE_TOKENS, PAD_ID
-from belka.process_memory import freed_memory_kept
 from benchmarks.measurement import Comparison, Work, measure_in_turn
 from benchmarks.plain_model import build_plain_model, plain_step
 from benchmarks.transformer_batches import (
@@ -67,8 +66,7 @@ def compare_train(batches: int, batch_size: int) -> Comparison:
     sample = draw_sample(batches * batch_size, settings.max_length)
     peak = measure_matmul_peak()
     works = [_plain(settings, few, batch_size), *(_ours(way, settings, sample, batch_size) for way in _VARIANTS)]
-    with freed_memory_kept():  # as training does; the reference gains as much
-        reference, *ours = measure_in_turn(works, "molecules", _ROUNDS)
+    reference, *ours = measure_in_turn(works, "molecules", _ROUNDS)
     mean_length = float(np.mean(np.sum(sample.tokens != PAD_ID, axis=1)))
     needed = training_flops(settings, mean_length)
     shares = ", ".join(f"{way.name}: {way.rate * needed / peak:.1%}" for way in (reference, *ours))
