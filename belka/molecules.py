@@ -1,16 +1,20 @@
-"""Where the parquet shards of the molecules table are, and their rows in order."""
+"""Where the parquet shards of the molecules table are, and their rows in order; the schema of what is rejected on the way."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from belka.contract import Subset, split_folder
+from belka.contract import REJECTED_COLUMNS, Subset, split_folder
 from belka.errors import InputError
 
-SHARD_PATTERN = "molecules-*.parquet"
+SHARD_PATTERN: Final = "molecules-*.parquet"
+# The schema of every rejected.parquet. Values are kept as the raw text: what was wrong with a row may be that its id or
+# label is no number.
+REJECTED_SCHEMA: Final = pa.schema([(name, pa.int64() if name == "row" else pa.string()) for name in REJECTED_COLUMNS])
 
 
 @dataclass(frozen=True)

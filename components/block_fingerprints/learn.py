@@ -15,10 +15,11 @@ from belka.chemistry.blocks.compose import read_catalogue
 from belka.chemistry.blocks.learn import N_REFERENCES, Learnt, learn_tables
 from belka.chemistry.blocks.reference import MAX_RADIUS
 from belka.chemistry.blocks.row_tables import LEARNT_SUMMARY_FILE, BlockFingerprintTables, save_tables
-from belka.chemistry.blocks.sample import hashed_ids, sample_molecules
+from belka.chemistry.blocks.sample import sample_molecules
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import MOLECULE_ID
 from belka.files import atomic_path
+from belka.hashing import splitmix64
 from belka.molecules import list_shards
 
 logger = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ def learn_block_fingerprints(
         shards, n_blocks=len(catalogue), per_block=max(audit_per_block, N_REFERENCES), at_random=audit_at_random
     )
     # In random order, so that the references of a block are not neighbours in the table.
-    shuffled = sample.take(pa.array(np.argsort(hashed_ids(sample[MOLECULE_ID].to_numpy()))))
+    shuffled = sample.take(pa.array(np.argsort(splitmix64(sample[MOLECULE_ID].to_numpy()))))
     learnt = learn_tables(shuffled.to_pylist(), catalogue, settings)
     audit = audit_tables(learnt.tables, sample, catalogue, n_workers=n_workers) if learnt.tables.cores else None
     return _write(learnt, audit, output_dir)

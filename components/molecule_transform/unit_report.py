@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from belka.contract import IDS, MOLECULE_ID, REJECTED_FILE, SMILES, Subset
 from belka.files import atomic_path
-from belka.rejections import REJECTED_SCHEMA
+from belka.molecules import REJECTED_SCHEMA
 
 _COUNTS_KEY = b"unit_counts"
 

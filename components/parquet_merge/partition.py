@@ -1,32 +1,35 @@
 """First stage: raw rows become records, dealt out to partitions by the hash of their SMILES.
 
-All rows of a molecule land in one partition whatever their place in the file, and a partition is made to fit in memory, so that the
-second stage never sorts or groups more than one at a time. The SMILES stay here until they go into the shards.
+All rows of a molecule land in one partition whatever their place in the file, and a partition is made to fit in memory,
+so that the second stage never sorts or groups more than one at a time. The SMILES stay here until they go into the
+shards.
 """
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.parquet_merge.engine import explained_errors, fetch_row
+from belka.raw_directory import EXTRA, TEST, TRAIN, RawFile
+from belka.settings import DataSettings, SystemSettings
+from components.parquet_merge.blocks import BlockTable, block_codes
 from components.parquet_merge.parallel import map_in_order, read_ahead
-from components.parquet_merge.raw_tables import RawTable
-from components.parquet_merge.records import RecordLayout, record_schema
-from components.parquet_merge.training_reader import TrainingReader
+from components.parquet_merge.raw_input import RawInput
+from components.parquet_merge.record_format import FLAG_BIT, label_bits_sql, record_schema
+from components.parquet_merge.row_rules import RejectedCount, check_rejected_share, rejected_counts
+from components.parquet_merge.workspace import check_room, explained_errors, fetch_row, plain_spill_bytes
 
 logger = logging.getLogger(__name__)
 
+# Rows that are read, hashed, put in order and written together: fewer cost more calls, more cost memory.
 BATCH_ROWS = 1 << 18
-# Rows that are hashed, put in order and written together: fewer cost more calls, more cost memory.
-GROUP_ROWS = 1 << 18
 # Open files are limited (1,024 by default), and each partition is one.
 MAX_PARTITIONS = 512
 RECORD_OVERHEAD_BYTES = 40
@@ -37,26 +40,89 @@ OUTPUT_COMPRESSION = 0.6
 # What the second stage leaves of a molecule of three targets for the third: 25 bytes, 49 in test.
 MERGED_BYTES = 50
 SECONDS_BETWEEN_REPORTS = 10.0
-# Groups of rows converted while the consumer writes those before; each takes 30 to 60 MB.
-GROUPS_AHEAD = 1
+# Batches converted while the consumer writes those before; each takes 30 to 60 MB.
+BATCHES_AHEAD = 1
 TEXT = "smiles"
 COMPRESSION = "lz4"
 
 
-def mean_record_bytes(engine: Any, table: RawTable) -> float:
-    """Estimate the size of a record in memory.
+class Estimate(NamedTuple):
+    """How much a merge will take at most, bytes.
+
+    Attributes:
+        records: All records in memory, if no two rows are merged.
+        spill: On disk for the partitions and the merged molecules without SMILES.
+        output: On disk for the output, when each raw row is a molecule of its own.
+    """
+
+    records: int
+    spill: int
+    output: int
+
+
+def partition_rows(
+    engine: Any, raw: RawInput, *, data: DataSettings, system: SystemSettings, work_dir: Path, output_dir: Path
+) -> tuple[dict[str, "Partitions"], list[RejectedCount]]:
+    """Deal out the usable rows of every source.
+
+    Args:
+        engine: DuckDB connection with the checked views.
+        raw: The raw files.
+        data: Targets, and the largest share of unusable rows.
+        system: Seed of the order of molecules, memory budget and threads; `n_workers` is 1 or more.
+        work_dir: Folder for the partitions.
+        output_dir: Folder of the output, whose disk must have room for it.
+
+    Returns:
+        The partitions by source, and the rows that cannot be used.
+
+    Raises:
+        InputError: If there is no room on the disk, a file cannot be read or too many of its rows cannot be used.
+    """
+    estimate = estimate_bytes(engine, raw)
+    check_room([(work_dir, estimate.spill), (output_dir, estimate.output)])
+    plain_bytes = plain_spill_bytes(
+        work_dir, needed=estimate.spill + estimate.output, memory_limit_gb=system.memory_limit_gb
+    )
+    n_partitions = count_partitions(
+        estimate.records, memory_limit_gb=system.memory_limit_gb, n_workers=system.n_workers
+    )
+    # Nearly all rows are those of training.
+    partitions = {
+        source: Partitions(
+            work_dir / "partitions", source, n_partitions, plain_bytes=plain_bytes if source == TRAIN else 0
+        )
+        for source in (TRAIN, TEST, EXTRA)
+    }
+    records = Records(engine, system.seed, len(data.targets), raw.blocks)
+    rejected: list[RejectedCount] = []
+    for file in raw.files:
+        n_rows = raw.n_rows[file.source]
+        logger.info("Reading %s (%s rows).", file.path, f"{n_rows:,}")
+        n_used = _partition_source(file, n_rows, records, partitions[file.source], n_workers=system.n_workers)
+        counts = rejected_counts(engine, file) if n_used < n_rows else ()
+        check_rejected_share(file, n_rows, counts, max_rejected_share=data.max_rejected_share)
+        rejected += counts
+    return partitions, rejected
+
+
+def estimate_bytes(engine: Any, raw: RawInput) -> Estimate:
+    """Estimate what a merge takes from the lengths of the first SMILES of each file.
 
     Args:
         engine: DuckDB connection.
-        table: The raw table.
-
-    Returns:
-        Bytes.
+        raw: The raw files.
     """
-    with explained_errors(f"reading {table.file.path}"):
-        sql = f"SELECT coalesce(avg(strlen(smiles)), 0) FROM (SELECT smiles FROM {table.view} LIMIT 100000)"  # noqa: S608
-        (mean_length,) = fetch_row(engine, sql)
-    return float(mean_length) + RECORD_OVERHEAD_BYTES
+    records = 0.0
+    for file in raw.files:
+        first = f"SELECT smiles FROM {file.source}_raw LIMIT 100000"  # noqa: S608 - a name of ours
+        with explained_errors(f"reading {file.path}"):
+            (length,) = fetch_row(engine, f"SELECT coalesce(avg(strlen(smiles)), 0) FROM ({first})")  # noqa: S608
+        records += raw.n_rows[file.source] * (length + RECORD_OVERHEAD_BYTES)
+    n_rows = sum(raw.n_rows.values())
+    return Estimate(
+        int(records), int(SPILL_COMPRESSION * records + MERGED_BYTES * n_rows), int(OUTPUT_COMPRESSION * records)
+    )
 
 
 def count_partitions(n_bytes: float, *, memory_limit_gb: float, n_workers: int) -> int:
@@ -73,6 +139,76 @@ def count_partitions(n_bytes: float, *, memory_limit_gb: float, n_workers: int) 
     room = memory_limit_gb * 1e9 / (16 * n_workers)
     needed = max(n_bytes / room, 1.0)
     return int(min(2 ** np.ceil(np.log2(needed)), MAX_PARTITIONS))
+
+
+@dataclass(frozen=True)
+class Records:
+    """Makes records of the usable rows.
+
+    Attributes:
+        engine: DuckDB connection, whose hash of a SMILES is the order key.
+        seed: Seed of the order of molecules.
+        n_targets: Number of proteins.
+        blocks: The building blocks.
+    """
+
+    engine: Any
+    seed: int
+    n_targets: int
+    blocks: BlockTable
+
+    def rows(self, source: str) -> pa.RecordBatchReader:
+        """Read the usable rows of a source: smiles, triple, bits, for test also protein_code and id.
+
+        Args:
+            source: `train`, `test` or `extra`.
+        """
+        test_columns = ", protein_code, id" if source == TEST else ""
+        return self.engine.sql(
+            f"SELECT smiles, triple, {label_bits_sql(source, self.n_targets)} AS bits{test_columns} "  # noqa: S608 - names of ours
+            f"FROM {source}_checked WHERE reason IS NULL"
+        ).to_arrow_reader(BATCH_ROWS)
+
+    def of_rows(self, rows: pa.RecordBatch, source: str) -> pa.Table:
+        """Turn rows into records; neighbouring rows of one molecule are joined, except in test, where each has an id.
+
+        May be called on several threads at once.
+
+        Args:
+            rows: A batch of `rows`.
+            source: `train`, `test` or `extra`.
+
+        Returns:
+            Records, with RECORD_SCHEMA or TEST_SCHEMA.
+        """
+        smiles, triple, bits = rows["smiles"], rows["triple"].to_numpy(), rows["bits"].to_numpy()
+        starts = np.arange(len(smiles)) if source == TEST else _run_starts(smiles, triple)
+        n_rows = np.diff(np.append(starts, len(smiles)))
+        if len(starts) < len(smiles):
+            smiles, triple, bits = smiles.take(pa.array(starts)), triple[starts], np.bitwise_or.reduceat(bits, starts)
+        bits = bits | (self._flag(triple, source) << FLAG_BIT)
+        columns = [self._order_keys(smiles), smiles, pa.array(triple), pa.array(bits), pa.array(n_rows)]
+        if source == TEST:
+            columns += [rows["protein_code"], rows["id"]]
+        return pa.Table.from_arrays(columns, schema=record_schema(source))
+
+    def _order_keys(self, smiles: pa.Array) -> pa.ChunkedArray:
+        # A cursor of its own: threads must not share a connection.
+        with self.engine.cursor() as cursor:
+            cursor.register("texts", pa.table({"smiles": smiles}))
+            return cursor.sql(f"SELECT hash(smiles, {self.seed}::BIGINT) AS key FROM texts").to_arrow_table()["key"]  # noqa: S608 - a number
+
+    def _flag(self, triple: npt.NDArray[np.int64], source: str) -> npt.NDArray[np.int64]:
+        """1 where a block is held out (train) or not shown by the training file (test), else 0."""
+        flag = np.zeros(len(triple), dtype=np.int64)
+        if source == EXTRA:
+            return flag
+        lookup = self.blocks.in_validation if source == TRAIN else ~self.blocks.in_training
+        for codes, used in zip(block_codes(triple), self.blocks.training_positions, strict=True):
+            # A test molecule without a block where the training library has one is not of that library.
+            absent = source == TEST and used
+            flag |= np.concatenate(([absent], lookup))[codes]
+        return flag
 
 
 class Partitions:
@@ -121,7 +257,7 @@ class Partitions:
             bounds: As `arrange` gives them.
         """
         if self._compression is None and self._plain_bytes_left <= 0:
-            logger.info("%s: temporary files are compressed from here on", self._source)
+            logger.info("%s: temporary files are compressed from here on.", self._source)
             self.close()
             self._compression = COMPRESSION
         for i in range(self.n_partitions):
@@ -188,81 +324,45 @@ class Partitions:
         writer.write_table(records)
 
 
-def partition_source(
-    table: RawTable, layout: RecordLayout, partitions: Partitions, *, reader: TrainingReader | None, n_workers: int
-) -> int:
-    """Read the usable rows of a source once and deal them out.
+def read_smiles(sources: Sequence[Partitions], partition: int) -> pa.ChunkedArray:
+    """Read the SMILES of one partition of several sources, one source after the other.
 
     Args:
-        table: The raw table, with a checked view in the engine of the layout.
-        layout: How records are made.
-        partitions: Where the records go; closed afterwards.
-        reader: Reads the source; None = the checked view is queried.
-        n_workers: Threads that make records, >= 1.
+        sources: The partitions of the sources.
+        partition: The number of the partition.
 
     Returns:
-        The number of usable rows.
+        string[n].
     """
+    chunks = [chunk for source in sources for chunk in source.read_smiles(partition).chunks]
+    return pa.chunked_array(chunks, pa.string())
 
-    def make_records(batches: list[pa.RecordBatch]) -> tuple[int, pa.Table, npt.NDArray[np.intp]]:
-        to_runs = reader.usable_runs if reader else partial(layout.to_runs, source=table.source)
-        runs = pa.concat_tables([to_runs(batch) for batch in batches])
-        n_rows = int(runs["n_rows"].to_numpy().sum())
-        return n_rows, *partitions.arrange(layout.to_records(runs, table.source))
 
-    batches = reader.batches() if reader else _query_batches(layout.engine, layout.select_sql(table.source))
+def _partition_source(file: RawFile, n_rows: int, records: Records, partitions: Partitions, *, n_workers: int) -> int:
+    """Read the usable rows of a source once and deal them out; their number."""
+
+    def arranged(rows: pa.RecordBatch) -> tuple[int, pa.Table, npt.NDArray[np.intp]]:
+        return len(rows), *partitions.arrange(records.of_rows(rows, file.source))
+
     n_used, last_report = 0, time.monotonic()
     try:
-        with explained_errors(f"reading {table.file.path}"):
-            for n_rows, records, bounds in map_in_order(
-                make_records, read_ahead(_groups(batches)), n_workers=n_workers, n_ahead=GROUPS_AHEAD
-            ):
-                n_used += n_rows
-                partitions.add(records, bounds)
+        with explained_errors(f"reading {file.path}"):
+            batches = read_ahead(records.rows(file.source))
+            for n_batch, table, bounds in map_in_order(arranged, batches, n_workers=n_workers, n_ahead=BATCHES_AHEAD):
+                n_used += n_batch
+                partitions.add(table, bounds)
                 if time.monotonic() - last_report > SECONDS_BETWEEN_REPORTS:
                     last_report = time.monotonic()
-                    logger.info("%s: %s of %s rows read", table.source, f"{n_used:,}", f"{table.n_rows:,}")
+                    logger.info("%s: %s of %s rows read.", file.source, f"{n_used:,}", f"{n_rows:,}")
     finally:
         partitions.close()
     return n_used
 
 
-def estimate_spill_bytes(sizes: Sequence[tuple[int, float]]) -> int:
-    """Estimate the disk space the partitions and the merged molecules without SMILES take at most.
-
-    Args:
-        sizes: Number of rows and mean bytes a record, by source.
-
-    Returns:
-        Bytes.
-    """
-    return int(sum(n_rows * (SPILL_COMPRESSION * n_bytes + MERGED_BYTES) for n_rows, n_bytes in sizes))
-
-
-def estimate_output_bytes(sizes: Sequence[tuple[int, float]]) -> int:
-    """Estimate the disk space the output takes at most, which is when each raw row is a molecule of its own.
-
-    Args:
-        sizes: Number of rows and mean bytes a record, by source.
-
-    Returns:
-        Bytes.
-    """
-    return int(OUTPUT_COMPRESSION * sum(n_rows * n_bytes for n_rows, n_bytes in sizes))
-
-
-def _query_batches(engine: Any, sql: str) -> Iterator[pa.RecordBatch]:
-    for batch in engine.sql(sql).to_arrow_reader(BATCH_ROWS):
-        if batch.num_rows:
-            yield batch
-
-
-def _groups(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
-    group: list[pa.RecordBatch] = []
-    for batch in batches:
-        group.append(batch)
-        if sum(each.num_rows for each in group) >= GROUP_ROWS:
-            yield group
-            group = []
-    if group:
-        yield group
+def _run_starts(smiles: pa.Array, triple: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
+    """First row of each run of equal molecules; equality is that of SMILES and blocks, never of a hash."""
+    n = len(smiles)
+    is_start = np.ones(n, dtype=np.bool_)
+    same_text = pc.equal(smiles.slice(1), smiles.slice(0, max(n - 1, 0))).to_numpy(zero_copy_only=False)
+    is_start[1:] = (triple[1:] != triple[:-1]) | ~same_text
+    return np.flatnonzero(is_start)

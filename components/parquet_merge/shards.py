@@ -1,9 +1,10 @@
 """Third stage: the molecules of a split, in order, become evenly sized parquet shards."""
 
+import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from threading import Lock
 
@@ -13,17 +14,72 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from belka import contract
-from belka.contract import Subset, split_folder
-from components.parquet_merge.molecules import merged_schema
-from components.parquet_merge.records import block_codes, labels_of
+from belka.contract import (
+    BINDS,
+    BLOCK_IDS,
+    IDS,
+    LINKER,
+    LINKER_REPLACEMENT,
+    MOLECULE_ID,
+    SMILES,
+    SMILES_NO_LINKER,
+    SPLIT_GROUP,
+    SUBSET,
+    Subset,
+    split_folder,
+)
+from belka.raw_directory import EXTRA, TEST, TRAIN
+from components.parquet_merge.blocks import block_codes
+from components.parquet_merge.parallel import map_in_order
+from components.parquet_merge.partition import Partitions, read_smiles
+from components.parquet_merge.record_format import labels_of, merged_schema
+
+logger = logging.getLogger(__name__)
 
 ROW_GROUP_ROWS = 1 << 16
 NO_BLOCK_CODE = 0
-TEXTS = (contract.SMILES, contract.SMILES_NO_LINKER)
-# As small and as fast to write as snappy, and read in half the time. zstd leaves 18 bytes a SMILES in place of 32, for a third more
-# time of what was the largest single cost of a merge.
+TEXTS = (SMILES, SMILES_NO_LINKER)
+# As small and as fast to write as snappy, and read in half the time. zstd leaves 18 bytes per SMILES in place of 32, for
+# a third more time of what was the largest single cost of a merge.
 TEXT_COMPRESSION = "lz4"
+
+
+def write_shards(
+    stores: Sequence["MergedStore"],
+    partitions: Mapping[str, Partitions],
+    output_dir: Path,
+    *,
+    rows_per_shard: int,
+    n_workers: int,
+) -> None:
+    """Write the shards; those of training come last and remove the partitions as they go.
+
+    Args:
+        stores: The merged molecules of each subset, in the order of molecule ids.
+        partitions: The records of each source, for their SMILES.
+        output_dir: Folder of the artifact.
+        rows_per_shard: Upper bound of rows in a shard, >= 1.
+        n_workers: Threads, >= 1.
+    """
+
+    def remove(partition: int) -> None:
+        for source in (TRAIN, EXTRA):
+            partitions[source].remove(partition)
+
+    training = partial(read_smiles, (partitions[TRAIN], partitions[EXTRA]))
+    texts = {
+        Subset.VALIDATION: SharedTexts(training),
+        Subset.TEST: SharedTexts(partial(read_smiles, (partitions[TEST],))),
+        Subset.TRAIN: SharedTexts(training, remove),
+    }
+    with_texts = [(store, texts[store.subset]) for store in stores]
+    tasks = plan_shards(with_texts, output_dir, rows_per_shard=rows_per_shard)
+    logger.info("Writing %d shards.", len(tasks))
+    # Validation reads the partitions that training removes: all of its shards are written before the first of training.
+    for is_training in (False, True):
+        some = [task for task in tasks if (task.store.subset is Subset.TRAIN) is is_training]
+        for _ in map_in_order(ShardTask.write, some, n_workers=n_workers, n_ahead=n_workers):
+            pass
 
 
 def molecules_schema(n_targets: int) -> pa.Schema:
@@ -37,14 +93,14 @@ def molecules_schema(n_targets: int) -> pa.Schema:
     """
     return pa.schema(
         [
-            pa.field(contract.MOLECULE_ID, pa.int64(), nullable=False),
-            pa.field(contract.SMILES, pa.string(), nullable=False),
-            pa.field(contract.SMILES_NO_LINKER, pa.string(), nullable=False),
-            pa.field(contract.BINDS, pa.list_(pa.int8(), n_targets)),
-            pa.field(contract.SUBSET, pa.int8(), nullable=False),
-            pa.field(contract.SPLIT_GROUP, pa.int8(), nullable=False),
-            *(pa.field(name, pa.int32()) for name in contract.BLOCK_IDS),
-            pa.field(contract.IDS, pa.list_(pa.int64(), n_targets)),
+            pa.field(MOLECULE_ID, pa.int64(), nullable=False),
+            pa.field(SMILES, pa.string(), nullable=False),
+            pa.field(SMILES_NO_LINKER, pa.string(), nullable=False),
+            pa.field(BINDS, pa.list_(pa.int8(), n_targets)),
+            pa.field(SUBSET, pa.int8(), nullable=False),
+            pa.field(SPLIT_GROUP, pa.int8(), nullable=False),
+            *(pa.field(name, pa.int32()) for name in BLOCK_IDS),
+            pa.field(IDS, pa.list_(pa.int64(), n_targets)),
         ]
     )
 
@@ -192,9 +248,9 @@ class ShardTask:
             self.path,
             schema,
             compression={name: TEXT_COMPRESSION if name in TEXTS else "zstd" for name in _column_paths(schema)},
-            use_dictionary=[contract.SUBSET, contract.SPLIT_GROUP, *contract.BLOCK_IDS],
-            column_encoding={contract.MOLECULE_ID: "DELTA_BINARY_PACKED"},
-            write_statistics=[contract.MOLECULE_ID],
+            use_dictionary=[SUBSET, SPLIT_GROUP, *BLOCK_IDS],
+            column_encoding={MOLECULE_ID: "DELTA_BINARY_PACKED"},
+            write_statistics=[MOLECULE_ID],
             write_batch_size=ROW_GROUP_ROWS,
         ) as writer:
             for start in range(self.start, self.stop, ROW_GROUP_ROWS):
@@ -216,7 +272,7 @@ def plan_shards(
         rows_per_shard: Upper bound of rows in a shard, >= 1.
 
     Returns:
-        One task a shard; a split without molecules has none.
+        One task per shard; a split without molecules has none.
     """
     tasks: list[ShardTask] = []
     first_id = 0
@@ -280,7 +336,7 @@ def molecules_table(
     columns = [
         pa.array(np.arange(first_molecule_id, first_molecule_id + n)),
         smiles,
-        pc.replace_substring(smiles, contract.LINKER, contract.LINKER_REPLACEMENT),
+        pc.replace_substring(smiles, LINKER, LINKER_REPLACEMENT),
         pa.FixedSizeListArray.from_arrays(pa.array(binds.ravel()), n_targets),
         pa.array(np.full(n, subset, dtype=np.int8)),
         merged["split_group"],

@@ -8,13 +8,14 @@ import duckdb
 
 from belka.contract import EXTRA_TARGET, SplitGroup, Subset
 from belka.errors import BelkaError
-from belka.raw_directory import EXTRA
-from components.parquet_merge.checks import RejectedCount
-from components.parquet_merge.raw_data import RawData
+from belka.raw_directory import EXTRA, RawFile
+from belka.settings import DataSettings
+from components.parquet_merge.raw_input import RawInput
+from components.parquet_merge.row_rules import RejectedCount
 
 
 def make_summary(
-    raw: RawData, rejected: Sequence[RejectedCount], counts: Counter[str], settings: dict[str, Any]
+    raw: RawInput, rejected: Sequence[RejectedCount], counts: Counter[str], *, data: DataSettings, seed: int
 ) -> dict[str, Any]:
     """Put the counts in order and check that every row read is accounted for.
 
@@ -22,7 +23,8 @@ def make_summary(
         raw: The raw files.
         rejected: Rejected rows by file and reason.
         counts: Counts of all partitions.
-        settings: The settings the result depends on.
+        data: The settings the result depends on.
+        seed: The seed it depends on.
 
     Returns:
         The summary, ready for JSON.
@@ -30,10 +32,10 @@ def make_summary(
     Raises:
         BelkaError: If kept, duplicate, withheld and rejected rows do not add up to the rows read, or a label is lost or invented.
     """
-    targets = settings["targets"]
+    targets = data.targets
     summary = {
-        "files": {table.source: _file_summary(table.source, raw, rejected, counts) for table in raw.tables},
-        "extra_data": _extra_note(raw, settings),
+        "files": {file.source: _file_summary(file, raw.n_rows[file.source], rejected, counts) for file in raw.files},
+        "extra_data": _extra_note(raw, data),
         "molecules": {
             subset.split: {group.label: counts[f"molecules/{subset.split}/{group.label}"] for group in SplitGroup}
             for subset in Subset
@@ -58,32 +60,42 @@ def make_summary(
             "in_training": int(raw.blocks.in_training.sum()),
             "in_validation": int(raw.blocks.in_validation.sum()),
         },
-        "settings": settings,
+        "settings": {
+            "targets": list(targets),
+            "seed": seed,
+            "validation_block_share": data.validation_block_share,
+            "validation_shared_share": data.validation_shared_share,
+            "use_extra_data": data.use_extra_data,
+            "max_rejected_share": data.max_rejected_share,
+            "rows_per_shard": data.rows_per_shard,
+        },
         "versions": {"duckdb": duckdb.__version__},
     }
     _check_labels(summary, counts)
     return summary
 
 
-def _file_summary(source: str, raw: RawData, rejected: Sequence[RejectedCount], counts: Counter[str]) -> dict[str, Any]:
-    (table,) = [table for table in raw.tables if table.source == source]
+def _file_summary(
+    file: RawFile, n_rows: int, rejected: Sequence[RejectedCount], counts: Counter[str]
+) -> dict[str, Any]:
+    source = file.source
     reasons = {count.reason: count.n_rows for count in rejected if count.source == source}
     merged = counts[f"{source}_rows"]
     kept = counts["extra_pairs_kept" if source == EXTRA else f"{source}_pairs"]
     withheld = counts["extra_pairs_withheld"] if source == EXTRA else 0
     duplicates = merged - kept - withheld
-    if table.n_rows != merged + sum(reasons.values()) or duplicates < 0:
+    if n_rows != merged + sum(reasons.values()) or duplicates < 0:
         raise BelkaError(
             f"The rows of the raw {source} file are not all accounted for.",
-            received=f"{table.n_rows:,} rows read; {kept:,} pairs kept, {duplicates:,} duplicates, "
+            received=f"{n_rows:,} rows read; {kept:,} pairs kept, {duplicates:,} duplicates, "
             f"{withheld:,} withheld, {sum(reasons.values()):,} rejected",
             expected="the four to add up to the rows read",
             action="This is an error of the program; please report it with the file.",
         )
     entry = {
-        "name": table.file.path.name,
-        "bytes": table.file.path.stat().st_size,
-        "rows_read": table.n_rows,
+        "name": file.path.name,
+        "bytes": file.path.stat().st_size,
+        "rows_read": n_rows,
         "pairs_kept": kept,
         "duplicates": duplicates,
         "rejected": sum(reasons.values()),
@@ -92,12 +104,12 @@ def _file_summary(source: str, raw: RawData, rejected: Sequence[RejectedCount], 
     return {**entry, "pairs_withheld_from_validation": withheld} if source == EXTRA else entry
 
 
-def _extra_note(raw: RawData, settings: dict[str, Any]) -> str:
-    if any(table.source == EXTRA for table in raw.tables):
+def _extra_note(raw: RawInput, data: DataSettings) -> str:
+    if EXTRA in raw.n_rows:
         return "used"
-    if not settings["use_extra_data"]:
+    if not data.use_extra_data:
         return "not used: switched off"
-    if EXTRA_TARGET not in settings["targets"]:
+    if EXTRA_TARGET not in data.targets:
         return f"not used: {EXTRA_TARGET} is not among the targets"
     return "not used: the file is absent"
 

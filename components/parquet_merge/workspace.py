@@ -1,4 +1,4 @@
-"""Room for temporary files: a folder that is gone afterwards, and the check that the disk has enough space."""
+"""What a merge works with: the query engine, a folder that is gone afterwards, and room in memory and on the disk."""
 
 import fcntl
 import shutil
@@ -6,14 +6,108 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from belka.errors import InputError
-from belka.machine import available_memory
+import duckdb
+import pyarrow as pa
+
+from belka.errors import BelkaError, InputError
+from belka.machine import available_memory, worker_count
+from belka.settings import SystemSettings
 
 PREFIX = ".belka-merge-"
 LOCK_FILE = "lock"
+# DuckDB's share of the memory budget: the other part holds Python, Arrow batches in flight and the parquet encoders.
+ENGINE_MEMORY_SHARE = 0.4
 # Linux starts to write out at a tenth (vm.dirty_background_ratio).
 PLAIN_SPILL_PART = 10
+
+
+def open_engine(system: SystemSettings, *, temp_dir: Path) -> Any:
+    """Open an in-memory DuckDB database that spills into a folder of ours.
+
+    Args:
+        system: Memory budget of the whole process, and threads.
+        temp_dir: Folder for what does not fit in memory; made when needed.
+
+    Returns:
+        The connection (duckdb.DuckDBPyConnection); close it after use.
+    """
+    megabytes = max(int(system.memory_limit_gb * 1000 * ENGINE_MEMORY_SHARE), 100)
+    return duckdb.connect(
+        ":memory:",
+        config={
+            "memory_limit": f"{megabytes}MB",
+            "threads": worker_count(system.n_workers),
+            "temp_directory": str(temp_dir),
+            "preserve_insertion_order": True,
+        },
+    )
+
+
+def sql_string(text: str | Path) -> str:
+    """Quote a text as an SQL string literal.
+
+    Args:
+        text: Any text or path.
+
+    Returns:
+        The literal, quotes included.
+    """
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def fetch_row(engine: Any, sql: str) -> tuple[Any, ...]:
+    """Run a query of one row to its end; a result that is not read to its end would block the connection.
+
+    Args:
+        engine: DuckDB connection.
+        sql: The query.
+
+    Returns:
+        The row.
+    """
+    (row,) = engine.execute(sql).fetchall()
+    return tuple(row)
+
+
+@contextmanager
+def explained_errors(doing: str) -> Iterator[None]:
+    """Turn the exceptions of DuckDB and of Arrow's readers into errors that say what to do.
+
+    Args:
+        doing: What is being done and to which file, for example `reading /data/train.parquet`.
+
+    Yields:
+        Nothing; the block runs the query.
+
+    Raises:
+        InputError: If the data cannot be read.
+        BelkaError: If memory or disk space ran out.
+    """
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise BelkaError(
+            f"Memory or spill space ran out while {doing}.",
+            received=_first_line(error),
+            expected="enough of both for the size of the raw files",
+            action="Raise system.memory_limit_gb, or point system.spill_dir at a disk with more room.",
+        ) from error
+    except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.ResourceInUseException):
+        # Faults of our own SQL: no file can be blamed for them.
+        raise
+    except (duckdb.Error, pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"An error occurred while {doing}.",
+            received=_first_line(error),
+            expected="a whole file in the raw BELKA format",
+            action="Fetch the file again, or mend the place named above; `belka validate` checks the folder.",
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", maxsplit=1)[0]
 
 
 @contextmanager

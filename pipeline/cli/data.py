@@ -29,7 +29,7 @@ def make_demo_data(
 
 def validate(config: ConfigOption = None, raw_dir: RawDirOption = None, overrides: SetOption = None) -> None:
     """Check raw files without writing anything: columns, types, labels, proteins, ids."""
-    from components.parquet_merge.raw_files import validate_raw_files
+    from components.parquet_merge.raw_input import validate_raw_files
 
     settings = build_config(config, raw_dir, None, overrides)
     report = validate_raw_files(Path(settings.data.raw_dir), data=settings.data, system=settings.system)

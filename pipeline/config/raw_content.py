@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from components.parquet_merge.raw_files import raw_digest
+from belka.raw_directory import raw_digest
 from pipeline.config.settings import Config
 
 

@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 from belka.chemistry.blocks.checksum import join_checksum, smiles_checksums
 from belka.chemistry.blocks.reference import MAX_RADIUS
 from belka.chemistry.blocks.row_tables import ROLE_AMINE, ROLE_LINKER, BlockFingerprintTables, load_tables
-from belka.chemistry.blocks.sample import hashed_ids
 from belka.chemistry.direct import DirectFingerprints, Fingerprints, FingerprintSource
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import BLOCK_IDS, BLOCKS_FILE, LINKER_REPLACEMENT, MOLECULE_ID, SMILES_NO_LINKER
 from belka.errors import BelkaError
+from belka.hashing import splitmix64
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ class ComposedEcfp:
         """
         own = self.compose(batch)
         ids = batch.column(MOLECULE_ID).to_numpy()
-        checked = own.composed & (hashed_ids(ids) % np.uint64(CHECKED_SHARE) == 0)
+        checked = own.composed & (splitmix64(ids) % np.uint64(CHECKED_SHARE) == 0)
         wanted = np.flatnonzero(~own.composed | checked)
         if not wanted.size:
             return own

@@ -9,28 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from belka.contract import BLOCK_IDS, MOLECULE_ID, SMILES, SMILES_NO_LINKER
+from belka.hashing import splitmix64
 from belka.molecules import MoleculeShard, read_rows
 
 SAMPLE_COLUMNS: Final = (MOLECULE_ID, SMILES, SMILES_NO_LINKER, *BLOCK_IDS)
 _SCAN_ROWS: Final = 1 << 17
 _COMPACT_ABOVE: Final = 1 << 20  # candidates; 24 bytes each
-
-
-def hashed_ids(molecule_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
-    """Scatter molecule ids evenly over 64 bits: the order of the hashes is a random order of the molecules.
-
-    Args:
-        molecule_ids: int64 [n].
-
-    Returns:
-        uint64 [n]; the same for the same id, whatever the batch it comes in.
-
-    Source: Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014.
-    """
-    x = molecule_ids.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 def sample_molecules(shards: Sequence[MoleculeShard], *, n_blocks: int, per_block: int, at_random: int) -> pa.Table:
@@ -54,7 +38,7 @@ def sample_molecules(shards: Sequence[MoleculeShard], *, n_blocks: int, per_bloc
         for batch in read_rows(shard.path, [MOLECULE_ID, *BLOCK_IDS], batch_rows=_SCAN_ROWS):
             blocks = [batch.column(name).cast(pa.int64()).fill_null(-1).to_numpy() for name in BLOCK_IDS]
             rows = np.flatnonzero((blocks[0] >= 0) & (blocks[1] >= 0) & (blocks[2] >= 0))
-            hashes = hashed_ids(batch.column(MOLECULE_ID).to_numpy()[rows])
+            hashes = splitmix64(batch.column(MOLECULE_ID).to_numpy()[rows])
             strata = (
                 blocks[0][rows],
                 n_blocks + blocks[1][rows],

@@ -9,11 +9,13 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
+from pydantic import ValidationError
 
 from belka.errors import InputError
+from belka.raw_directory import raw_digest
 from belka.settings import DataSettings, SystemSettings
-from components.parquet_merge import merge as merge_module
-from components.parquet_merge.raw_files import raw_digest, validate_raw_files
+from components.parquet_merge import partition as partition_module
+from components.parquet_merge.raw_input import validate_raw_files
 
 Rows = list[dict[str, Any]]
 TARGETS = ["BRD4", "HSA", "sEH"]
@@ -275,13 +277,20 @@ def test_csv_values_of_the_wrong_kind_are_rejected_rows(
     assert summary["labels"]["train"]["HSA"] == {"negative": 0, "positive": 1, "unknown": 1}
 
 
-@pytest.mark.parametrize("targets", [[], ["HSA", "HSA"], ["HSA", ""], [f"P{i}" for i in range(31)]])
-def test_unusable_targets(merge: Merge, raw_dir: Path, targets: list[str]) -> None:
-    assert "The list of targets cannot be used." in refused(merge, raw_dir, targets=targets)
+def test_too_many_targets(merge: Merge, raw_dir: Path) -> None:
+    message = refused(merge, raw_dir, targets=tuple(f"P{i}" for i in range(31)))
+    assert "There are too many targets." in message
+
+
+@pytest.mark.parametrize("targets", [(), ("HSA", "HSA"), ("HSA", "")])
+def test_unusable_targets_are_refused_by_the_settings(targets: tuple[str, ...]) -> None:
+    with pytest.raises(ValidationError, match="targets"):
+        DataSettings(targets=targets)
 
 
 def test_spill_disk_without_room(merge: Merge, raw_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merge_module, "estimate_spill_bytes", lambda _sizes: 10**18)
+    huge = partition_module.Estimate(records=1, spill=10**18, output=0)
+    monkeypatch.setattr(partition_module, "estimate_bytes", lambda *_: huge)
     message = refused(merge, raw_dir)
     assert "There is not enough room for temporary files and the output." in message
     assert "expected: about 1000000000.00 GB" in message

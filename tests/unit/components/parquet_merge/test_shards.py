@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from belka.contract import Subset
-from components.parquet_merge.molecules import merged_schema
+from components.parquet_merge.record_format import merged_schema
 from components.parquet_merge.shards import MergedStore, ShardTask, SharedTexts, plan_shards
 
 SIZES = [3, 0, 4, 1]

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from belka.chemistry.blocks import sample
-from belka.chemistry.blocks.sample import hashed_ids, sample_molecules
+from belka.chemistry.blocks.sample import sample_molecules
+from belka.hashing import splitmix64
 from belka.molecules import list_shards
 
 
@@ -22,7 +23,7 @@ def test_lowest_hashes_of_each_block_whatever_the_shards(
     library: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     molecules = library.molecules.to_pylist()
-    hashes = hashed_ids(np.arange(len(molecules)))
+    hashes = splitmix64(np.arange(len(molecules)))
     order = sorted(range(len(molecules)), key=lambda row: hashes[row])
     expected: set[int] = set(order[:7])
     taken: Counter[tuple[int, int]] = Counter()

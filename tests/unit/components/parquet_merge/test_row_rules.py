@@ -12,14 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from belka.raw_directory import RawFile
-from components.parquet_merge.raw_tables import open_raw_table
-from components.parquet_merge.repeated_ids import IdCheck, check_ids
+from components.parquet_merge import row_rules
+from components.parquet_merge.raw_input import open_raw_file
+from components.parquet_merge.row_rules import ids_repeat
 
 TEXT = pa.string()
 AnyId = int | None
 
 
-def check(ids: list[AnyId], kind: pa.DataType) -> IdCheck:
+def check(ids: list[AnyId], kind: pa.DataType) -> bool:
     """Ids of a test file in parquet, whole numbers of some type; or in CSV, where all values are text."""
     others = {f"buildingblock{i}_smiles": ["C"] * len(ids) for i in (1, 2, 3)}
     columns = {
@@ -37,7 +38,8 @@ def check(ids: list[AnyId], kind: pa.DataType) -> IdCheck:
             pq.write_table(
                 table.set_column(0, "id", table["id"].cast(kind)), path, row_group_size=max(5, len(ids) // 10)
             )
-        return check_ids(engine, open_raw_table(engine, RawFile("test", path), work_dir=Path(folder)))
+        open_raw_file(engine, RawFile("test", path), work_dir=Path(folder))
+        return ids_repeat(engine, "test")
 
 
 @settings(deadline=None, max_examples=60)
@@ -47,21 +49,23 @@ def check(ids: list[AnyId], kind: pa.DataType) -> IdCheck:
 )
 def test_equals_a_set(ids: list[AnyId], kind: pa.DataType) -> None:
     counted = [i for i in ids if i is not None and i >= 0]
-    assert check(ids, kind) == IdCheck(len(counted), may_repeat=len(set(counted)) < len(counted))
+    assert check(ids, kind) == (len(set(counted)) < len(counted))
 
 
 def test_ids_without_a_sign() -> None:
-    assert check([3, 1, 2], pa.uint64()) == IdCheck(3, may_repeat=False)
-    assert check([3, 1, 3], pa.uint64()) == IdCheck(3, may_repeat=True)
+    assert not check([3, 1, 2], pa.uint64())
+    assert check([3, 1, 3], pa.uint64())
 
 
 @pytest.mark.parametrize("to_ids", [list, lambda ids: [*reversed(ids)]], ids=["in order", "in reverse"])
 def test_many_batches(to_ids: Callable[[range], list[AnyId]]) -> None:
-    assert check(to_ids(range(200_000)), pa.int64()) == IdCheck(200_000, may_repeat=False)
+    assert not check(to_ids(range(200_000)), pa.int64())
 
 
 def test_repeat_far_apart_and_wide_ranges() -> None:
-    assert not check([5, *range(100, 3000), 6], pa.int64()).may_repeat
-    assert check([5, *range(100, 3000), 5], pa.int64()).may_repeat
-    assert not check([0, 10**15], pa.int64()).may_repeat, "in order: no memory needed"
-    assert check([10**15, 0], pa.int64()).may_repeat, "too wide to tell; the caller looks closer"
+    assert not check([5, *range(100, 3000), 6], pa.int64())
+    assert check([5, *range(100, 3000), 5], pa.int64())
+    assert not check([0, 10**15], pa.int64())
+    assert not check([10**15, 0], pa.int64())
+    assert check([10**15, 0, 10**15], pa.int64())
+    assert row_rules.MAX_ID_RANGE < 10**15, "too wide for one bit per id"

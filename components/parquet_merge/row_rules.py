@@ -1,0 +1,234 @@
+"""Which raw rows can be used: one SQL definition, read by the merge and by the validation of a folder."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+
+from belka.contract import REJECTED_COLUMNS
+from belka.errors import InputError
+from belka.molecules import REJECTED_SCHEMA
+from belka.raw_directory import EXTRA, TEST, TRAIN, RawFile
+from components.parquet_merge.blocks import CODE_BITS, BlockTable, code_sql
+from components.parquet_merge.workspace import explained_errors, fetch_row, sql_string
+
+NO_SMILES = "molecule SMILES is missing or starts with a blank"
+NO_BLOCK = "building block is missing"
+BAD_ID = "id is not a whole number of 0 or more"
+UNKNOWN_PROTEIN = "unknown protein"
+BAD_LABEL = "label is not 0 or 1"
+BAD_COUNT = "read_count is not a number of 0 or more"
+DUPLICATE_ID = "duplicate id: another pair has it"
+SECOND_ID = "second id of one test pair"
+# One bit per id: 10^9 ids, three times the range of the full library, take 125 MB.
+MAX_ID_RANGE = 1_000_000_000
+# Batches that fit into the processor's cache.
+BATCH_ROWS = 1 << 16
+
+
+@dataclass(frozen=True)
+class RejectedCount:
+    """Rows of one file that share a reason.
+
+    Attributes:
+        source: `train`, `test` or `extra`.
+        reason: Why they cannot be used.
+        n_rows: How many there are, > 0.
+        example: The first of them: row number from 0 and values, as text.
+    """
+
+    source: str
+    reason: str
+    n_rows: int
+    example: str
+
+
+def create_checked_view(engine: Any, file: RawFile, *, targets: Sequence[str], blocks: BlockTable) -> None:
+    """Make the view `<source>_checked`: the raw columns and how they are coded, and why a row cannot be used.
+
+    It adds protein_code TINYINT, triple BIGINT (the codes of the three blocks) and reason VARCHAR (null = usable).
+    Rules that look at one row come first. Among the rows they leave, an id that several pairs share keeps the pair that
+    sorts first by (SMILES, protein), and a test pair with several ids keeps the smallest: both independent of the order
+    of rows.
+
+    Args:
+        engine: DuckDB connection with the raw view.
+        file: The raw file.
+        targets: Names of the proteins, in the order of their codes.
+        blocks: The building blocks.
+    """
+    source = file.source
+    names = " ".join(f"WHEN {sql_string(name)} THEN {code}" for code, name in enumerate(targets))
+    protein_code = "0" if source == EXTRA else f"(CASE protein {names} END)"
+    block_codes = [code_sql(f"block{i}") for i in (1, 2, 3)]
+    coded = ", ".join(f"{code} AS code{i}" for i, code in enumerate(block_codes, start=1))
+    triple = " | ".join(f"(code{i + 1} << {CODE_BITS * i})" for i in range(len(block_codes)))
+    cases = " ".join(f"WHEN {condition} THEN {sql_string(reason)}" for reason, condition in _row_rules(source, blocks))
+    engine.execute(
+        f"CREATE VIEW {source}_rows AS SELECT * EXCLUDE (code1, code2, code3), {triple} AS triple, "  # noqa: S608 - quoted, or names of ours
+        f"CASE {cases} END AS row_reason "
+        f"FROM (SELECT *, {protein_code}::TINYINT AS protein_code, {coded} FROM {source}_raw)"
+    )
+    joins, repeats = "", ""
+    with explained_errors(f"reading {file.path}"):
+        if source != EXTRA and ids_repeat(engine, source):
+            _keep_one_pair_per_id(engine, source)
+            joins += f" LEFT JOIN {source}_kept_pair USING (id)"
+            repeats += (
+                " WHEN kept_pair.smiles <> smiles OR kept_pair.protein_code <> protein_code "
+                f"THEN {sql_string(DUPLICATE_ID)}"
+            )
+        if source == TEST and _keep_one_id_per_pair(engine, joins, repeats):
+            joins += " LEFT JOIN test_kept_id USING (smiles, protein_code)"
+            repeats += f" WHEN kept_id <> id THEN {sql_string(SECOND_ID)}"
+    engine.execute(
+        f"CREATE VIEW {source}_checked AS SELECT * EXCLUDE (row_reason), "  # noqa: S608 - quoted, or names of ours
+        f"CASE WHEN row_reason IS NOT NULL THEN row_reason{repeats} END AS reason FROM {source}_rows{joins}"
+    )
+
+
+def _row_rules(source: str, blocks: BlockTable) -> list[tuple[str, str]]:
+    """Reasons with their SQL conditions, never null, in the order in which they are tried."""
+    # '!' is the first printable character after the blank: what sorts below it is empty or starts with white space.
+    rules = [(NO_SMILES, "smiles IS NULL OR smiles < '!'")]
+    if source == EXTRA:
+        return [*rules, (BAD_COUNT, "label IS NULL OR isnan(label) OR label < 0")]
+    needed = [f"code{i} = 0" for i, used in enumerate(blocks.training_positions, start=1) if used]
+    if source == TRAIN and needed:
+        rules.append((NO_BLOCK, " OR ".join(needed)))
+    rules += [(BAD_ID, "id IS NULL OR id < 0"), (UNKNOWN_PROTEIN, "protein_code IS NULL")]
+    if source == TRAIN:
+        rules.append((BAD_LABEL, "label IS NULL OR label NOT IN (0, 1)"))
+    return rules
+
+
+def ids_repeat(engine: Any, source: str) -> bool:
+    """Whether an id of 0 or more occurs twice in a file.
+
+    Ids in increasing order, as the real ones are, are proven by one comparison per row; others by setting one bit per id
+    and counting the bits, and those over too wide a range for that by grouping, which may spill.
+
+    Args:
+        engine: DuckDB connection with the raw view.
+        source: `train` or `test`.
+    """
+    n_ids, lowest, highest, last, is_increasing = 0, np.iinfo(np.int64).max, -1, -1, True
+    for ids in _ids(engine, source):
+        is_increasing = is_increasing and bool(ids[0] > last) and bool((ids[1:] > ids[:-1]).all())
+        n_ids, last = n_ids + len(ids), int(ids[-1])
+        lowest, highest = min(lowest, int(ids.min())), max(highest, int(ids.max()))
+    if is_increasing:
+        return False
+    if highest - lowest >= MAX_ID_RANGE:
+        sql = f"SELECT count(*) FROM (SELECT DISTINCT id FROM {source}_raw WHERE id >= 0)"  # noqa: S608 - a name of ours
+        return bool(fetch_row(engine, sql)[0] < n_ids)
+    seen = np.zeros((highest - lowest) // 8 + 1, dtype=np.uint8)
+    for ids in _ids(engine, source):
+        place = ids - lowest
+        for bit in range(8):
+            # One bit at a time: numpy's indexed |= is lost on repeated indices unless all of them set the same bit.
+            seen[place[place & 7 == bit] >> 3] |= np.uint8(1 << bit)
+    return int(np.bitwise_count(seen).sum(dtype=np.int64)) != n_ids
+
+
+def _ids(engine: Any, source: str) -> Iterator[npt.NDArray[np.int64]]:
+    """The ids of 0 or more; no batch is empty."""
+    sql = f"SELECT id FROM {source}_raw WHERE id >= 0"  # noqa: S608 - a name of ours
+    for batch in engine.sql(sql).to_arrow_reader(BATCH_ROWS):
+        if batch.num_rows:
+            yield batch["id"].to_numpy()
+
+
+def _keep_one_pair_per_id(engine: Any, source: str) -> None:
+    """Table `<source>_kept_pair`: the pair each id keeps, for ids that several pairs share."""
+    rows = f"{source}_rows"
+    engine.execute(
+        f"CREATE TABLE {source}_kept_pair AS "  # noqa: S608 - names of ours
+        "SELECT id, min(struct_pack(smiles := smiles, protein_code := protein_code)) AS kept_pair "
+        f"FROM {rows} WHERE row_reason IS NULL "
+        f"AND id IN (SELECT id FROM {rows} WHERE row_reason IS NULL GROUP BY id HAVING count(*) > 1) "
+        "GROUP BY id HAVING count(DISTINCT struct_pack(smiles := smiles, protein_code := protein_code)) > 1"
+    )
+
+
+def _keep_one_id_per_pair(engine: Any, joins: str, repeats: str) -> bool:
+    """Table `test_kept_id`: the id each test pair keeps, for pairs with several ids; whether there is any."""
+    usable = f"(CASE WHEN row_reason IS NOT NULL THEN row_reason{repeats} END) IS NULL"
+    engine.execute(
+        "CREATE TABLE test_kept_id AS SELECT smiles, protein_code, min(id) AS kept_id "  # noqa: S608 - names of ours
+        f"FROM (SELECT * FROM test_rows{joins} WHERE {usable}) GROUP BY smiles, protein_code HAVING min(id) <> max(id)"
+    )
+    (n_pairs,) = fetch_row(engine, "SELECT count(*) FROM test_kept_id")
+    return bool(n_pairs > 0)
+
+
+def rejected_counts(engine: Any, file: RawFile) -> tuple[RejectedCount, ...]:
+    """Count the rows of a file that cannot be used.
+
+    Args:
+        engine: DuckDB connection with the checked view.
+        file: The raw file.
+
+    Returns:
+        One entry per reason, the most frequent first.
+    """
+    shown = {"id": "id_text", "protein": "protein", "label": "label_text", "smiles": "smiles"}
+    parts = " || ".join(f"', {name} ' || coalesce({column}, 'missing')" for name, column in shown.items())
+    sql = (
+        f"SELECT reason, count(*), min_by('row ' || row || {parts}, row) FROM {file.source}_checked "  # noqa: S608
+        "WHERE reason IS NOT NULL GROUP BY reason ORDER BY 2 DESC, 1"
+    )
+    with explained_errors(f"reading {file.path}"):
+        rows = engine.execute(sql).fetchall()
+    return tuple(RejectedCount(file.source, *row) for row in rows)
+
+
+def check_rejected_share(
+    file: RawFile, n_rows: int, counts: Sequence[RejectedCount], *, max_rejected_share: float
+) -> None:
+    """Fail when too large a part of a file cannot be used.
+
+    Args:
+        file: The raw file.
+        n_rows: Number of its rows.
+        counts: Its rejected rows by reason.
+        max_rejected_share: Largest share of the file's rows that may be rejected, in [0, 1].
+
+    Raises:
+        InputError: If the share is larger, or no row of the train or test file is left; it shows an example of each of
+            the top reasons.
+    """
+    n_rejected = sum(count.n_rows for count in counts)
+    # A share of 1 accepts any loss, but nothing can be made of a training or test file without one usable row.
+    nothing_left = n_rejected == n_rows and file.source != EXTRA
+    if n_rejected <= max_rejected_share * n_rows and not nothing_left:
+        return
+    top = "; ".join(f"{count.n_rows:,} x {count.reason} ({count.example})" for count in counts[:3])
+    raise InputError(
+        f"Too many rows of the raw {file.source} file cannot be used.",
+        received=f"{n_rejected:,} of {n_rows:,} rows ({n_rejected / n_rows:.2%}) of {file.path}: {top}",
+        expected=f"at most {max_rejected_share:.2%} (data.max_rejected_share)",
+        action="Correct the rows, or raise data.max_rejected_share if losing them is intended.",
+    )
+
+
+def write_rejected(engine: Any, files: Sequence[RawFile], path: Path) -> None:
+    """Write rejected.parquet: the rejected rows in the order of the files, every value as the text that was given.
+
+    Args:
+        engine: DuckDB connection with the checked views.
+        files: The files that have rejected rows.
+        path: The file to write.
+    """
+    with pq.ParquetWriter(path, REJECTED_SCHEMA, compression="zstd") as writer:
+        for file in files:
+            values = (sql_string(file.source), "row", "id_text", "smiles", "protein", "label_text", "reason")
+            columns = ", ".join(f"{value} AS {name}" for value, name in zip(values, REJECTED_COLUMNS, strict=True))
+            sql = f"SELECT {columns} FROM {file.source}_checked WHERE reason IS NOT NULL ORDER BY row"  # noqa: S608
+            with explained_errors(f"reading {file.path}"):
+                for batch in engine.sql(sql).to_arrow_reader(BATCH_ROWS):
+                    writer.write_batch(batch.cast(REJECTED_SCHEMA))
