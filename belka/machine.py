@@ -67,9 +67,9 @@ def available_memory(cgroup: Path = CGROUP) -> int:
 def freed_memory_kept() -> Iterator[None]:
     """Keep freed memory in the process while the block runs, and return it to the system at the end.
 
-    By default glibc and Arrow's own allocator hand large blocks back at once. A training step on a CPU, or a batch of a merge, frees and
-    takes hundreds of megabytes, and the system has to clear each page again: a third of the time. So Arrow allocates from glibc in
-    the block, and glibc keeps. Where the C library is another one, nothing changes.
+    By default glibc and Arrow's own allocator hand large blocks back at once. A training step on a CPU frees and
+    takes hundreds of megabytes, and the system has to clear each page again. So Arrow allocates from glibc in the
+    block, and glibc keeps. Where the C library is another one, nothing changes.
     """
     # Not at the top: the command line counts workers with this module, and starts without pyarrow.
     import pyarrow as pa

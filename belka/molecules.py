@@ -1,4 +1,4 @@
-"""Where the parquet shards of the molecules table are, and their rows in order; the schema of what is rejected on the way."""
+"""The parquet shards of the molecules table and their rows in order; the schema of rejected.parquet."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -46,7 +46,8 @@ def locate_raw_files(raw_dir: Path, *, use_extra_data: bool) -> tuple[RawFile, .
         The train file, the test file, and the extra file if it is wanted and there.
 
     Raises:
-        InputError: If the folder or a file is missing or empty, a parquet file is truncated, or a file is there in both formats.
+        InputError: If the folder or a file is missing or empty, a parquet file is truncated, or a file is there in both
+            formats.
     """
     if not raw_dir.is_dir():
         raise InputError(
@@ -67,8 +68,8 @@ def locate_raw_files(raw_dir: Path, *, use_extra_data: bool) -> tuple[RawFile, .
 def raw_digest(raw_dir: Path) -> str:
     """Digest the content of the raw files: the cache key of everything made from them.
 
-    The whole content is hashed, not samples of it: SHA-256 does about 1 GB/s, seconds for the full library, and a corrected label
-    anywhere in the file must never be answered from the cache.
+    The whole content is hashed, not samples of it: SHA-256 does about 1 GB/s, seconds for the full library, and a
+    corrected label anywhere in the file must never be answered from the cache.
 
     Args:
         raw_dir: Folder of the raw files.

@@ -28,9 +28,9 @@ def compare_merge(
 ) -> Comparison:
     """Merge a folder, and aggregate its training file by the coded triple of blocks in DuckDB.
 
-    The bare query checks nothing, reads the training file only, and returns a count. The second reference writes its result, as a
-    merge has to. Each runs in a process of its own, with the same threads and memory limit; all in turn, round after round, and the
-    fastest of each counts: what slows the machine down for a while hits all of them alike.
+    The bare query checks nothing, reads the training file only, and returns a count. The second reference writes its
+    result, as a merge has to. Each runs in a process of its own, with the same threads and memory limit; all in turn,
+    round after round, and the fastest of each counts: what slows the machine down for a while hits all of them alike.
 
     Args:
         raw_dir: Folder of the raw files; the training file is parquet.
@@ -74,7 +74,7 @@ def compare_merge(
     seconds = "; ".join(", ".join(f"{each.seconds:.1f}" for each in of_round) for of_round in measurements)
     notes = (
         f"the fastest of {n_rounds} rounds each (seconds of the three, round by round: {seconds})",
-        f"{n_triples:,} distinct block triples in the query; {n_molecules:,} training and validation molecules in the merge",
+        f"{n_triples:,} distinct block triples in the query; {n_molecules:,} molecules with labels in the merge",
         f"time of ParquetMerge / bare query: {merged.seconds / bare.seconds:.2f}",
         f"time of ParquetMerge / query with its result written: {merged.seconds / written.seconds:.2f}",
     )
@@ -102,10 +102,11 @@ def _aggregate(train: Path, scratch: Path, memory_limit_gb: float, n_workers: in
     names = ", ".join(RAW_BLOCKS)
     with duckdb.connect(
         config={
-            "threads": n_workers, "memory_limit": f"{int(memory_limit_gb * 1000)}MB",
+            "threads": n_workers,
+            "memory_limit": f"{int(memory_limit_gb * 1000)}MB",
             "temp_directory": str(scratch / "duckdb"),
         }
-    ) as engine:  # fmt: skip
+    ) as engine:
         source = f"read_parquet('{train}')"
         engine.execute(
             f"CREATE TYPE block AS ENUM (SELECT DISTINCT block FROM (SELECT unnest([{names}]) AS block FROM {source}))"  # noqa: S608

@@ -1,1 +1,1 @@
-"""ParquetMerge: raw BELKA files to one row a molecule."""
+"""ParquetMerge: raw BELKA files to one row per molecule."""

@@ -18,7 +18,7 @@ def ParquetMerge(  # noqa: N802 - TFX names a component after its function
     settings: Parameter[str],
     code_version: Parameter[str],
 ) -> None:
-    """Merge raw BELKA files into one row a molecule.
+    """Merge raw BELKA files into one row per molecule.
 
     Args:
         molecules: The output folder.

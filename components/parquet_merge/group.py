@@ -27,7 +27,8 @@ from components.parquet_merge.shards import MergedStore
 
 logger = logging.getLogger(__name__)
 
-# So few are taken one by one: a molecule is cut in two where two batches of a sorted file meet, and nothing else repeats.
+# So few are taken one by one: a molecule is cut in two where two batches of a sorted file meet, and nothing else
+# repeats.
 FEW_TEXTS = 1000
 _NO_TRIPLE = np.iinfo(np.int64).max
 
@@ -132,9 +133,10 @@ def merge_partition(
 ) -> MergedPartition:
     """Merge the records of one partition.
 
-    A molecule is identified by its SMILES as given, compared as text. Training rows and extra rows of one SMILES are one molecule;
-    test rows of the same SMILES are another row, in the test subset. The extra label of a validation molecule is withheld, because
-    validation measures on the competition's labels. The result does not depend on the order of the records.
+    A molecule is identified by its SMILES as given, compared as text. Training rows and extra rows of one SMILES are
+    one molecule; test rows of the same SMILES are another row, in the test subset. The extra label of a validation
+    molecule is withheld, because validation measures on the competition's labels. The result does not depend on the
+    order of the records.
 
     Args:
         train: Records of the training file.
@@ -245,8 +247,9 @@ def group_training(train: pa.Table, extra: pa.Table, texts: Texts) -> pa.Table:
         texts: SMILES of both, in this order.
 
     Returns:
-        Ordered by (order key, SMILES): row int64 (a record of the molecule, for its SMILES), order_key uint64, triple int64 (the
-        largest), bits int64 (all of them), n_rows and n_extra int64 (raw rows of either file), has_several_triples bool.
+        Ordered by (order key, SMILES): row int64 (a record of the molecule, for its SMILES), order_key uint64, triple
+        int64 (the largest), bits int64 (all of them), n_rows and n_extra int64 (raw rows of either file),
+        has_several_triples bool.
     """
     records = pa.concat_tables([train, extra])
     order, starts = _sorted_runs(records, texts)
@@ -268,7 +271,8 @@ def group_test(test: pa.Table, texts: Texts, n_targets: int) -> pa.Table:
         n_targets: Number of targets.
 
     Returns:
-        As `group_training`, with n_rows only, and id_0 .. id_<n-1> int64: the smallest id of each target, null = pair absent.
+        As `group_training`, with n_rows only, and id_0 .. id_<n-1> int64: the smallest id of each target, null = pair
+        absent.
     """
     order, starts = _sorted_runs(test, texts)
     protein, ids = test["protein_code"].to_numpy()[order], test["id"].to_numpy()[order]

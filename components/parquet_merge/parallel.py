@@ -14,13 +14,15 @@ def map_in_order(
 ) -> Iterator[Result]:
     """Apply a function on threads and yield the results in the order of the items.
 
-    At most `n_workers + n_ahead` results exist that were not taken yet, so that memory stays bounded when the consumer is the slow part.
+    At most `n_workers + n_ahead` results exist that were not taken yet, so that memory stays bounded when the consumer
+    is the slow part.
 
     Args:
         function: What to apply.
         items: The items.
         n_workers: Threads, >= 1.
-        n_ahead: Items handed over beyond one a thread, >= 0; they keep the threads busy while a consumer works in bursts.
+        n_ahead: Items handed over beyond one per thread, >= 0; they keep the threads busy while a consumer works in
+            bursts.
 
     Yields:
         The results, in order.

@@ -109,8 +109,8 @@ def _row_rules(source: str, blocks: BlockTable) -> list[tuple[str, str]]:
 def ids_repeat(engine: Any, source: str) -> bool:
     """Whether an id of 0 or more occurs twice in a file.
 
-    Ids in increasing order, as the real ones are, are proven by one comparison per row; others by setting one bit per id
-    and counting the bits, and those over too wide a range for that by grouping, which may spill.
+    Ids in increasing order, as the real ones are, are proven by one comparison per row; others by setting one bit per
+    id and counting the bits, and those over too wide a range for that by grouping, which may spill.
 
     Args:
         engine: DuckDB connection with the raw view.

@@ -39,8 +39,8 @@ logger = logging.getLogger(__name__)
 ROW_GROUP_ROWS = 1 << 16
 NO_BLOCK_CODE = 0
 TEXTS = (SMILES, SMILES_NO_LINKER)
-# As small and as fast to write as snappy, and read in half the time. zstd leaves 18 bytes per SMILES in place of 32, for
-# a third more time of what was the largest single cost of a merge.
+# As small and as fast to write as snappy, and read in half the time. zstd leaves 18 bytes per SMILES in place of 32,
+# for a third more time of what was the largest single cost of a merge.
 TEXT_COMPRESSION = "lz4"
 
 

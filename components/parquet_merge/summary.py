@@ -30,7 +30,8 @@ def make_summary(
         The summary, ready for JSON.
 
     Raises:
-        BelkaError: If kept, duplicate, withheld and rejected rows do not add up to the rows read, or a label is lost or invented.
+        BelkaError: If kept, duplicate, withheld and rejected rows do not add up to the rows read, or a label is lost or
+            invented.
     """
     targets = data.targets
     summary = {

@@ -114,8 +114,8 @@ def _first_line(error: Exception) -> str:
 def work_folder(parent: Path) -> Iterator[Path]:
     """Make a folder for temporary files; what killed merges left in the same parent is removed first.
 
-    A running merge holds a lock on a file in its folder, which the operating system releases when the process ends, however it
-    ends. So a folder whose lock is free belongs to nobody.
+    A running merge holds a lock on a file in its folder, which the operating system releases when the process ends,
+    however it ends. So a folder whose lock is free belongs to nobody.
 
     Args:
         parent: Where to make it; made when needed.
@@ -140,7 +140,8 @@ def check_room(needs: Sequence[tuple[Path, int]]) -> None:
     """Check that the disks have room before hours of work.
 
     Args:
-        needs: Existing folders and the bytes that will be written into each at most; folders on one disk share its room.
+        needs: Existing folders and the bytes that will be written into each at most; folders on one disk share its
+            room.
 
     Raises:
         InputError: If a disk has less.
@@ -163,8 +164,9 @@ def check_room(needs: Sequence[tuple[Path, int]]) -> None:
 def plain_spill_bytes(folder: Path, *, needed: int, memory_limit_gb: float) -> int:
     """How much of the temporary files may be left as it is, because memory holds it until it is read again.
 
-    Compression costs more time than a disk only when the bytes never get that far: the system begins to write them out when they fill
-    a tenth of its memory. So the limit is a tenth of what the merge's own budget leaves, and of the disk what is surely not needed.
+    Compression costs more time than a disk only when the bytes never get that far: the system begins to write them out
+    when they fill a tenth of its memory. So the limit is a tenth of what the merge's own budget leaves, and of the disk
+    what is surely not needed.
 
     Args:
         folder: Folder of the temporary files.

@@ -18,7 +18,8 @@ from components.parquet_merge.merge import merge_raw_files
 merge_raw_files(
     Path(sys.argv[1]), Path(sys.argv[2]),
     data=DataSettings(
-        targets=("HSA", "sEH"), validation_block_share=0.0, use_extra_data=False, max_rejected_share=0.0, rows_per_shard=100_000
+        targets=("HSA", "sEH"), validation_block_share=0.0, use_extra_data=False, max_rejected_share=0.0,
+        rows_per_shard=100_000,
     ),
     system=SystemSettings(seed=1, memory_limit_gb=2.0, n_workers=1),
 )

@@ -20,7 +20,8 @@ _COMPACT_ABOVE: Final = 1 << 20  # candidates; 24 bytes each
 def sample_molecules(shards: Sequence[MoleculeShard], *, n_blocks: int, per_block: int, at_random: int) -> pa.Table:
     """Draw molecules.
 
-    Blocks of the first position are counted apart from those of the second and third, which share a row of fingerprints.
+    Blocks of the first position are counted apart from those of the second and third, which share a row of
+    fingerprints.
 
     Args:
         shards: The molecules table.
@@ -29,8 +30,8 @@ def sample_molecules(shards: Sequence[MoleculeShard], *, n_blocks: int, per_bloc
         at_random: Further molecules with three blocks, whatever these are.
 
     Returns:
-        Distinct molecules with SAMPLE_COLUMNS, in the order of the table; molecules without three blocks are never drawn. The
-        same for the same table, whatever its shards.
+        Distinct molecules with SAMPLE_COLUMNS, in the order of the table; molecules without three blocks are never
+        drawn. The same for the same table, whatever its shards.
     """
     drawn = _Draw(2 * n_blocks + 1, np.array([per_block] * (2 * n_blocks) + [at_random]))
     position = 0

@@ -1,4 +1,4 @@
-"""SMILES stay in the partitions until a shard takes them: which partitions a shard needs, and how often each is read."""
+"""SMILES stay in the partitions until a shard takes them: which ones a shard needs, and how often each is read."""
 
 from collections import Counter
 from collections.abc import Callable
