@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,8 +23,9 @@ from belka.settings import DataSettings, SystemSettings
 from components.parquet_merge.blocks import BlockTable, block_codes
 from components.parquet_merge.parallel import map_in_order, read_ahead
 from components.parquet_merge.raw_input import RawInput
-from components.parquet_merge.record_format import FLAG_BIT, label_bits_sql, record_schema
+from components.parquet_merge.record_format import FLAG_BIT, RUN_SCHEMA, join_runs, label_bits_sql, record_schema
 from components.parquet_merge.row_rules import RejectedCount, check_rejected_share, rejected_counts
+from components.parquet_merge.training_reader import TrainingReader, can_read_directly
 from components.parquet_merge.workspace import check_room, explained_errors, fetch_row, plain_spill_bytes
 
 logger = logging.getLogger(__name__)
@@ -40,8 +42,8 @@ OUTPUT_COMPRESSION = 0.6
 # What the second stage leaves of a molecule of three targets for the third: 25 bytes, 49 in test.
 MERGED_BYTES = 50
 SECONDS_BETWEEN_REPORTS = 10.0
-# Batches converted while the consumer writes those before; each takes 30 to 60 MB.
-BATCHES_AHEAD = 1
+# Groups of rows converted while the consumer writes those before; each takes 30 to 60 MB.
+GROUPS_AHEAD = 1
 TEXT = "smiles"
 COMPRESSION = "lz4"
 
@@ -99,7 +101,11 @@ def partition_rows(
     for file in raw.files:
         n_rows = raw.n_rows[file.source]
         logger.info("Reading %s (%s rows).", file.path, f"{n_rows:,}")
-        n_used = _partition_source(file, n_rows, records, partitions[file.source], n_workers=system.n_workers)
+        is_direct = file.source in raw.ruled_by_row and can_read_directly(file)
+        reader = TrainingReader(file, data.targets, raw.blocks) if is_direct else None
+        n_used = _partition_source(
+            file, n_rows, records, partitions[file.source], reader=reader, n_workers=system.n_workers
+        )
         counts = rejected_counts(engine, file) if n_used < n_rows else ()
         check_rejected_share(file, n_rows, counts, max_rejected_share=data.max_rejected_share)
         rejected += counts
@@ -169,30 +175,41 @@ class Records:
             f"FROM {source}_checked WHERE reason IS NULL"
         ).to_arrow_reader(BATCH_ROWS)
 
-    def of_rows(self, rows: pa.RecordBatch, source: str) -> pa.Table:
-        """Turn rows into records; neighbouring rows of one molecule are joined, except in test, where each has an id.
-
-        May be called on several threads at once.
+    def runs(self, rows: pa.RecordBatch, source: str) -> pa.Table:
+        """Join neighbouring rows of one molecule, except in test, where each has an id.
 
         Args:
             rows: A batch of `rows`.
             source: `train`, `test` or `extra`.
 
         Returns:
+            RUN_SCHEMA, for test also protein_code and id.
+        """
+        triple, bits = rows["triple"].to_numpy(), rows["bits"].to_numpy()
+        codes = [np.arange(len(rows)) if source == TEST else triple]
+        starts, smiles, bits, n_rows = join_runs(rows["smiles"], codes, bits)
+        runs = pa.Table.from_arrays([smiles, *map(pa.array, (triple[starts], bits, n_rows))], schema=RUN_SCHEMA)
+        if source == TEST:
+            runs = runs.append_column("protein_code", rows["protein_code"]).append_column("id", rows["id"])
+        return runs
+
+    def of_runs(self, runs: pa.Table, source: str) -> pa.Table:
+        """Turn runs into records: the order key is added, and the flag bit.
+
+        May be called on several threads at once.
+
+        Args:
+            runs: Runs of one or several batches.
+            source: `train`, `test` or `extra`.
+
+        Returns:
             Records, with RECORD_SCHEMA or TEST_SCHEMA.
         """
-        smiles, triple, bits = rows["smiles"], rows["triple"].to_numpy(), rows["bits"].to_numpy()
-        starts = np.arange(len(smiles)) if source == TEST else _run_starts(smiles, triple)
-        n_rows = np.diff(np.append(starts, len(smiles)))
-        if len(starts) < len(smiles):
-            smiles, triple, bits = smiles.take(pa.array(starts)), triple[starts], np.bitwise_or.reduceat(bits, starts)
-        bits = bits | (self._flag(triple, source) << FLAG_BIT)
-        columns = [self._order_keys(smiles), smiles, pa.array(triple), pa.array(bits), pa.array(n_rows)]
-        if source == TEST:
-            columns += [rows["protein_code"], rows["id"]]
-        return pa.Table.from_arrays(columns, schema=record_schema(source))
+        bits = runs["bits"].to_numpy() | (self._flag(runs["triple"].to_numpy(), source) << FLAG_BIT)
+        runs = runs.set_column(runs.schema.get_field_index("bits"), "bits", pa.array(bits))
+        return runs.add_column(0, "order_key", self._order_keys(runs["smiles"])).cast(record_schema(source))
 
-    def _order_keys(self, smiles: pa.Array) -> pa.ChunkedArray:
+    def _order_keys(self, smiles: pa.ChunkedArray) -> pa.ChunkedArray:
         # A cursor of its own: threads must not share a connection.
         with self.engine.cursor() as cursor:
             cursor.register("texts", pa.table({"smiles": smiles}))
@@ -338,18 +355,28 @@ def read_smiles(sources: Sequence[Partitions], partition: int) -> pa.ChunkedArra
     return pa.chunked_array(chunks, pa.string())
 
 
-def _partition_source(file: RawFile, n_rows: int, records: Records, partitions: Partitions, *, n_workers: int) -> int:
-    """Read the usable rows of a source once and deal them out; their number."""
+def _partition_source(
+    file: RawFile,
+    n_rows: int,
+    records: Records,
+    partitions: Partitions,
+    *,
+    reader: TrainingReader | None,
+    n_workers: int,
+) -> int:
+    """Read the usable rows of a source once, by SQL where there is no other reader, and deal them out; their number."""
 
-    def arranged(rows: pa.RecordBatch) -> tuple[int, pa.Table, npt.NDArray[np.intp]]:
-        return len(rows), *partitions.arrange(records.of_rows(rows, file.source))
+    def arranged(batches: list[pa.RecordBatch]) -> tuple[int, pa.Table, npt.NDArray[np.intp]]:
+        to_runs = reader.usable_runs if reader else partial(records.runs, source=file.source)
+        runs = pa.concat_tables(map(to_runs, batches))
+        return int(runs["n_rows"].to_numpy().sum()), *partitions.arrange(records.of_runs(runs, file.source))
 
     n_used, last_report = 0, time.monotonic()
     try:
         with explained_errors(f"reading {file.path}"):
-            batches = read_ahead(records.rows(file.source))
-            for n_batch, table, bounds in map_in_order(arranged, batches, n_workers=n_workers, n_ahead=BATCHES_AHEAD):
-                n_used += n_batch
+            groups = read_ahead(reader.groups() if reader else ([rows] for rows in records.rows(file.source)))
+            for n_group, table, bounds in map_in_order(arranged, groups, n_workers=n_workers, n_ahead=GROUPS_AHEAD):
+                n_used += n_group
                 partitions.add(table, bounds)
                 if time.monotonic() - last_report > SECONDS_BETWEEN_REPORTS:
                     last_report = time.monotonic()
@@ -357,12 +384,3 @@ def _partition_source(file: RawFile, n_rows: int, records: Records, partitions: 
     finally:
         partitions.close()
     return n_used
-
-
-def _run_starts(smiles: pa.Array, triple: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
-    """First row of each run of equal molecules; equality is that of SMILES and blocks, never of a hash."""
-    n = len(smiles)
-    is_start = np.ones(n, dtype=np.bool_)
-    same_text = pc.equal(smiles.slice(1), smiles.slice(0, max(n - 1, 0))).to_numpy(zero_copy_only=False)
-    is_start[1:] = (triple[1:] != triple[:-1]) | ~same_text
-    return np.flatnonzero(is_start)

@@ -39,11 +39,13 @@ class RawInput:
         files: The open files: train, test, and extra where it is used.
         n_rows: Number of rows of each source, > 0.
         blocks: The building blocks of train and test.
+        ruled_by_row: Sources whose usable rows are those that keep the rules about one row.
     """
 
     files: tuple[RawFile, ...]
     n_rows: dict[str, int]
     blocks: BlockTable
+    ruled_by_row: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -133,9 +135,8 @@ def open_raw_input(engine: Any, raw_dir: Path, *, data: DataSettings, seed: int,
     files = locate_raw_files(raw_dir, use_extra_data=data.use_extra_data and EXTRA_TARGET in data.targets)
     n_rows = {file.source: open_raw_file(engine, file, work_dir=work_dir) for file in files}
     blocks = collect_blocks(engine, files, seed=seed, share=data.validation_block_share, work_dir=work_dir)
-    for file in files:
-        create_checked_view(engine, file, targets=data.targets, blocks=blocks)
-    return RawInput(files, n_rows, blocks)
+    ruled = [file.source for file in files if create_checked_view(engine, file, targets=data.targets, blocks=blocks)]
+    return RawInput(files, n_rows, blocks, frozenset(ruled))
 
 
 def open_raw_file(engine: Any, file: RawFile, *, work_dir: Path) -> int:
@@ -227,7 +228,7 @@ def _view_columns(file: RawFile, types: dict[str, str]) -> str:
         "id_text": "NULL::VARCHAR" if is_extra else f"{RAW_ID}::VARCHAR",
         "smiles": EXTRA_SMILES if is_extra else RAW_SMILES,
         "protein": "NULL::VARCHAR" if is_extra else RAW_PROTEIN,
-        "label": "NULL::DOUBLE" if label is None else f"TRY_CAST({label} AS DOUBLE)",
+        "label": "NULL::DOUBLE" if label is None else f"nullif(TRY_CAST({label} AS DOUBLE), 'nan'::DOUBLE)",
         "label_text": "NULL::VARCHAR" if label is None else f"{label}::VARCHAR",
     }
     for i, block in enumerate(RAW_BLOCKS, start=1):

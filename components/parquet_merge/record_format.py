@@ -5,6 +5,8 @@ seen with label 0, bit 2t + 1 with label 1; the two bits above the targets hold 
 bit says that a block of the molecule is not shown by training (held out, or absent from the training file).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -16,15 +18,8 @@ from belka.raw_directory import EXTRA, TEST, TRAIN
 FLAG_BIT = 62
 MAX_TARGETS = FLAG_BIT // 2 - 1
 
-RECORD_SCHEMA = pa.schema(
-    [
-        ("order_key", pa.uint64()),
-        ("smiles", pa.string()),
-        ("triple", pa.int64()),
-        ("bits", pa.int64()),
-        ("n_rows", pa.int64()),
-    ]
-)
+RUN_SCHEMA = pa.schema([("smiles", pa.string()), ("triple", pa.int64()), ("bits", pa.int64()), ("n_rows", pa.int64())])
+RECORD_SCHEMA = pa.schema([("order_key", pa.uint64()), *RUN_SCHEMA])
 TEST_SCHEMA = RECORD_SCHEMA.append(pa.field("protein_code", pa.int8())).append(pa.field("id", pa.int64()))
 # What the third stage needs of a molecule. `row` is the place of its SMILES among the partition's records, train before
 # extra; `bits` are label bits of its targets.
@@ -71,6 +66,32 @@ def label_bits_sql(source: str, n_targets: int) -> str:
         TEST: "0::BIGINT",
         EXTRA: f"1::BIGINT << ({2 * n_targets} + (label > 0)::BIGINT)",
     }[source]
+
+
+def join_runs(
+    smiles: pa.Array, codes: Sequence[npt.NDArray[np.integer]], bits: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.intp], pa.Array, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Join neighbouring rows of one molecule; equality is that of the SMILES and all codes, never of a hash.
+
+    Args:
+        smiles: SMILES, string or large_string [n].
+        codes: Arrays of n codes, which are cheaper to compare than text.
+        bits: Label bits, int64[n].
+
+    Returns:
+        Of each run its first row, its SMILES, all its label bits and its number of rows.
+    """
+    n = len(smiles)
+    is_start = np.ones(n, dtype=np.bool_)
+    if n > 1:
+        is_start[1:] = np.logical_or.reduce([code[1:] != code[:-1] for code in codes])
+        # A missing SMILES equals none, itself included.
+        is_same = pc.fill_null(pc.equal(smiles.slice(1), smiles.slice(0, n - 1)), fill_value=False)
+        is_start[1:] |= ~is_same.to_numpy(zero_copy_only=False)
+    starts = np.flatnonzero(is_start)
+    if len(starts) < n:
+        smiles, bits = smiles.take(pa.array(starts)), np.bitwise_or.reduceat(bits, starts)
+    return starts, smiles, bits, np.diff(np.append(starts, n))
 
 
 def labels_of(bits: npt.NDArray[np.int64], n_targets: int) -> npt.NDArray[np.int8]:

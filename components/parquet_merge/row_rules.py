@@ -1,27 +1,23 @@
-"""Which raw rows can be used: one SQL definition, read by the merge and by the validation of a folder."""
+"""Which raw rows can be used: one table of rules, and their SQL, which the merge and the validation of a folder read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from belka.contract import REJECTED_COLUMNS
 from belka.errors import InputError
 from belka.molecules import REJECTED_SCHEMA
-from belka.raw_directory import EXTRA, TEST, TRAIN, RawFile
+from belka.raw_directory import EXTRA, TEST, RawFile
 from components.parquet_merge.blocks import CODE_BITS, BlockTable, code_sql
 from components.parquet_merge.workspace import explained_errors, fetch_row, sql_string
 
-NO_SMILES = "molecule SMILES is missing or starts with a blank"
-NO_BLOCK = "building block is missing"
-BAD_ID = "id is not a whole number of 0 or more"
-UNKNOWN_PROTEIN = "unknown protein"
-BAD_LABEL = "label is not 0 or 1"
-BAD_COUNT = "read_count is not a number of 0 or more"
 DUPLICATE_ID = "duplicate id: another pair has it"
 SECOND_ID = "second id of one test pair"
 # One bit per id: 10^9 ids, three times the range of the full library, take 125 MB.
@@ -47,7 +43,71 @@ class RejectedCount:
     example: str
 
 
-def create_checked_view(engine: Any, file: RawFile, *, targets: Sequence[str], blocks: BlockTable) -> None:
+@dataclass(frozen=True)
+class Rule:
+    """What a row must fulfil to be usable; every reader of raw rows applies it, in SQL or to Arrow's columns.
+
+    Attributes:
+        reason: Why a row that breaks it cannot be used.
+        columns: Columns of the coded rows, see `create_checked_view`, each of which must hold a value.
+        at_least: Lower bound of each value; None = no bound.
+        among: The values allowed; empty = all.
+    """
+
+    reason: str
+    columns: tuple[str, ...]
+    at_least: int | str | None = None
+    among: tuple[int, ...] = ()
+
+    def broken_sql(self) -> str:
+        """SQL of whether a row breaks the rule; never null."""
+        broken = [f"{column} IS NULL" for column in self.columns]
+        if self.at_least is not None:
+            bound = sql_string(self.at_least) if isinstance(self.at_least, str) else self.at_least
+            broken += [f"{column} < {bound}" for column in self.columns]
+        if self.among:
+            broken += [f"{column} NOT IN ({', '.join(map(str, self.among))})" for column in self.columns]
+        return " OR ".join(broken)
+
+    def kept(self, columns: Mapping[str, pa.Array]) -> npt.NDArray[np.bool_]:
+        """Which rows keep the rule, bool [n].
+
+        Args:
+            columns: The rule's columns, and maybe others.
+        """
+        kept = np.ones(len(columns[self.columns[0]]), dtype=np.bool_)
+        for values in (columns[name] for name in self.columns):
+            if values.null_count:
+                kept &= values.is_valid().to_numpy(zero_copy_only=False)
+            if self.at_least is not None:
+                in_range = pc.greater_equal(values, self.at_least)
+                kept &= pc.fill_null(in_range, fill_value=False).to_numpy(zero_copy_only=False)
+            if self.among:
+                kept &= pc.is_in(values, value_set=pa.array(self.among, values.type)).to_numpy(zero_copy_only=False)
+        return kept
+
+
+def row_rules(source: str, blocks: BlockTable) -> list[Rule]:
+    """The rules about one row, in the order in which they are tried.
+
+    Args:
+        source: `train`, `test` or `extra`.
+        blocks: The building blocks: a position that the training file leaves empty needs none.
+    """
+    # '!' is the first printable character after the blank: what sorts below it is empty or starts with white space.
+    smiles = Rule("molecule SMILES is missing or starts with a blank", ("smiles",), at_least="!")
+    if source == EXTRA:
+        return [smiles, Rule("read_count is not a number of 0 or more", ("label",), at_least=0)]
+    row_id = Rule("id is not a whole number of 0 or more", ("id",), at_least=0)
+    protein = Rule("unknown protein", ("protein_code",))
+    if source == TEST:
+        return [smiles, row_id, protein]
+    needed = tuple(f"code{i}" for i, used in enumerate(blocks.training_positions, start=1) if used)
+    block = [Rule("building block is missing", needed, at_least=1)] if needed else []
+    return [smiles, *block, row_id, protein, Rule("label is not 0 or 1", ("label",), among=(0, 1))]
+
+
+def create_checked_view(engine: Any, file: RawFile, *, targets: Sequence[str], blocks: BlockTable) -> bool:
     """Make the view `<source>_checked`: the raw columns and how they are coded, and why a row cannot be used.
 
     It adds protein_code TINYINT, triple BIGINT (the codes of the three blocks) and reason VARCHAR (null = usable).
@@ -60,6 +120,9 @@ def create_checked_view(engine: Any, file: RawFile, *, targets: Sequence[str], b
         file: The raw file.
         targets: Names of the proteins, in the order of their codes.
         blocks: The building blocks.
+
+    Returns:
+        Whether the rules about one row decide alone.
     """
     source = file.source
     names = " ".join(f"WHEN {sql_string(name)} THEN {code}" for code, name in enumerate(targets))
@@ -67,7 +130,8 @@ def create_checked_view(engine: Any, file: RawFile, *, targets: Sequence[str], b
     block_codes = [code_sql(f"block{i}") for i in (1, 2, 3)]
     coded = ", ".join(f"{code} AS code{i}" for i, code in enumerate(block_codes, start=1))
     triple = " | ".join(f"(code{i + 1} << {CODE_BITS * i})" for i in range(len(block_codes)))
-    cases = " ".join(f"WHEN {condition} THEN {sql_string(reason)}" for reason, condition in _row_rules(source, blocks))
+    rules = row_rules(source, blocks)
+    cases = " ".join(f"WHEN {rule.broken_sql()} THEN {sql_string(rule.reason)}" for rule in rules)
     engine.execute(
         f"CREATE VIEW {source}_rows AS SELECT * EXCLUDE (code1, code2, code3), {triple} AS triple, "  # noqa: S608 - quoted, or names of ours
         f"CASE {cases} END AS row_reason "
@@ -89,21 +153,7 @@ def create_checked_view(engine: Any, file: RawFile, *, targets: Sequence[str], b
         f"CREATE VIEW {source}_checked AS SELECT * EXCLUDE (row_reason), "  # noqa: S608 - quoted, or names of ours
         f"CASE WHEN row_reason IS NOT NULL THEN row_reason{repeats} END AS reason FROM {source}_rows{joins}"
     )
-
-
-def _row_rules(source: str, blocks: BlockTable) -> list[tuple[str, str]]:
-    """Reasons with their SQL conditions, never null, in the order in which they are tried."""
-    # '!' is the first printable character after the blank: what sorts below it is empty or starts with white space.
-    rules = [(NO_SMILES, "smiles IS NULL OR smiles < '!'")]
-    if source == EXTRA:
-        return [*rules, (BAD_COUNT, "label IS NULL OR isnan(label) OR label < 0")]
-    needed = [f"code{i} = 0" for i, used in enumerate(blocks.training_positions, start=1) if used]
-    if source == TRAIN and needed:
-        rules.append((NO_BLOCK, " OR ".join(needed)))
-    rules += [(BAD_ID, "id IS NULL OR id < 0"), (UNKNOWN_PROTEIN, "protein_code IS NULL")]
-    if source == TRAIN:
-        rules.append((BAD_LABEL, "label IS NULL OR label NOT IN (0, 1)"))
-    return rules
+    return not joins
 
 
 def ids_repeat(engine: Any, source: str) -> bool:

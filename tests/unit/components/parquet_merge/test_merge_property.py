@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from components.parquet_merge import partition as partition_module
+from components.parquet_merge import training_reader as reader_module
 
 TARGETS = ["BRD4", "HSA", "sEH"]
 SMILES = ["C[Dy]", "N[Dy]C", "O[Dy]N", "CC(=O)N[Dy]", "C", ""]
@@ -158,6 +159,8 @@ def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many batches and partitions even for a few rows."""
     partitions = itertools.cycle((1, 4, 16))
     monkeypatch.setattr(partition_module, "BATCH_ROWS", 3)
+    monkeypatch.setattr(reader_module, "GROUP_ROWS", 7)
+    monkeypatch.setattr(reader_module, "BATCH_ROWS", 3)
     monkeypatch.setattr(partition_module, "count_partitions", lambda *_args, **_kwargs: next(partitions))
 
 

@@ -1,0 +1,164 @@
+"""The usable rows of a parquet training file read straight into Arrow, in half the processor time that SQL needs.
+
+The rules are those of `row_rules`; this reader only leaves out the rows that break one. The merge then counts and reports
+the rest by SQL, and fails if the two do not add up to the rows of the file.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from belka.contract import RAW_BLOCKS, RAW_ID, RAW_LABEL, RAW_PROTEIN, RAW_SMILES
+from belka.raw_directory import TRAIN, RawFile
+from components.parquet_merge.blocks import CODE_BITS, BlockTable
+from components.parquet_merge.record_format import RUN_SCHEMA, join_runs
+from components.parquet_merge.row_rules import row_rules
+
+# Batches that fit into the processor's cache: those of 2^20 rows take three times the processor time.
+BATCH_ROWS = 1 << 15
+GROUP_ROWS = 1 << 18
+_ABSENT = -1
+_DICTIONARIES = [*RAW_BLOCKS, RAW_PROTEIN]
+
+
+def can_read_directly(file: RawFile) -> bool:
+    """Whether a file is a parquet training file whose columns have the plain types.
+
+    Args:
+        file: The raw file.
+    """
+    if file.source != TRAIN or file.is_csv:
+        return False
+    schema = pq.read_schema(file.path)
+    texts = [schema.field(name).type for name in (*RAW_BLOCKS, RAW_SMILES, RAW_PROTEIN)]
+    integers = [schema.field(name).type for name in (RAW_ID, RAW_LABEL)]
+    return all(pa.types.is_string(text) or pa.types.is_large_string(text) for text in texts) and all(
+        pa.types.is_integer(integer) and integer != pa.uint64() for integer in integers
+    )
+
+
+class _Coding:
+    """Places of the names in a column's dictionary among the known ones, looked up when the dictionary changes."""
+
+    def __init__(self, known: Sequence[str]) -> None:
+        self._known = pa.array(known, pa.string())
+        # Replaced as a whole: several threads read and write it.
+        self._last: tuple[pa.Array, npt.NDArray[np.int64]] | None = None
+
+    def places(self, column: pa.DictionaryArray) -> npt.NDArray[np.int64]:
+        """Place of each value, int64[n]; -1 where it is missing or unknown."""
+        names, last = column.dictionary.cast(pa.string()), self._last
+        if last is None or not names.equals(last[0]):
+            # The last entry is that of a missing value.
+            last = self._last = names, np.append(_integers(pc.index_in(names, value_set=self._known)), _ABSENT)
+        return last[1][_indices(column)]
+
+
+@dataclass(frozen=True)
+class TrainingReader:
+    """Reads the training file.
+
+    Attributes:
+        file: The raw file; `can_read_directly` holds, and the rules about one row decide.
+        targets: Names of the proteins, in the order of their codes.
+        blocks: The building blocks.
+    """
+
+    file: RawFile
+    targets: Sequence[str]
+    blocks: BlockTable
+
+    def groups(self) -> Iterator[list[pa.RecordBatch]]:
+        """Read the raw columns, blocks and proteins as dictionaries.
+
+        Yields:
+            Batches in the order of the file, as many at a time as are hashed and written together.
+        """
+        group: list[pa.RecordBatch] = []
+        columns = [*_DICTIONARIES, RAW_SMILES, RAW_LABEL, RAW_ID]
+        with pq.ParquetFile(self.file.path, read_dictionary=_DICTIONARIES) as file:
+            for batch in file.iter_batches(BATCH_ROWS, columns=columns, use_threads=False):
+                group.append(batch)
+                if sum(each.num_rows for each in group) >= GROUP_ROWS:
+                    yield group
+                    group = []
+        if group:
+            yield group
+
+    def usable_runs(self, batch: pa.RecordBatch) -> pa.Table:
+        """Leave out the rows that break a rule, code the others and join neighbours of one molecule.
+
+        The rules about a molecule are applied to runs of rows with the same blocks and SMILES, of which the file of the
+        competition has one to three rows: text is the expensive part. May be called on several threads at once.
+
+        Args:
+            batch: One of `groups`.
+
+        Returns:
+            RUN_SCHEMA.
+
+        Raises:
+            pyarrow.ArrowInvalid: If a SMILES is not UTF-8.
+        """
+        protein = self._targets.places(batch[RAW_PROTEIN])
+        is_unknown = protein < 0
+        row_columns = {
+            "id": batch[RAW_ID],
+            "label": batch[RAW_LABEL],
+            "protein_code": pa.array(protein, mask=is_unknown if is_unknown.any() else None),
+        }
+        is_usable = self._keep_rules(row_columns)
+        if not is_usable.all():
+            batch, protein = batch.filter(pa.array(is_usable)), protein[is_usable]
+        bits = np.int64(1) << (2 * protein + _integers(batch[RAW_LABEL]))
+        # Places in the dictionaries tell neighbours apart as the texts do, at less cost.
+        starts, smiles, bits, n_rows = join_runs(
+            batch[RAW_SMILES], [_indices(batch[name]) for name in RAW_BLOCKS], bits
+        )
+        if not _is_ascii(smiles):
+            smiles.validate(full=True)
+        smiles = smiles.cast(pa.string())
+        columns, triple = {"smiles": smiles}, np.zeros(len(starts), dtype=np.int64)
+        for position, (coding, name) in enumerate(zip(self._blocks, RAW_BLOCKS, strict=True)):
+            code = coding.places(batch[name])[starts] + 1
+            triple |= code << (CODE_BITS * position)
+            columns[f"code{position + 1}"] = pa.array(code)
+        is_usable = self._keep_rules(columns)
+        runs = pa.Table.from_arrays([smiles, *map(pa.array, (triple, bits, n_rows))], schema=RUN_SCHEMA)
+        return runs if is_usable.all() else runs.filter(pa.array(is_usable))
+
+    def _keep_rules(self, columns: Mapping[str, pa.Array]) -> npt.NDArray[np.bool_]:
+        """Which rows keep all rules about the columns given."""
+        rules = [rule for rule in row_rules(TRAIN, self.blocks) if set(rule.columns) <= set(columns)]
+        kept: npt.NDArray[np.bool_] = np.logical_and.reduce([rule.kept(columns) for rule in rules])
+        return kept
+
+    @cached_property
+    def _blocks(self) -> list[_Coding]:
+        return [_Coding(self.blocks.smiles) for _ in RAW_BLOCKS]
+
+    @cached_property
+    def _targets(self) -> _Coding:
+        return _Coding(self.targets)
+
+
+def _is_ascii(texts: pa.Array) -> bool:
+    """Whether no byte is above 127, which takes a quarter of the time of a check of UTF-8; it may err towards no."""
+    data = texts.buffers()[2]
+    return data is None or not data.size or bool(np.frombuffer(data, np.int8).min() >= 0)
+
+
+def _integers(column: pa.Array) -> npt.NDArray[np.int64]:
+    """int64[n], -1 where a value is missing."""
+    return pc.fill_null(column.cast(pa.int64()), _ABSENT).to_numpy()  # type: ignore[no-any-return]
+
+
+def _indices(column: pa.DictionaryArray) -> npt.NDArray[np.int32]:
+    """Places in the dictionary, int32[n]; -1 where a value is missing."""
+    return pc.fill_null(column.indices, _ABSENT).to_numpy()  # type: ignore[no-any-return]
