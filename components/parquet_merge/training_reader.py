@@ -51,13 +51,13 @@ class _Coding:
         # Replaced as a whole: several threads read and write it.
         self._last: tuple[pa.Array, npt.NDArray[np.int64]] | None = None
 
-    def places(self, column: pa.DictionaryArray) -> npt.NDArray[np.int64]:
+    def places(self, dictionary: pa.Array, indices: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
         """Place of each value, int64[n]; -1 where it is missing or unknown."""
-        names, last = column.dictionary.cast(pa.string()), self._last
+        names, last = dictionary.cast(pa.string()), self._last
         if last is None or not names.equals(last[0]):
             # The last entry is that of a missing value.
             last = self._last = names, np.append(_integers(pc.index_in(names, value_set=self._known)), _ABSENT)
-        return last[1][_indices(column)]
+        return last[1][indices]
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class TrainingReader:
         Raises:
             pyarrow.ArrowInvalid: If a SMILES is not UTF-8.
         """
-        protein = self._targets.places(batch[RAW_PROTEIN])
+        protein = self._targets.places(batch[RAW_PROTEIN].dictionary, _indices(batch[RAW_PROTEIN]))
         is_unknown = protein < 0
         row_columns = {
             "id": batch[RAW_ID],
@@ -118,15 +118,14 @@ class TrainingReader:
             batch, protein = batch.filter(pa.array(is_usable)), protein[is_usable]
         bits = np.int64(1) << (2 * protein + _integers(batch[RAW_LABEL]))
         # Places in the dictionaries tell neighbours apart as the texts do, at less cost.
-        starts, smiles, bits, n_rows = join_runs(
-            batch[RAW_SMILES], [_indices(batch[name]) for name in RAW_BLOCKS], bits
-        )
+        indices = [_indices(batch[name]) for name in RAW_BLOCKS]
+        starts, smiles, bits, n_rows = join_runs(batch[RAW_SMILES], indices, bits)
         if not _is_ascii(smiles):
             smiles.validate(full=True)
         smiles = smiles.cast(pa.string())
         columns, triple = {"smiles": smiles}, np.zeros(len(starts), dtype=np.int64)
-        for position, (coding, name) in enumerate(zip(self._blocks, RAW_BLOCKS, strict=True)):
-            code = coding.places(batch[name])[starts] + 1
+        for position, name in enumerate(RAW_BLOCKS):
+            code = self._blocks[position].places(batch[name].dictionary, indices[position][starts]) + 1
             triple |= code << (CODE_BITS * position)
             columns[f"code{position + 1}"] = pa.array(code)
         is_usable = self._keep_rules(columns)
@@ -156,9 +155,13 @@ def _is_ascii(texts: pa.Array) -> bool:
 
 def _integers(column: pa.Array) -> npt.NDArray[np.int64]:
     """int64[n], -1 where a value is missing."""
-    return pc.fill_null(column.cast(pa.int64()), _ABSENT).to_numpy()  # type: ignore[no-any-return]
+    integers = column.cast(pa.int64())
+    values: npt.NDArray[np.int64] = (pc.fill_null(integers, _ABSENT) if column.null_count else integers).to_numpy()
+    return values
 
 
 def _indices(column: pa.DictionaryArray) -> npt.NDArray[np.int32]:
     """Places in the dictionary, int32[n]; -1 where a value is missing."""
-    return pc.fill_null(column.indices, _ABSENT).to_numpy()  # type: ignore[no-any-return]
+    indices = pc.fill_null(column.indices, _ABSENT) if column.null_count else column.indices
+    places: npt.NDArray[np.int32] = indices.to_numpy()
+    return places
