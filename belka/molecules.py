@@ -86,7 +86,8 @@ def read_rows(
     Raises:
         InputError: If a column is missing.
     """
-    with pq.ParquetFile(path) as file:
+    # Buffered ahead, the bytes of all row groups read so far stay in memory.
+    with pq.ParquetFile(path, pre_buffer=False) as file:
         missing = [name for name in columns if name not in file.schema_arrow.names]
         if missing:
             raise InputError(

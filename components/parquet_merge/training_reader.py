@@ -82,7 +82,8 @@ class TrainingReader:
         """
         group: list[pa.RecordBatch] = []
         columns = [*_DICTIONARIES, RAW_SMILES, RAW_LABEL, RAW_ID]
-        with pq.ParquetFile(self.file.path, read_dictionary=_DICTIONARIES) as file:
+        # Buffered ahead, the bytes of all row groups read so far stay in memory.
+        with pq.ParquetFile(self.file.path, read_dictionary=_DICTIONARIES, pre_buffer=False) as file:
             for batch in file.iter_batches(BATCH_ROWS, columns=columns, use_threads=False):
                 group.append(batch)
                 if sum(each.num_rows for each in group) >= GROUP_ROWS:
