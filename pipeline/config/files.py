@@ -116,26 +116,26 @@ def write_resolved(config: Config, target: Path) -> None:
 def _read_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(
-            "the configuration file does not exist",
+            "The configuration file does not exist.",
             received=str(path.absolute()),
             expected="a YAML file such as configs/default.yaml",
-            action="check the path given with --config",
+            action="Check the path given with --config.",
         )
     try:
         values = _parse(path.read_text(encoding="utf-8")) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(
-            "the configuration file is not valid YAML",
+            "The configuration file is not valid YAML.",
             received=f"{path}: {error}",
             expected="sections with `key: value` lines",
-            action="compare it with configs/default.yaml",
+            action="Compare it with configs/default.yaml.",
         ) from error
     if not isinstance(values, dict):
         raise InputError(
-            "the configuration file holds no sections",
+            "The configuration file holds no sections.",
             received=f"{path}: {type(values).__name__}",
             expected="a mapping such as `data: {raw_dir: ...}`",
-            action="compare it with configs/default.yaml",
+            action="Compare it with configs/default.yaml.",
         )
     return values
 
@@ -149,29 +149,29 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
     path = key.strip().split(".")
     if not separator or not all(path):
         raise InputError(
-            "a --set value is malformed",
+            "A --set value is malformed.",
             received=override,
             expected="section.key=value, for instance --set training.epochs=3",
-            action="correct the --set option",
+            action="Correct the --set option.",
         )
     try:
         value = _parse(text)
     except yaml.YAMLError as error:
         raise InputError(
-            "a --set value is not valid YAML",
+            "A --set value is not valid YAML.",
             received=override,
             expected="a number, text, true, false, null or [a, b]",
-            action="quote the value",
+            action="Quote the value.",
         ) from error
     section = values
     for name in path[:-1]:
         nested = section.setdefault(name, {})
         if not isinstance(nested, dict):
             raise InputError(
-                "a --set key goes below a plain value",
+                "A --set key goes below a plain value.",
                 received=override,
                 expected="section.key=value",
-                action="see `belka config show` for the keys",
+                action="See `belka config show` for the keys.",
             )
         section = nested
     section[path[-1]] = value

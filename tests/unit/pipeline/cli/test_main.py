@@ -32,7 +32,7 @@ def test_start_up_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "--config", "none.yaml"], "the configuration file does not exist"),
+        (["run", "--config", "none.yaml"], "The configuration file does not exist"),
         (["run", "--set", "training.epocs=3"], "training.epocs: unknown key"),
         (["run", "--from", "make_submission", "--to", "get_vocab"], "--from names a step after --to"),
         (["step", "get_vocab", "--mode", "clf"], "--mode goes with the step train_model only"),
