@@ -8,56 +8,22 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from atomInSmiles import smiles_tokenizer
 from numpy.typing import NDArray
 
 from belka.chemistry.direct import DirectFingerprints
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import LINKER, LINKER_REPLACEMENT, SMILES_NO_LINKER, Node, Subset
 from belka.errors import InputError
-from belka.models.folder import open_model_folder
 from belka.molecules import list_shards
-from belka.predict.check import CheckSettings, SmilesChecker
-from belka.predict.predictor import Predictor, result_columns, score_checked
+from belka.predict.predict import LoadedModel
+from belka.tokens.grammar import split_tokens
 
 __all__ = ["FingerprintSettings", "fingerprints", "load_model", "read_molecules", "tokenize"]
 
 _ECFP4: Final = FingerprintSettings()
 
 
-class Model:
-    """A pushed model in memory, see `load_model`.
-
-    Args:
-        folder: The folder that the user named.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._found = open_model_folder(folder)
-        self._settings = CheckSettings.of(self._found)
-        self._predictor = Predictor(self._found)
-
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """The proteins, in the order of the columns."""
-        return self._found.targets
-
-    def predict(self, smiles: Sequence[str]) -> pa.Table:
-        """Predict how likely each molecule binds each protein.
-
-        Args:
-            smiles: n texts, with or without [Dy].
-
-        Returns:
-            n rows in the order of the texts: `smiles`, then `probability_<target>` per protein, `problem` (why there is no
-            probability; empty where there is one), `warning`, `unknown_tokens`, `block_similarity`.
-        """
-        arrays = score_checked(SmilesChecker(self._settings).check_all(smiles), self._predictor)
-        schema = pa.schema([pa.field("smiles", pa.string()), *result_columns(self.targets)])
-        return pa.Table.from_arrays([pa.array(smiles, pa.string()), *arrays], schema=schema)
-
-
-def load_model(folder: str | PathLike[str]) -> Model:
+def load_model(folder: str | PathLike[str]) -> LoadedModel:
     """Load a pushed model.
 
     Args:
@@ -82,7 +48,7 @@ def load_model(folder: str | PathLike[str]) -> Model:
         >>> bool(0 < frame["probability_BRD4"][0] < 1)
         True
     """
-    return Model(Path(folder))
+    return LoadedModel(Path(folder))
 
 
 def fingerprints(smiles: Sequence[str], settings: FingerprintSettings = _ECFP4) -> NDArray[np.uint8]:
@@ -134,8 +100,7 @@ def tokenize(smiles: str) -> list[str]:
         >>> belka.tokenize("Clc1ccc(cc1)[C@@H](N)C(=O)N[Dy]")[:6]
         ['Cl', 'c', '1', 'c', 'c', 'c']
     """
-    tokens: list[str] = smiles_tokenizer(smiles.replace(LINKER, LINKER_REPLACEMENT))
-    return tokens
+    return split_tokens(smiles.replace(LINKER, LINKER_REPLACEMENT))
 
 
 def read_molecules(

@@ -41,24 +41,40 @@ class PredictionSummary:
     note: str = ""
 
 
-def predict_smiles(model_dir: Path, smiles: Sequence[str]) -> pa.Table:
-    """Predict a few SMILES.
+class LoadedModel:
+    """A model in memory that predicts a few SMILES at a time.
 
     Args:
         model_dir: See `open_model_folder`.
-        smiles: Any texts.
-
-    Returns:
-        One row per text, in their order: smiles as given, then `result_columns`.
 
     Raises:
         BelkaError: The model cannot be used.
     """
-    model = open_model_folder(model_dir)
-    checked = SmilesChecker(CheckSettings.of(model)).check_all(smiles)
-    arrays = score_checked(checked, Predictor(model))
-    schema = pa.schema([pa.field("smiles", pa.string()), *result_columns(model.targets)])
-    return pa.Table.from_arrays([pa.array(smiles, pa.string()), *arrays], schema=schema)
+
+    def __init__(self, model_dir: Path) -> None:
+        found = open_model_folder(model_dir)
+        self._predictor = Predictor(found)
+        self._checker = SmilesChecker(CheckSettings.of(found))
+        self.targets = found.targets
+
+    def predict(self, smiles: Sequence[str]) -> pa.Table:
+        """Predict how likely each molecule binds each protein.
+
+        Args:
+            smiles: Any texts, with or without [Dy].
+
+        Returns:
+            One row per text, in their order: `smiles` as given, `probability_<target>` per protein, `problem` (why there is no
+            probability; empty where there is one), `warning`, `unknown_tokens` and `block_similarity`.
+        """
+        arrays = score_checked(self._checker.check_all(smiles), self._predictor)
+        schema = pa.schema([pa.field("smiles", pa.string()), *result_columns(self.targets)])
+        return pa.Table.from_arrays([pa.array(smiles, pa.string()), *arrays], schema=schema)
+
+
+def predict_smiles(model_dir: Path, smiles: Sequence[str]) -> pa.Table:
+    """Load a model and predict a few SMILES, see `LoadedModel`."""
+    return LoadedModel(model_dir).predict(smiles)
 
 
 def predict_file(

@@ -40,8 +40,7 @@ def AffinityEvaluator(  # noqa: N802, PLR0917 - TFX names a component after its 
     """Measure a model on the validation split and bless it when it holds the floors and beats the model in production.
 
     The model in production is found when the component runs and is no part of the cache key: the same model on the same
-    data keeps its verdict. Should another model go into production between the verdict and the push, the Pusher
-    notices.
+    data keeps its verdict. The Pusher notices when another one goes into production between the verdict and the push.
 
     Args:
         examples: From MoleculeTransform, with the split `validation`.
@@ -82,16 +81,22 @@ def AffinityEvaluator(  # noqa: N802, PLR0917 - TFX names a component after its 
         json.loads(configuration),
     )
     write_report(result, evaluation_dir, sources, targets)
-    with atomic_path(Path(blessing.uri) / RELEASE_FOLDER) as release:
+    _release(Path(blessing.uri) / RELEASE_FOLDER, evaluation_dir, Path(molecules.uri))
+    _bless(blessing, result, model, champion_dir)
+
+
+def _release(folder: Path, evaluation_dir: Path, molecules_dir: Path) -> None:
+    """Make the folder whose files the Pusher puts beside the model."""
+    with atomic_path(folder) as release:
         release.mkdir()
         shutil.copyfile(evaluation_dir / MODEL_CARD_FILE, release / MODEL_CARD_FILE)
-        write_training_blocks(Path(molecules.uri), release)
+        write_training_blocks(molecules_dir, release)
+
+
+def _bless(blessing: ModelBlessing, result: Evaluation, model: Model, champion_dir: str) -> None:
+    """Write the verdict as the standard Evaluator does."""
     blessing.set_string_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri)
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
-    _bless(blessing, result, champion_dir)
-
-
-def _bless(blessing: ModelBlessing, result: Evaluation, champion_dir: str) -> None:
     verdict, champion = result.verdict, result.champion
     name = constants.BLESSED_FILE_NAME if verdict.blessed else constants.NOT_BLESSED_FILE_NAME
     value = constants.BLESSED_VALUE if verdict.blessed else constants.NOT_BLESSED_VALUE

@@ -24,6 +24,7 @@ from pipeline.create_pipeline import PREPROCESSING_FN
 from trainer_module.export.export import export_model
 from trainer_module.export.saved_model import StoredModel
 from trainer_module.model import Belka
+from trainer_module.settings import ModelSettings
 
 VOCABULARY = ("[PAD]", "[MASK]", *sorted({*"CNOcno()=#123", "[C@H]", "[H]", "Cl", "Br"}))
 TARGETS = ("BRD4", "HSA", "sEH")
@@ -31,8 +32,8 @@ TARGETS = ("BRD4", "HSA", "sEH")
 
 def write_model(folder: Path) -> None:
     write_transform_graph(folder / "graph", preprocessing_fn=PREPROCESSING_FN, vocabulary=VOCABULARY)
-    model = Belka(mode="clf", vocab_size=len(VOCABULARY), depth=8, num_heads=2, num_layers=1)
-    model.build()
+    settings = ModelSettings(depth=8, num_heads=2, num_layers=1)
+    model = Belka(mode="clf", settings=settings, vocab_size=len(VOCABULARY), n_targets=3, ecfp_size=2048)
     version = folder / "model" / "1700000000"
     export_model(StoredModel(model, VOCABULARY, TARGETS, FingerprintSettings()), folder / "graph", version)
     write_champion(folder / "model", Champion(version.name, model_digest(version)))

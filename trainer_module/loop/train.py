@@ -87,22 +87,10 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
         optimizer = keras.optimizers.Adam(settings.learning_rate)
         model.compile(optimizer=optimizer)
         optimizer.build(model.trainable_variables)
-    vocab_size: int = model.arguments["vocab_size"]
-    spec = BatchSpec(
-        mode=run.mode,
-        vocab_size=vocab_size,
-        n_targets=len(run.targets),
-        batch_size=-(-settings.batch_size // strategy.num_replicas_in_sync) * strategy.num_replicas_in_sync,
-        max_length=run.model.max_length,
-        boundaries=settings.bucket_boundaries,
-        masking_rate=settings.masking_rate,
-        buffer_size=settings.buffer_size,
-        ecfp_size=run.fingerprint.size if run.mode == "fps" or model.uses_ecfp else 0,
-    )
     on_cpu = any("CPU" in device for device in strategy.extended.worker_devices)
     steps = Steps(
         model,
-        make_loss(run, vocab_size),
+        make_loss(run, model.arguments["vocab_size"]),
         model.optimizer,
         strategy=strategy,
         seed=run.seed,
@@ -117,11 +105,27 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
         eval_files=data.eval_files,
         model=model,
         steps=steps,
-        spec=spec,
+        spec=_batch_spec(run, model, strategy.num_replicas_in_sync),
         store=store,
         log_dir=log_dir,
     ).run()
     return TrainingResult(StoredModel(model, data.vocabulary, run.targets, run.fingerprint), history)
+
+
+def _batch_spec(run: RunSettings, model: Belka, n_replicas: int) -> BatchSpec:
+    """Batches as the stage reads them, of a size that the replicas share evenly."""
+    settings = run.training.for_mode(run.mode)
+    return BatchSpec(
+        mode=run.mode,
+        vocab_size=model.arguments["vocab_size"],
+        n_targets=len(run.targets),
+        batch_size=-(-settings.batch_size // n_replicas) * n_replicas,
+        max_length=run.model.max_length,
+        boundaries=settings.bucket_boundaries,
+        masking_rate=settings.masking_rate,
+        buffer_size=settings.buffer_size,
+        ecfp_size=run.fingerprint.size if run.mode == "fps" or model.uses_ecfp else 0,
+    )
 
 
 def make_loss(run: RunSettings, vocab_size: int) -> WeightedLoss:
