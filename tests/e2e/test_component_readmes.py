@@ -5,7 +5,7 @@ import json
 import re
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,7 +19,7 @@ READMES = {path.parent.name: path.read_text(encoding="utf-8") for path in REPOSI
 COMMANDS = sorted({command for text in READMES.values() for command in re.findall(r"`(belka step [^`]+)`", text)})
 
 
-def _run_python(component: str, **values: object) -> object:
+def _run_python(component: str, **values: object) -> Any:
     found = re.search(r"in Python: `([^`]+)` from `([^`]+)`", READMES[component])
     assert found is not None, component
     names = {**vars(importlib.import_module(found[2])), "Path": Path, **values}
@@ -67,10 +67,13 @@ def test_lines_of_python_run(demo: "Demo", tmp_path: Path, monkeypatch: pytest.M
     assert (
         json.loads(Path("evaluation/evaluation.json").read_text()).keys() <= json.loads(evaluation.read_text()).keys()
     )
+    release = _newest(output, "affinity-evaluator/blessing") / "release"
+    pushed = _run_python("model_pusher", model=_newest(output, "trainer-clf/model") / "Format-Serving", release=release)
+    assert (Path.cwd() / pushed / "model_card.md").is_file()
     refused = [_newest(output, folder) for folder in ("parquet-merge/molecules", "molecule-transform/rejected")]
     _run_python(
         "submission_writer",
-        predictions=_newest(output, "bulk-inferrer/output_examples") / "Split-test",
+        predictions=_newest(output, "bulk-inferrer/output_examples"),
         rejected=[folder / "rejected.parquet" for folder in refused],
     )
     assert Path("submission.csv").read_bytes() == (output / "submission.csv").read_bytes()
