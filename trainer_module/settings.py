@@ -1,7 +1,7 @@
-"""Settings of the model and of its training: typed, frozen, strict, and free of TensorFlow, so that the command line may import them.
+"""Settings of the model and of its training, free of TensorFlow, so that the command line may import them.
 
-The pipeline's configuration embeds `ModelSettings` and `TrainingSettings`; TFX's Trainer hands them to `run_fn` as the JSON
-object `RunSettings` describes (`custom_config`).
+The pipeline's configuration embeds `ModelSettings` and `TrainingSettings`; TFX's Trainer hands them to `run_fn` as the
+JSON object that `RunSettings` describes (`custom_config`).
 """
 
 import itertools
@@ -23,55 +23,56 @@ DEFAULT_ECFP_SIZE: Final = 2048
 CHECKPOINTS_FOLDER: Final = "checkpoints"
 
 
+def _count(default: int, description: str, *, unit: str) -> Any:
+    """A field of at least 1 that counts something and decides the result of the trainers."""
+    return Field(default, ge=1, json_schema_extra=decides(Node.TRAINER, unit=unit), description=description)
+
+
 class ModelSettings(StrictSection):
     """Architecture. Two models with equal settings and vocabulary have the same weights, shape by shape."""
 
     DECIDES: ClassVar = (Node.TRAINER,)
 
     depth: int = Field(
-        default=32,
-        ge=2,
-        le=4096,
-        multiple_of=2,
-        description="Width of the token representation and of each attention head.",
+        32, ge=2, le=4096, multiple_of=2, description="Width of the token representation and of each attention head."
     )
-    num_heads: int = Field(default=8, ge=1, le=128, description="Attention heads, each `depth` wide.")
-    num_layers: int = Field(default=4, ge=1, le=64, description="Encoder layers.")
-    dropout_rate: float = Field(default=0.1, ge=0.0, lt=1.0, description="Share of activations dropped while training.")
+    num_heads: int = Field(8, ge=1, le=128, description="Attention heads, each `depth` wide.")
+    num_layers: int = Field(4, ge=1, le=64, description="Encoder layers.")
+    dropout_rate: float = Field(0.1, ge=0.0, lt=1.0, description="Share of activations dropped while training.")
     activation: Literal["gelu", "relu", "silu", "tanh"] = Field(
-        default="gelu", description="Non-linearity of the feed-forward blocks."
+        "gelu", description="Non-linearity of the feed-forward blocks."
     )
     max_length: int = Field(
-        default=128,
+        128,
         ge=8,
         le=4096,
         json_schema_extra=decides(Node.TRAINER, Node.MOLECULE_TRANSFORM, unit="tokens"),
         description="Longer molecules are cut here.",
     )
     vocab_size: int | None = Field(
-        default=None,
+        None,
         ge=3,
-        description="Rows of the embedding table, PAD and MASK included; null takes the vocabulary's size. A given value that is "
-        "smaller than the vocabulary is an error.",
+        description="Rows of the embedding table, PAD and MASK included; null takes the vocabulary's size. A given "
+        "value that is smaller than the vocabulary is an error.",
     )
     attention_dropout: bool = Field(
         default=True, description="Drop attention weights too, as the reference does; false changes the maths."
     )
     ecfp_branch: bool = Field(
         default=False,
-        description="Add the bits of fingerprint.kind as a wide branch to the classification head (wide and deep).",
+        description="Add the bits of the fingerprint as a wide branch to the classification head (wide and deep).",
     )
     ecfp_hidden: int = Field(
-        default=0, ge=0, le=4096, description="Units of the wide branch's hidden layer; 0 makes the branch linear."
+        0, ge=0, le=4096, description="Units of the wide branch's hidden layer; 0 makes the branch linear."
     )
     ecfp_dropout: float = Field(
-        default=0.0,
+        0.0,
         ge=0.0,
         lt=1.0,
         description="Share of the wide branch's inputs (linear) or hidden units dropped while training.",
     )
     ecfp_l2: float = Field(
-        default=1e-5, ge=0.0, description="L2 penalty on the wide branch's kernels (coefficient of the sum of squares)."
+        1e-5, ge=0.0, description="L2 penalty on the wide branch's kernels (coefficient of the sum of squares)."
     )
 
 
@@ -104,39 +105,22 @@ class TrainingSettings(StrictSection):
     stages: tuple[Mode, ...] = Field(
         default=("mlm", "fps", "clf"),
         strict=False,
-        description="Stages to run, in this order; each starts from the weights of the one before. The last must be clf.",
+        description="Stages to run, in this order; each starts from the weights of the one before. The last is clf.",
     )
-    batch_size: int = Field(
-        default=2048,
-        ge=1,
-        json_schema_extra=decides(Node.TRAINER, unit="molecules"),
-        description="Molecules in a step, over all devices.",
-    )
-    buffer_size: int = Field(
-        default=10_000_000,
-        ge=1,
-        json_schema_extra=decides(Node.TRAINER, unit="molecules"),
-        description="Most molecules held for shuffling (shards are shuffled already, so at most 262,144 are used).",
+    batch_size: int = _count(2048, "Molecules in a step, over all devices.", unit="molecules")
+    buffer_size: int = _count(
+        10_000_000,
+        "Most molecules held for shuffling (shards are shuffled already, so at most 262,144 are used).",
+        unit="molecules",
     )
     epochs: int = Field(default=1000, ge=1, description="Most epochs; early stopping usually ends training sooner.")
-    patience: int = Field(
-        default=20,
-        ge=1,
-        json_schema_extra=decides(Node.TRAINER, unit="validations"),
-        description="Validations without improvement before stopping.",
+    patience: int = _count(20, "Validations without improvement before stopping.", unit="validations")
+    steps_per_epoch: int = _count(
+        10_000,
+        "Most batches in an epoch. An epoch also ends with the data; data left over feeds the next epoch.",
+        unit="batches",
     )
-    steps_per_epoch: int = Field(
-        default=10_000,
-        ge=1,
-        json_schema_extra=decides(Node.TRAINER, unit="batches"),
-        description="Most batches in an epoch. An epoch also ends with the data; data left over feeds the next epoch.",
-    )
-    validation_steps: int = Field(
-        default=2000,
-        ge=1,
-        json_schema_extra=decides(Node.TRAINER, unit="batches"),
-        description="Most validation batches; fewer if the data ends.",
-    )
+    validation_steps: int = _count(2000, "Most validation batches; fewer if the data ends.", unit="batches")
     validations_per_epoch: int = Field(
         default=1, ge=1, le=1000, description="Validations (and decisions on patience and learning rate) in one epoch."
     )
@@ -157,22 +141,17 @@ class TrainingSettings(StrictSection):
     )
     monitor: Monitor = Field(
         default="auto",
-        description="What early stopping, the learning rate and the best weights follow. auto: validation average precision for "
-        "clf, validation loss for mlm and fps.",
+        description="What early stopping, the learning rate and the best weights follow. auto: validation average "
+        "precision for clf, validation loss for mlm and fps.",
     )
     reduce_lr_factor: float = Field(default=0.5, gt=0.0, lt=1.0, description="Learning rate factor on a plateau.")
-    reduce_lr_patience: int = Field(
-        default=5,
-        ge=1,
-        json_schema_extra=decides(Node.TRAINER, unit="validations"),
-        description="Validations without improvement before reducing.",
-    )
+    reduce_lr_patience: int = _count(5, "Validations without improvement before reducing.", unit="validations")
     min_learning_rate: float = Field(default=1e-6, ge=0.0, description="The learning rate is not reduced below this.")
     bucket_boundaries: tuple[int, ...] = Field(
         default=(64, 72, 80, 96, 128),
         strict=False,
         json_schema_extra=decides(Node.TRAINER, unit="tokens"),
-        description="Padded lengths, ascending; a molecule is padded to the first that holds it, max_length closes the list.",
+        description="Padded lengths, ascending; a molecule is padded to the first that holds it, or to max_length.",
     )
     precision: Literal["auto", "float32", "mixed_bfloat16"] = Field(
         default="auto", description="auto: mixed_bfloat16 on GPUs that have bfloat16 units, float32 elsewhere."
@@ -201,12 +180,10 @@ class TrainingSettings(StrictSection):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if list(self.stages) != [mode for mode in MODES if mode in self.stages] or self.stages[-1:] != ("clf",):
-            msg = "stages must be an ordered choice of mlm, fps, clf that ends with clf"
-            raise ValueError(msg)
+            raise ValueError("stages must be an ordered choice of mlm, fps, clf that ends with clf")
         bounds = self.bucket_boundaries
         if any(bound < 1 for bound in bounds) or any(a >= b for a, b in itertools.pairwise(bounds)):
-            msg = "bucket_boundaries must be positive and ascending"
-            raise ValueError(msg)
+            raise ValueError("bucket_boundaries must be positive and ascending")
         return self
 
     def for_mode(self, mode: Mode) -> "TrainingSettings":
@@ -242,8 +219,8 @@ class RunSettings(StrictSection):
     checkpoint_root: str | None = Field(
         default=None,
         json_schema_extra=decides(),
-        description="Folder that outlives TFX's executions; checkpoints live below it under a key of settings and data. "
-        "null: below the model's run directory, where another execution cannot find them.",
+        description="Folder that outlives TFX's executions; checkpoints live below it under a key of settings and "
+        "data. null: below the model's run directory, where another execution cannot find them.",
     )
     initial_epoch: int | None = Field(
         default=None,

@@ -1,4 +1,4 @@
-"""`import belka` as a notebook uses it: the examples in the docstrings run, on a small exported model and a molecules table."""
+"""`import belka` as a notebook uses it: the docstrings' examples run, on a small exported model and a molecules table."""
 
 import doctest
 import subprocess
@@ -120,7 +120,8 @@ def test_wrong_use_is_explained(tmp_path: Path) -> None:
 
 
 def test_names_are_loaded_on_first_use() -> None:
-    code = "import sys, belka; print(dir(belka), 'belka.notebook' in sys.modules); belka.read_molecules; print('belka.notebook' in sys.modules)"
+    loaded = "'belka.notebook' in sys.modules"
+    code = f"import sys, belka; print(dir(belka), {loaded}); belka.read_molecules; print({loaded})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == f"{sorted(belka.__all__)} False\nTrue\n"
     with pytest.raises(AttributeError, match="no attribute 'no_such_name'"):

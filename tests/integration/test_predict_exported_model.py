@@ -1,4 +1,4 @@
-"""`belka predict` with models as the trainer exports them: SMILES alone, and SMILES with fingerprints; and plain TensorFlow alone."""
+"""`belka predict` with models as the trainer exports them: SMILES alone, or with fingerprints; and plain TensorFlow."""
 
 import json
 import subprocess
@@ -111,7 +111,10 @@ assert not {"tensorflow_transform", "rdkit"} & sys.modules.keys()
     # -S leaves the project's editable install out of the path; -I the environment and the working directory.
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", script, sysconfig.get_path("purelib"), str(folder), json.dumps(VALID)],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     np.testing.assert_allclose(json.loads(done.stdout), expected(model, "no branch"), atol=1e-6)

@@ -1,7 +1,7 @@
 """The house keeps its rules: floors, no arrows in strings, what `import belka` loads, sizes, one voice.
 
-`make lint` checks the contracts of import-linter (pyproject.toml). Here they are shown to bite, and what they cannot see is searched
-for: modules of ours that are named in strings and imported by name.
+`make lint` checks the contracts of import-linter (pyproject.toml). Here they are shown to bite, and what they cannot
+see is searched for: modules of ours that are named in strings and imported by name.
 """
 
 import ast
@@ -165,11 +165,15 @@ def test_contracts_are_kept() -> None:
     [
         ("belka/errors.py", "from pipeline.steps import Step", "Floors"),
         ("components/artifact_types.py", "from trainer_module.settings import Mode", "Floors"),
-        ("components/smiles_vocab/component.py", "from components.parquet_merge.merge import merge_raw_files", "Components share"),
+        (
+            "components/smiles_vocab/component.py",
+            "from components.parquet_merge.merge import merge_raw_files",
+            "Components share",
+        ),
         ("belka/errors.py", "def f():\n    from belka.files import atomic_path", "No circles"),
         ("belka/tokens/graph.py", "def f():\n    import apache_beam", "belka needs no orchestrator"),
     ],
-)  # fmt: skip
+)
 def test_a_deliberate_wrong_import_breaks_its_contract(copy: Path, file: str, line: str, contract: str) -> None:
     with added(copy / "belka/files.py", "from belka.errors import BelkaError"):
         assert lint_imports(copy).returncode == 0

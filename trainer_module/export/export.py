@@ -8,13 +8,7 @@ from typing import Any, Final
 import keras
 import tensorflow as tf
 
-from belka.contract import (
-    FEATURE_ECFP,
-    FEATURE_TOKENS,
-    OUTPUT_PROBABILITIES,
-    SIGNATURE_EXAMPLES,
-    SIGNATURE_SMILES,
-)
+from belka.contract import FEATURE_ECFP, FEATURE_TOKENS, OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, SIGNATURE_SMILES
 from belka.tokens.graph import RAW_SMILES_FEATURE, SmilesTokenizer
 from trainer_module.export.saved_model import StoredModel, save_model
 from trainer_module.export.serving import predict

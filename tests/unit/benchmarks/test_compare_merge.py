@@ -12,8 +12,10 @@ def test_merge_and_query_find_the_same_molecules(tmp_path: Path) -> None:
     make_demo_data(tmp_path / "raw", molecules=1000)
     comparison = compare_merge(tmp_path / "raw", memory_limit_gb=1.0, n_workers=2, n_rounds=2, work_dir=tmp_path)
     assert [measurement.name for measurement in (comparison.reference, *comparison.measurements)] == [
-        "DuckDB, bare query", "DuckDB, result written", "ParquetMerge",
-    ]  # fmt: skip
+        "DuckDB, bare query",
+        "DuckDB, result written",
+        "ParquetMerge",
+    ]
     assert comparison.measurements[1].peak_bytes > 0
     rounds = re.search(r"round by round: (.+)\)", comparison.notes[0])
     assert rounds is not None

@@ -1,4 +1,4 @@
-"""Every kind of fingerprint equals its class of scikit-fingerprints bit by bit; what RDKit cannot read is refused by itself."""
+"""Every kind of fingerprint equals its class of scikit-fingerprints bit by bit; unreadable molecules are refused."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The token ids of the graph equal atomInSmiles plus the vocabulary, for real and odd strings, before and after export."""
+"""The token ids of the graph equal atomInSmiles plus the vocabulary, for real and odd strings, also after export."""
 
 import random
 import shutil
@@ -18,15 +18,83 @@ from trainer_module.preprocessing import preprocessing_fn
 
 SAMPLE = Path(__file__).parents[4] / "../shared/data/leash_sample"
 VOCABULARY = [
-    "[PAD]", "[MASK]", "#", "%12", "%99", "(", ")", "-", "1", "2", "=", "B", "Br", "C", "Cl", "N", "[C@@H]", "[H]", "[[C]", "[a b]", "[é]",
-    "\\", "c", "n",
-]  # fmt: skip
+    "[PAD]",
+    "[MASK]",
+    "#",
+    "%12",
+    "%99",
+    "(",
+    ")",
+    "-",
+    "1",
+    "2",
+    "=",
+    "B",
+    "Br",
+    "C",
+    "Cl",
+    "N",
+    "[C@@H]",
+    "[H]",
+    "[[C]",
+    "[a b]",
+    "[é]",
+    "\\",
+    "c",
+    "n",
+]
 IDS = {token: position for position, token in enumerate(VOCABULARY)}
 ODD = [
-    "[[C]", "[]", "[", "]", "]]", "[[]", "[]]", "[C", "Brr", "Br", "B", "r", "Cl", "C", "l", "lC", "%1", "%12", "%123", "%%12", "%99",
-    "%1%22", "%", "12%", "%a1", "é[é]", "[a b]", "[a\nb]", "CC\nO", "[Br]r", "C[l]", "B[r]", "[C%12]%[12", "*$?>~", "[Dy]", "[[Dy]", "[D[Dy]",
-    "\\/:@", "٣%٣٣", "[C][C@@H][Cl-]", "ClBrCBrl", "", " ", "[]C]", "[[]]", "[PAD]", "[MASK]C", "[Dy", "C\x00[\x00]",
-]  # fmt: skip
+    "[[C]",
+    "[]",
+    "[",
+    "]",
+    "]]",
+    "[[]",
+    "[]]",
+    "[C",
+    "Brr",
+    "Br",
+    "B",
+    "r",
+    "Cl",
+    "C",
+    "l",
+    "lC",
+    "%1",
+    "%12",
+    "%123",
+    "%%12",
+    "%99",
+    "%1%22",
+    "%",
+    "12%",
+    "%a1",
+    "é[é]",
+    "[a b]",
+    "[a\nb]",
+    "CC\nO",
+    "[Br]r",
+    "C[l]",
+    "B[r]",
+    "[C%12]%[12",
+    "*$?>~",
+    "[Dy]",
+    "[[Dy]",
+    "[D[Dy]",
+    "\\/:@",
+    "٣%٣٣",
+    "[C][C@@H][Cl-]",
+    "ClBrCBrl",
+    "",
+    " ",
+    "[]C]",
+    "[[]]",
+    "[PAD]",
+    "[MASK]C",
+    "[Dy",
+    "C\x00[\x00]",
+]
 STRINGS = st.lists(st.sampled_from(ODD) | st.text("[]%BrCl12Dyé", max_size=6), max_size=5).map("".join) | st.text(
     st.characters(exclude_categories=["Cs"]), max_size=8
 )

@@ -1,4 +1,4 @@
-"""push_model without an orchestrator: the first push, the champion again, another champion in between, a broken copy."""
+"""push_model without an orchestrator: the first push, the champion again, another champion meanwhile, a broken copy."""
 
 from pathlib import Path
 

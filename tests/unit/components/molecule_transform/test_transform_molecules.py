@@ -291,9 +291,13 @@ def test_composed_examples_are_the_same_bytes_as_direct_ones(tmp_path: Path, cap
     direct = run(tmp_path / "molecules", tmp_path / "vocab", tmp_path / "direct", rows_per_shard=40)
     with caplog.at_level(logging.WARNING):
         composed = run(
-            tmp_path / "molecules", tmp_path / "vocab", tmp_path / "composed", rows_per_shard=40,
-            block_fingerprints_dir=tmp_path / "tables", make_pipeline=lambda: local_pipeline(2),
-        )  # fmt: skip
+            tmp_path / "molecules",
+            tmp_path / "vocab",
+            tmp_path / "composed",
+            rows_per_shard=40,
+            block_fingerprints_dir=tmp_path / "tables",
+            make_pipeline=lambda: local_pipeline(2),
+        )
     assert (direct["composed"], composed["composed"], composed["contradicted"]) == (0, 97, 1)
     assert "1 of 98 molecules do not fit the building blocks they are listed with" in caplog.text
     files = {p.name: p.read_bytes() for p in (tmp_path / "direct" / "examples" / "Split-train").iterdir()}

@@ -1,4 +1,4 @@
-"""The direct reader against the SQL of the checked view, on rows with every fault, and the files it must leave to SQL."""
+"""The direct reader against the SQL of the checked view, on rows with every fault, and the files it leaves to SQL."""
 
 import tempfile
 from collections.abc import Callable, Iterator

@@ -61,8 +61,15 @@ def test_mlm_learns_256_molecules(train_small: TrainSmall, memorised: TrainingDa
 
 def fingerprints(data: TrainingData) -> Any:
     spec = BatchSpec(
-        mode="fps", vocab_size=18, n_targets=3, batch_size=64, max_length=24, boundaries=(), masking_rate=0.1,
-        buffer_size=1, ecfp_size=2048,
-    )  # fmt: skip
+        mode="fps",
+        vocab_size=18,
+        n_targets=3,
+        batch_size=64,
+        max_length=24,
+        boundaries=(),
+        masking_rate=0.1,
+        buffer_size=1,
+        ecfp_size=2048,
+    )
     for inputs, labels, weight in training_batches(data.train_files, spec, seed=0, pass_index=0):
         yield inputs, labels.numpy(), weight.numpy()

