@@ -25,7 +25,7 @@ CHECKPOINTS_FOLDER: Final = "checkpoints"
 
 def _count(default: int, description: str, *, unit: str) -> Any:
     """A field of at least 1 that counts something and decides the result of the trainers."""
-    return Field(default, ge=1, json_schema_extra=decides(Node.TRAINER, unit=unit), description=description)
+    return Field(default=default, ge=1, json_schema_extra=decides(Node.TRAINER, unit=unit), description=description)
 
 
 class ModelSettings(StrictSection):
@@ -34,23 +34,27 @@ class ModelSettings(StrictSection):
     DECIDES: ClassVar = (Node.TRAINER,)
 
     depth: int = Field(
-        32, ge=2, le=4096, multiple_of=2, description="Width of the token representation and of each attention head."
+        default=32,
+        ge=2,
+        le=4096,
+        multiple_of=2,
+        description="Width of the token representation and of each attention head.",
     )
-    num_heads: int = Field(8, ge=1, le=128, description="Attention heads, each `depth` wide.")
-    num_layers: int = Field(4, ge=1, le=64, description="Encoder layers.")
-    dropout_rate: float = Field(0.1, ge=0.0, lt=1.0, description="Share of activations dropped while training.")
+    num_heads: int = Field(default=8, ge=1, le=128, description="Attention heads, each `depth` wide.")
+    num_layers: int = Field(default=4, ge=1, le=64, description="Encoder layers.")
+    dropout_rate: float = Field(default=0.1, ge=0.0, lt=1.0, description="Share of activations dropped while training.")
     activation: Literal["gelu", "relu", "silu", "tanh"] = Field(
-        "gelu", description="Non-linearity of the feed-forward blocks."
+        default="gelu", description="Non-linearity of the feed-forward blocks."
     )
     max_length: int = Field(
-        128,
+        default=128,
         ge=8,
         le=4096,
         json_schema_extra=decides(Node.TRAINER, Node.MOLECULE_TRANSFORM, unit="tokens"),
         description="Longer molecules are cut here.",
     )
     vocab_size: int | None = Field(
-        None,
+        default=None,
         ge=3,
         description="Rows of the embedding table, PAD and MASK included; null takes the vocabulary's size. A given "
         "value that is smaller than the vocabulary is an error.",
@@ -63,16 +67,16 @@ class ModelSettings(StrictSection):
         description="Add the bits of the fingerprint as a wide branch to the classification head (wide and deep).",
     )
     ecfp_hidden: int = Field(
-        0, ge=0, le=4096, description="Units of the wide branch's hidden layer; 0 makes the branch linear."
+        default=0, ge=0, le=4096, description="Units of the wide branch's hidden layer; 0 makes the branch linear."
     )
     ecfp_dropout: float = Field(
-        0.0,
+        default=0.0,
         ge=0.0,
         lt=1.0,
         description="Share of the wide branch's inputs (linear) or hidden units dropped while training.",
     )
     ecfp_l2: float = Field(
-        1e-5, ge=0.0, description="L2 penalty on the wide branch's kernels (coefficient of the sum of squares)."
+        default=1e-5, ge=0.0, description="L2 penalty on the wide branch's kernels (coefficient of the sum of squares)."
     )
 
 

@@ -34,7 +34,7 @@ DISPLAYS = {
 
 
 @component
-def MakeMolecules(  # noqa: N802, PLR0917 - TFX names a component after its function
+def MakeMolecules(  # noqa: N802 - TFX names a component after its function
     molecules: OutputArtifact[Molecules],
     raw_dir: Parameter[str],
     count: Parameter[int],

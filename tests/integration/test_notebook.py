@@ -1,4 +1,4 @@
-"""`import belka` as a notebook uses it: the docstrings' examples run, on a small exported model and a molecules table."""
+"""`import belka` as a notebook uses it: the docstrings' examples run, on a small model and a molecules table."""
 
 import doctest
 import subprocess
