@@ -21,7 +21,7 @@ __all__ = ["FingerprintSettings", "fingerprints", "load_model", "read_molecules"
 if not TYPE_CHECKING:  # type checkers take the imports above, and refuse every other name
 
     def __getattr__(name: str) -> object:
-        """Load a name on first use (PEP 562): every module below imports this one, and most need neither RDKit nor pydantic."""
+        """Load a name on first use (PEP 562): every module below imports this one, and most need no RDKit."""
         if name not in __all__:
             msg = f"module {__name__!r} has no attribute {name!r}"
             raise AttributeError(msg)

@@ -12,7 +12,7 @@ _DIGITS: Final = 16
 
 @cache
 def code_version() -> str:
-    """The version and the sources' digest, like `0.1.0+sources.1f0c...`; equal for equal sources, wherever they are installed."""
+    """The version and the sources' digest, like `0.1.0+sources.1f0c...`; equal for equal sources, anywhere."""
     root = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for path in sorted(path for package in _PACKAGES for path in (root / package).rglob("*.py")):

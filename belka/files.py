@@ -11,8 +11,8 @@ from pathlib import Path
 def atomic_path(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside `target` and rename it to `target` when the block ends without an error.
 
-    The temporary name starts with a dot, so that no reader takes a half-written file for a whole one, and ends as the target's does,
-    for writers that choose their format by it.
+    The temporary name starts with a dot, so that no reader takes a half-written file for a whole one, and ends as the
+    target's does, for writers that choose their format by it.
 
     Args:
         target: File or folder to be written; its parent is made if needed. An existing one is replaced.

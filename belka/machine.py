@@ -1,22 +1,12 @@
-"""What this machine, or the container the process runs in, lets it use, and how the process keeps what it was given."""
+"""What this machine, or the container the process runs in, lets it use."""
 
-import ctypes
 import math
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 CGROUP: Final = Path("/sys/fs/cgroup")
 CGROUP_CPU_LIMIT: Final = CGROUP / "cpu.max"
-# glibc's malloc.h
-_M_TRIM_THRESHOLD: Final = -1
-_M_MMAP_THRESHOLD: Final = -3
-_LARGEST: Final = 2**31 - 1
-# Where glibc's own adjustment of the two ends.
-_MMAP_THRESHOLD: Final = 32 << 20
-_TRIM_THRESHOLD: Final = 64 << 20
 
 
 def worker_count(n_workers: int, cgroup_limit: Path = CGROUP_CPU_LIMIT) -> int:
@@ -61,31 +51,3 @@ def available_memory(cgroup: Path = CGROUP) -> int:
     except (OSError, ValueError, StopIteration):  # no cgroup v2 here: no limit is known
         return available
     return max(0, min(available, left))
-
-
-@contextmanager
-def freed_memory_kept() -> Iterator[None]:
-    """Keep freed memory in the process while the block runs, and return it to the system at the end.
-
-    By default glibc and Arrow's own allocator hand large blocks back at once. A training step on a CPU frees and
-    takes hundreds of megabytes, and the system has to clear each page again. So Arrow allocates from glibc in the
-    block, and glibc keeps. Where the C library is another one, nothing changes.
-    """
-    # Not at the top: the command line counts workers with this module, and starts without pyarrow.
-    import pyarrow as pa
-
-    library = ctypes.CDLL(None)
-    if not (hasattr(library, "mallopt") and hasattr(library, "malloc_trim")):
-        yield
-        return
-    pool = pa.default_memory_pool()
-    library.mallopt(_M_MMAP_THRESHOLD, _LARGEST)
-    library.mallopt(_M_TRIM_THRESHOLD, _LARGEST)
-    pa.set_memory_pool(pa.system_memory_pool())
-    try:
-        yield
-    finally:
-        pa.set_memory_pool(pool)
-        library.mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD)
-        library.mallopt(_M_TRIM_THRESHOLD, _TRIM_THRESHOLD)
-        library.malloc_trim(0)

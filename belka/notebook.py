@@ -27,8 +27,8 @@ def load_model(folder: str | PathLike[str]) -> LoadedModel:
     """Load a pushed model.
 
     Args:
-        folder: The folder `model` of an output directory, of which the model in production is taken; or one version in it; or a
-            model artifact of the stage clf.
+        folder: The folder `model` of an output directory, of which the model in production is taken; or one version in
+            it; or a model artifact of the stage clf.
 
     Returns:
         The model.
@@ -111,8 +111,8 @@ def read_molecules(
     Args:
         folder: The output directory of a run, whose newest table is read; or the folder of one table.
         split: `train`, `validation` or `test`.
-        columns: Names of the columns, see `belka.contract`; None = all. The whole library does not fit in memory, two columns of it
-            do.
+        columns: Names of the columns, see `belka.contract`; None = all. The whole library does not fit in memory, two
+            columns of it do.
 
     Returns:
         The rows in the order of the table; none where the split is empty.

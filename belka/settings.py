@@ -1,8 +1,9 @@
 """Settings as every room receives them: strict, frozen sections whose fields declare what they decide.
 
-A field decides the result of some nodes, or only how a result is computed. Only the first kind becomes a parameter of a TFX
-execution, and so part of the key of its cache: another number of workers repeats nothing. Values of the second kind reach the process
-of a node through one environment variable, which the runner sets.
+A field decides the result of some nodes, or only how a result is computed. Only the first kind becomes a parameter of a
+TFX
+execution, and so part of the key of its cache: another number of workers repeats nothing. Values of the second kind
+reach the process of a node through one environment variable, which the runner sets.
 """
 
 import json
@@ -26,8 +27,8 @@ class StrictSection(BaseModel):
     """A frozen section that refuses unknown keys, silent conversions, NaN and infinity.
 
     Attributes:
-        DECIDES: Nodes whose results the fields decide that do not declare their own with `decides`; none = the fields only say
-            how, or where, something is computed.
+        DECIDES: Nodes whose results the fields decide that do not declare their own with `decides`; none = the fields
+            only say how, or where, something is computed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -43,7 +44,8 @@ class StrictSection(BaseModel):
             action: What to do when they are not valid.
 
         Raises:
-            InputError: A key is unknown, or a value has another type or is out of its range; the message names each of them.
+            InputError: A key is unknown, or a value has another type or is out of its range; the message names each of
+                them.
         """
         try:
             return cls.model_validate(dict(values))
@@ -131,7 +133,7 @@ class NodeSettings:
         self._values = merged(received_computation(environment), json.loads(parameter))
 
     def section(self, name: str, kind: type[Section]) -> Section:
-        """One section; fields that neither decide a result of this node nor say how it is computed have their defaults."""
+        """One section; fields that this node does not receive have their defaults."""
         return kind.parse(
             self._values.get(name, {}), source=f"the section {name}", action="Compile or start the pipeline again."
         )
@@ -153,7 +155,7 @@ class DataSettings(StrictSection):
     raw_digest: str | None = Field(
         default=None,
         json_schema_extra=decides(Node.PARQUET_MERGE),
-        description="Content of the raw files as one text: part of the cache key. null = the local runner reads the files.",
+        description="Content of the raw files as one text, part of the cache key. null = the local runner reads them.",
     )
     output_dir: str = Field(default="output", min_length=1, description="Folder that receives every result.")
     targets: tuple[Target, ...] = Field(

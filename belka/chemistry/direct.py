@@ -14,8 +14,8 @@ from belka.chemistry.fingerprints import KINDS, FingerprintSettings
 from belka.chemistry.smiles import parse
 from belka.contract import SMILES_NO_LINKER
 
-# Few enough to stay in the processor's cache (ECFP with 1,024 is a tenth slower), many enough for scikit-fingerprints, which takes a
-# tenth of a millisecond per call.
+# Few enough to stay in the processor's cache (ECFP with 1,024 is a tenth slower), many enough for scikit-fingerprints,
+# which takes a tenth of a millisecond per call.
 _CHUNK_ROWS: Final = 32
 
 Packer = Callable[[Sequence[Chem.Mol]], npt.NDArray[np.uint8]]
@@ -28,7 +28,8 @@ class Fingerprints:
     Attributes:
         packed: uint8 [n, n_bits / 8], numpy.packbits (big-endian) of the 0/1 fingerprint; zeros where there is none.
         rejected: Row -> reason, for rows without a fingerprint.
-        composed: bool [n], whether the fingerprint is put together from building blocks instead of computed from the SMILES.
+        composed: bool [n], whether the fingerprint is put together from building blocks instead of computed from the
+            SMILES.
         contradicted: Rows whose SMILES does not fit the building blocks they are listed with; they are not composed.
     """
 
@@ -52,9 +53,9 @@ class FingerprintSource(Protocol):
 class DirectFingerprints:
     """The fingerprint of every molecule, each parsed once.
 
-    The bits are those of the generator that `KINDS` names, with that class's defaults beside what its row says: atom pairs and
-    topological torsions simulate counts (several bits say how often a feature occurs). Keys are padded with zero bits to whole
-    bytes. ECFP is computed by RDKit without scikit-fingerprints, which takes seconds to import.
+    The bits are those of the generator that `KINDS` names, with that class's defaults beside what its row says: atom
+    pairs and topological torsions simulate counts (several bits say how often a feature occurs). Keys are padded with
+    zero bits to whole bytes. ECFP is computed by RDKit without scikit-fingerprints, which takes seconds to import.
 
     Source: Adamczyk, Ludynia: Scikit-fingerprints, SoftwareX 28, 101944 (2024).
 

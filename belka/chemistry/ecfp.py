@@ -18,7 +18,7 @@ _REVERSED_BITS: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256)
 
 
 class Ecfp:
-    """Computes the bits of `skfp.fingerprints.ECFPFingerprint(fp_size=size, radius=radius, include_chirality=chirality)`.
+    """Computes the bits of `skfp.fingerprints.ECFPFingerprint(fp_size=..., radius=..., include_chirality=...)`.
 
     Args:
         settings: Size, radius and chirality; the kind is ecfp.
@@ -37,7 +37,7 @@ class Ecfp:
         return _packed(self._generator.GetFingerprint(molecule))
 
     def pack_with_centres(self, molecule: Chem.Mol) -> tuple[bytes, Sequence[Sequence[int]]]:
-        """Compute the fingerprint and, for each atom, the bits of the environments centred on it; a bit may occur twice."""
+        """Compute the fingerprint and, for each atom, the bits of the environments around it; a bit may occur twice."""
         vector = self._generator.GetFingerprint(molecule, additionalOutput=self._per_atom)
         return _packed(vector), self._per_atom.GetAtomToBits()
 

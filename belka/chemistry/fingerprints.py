@@ -1,4 +1,4 @@
-"""Which fingerprint the Examples hold: the table of kinds, and the settings; free of RDKit, so that any room may import it."""
+"""Which fingerprint the Examples hold: the table of kinds, and the settings; free of RDKit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,8 @@ class FingerprintKind:
 
     Attributes:
         name: The kind as a sentence names it.
-        generator: Class of scikit-fingerprints that computes it. (ECFP has faster ways of its own; the class is its oracle.)
+        generator: Class of scikit-fingerprints that computes it. (ECFP has faster ways of its own; the class is its
+            oracle.)
         source: Where the fingerprint is defined.
         n_keys: Number of bits where each has a meaning of its own; None = hashed into any number of bits.
         has_radius: Whether the radius changes the bits.
@@ -41,8 +42,8 @@ class FingerprintKind:
     def n_bits(self) -> int | None:
         """The only size of a kind with keys, which are padded to whole bytes; None = any.
 
-        Keys are padded no further: bits that are zero in every molecule would make the loss of the stage fps look small and teach
-        nothing.
+        Keys are padded no further: bits that are zero in every molecule would make the loss of the stage fps look small
+        and teach nothing.
         """
         return None if self.n_keys is None else -(-self.n_keys // BITS_PER_BYTE) * BITS_PER_BYTE
 
@@ -127,8 +128,8 @@ class FingerprintSettings(StrictSection):
 
     kind: Annotated[str, AfterValidator(_known)] = Field(
         default="ecfp",
-        description="Kind of the fingerprint; docs/fingerprints.md lists them with what each tells and costs. All but ecfp are "
-        "computed by scikit-fingerprints, each from its SMILES.",
+        description="Kind of the fingerprint; docs/fingerprints.md lists them with what each tells and costs. All but ecfp "
+        "are computed by scikit-fingerprints, each from its SMILES.",
     )
     size: int = Field(
         default=2048,
@@ -146,14 +147,14 @@ class FingerprintSettings(StrictSection):
     )
     chirality: bool = Field(
         default=True,
-        description="Whether stereo centres change the fingerprint, where the kind can see them. Atom pairs of enantiomers collide "
-        "in 512, 1024 and 2048 bits, not in 4096.",
+        description="Whether stereo centres change the fingerprint, where the kind can see them. Atom pairs of enantiomers "
+        "collide in 512, 1024 and 2048 bits, not in 4096.",
     )
     method: Literal["auto", "direct"] = Field(
         default="auto",
         json_schema_extra=decides(Node.BLOCK_FINGERPRINTS),
-        description="auto: fingerprints are put together from building blocks where that is exact; direct: RDKit computes each from "
-        "its SMILES. No effect on other kinds than ecfp.",
+        description="auto: fingerprints are put together from building blocks where that is exact; direct: RDKit computes "
+        "each from its SMILES. No effect on other kinds than ecfp.",
     )
 
     @model_validator(mode="after")
@@ -188,5 +189,5 @@ class FingerprintSettings(StrictSection):
         return ", ".join(parts)
 
     def stored(self) -> dict[str, Any]:
-        """What changes the bits, under the names and in the order that artifacts hold; the way of computing does not."""
+        """What changes the bits, under the names and in the order that artifacts hold."""
         return {"size": self.size, "radius": self.radius, "chirality": self.chirality, "kind": self.kind}

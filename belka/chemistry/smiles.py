@@ -12,8 +12,9 @@ UNPARSABLE_SMILES: Final = "unparsable SMILES"
 def parse(smiles: str | None) -> Chem.Mol | str:
     """Read a SMILES with full sanitization.
 
-    Sanitization is never skipped: a shortened parse is a third faster, but it accepts rings that RDKit cannot kekulize and gives
-    other fingerprints for aromatic systems that other toolkits wrote, which no check cheaper than the parse itself finds.
+    Sanitization is never skipped: a shortened parse is a third faster, but it accepts rings that RDKit cannot kekulize
+    and gives other fingerprints for aromatic systems that other toolkits wrote, which no check cheaper than the parse
+    itself finds.
 
     Args:
         smiles: The text; None = missing.

@@ -1,7 +1,7 @@
 """The building blocks of the demo library: common catalogue amino acids and amines.
 
-Every SMILES is written from the amine nitrogen that attaches to the triazine; an amino acid ends with its carboxylic acid. So a
-block is protected, amidated or attached by joining text, and RDKit checks what comes out.
+Every SMILES is written from the amine nitrogen that attaches to the triazine; an amino acid ends with its carboxylic
+acid. So a block is protected, amidated or attached by joining text, and RDKit checks what comes out.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,8 @@ class Block:
 
     Attributes:
         name: The catalogue name.
-        fragment: SMILES as attached to the triazine, from the attaching nitrogen; BB1 carries the linker amide at its end.
+        fragment: SMILES as attached to the triazine, from the attaching nitrogen; BB1 carries the linker amide at its
+            end.
         catalogue_smiles: Canonical SMILES of what is bought, as a raw file lists it: Fmoc-protected, or with its salt.
     """
 

@@ -1,4 +1,4 @@
-"""Write the demo library as a raw BELKA directory: train.parquet, test.parquet, DNA_Labeled_Data.csv, meta.json, the truth."""
+"""Write the demo library as a raw BELKA directory: training, test and extra files, meta.json, the truth."""
 
 import csv
 import json
@@ -71,10 +71,10 @@ class DemoSummary:
 def make_demo_data(output_dir: Path, *, molecules: int, seed: int = 42) -> DemoSummary:
     """Enumerate a triazine library and write it as a raw BELKA directory.
 
-    Training rows are sorted by block and their ids are 3 x molecule + protein; test rows are shuffled. About a third of the test
-    molecules hold blocks that training does not, one in five (molecule, protein) pairs of test and one in fifty of train is
-    missing, and a few rows are unusable (see `rows`). meta.json documents the labels' rule; truth/test_binds.parquet holds the
-    test labels (id, binds, novel), which no pipeline step reads.
+    Training rows are sorted by block and their ids are 3 x molecule + protein; test rows are shuffled. About a third of
+    the test molecules hold blocks that training does not, one in five (molecule, protein) pairs of test and one in
+    fifty of train is missing, and a few rows are unusable (see `rows`). meta.json documents the labels' rule;
+    truth/test_binds.parquet holds the test labels (id, binds, novel), which no pipeline step reads.
 
     Args:
         output_dir: Directory to write into; made if needed, files of the same names are replaced.

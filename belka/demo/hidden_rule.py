@@ -4,8 +4,8 @@ score(molecule, protein) = sum over substructures of weight(protein, substructur
                            + noise, normal with NOISE_SHARE of the standard deviation of the noise-free scores
 binds = 1 when the score is in the top POSITIVE_SHARE of the protein's training molecules.
 
-Counts are additive over blocks, so that a small model learns the rule from few molecules and carries it to unseen blocks. It
-resembles no real protein.
+Counts are additive over blocks, so that a small model learns the rule from few molecules and carries it to unseen
+blocks. It resembles no real protein.
 """
 
 from collections.abc import Sequence
@@ -95,7 +95,8 @@ def rule_description(cut: NDArray[np.float64]) -> dict[str, Any]:
         JSON-serialisable; substructures are SMARTS.
     """
     return {
-        "score": "sum over substructures of weight x count in the molecule, plus normal noise; binds = score > threshold",
+        "score": "sum over substructures of weight x count in the molecule, plus normal noise; "
+        "binds = score > threshold",
         "substructures": SUBSTRUCTURES,
         "weights": {protein: dict(zip(SUBSTRUCTURES, weights, strict=True)) for protein, weights in WEIGHTS.items()},
         "noise_share_of_score_deviation": NOISE_SHARE,

@@ -36,7 +36,8 @@ def enumerate_product(first: Block, second: Block, third: Block) -> str:
         third: The amine of position 3.
 
     Returns:
-        RDKit's canonical isomeric SMILES, with the linker written `N[Dy]` as in the BELKA files (RDKit writes `[NH][Dy]`).
+        RDKit's canonical isomeric SMILES, with the linker written `N[Dy]` as in the BELKA files (RDKit writes
+        `[NH][Dy]`).
 
     Raises:
         BelkaError: RDKit cannot read the product.
@@ -80,8 +81,8 @@ def triple_space(
         held_out_amines: Indices of amines kept out of training.
 
     Returns:
-        int64 [n_seen, 3], triples whose blocks may all occur in training, and int64 [n_novel, 3], those with at least one held-out
-        block; both in lexicographic order of block indices.
+        int64 [n_seen, 3], triples whose blocks may all occur in training, and int64 [n_novel, 3], those with at least
+        one held-out block; both in lexicographic order of block indices.
     """
     low, high = np.triu_indices(n_amines)
     # Alternating the order keeps both positions equally varied without ever listing a pair twice.

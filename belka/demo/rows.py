@@ -49,10 +49,10 @@ def drop_pairs(rows: Sequence[Row], share: float, rng: np.random.Generator) -> t
 
 
 def unusable_train_rows(rows: Sequence[Row], missing: Sequence[Row], spare: Row, *, molecules: int) -> list[Row]:
-    """Make unusable rows: label 2, a protein that is no target, a pair with the id of another, a SMILES that cannot be parsed.
+    """Make unusable rows: label 2, no target, a pair with the id of another, a SMILES that cannot be parsed.
 
-    One row for 250 molecules, at most eight: far below 1%, the share at which the pipeline stops by default, also together with
-    the unparsable molecule of test. Hence none below 250 molecules.
+    One row for 250 molecules, at most eight: far below 1%, the share at which the pipeline stops by default, also
+    together with the unparsable molecule of test. Hence none below 250 molecules.
 
     Args:
         rows: The usable rows; some are imitated.
@@ -84,7 +84,7 @@ def unusable_train_rows(rows: Sequence[Row], missing: Sequence[Row], spare: Row,
 
 
 def unparsable_row(spare: Row, row_id: int, protein: str = PROTEINS[0]) -> Row:
-    """Make a row whose SMILES cannot be parsed; in test its id must be in the submission all the same, as a rejected row.
+    """Make a row whose SMILES cannot be parsed; in test its id must be in the submission all the same.
 
     Args:
         spare: Block and SMILES columns of a molecule that neither train nor test holds.

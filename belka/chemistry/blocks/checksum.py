@@ -1,10 +1,11 @@
 """A checksum of SMILES that is additive over building blocks.
 
-The checksum of a molecule equals the sum of those of its three blocks and of the core, if its SMILES was written by the same toolkit
-as theirs. It counts, each with a weight of its own modulo 2**64, what canonical SMILES keep when blocks are joined: the letters of the
-elements (aliphatic and aromatic apart), charges, isotopes' brackets, explicit hydrogens, double and triple bonds, rings (as ring
-bond ends), the balance of parentheses. It leaves out what depends on the order of writing: stereo marks and ring numbers. A
-molecule listed with a wrong block therefore differs, unless the two blocks are isomers of the same kind.
+The checksum of a molecule equals the sum of those of its three blocks and of the core, if its SMILES was written by the
+same toolkit as theirs. It counts, each with a weight of its own modulo 2**64, what canonical SMILES keep when blocks
+are joined: the letters of the elements (aliphatic and aromatic apart), charges, isotopes' brackets, explicit hydrogens,
+double and triple bonds, rings (as ring bond ends), the balance of parentheses. It leaves out what depends on the order
+of writing: stereo marks and ring numbers. A molecule listed with a wrong block therefore differs, unless the two blocks
+are isomers of the same kind.
 """
 
 import hashlib

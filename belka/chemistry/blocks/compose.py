@@ -45,8 +45,8 @@ def fingerprint_source(
         molecules_dir: The molecules to come.
 
     Returns:
-        A source that composes what the tables license; the direct one for all other kinds than ECFP, and where the tables license
-        nothing of `settings`.
+        A source that composes what the tables license; the direct one for all other kinds than ECFP, and where the
+        tables license nothing of `settings`.
 
     Raises:
         InputError: If the tables cannot be read or belong to another version of RDKit.
@@ -69,9 +69,9 @@ def fingerprint_source(
 class ComposedEcfp:
     """ECFP as the union of the rows of three building blocks and the core.
 
-    A molecule is composed only if each of its blocks is licensed in its position, its kind of core is licensed, and the checksum
-    of its SMILES is the sum of those of its parts. All others are computed by `DirectFingerprints`. One of CHECKED_SHARE composed
-    molecules is computed both ways.
+    A molecule is composed only if each of its blocks is licensed in its position, its kind of core is licensed, and the
+    checksum of its SMILES is the sum of those of its parts. All others are computed by `DirectFingerprints`. One of
+    CHECKED_SHARE composed molecules is computed both ways.
 
     Args:
         tables: The licensed rows.

@@ -1,7 +1,7 @@
 """Cut a molecule of a triazine library into its three building blocks.
 
-The library's core is a 1,3,5-triazine with a nitrogen on each of its carbons, and each block hangs on one of these nitrogens:
-`c1(N-block 1)nc(N-block 2)nc(N-block 3)n1`. The DNA linker, written [Dy], hangs on block 1.
+The library's core is a 1,3,5-triazine with a nitrogen on each of its carbons, and each block hangs on one of these
+nitrogens: `c1(N-block 1)nc(N-block 2)nc(N-block 3)n1`. The DNA linker, written [Dy], hangs on block 1.
 """
 
 from collections.abc import Iterator
@@ -59,20 +59,21 @@ def cut_at_core(molecule: Chem.Mol) -> list[CoreCut]:
         molecule: A sanitized molecule, with the linker [Dy] or without.
 
     Returns:
-        One cut for each core whose three exocyclic bonds lie in no ring; empty where there is none, several where a block holds
-        such a triazine itself.
+        One cut for each core whose three exocyclic bonds lie in no ring; empty where there is none, several where a
+        block holds such a triazine itself.
     """
     return [_cut(molecule, match, bonds) for match, bonds in _open_cores(molecule)]
 
 
 def block_atoms(molecule: Chem.Mol) -> list[tuple[tuple[int, ...], ...]]:
-    """Find the atoms of the three blocks at every core, without their SMILES, which take most of the time of `cut_at_core`.
+    """Find the atoms of the three blocks at every core, without their SMILES, which take most of `cut_at_core`'s time.
 
     Args:
         molecule: A sanitized molecule.
 
     Returns:
-        One entry for each core that `cut_at_core` cuts at: the atom indices of its blocks, ascending, a linker included.
+        One entry for each core that `cut_at_core` cuts at: the atom indices of its blocks, ascending, a linker
+        included.
     """
     found = []
     for match, bonds in _open_cores(molecule):
@@ -82,7 +83,7 @@ def block_atoms(molecule: Chem.Mol) -> list[tuple[tuple[int, ...], ...]]:
 
 
 def block_components(smiles: str) -> frozenset[str]:
-    """Return the canonical isomeric SMILES of the components of a catalogue block: the block itself and the ions of its salt.
+    """Return the canonical isomeric SMILES of the components of a catalogue block: the block and the ions of its salt.
 
     Args:
         smiles: The block as the library lists it, for example `NCC(F)(F)F.Cl`.

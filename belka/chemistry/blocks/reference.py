@@ -1,8 +1,8 @@
 """Split the fingerprint of a real molecule into the parts its building blocks and its core contribute.
 
-An environment of radius 2 around an atom of a block never reaches into another block, so its bits belong to the block alone; the
-bits around the core's carbons belong to the block that hangs there. The bits around the core's three nitrogens depend on nothing but
-the kinds of the attached nitrogens (their radius-0 invariants).
+An environment of radius 2 around an atom of a block never reaches into another block, so its bits belong to the block
+alone; the bits around the core's carbons belong to the block that hangs there. The bits around the core's three
+nitrogens depend on nothing but the kinds of the attached nitrogens (their radius-0 invariants).
 
 Source: Rogers, Hahn: Extended-connectivity fingerprints, J. Chem. Inf. Model. 50, 742 (2010).
 """

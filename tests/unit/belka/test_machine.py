@@ -1,15 +1,12 @@
 """Workers from the setting, the cores and the container's limit; memory from the machine and the container's limit."""
 
-import ctypes
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-import pyarrow as pa
 import pytest
 
-from belka.machine import available_memory, freed_memory_kept, worker_count
+from belka.machine import available_memory, worker_count
 
 CORES = len(os.sched_getaffinity(0))
 
@@ -54,40 +51,3 @@ def test_memory_of_the_machine_where_no_limit_is_lower(tmp_path: Path, limit: st
     (tmp_path / "memory.stat").write_text("inactive_file 0\n", encoding="ascii")
     total = psutil.virtual_memory().total
     assert 0.01 * total < available_memory(tmp_path) <= total
-
-
-# Freed memory stays in the process inside the block and goes back to the system after it.
-SIZE = 300 << 20
-
-
-def take_and_free() -> None:
-    library = ctypes.CDLL(None)
-    library.malloc.restype = ctypes.c_void_p
-    block = library.malloc(ctypes.c_size_t(SIZE))
-    ctypes.memset(block, 1, SIZE)
-    library.free(ctypes.c_void_p(block))
-
-
-def take_and_free_with_arrow() -> None:
-    buffer = pa.allocate_buffer(SIZE)
-    ctypes.memset(buffer.address, 1, SIZE)
-
-
-def resident() -> int:
-    return int(psutil.Process().memory_info().rss)
-
-
-@pytest.mark.parametrize("use", [take_and_free, take_and_free_with_arrow])
-def test_freed_memory_is_kept_in_the_block_and_returned_after_it(use: Callable[[], None]) -> None:
-    before = resident()
-    with freed_memory_kept():
-        use()
-        assert resident() - before > 0.9 * SIZE
-    assert resident() - before < 0.1 * SIZE
-
-
-def test_arrow_allocates_as_before_after_an_error() -> None:
-    pool = pa.default_memory_pool().backend_name
-    with pytest.raises(ValueError, match="inside"), freed_memory_kept():
-        raise ValueError("inside")
-    assert pa.default_memory_pool().backend_name == pool
