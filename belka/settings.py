@@ -207,8 +207,7 @@ class DataSettings(StrictSection):
     @model_validator(mode="after")
     def _targets_are_distinct(self) -> Self:
         if len(set(self.targets)) != len(self.targets):
-            msg = f"targets must be distinct, received {list(self.targets)}"
-            raise ValueError(msg)
+            raise ValueError(f"targets must be distinct, received {list(self.targets)}")
         return self
 
 

@@ -11,6 +11,7 @@ from belka.contract import Node
 from belka.settings import StrictSection, decides
 
 BITS_PER_BYTE: Final = 8
+_ROGERS_HAHN: Final = "Rogers, Hahn, J. Chem. Inf. Model. 50, 742 (2010)"
 
 
 @dataclass(frozen=True)
@@ -51,56 +52,46 @@ class FingerprintKind:
 KINDS: Final[Mapping[str, FingerprintKind]] = MappingProxyType(
     {
         "ecfp": FingerprintKind(
-            name="ECFP",
-            generator="ECFPFingerprint",
-            source="Rogers, Hahn, J. Chem. Inf. Model. 50, 742 (2010)",
-            rate=2500,
-            has_radius=True,
-            has_chirality=True,
+            "ECFP", "ECFPFingerprint", _ROGERS_HAHN, rate=2500, has_radius=True, has_chirality=True
         ),
         "fcfp": FingerprintKind(
-            name="FCFP",
-            generator="ECFPFingerprint",
-            source="Rogers, Hahn, J. Chem. Inf. Model. 50, 742 (2010), with pharmacophoric invariants",
+            "FCFP",
+            "ECFPFingerprint",
+            f"{_ROGERS_HAHN}, with pharmacophoric invariants",
             rate=1600,
             has_radius=True,
             has_chirality=True,
             options={"use_pharmacophoric_invariants": True},
         ),
         "atom_pair": FingerprintKind(
-            name="atom pair",
-            generator="AtomPairFingerprint",
-            source="Carhart, Smith, Venkataraghavan, J. Chem. Inf. Comput. Sci. 25, 64 (1985)",
+            "atom pair",
+            "AtomPairFingerprint",
+            "Carhart, Smith, Venkataraghavan, J. Chem. Inf. Comput. Sci. 25, 64 (1985)",
             rate=2100,
             has_chirality=True,
         ),
         "topological_torsion": FingerprintKind(
-            name="topological torsion",
-            generator="TopologicalTorsionFingerprint",
-            source="Nilakantan et al., J. Chem. Inf. Comput. Sci. 27, 82 (1987)",
+            "topological torsion",
+            "TopologicalTorsionFingerprint",
+            "Nilakantan et al., J. Chem. Inf. Comput. Sci. 27, 82 (1987)",
             rate=2000,
             has_chirality=True,
         ),
-        "rdkit": FingerprintKind(
-            name="RDKit path", generator="RDKitFingerprint", source="The RDKit Book, RDKit Fingerprints", rate=600
-        ),
+        "rdkit": FingerprintKind("RDKit path", "RDKitFingerprint", "The RDKit Book, RDKit Fingerprints", rate=600),
         "avalon": FingerprintKind(
-            name="Avalon",
-            generator="AvalonFingerprint",
-            source="Gedeck, Rohde, Bartels, J. Chem. Inf. Model. 46, 1924 (2006)",
-            rate=400,
+            "Avalon", "AvalonFingerprint", "Gedeck, Rohde, Bartels, J. Chem. Inf. Model. 46, 1924 (2006)", rate=400
         ),
         "maccs": FingerprintKind(
-            name="MACCS",
-            generator="MACCSFingerprint",
-            source="Durant et al., J. Chem. Inf. Comput. Sci. 42, 1273 (2002)",
+            "MACCS",
+            "MACCSFingerprint",
+            "Durant et al., J. Chem. Inf. Comput. Sci. 42, 1273 (2002)",
             rate=1000,
             n_keys=166,
         ),
         "pubchem": FingerprintKind(
-            name="PubChem",
-            generator="PubChemFingerprint",
-            source="PubChem Substructure Fingerprint, version 1.3 (2009)",
+            "PubChem",
+            "PubChemFingerprint",
+            "PubChem Substructure Fingerprint, version 1.3 (2009)",
             rate=110,
             n_keys=881,
         ),
@@ -110,8 +101,7 @@ KINDS: Final[Mapping[str, FingerprintKind]] = MappingProxyType(
 
 def _known(kind: str) -> str:
     if kind not in KINDS:
-        msg = f"the kind of fingerprint is unknown, expected one of {', '.join(KINDS)}"
-        raise ValueError(msg)
+        raise ValueError(f"the kind of fingerprint is unknown, expected one of {', '.join(KINDS)}")
     return kind
 
 
@@ -128,8 +118,8 @@ class FingerprintSettings(StrictSection):
 
     kind: Annotated[str, AfterValidator(_known)] = Field(
         default="ecfp",
-        description="Kind of the fingerprint; docs/fingerprints.md lists them with what each tells and costs. All but ecfp "
-        "are computed by scikit-fingerprints, each from its SMILES.",
+        description="Kind of the fingerprint; docs/fingerprints.md lists them with what each tells and costs. All but "
+        "ecfp are computed by scikit-fingerprints, each from its SMILES.",
     )
     size: int = Field(
         default=2048,
@@ -147,14 +137,14 @@ class FingerprintSettings(StrictSection):
     )
     chirality: bool = Field(
         default=True,
-        description="Whether stereo centres change the fingerprint, where the kind can see them. Atom pairs of enantiomers "
-        "collide in 512, 1024 and 2048 bits, not in 4096.",
+        description="Whether stereo centres change the fingerprint, where the kind can see them. Atom pairs of "
+        "enantiomers collide in 512, 1024 and 2048 bits, not in 4096.",
     )
     method: Literal["auto", "direct"] = Field(
         default="auto",
         json_schema_extra=decides(Node.BLOCK_FINGERPRINTS),
-        description="auto: fingerprints are put together from building blocks where that is exact; direct: RDKit computes "
-        "each from its SMILES. No effect on other kinds than ecfp.",
+        description="auto: fingerprints are put together from building blocks where that is exact; direct: RDKit "
+        "computes each from its SMILES. No effect on other kinds than ecfp.",
     )
 
     @model_validator(mode="after")
