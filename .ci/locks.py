@@ -1,8 +1,9 @@
 """Which declared bounds a lock breaks, and whether it still fits pyproject.toml.
 
-An override of uv erases what every package declares about that name. This prints each declaration that the lock breaks, so that whoever
-moves a version sees against whose word it was moved. The declarations are those of the installed distributions: run it in the
-environment that the lock made.
+An override of uv erases what every package declares about that name. This prints each declaration that the lock breaks,
+so that whoever
+moves a version sees against whose word it was moved. The declarations are those of the installed distributions: run it
+in the environment that the lock made.
 """
 
 import argparse

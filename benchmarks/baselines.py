@@ -1,6 +1,7 @@
-"""Fingerprint models on the Examples the pipeline made: `python -m benchmarks.baselines`, same options as `benchmarks.stages`.
+"""Fingerprint models on the Examples the pipeline made: `python -m benchmarks.baselines`, as `benchmarks.stages`.
 
-One binary model per protein, on the molecules whose label is known. Every regularisation tried is listed, so that the best of a kind
+One binary model per protein, on the molecules whose label is known. Every regularisation tried is listed, so that the
+best of a kind
 can be taken: that favours the baselines, since it is chosen on the molecules it is scored on.
 """
 

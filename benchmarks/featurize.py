@@ -85,7 +85,7 @@ def _library(raw_dir: Path, molecules_dir: Path, n_workers: int) -> Iterator[pa.
 
 
 def _pieces(batches: list[pa.RecordBatch], n_molecules: int, rows: int) -> list[tuple[pa.RecordBatch, int]]:
-    """Cut the library into pieces of at most `rows`, each with how often it is worked through: `n_molecules` in all or a few less."""
+    """Cut the library into pieces of at most `rows`, each with how often it is used: `n_molecules` or a few less."""
     pieces = [batch.slice(start, rows) for batch in batches for start in range(0, batch.num_rows, rows)]
     total = sum(piece.num_rows for piece in pieces)
     if total <= n_molecules:

@@ -1,7 +1,8 @@
 """What each training stage and the ECFP branch bring on real labels, at equal work: `python -m benchmarks.stages`.
 
-Every recipe takes about the same number of batches; blocks are held out of the labelled rows, a new draw for each seed. Results are
-appended as they come, one JSON object per line, and finished ones are not run again; `python -m benchmarks.results` prints the table.
+Every recipe takes about the same number of batches; blocks are held out of the labelled rows, a new draw for each seed.
+Results are appended as they come, one JSON object per line, and finished ones are not run again; `python -m
+benchmarks.results` prints the table.
 """
 
 import json
@@ -74,8 +75,8 @@ def train_recipe(config: Config, recipe: Recipe, seed: int, data: SampleData, fo
         folder: Receives the models, by the stages that led to them.
 
     Returns:
-        Average precision by target and split group, of the weights the pipeline keeps (best validation) and of the last ones, and the
-        seconds of validation and training of the stage clf.
+        Average precision by target and split group, of the weights the pipeline keeps (best validation) and of the last
+        ones, and the seconds of validation and training of the stage clf.
     """
     from belka.tokens.vocabulary import read_vocabulary
     from pipeline.create_pipeline import TRAINING_SUBSETS

@@ -96,7 +96,8 @@ def _prepare(data: DataSettings, settings: Mapping[Node, str]) -> _Prepared:
     vocabulary = SmilesVocab(molecules=molecules, settings=settings[Node.SMILES_VOCAB], code_version=code).with_id(
         Node.SMILES_VOCAB
     )
-    # Bits belong to one RDKit and one scikit-fingerprints: others must not get them, or Examples with them, from the cache.
+    # Bits belong to one RDKit and one scikit-fingerprints: others must not get them, or Examples with them, from the
+    # cache.
     chemistry = f"RDKit {version('rdkit')}, scikit-fingerprints {version('scikit-fingerprints')}"
     blocks = BlockFingerprintLearner(
         molecules=molecules,

@@ -56,7 +56,8 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Conf
         overrides: `section.key=value` texts; a value is read as YAML, so `true`, `0.1`, `[a, b]` and `null` work.
 
     Raises:
-        InputError: The file is missing or not YAML, an override is malformed, a key is unknown, a value has the wrong type or range.
+        InputError: The file is missing or not YAML, an override is malformed, a key is unknown, a value has the wrong
+            type or range.
     """
     values = _read_yaml(path) if path else {}
     for override in overrides:
@@ -65,13 +66,13 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Conf
 
 
 def load_config_from_environment(environment: Mapping[str, str] = os.environ) -> Config:
-    """Build the configuration from the file that BELKA_CONFIG names, for tools that take no arguments of ours (the `tfx` command)."""
+    """Build the configuration from the file that BELKA_CONFIG names, for the `tfx` command."""
     path = environment.get(CONFIG_VARIABLE)
     return load_config(Path(path) if path else None)
 
 
 def validate_config(values: Mapping[str, Any], source: str) -> Config:
-    """Turn plain values into the strict model, keys of earlier versions included; `source` names their origin in the error."""
+    """Turn plain values, keys of earlier versions included, into the strict model; errors name their `source`."""
     return Config.parse(
         _with_present_names(values, source),
         source=f"the configuration from {source}",

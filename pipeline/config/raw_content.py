@@ -7,7 +7,7 @@ from pipeline.config.settings import Config
 
 
 def with_raw_digest(config: Config) -> Config:
-    """The configuration with `data.raw_digest` of the files as they are now: changed data are never served from the cache.
+    """The configuration with the digest of the raw files as they are: changed data are never served from the cache.
 
     Raises:
         InputError: A raw file is missing or given twice.
