@@ -64,8 +64,8 @@ class LoadedModel:
             smiles: Any texts, with or without [Dy].
 
         Returns:
-            One row per text, in their order: `smiles` as given, `probability_<target>` per protein, `problem` (why there is no
-            probability; empty where there is one), `warning`, `unknown_tokens` and `block_similarity`.
+            One row per text, in their order: `smiles` as given, `probability_<target>` per protein, `problem` (why
+            there is no probability; empty where there is one), `warning`, `unknown_tokens` and `block_similarity`.
         """
         arrays = score_checked(self._checker.check_all(smiles), self._predictor)
         schema = pa.schema([pa.field("smiles", pa.string()), *result_columns(self.targets)])
