@@ -8,13 +8,7 @@ from typing import Final
 import numpy as np
 
 from belka.contract import SplitGroup
-from components.affinity_evaluator.bootstrap import (
-    BootstrapSettings,
-    Interval,
-    RankedSlice,
-    Samples,
-    resample_rankings,
-)
+from components.affinity_evaluator.bootstrap import BootstrapSettings, Interval, RankedSlice, Samples, resample_rankings
 from components.affinity_evaluator.predictions import Predictions, known, read_predictions
 from components.affinity_evaluator.ranking import RankedMolecules
 from components.affinity_evaluator.slices import (

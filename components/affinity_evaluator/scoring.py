@@ -57,13 +57,7 @@ def score_examples(
 
 
 def score_molecules(
-    model_dir: Path,
-    molecules_dir: Path,
-    reference: Path,
-    predictions_file: Path,
-    *,
-    n_targets: int,
-    batch_size: int,
+    model_dir: Path, molecules_dir: Path, reference: Path, predictions_file: Path, *, n_targets: int, batch_size: int
 ) -> None:
     """Write the predictions of a model that reads other Examples for the molecules of another predictions.parquet.
 

@@ -105,10 +105,7 @@ def merge_unit_reports(paths: Iterable[Path], rejected_dir: Path) -> list[UnitCo
         The counts of each unit.
     """
     counts: list[UnitCounts] = []
-    with (
-        atomic_path(rejected_dir / REJECTED_FILE) as temporary,
-        pq.ParquetWriter(temporary, REJECTED_SCHEMA) as writer,
-    ):
+    with atomic_path(rejected_dir / REJECTED_FILE) as temporary, pq.ParquetWriter(temporary, REJECTED_SCHEMA) as writer:
         for path in paths:
             table = pq.read_table(path)
             counts.append(UnitCounts(**json.loads(table.schema.metadata[_COUNTS_KEY])))

@@ -32,13 +32,7 @@ from components.parquet_merge.workspace import open_engine, work_folder
 logger = logging.getLogger(__name__)
 
 
-def merge_raw_files(
-    raw_dir: Path,
-    output_dir: Path,
-    *,
-    data: DataSettings,
-    system: SystemSettings,
-) -> dict[str, Any]:
+def merge_raw_files(raw_dir: Path, output_dir: Path, *, data: DataSettings, system: SystemSettings) -> dict[str, Any]:
     """Merge the raw files into the molecules table.
 
     The result depends on the content of the files, the seed and the shares only: not on the order of the raw rows, the

@@ -10,14 +10,7 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
-from belka.contract import (
-    ABSENT_ID,
-    FEATURE_IDS,
-    OUTPUT_PROBABILITIES,
-    REJECTED_COLUMNS,
-    Subset,
-    split_folder,
-)
+from belka.contract import ABSENT_ID, FEATURE_IDS, OUTPUT_PROBABILITIES, REJECTED_COLUMNS, Subset, split_folder
 from belka.errors import BelkaError
 from belka.examples import list_examples, read_examples
 from belka.files import atomic_path
@@ -52,12 +45,7 @@ class SubmissionSummary:
 
 
 def write_submission(
-    predictions_dir: Path,
-    raw_dir: Path,
-    rejected: Sequence[Path],
-    output_csv: Path,
-    *,
-    data: DataSettings,
+    predictions_dir: Path, raw_dir: Path, rejected: Sequence[Path], output_csv: Path, *, data: DataSettings
 ) -> SubmissionSummary:
     """Turn BulkInferrer's predictions into the competition's `id,binds`, checked against the raw test file itself.
 

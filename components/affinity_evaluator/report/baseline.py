@@ -9,14 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack  # type: ignore[import-untyped]  # SciPy ships no types
 from sklearn.linear_model import LogisticRegression
 
-from belka.contract import (
-    FEATURE_BINDS,
-    FEATURE_ECFP,
-    FEATURE_SPLIT_GROUP,
-    LABEL_NEGATIVE,
-    LABEL_POSITIVE,
-    SplitGroup,
-)
+from belka.contract import FEATURE_BINDS, FEATURE_ECFP, FEATURE_SPLIT_GROUP, LABEL_NEGATIVE, LABEL_POSITIVE, SplitGroup
 from belka.examples import read_examples
 from components.affinity_evaluator.predictions import known
 from components.affinity_evaluator.slices import SliceMetrics, slice_metrics
