@@ -1,20 +1,20 @@
 """Artifact types of the custom components.
 
-`TYPE_NAME` is the importable `components.<Class>` (see components/__init__.py): Kubeflow Pipelines accepts only names of the form
-`module.Class`, and no declared properties.
+`TYPE_NAME` is the importable `components.<Class>` (see components/__init__.py): Kubeflow Pipelines accepts only names
+of the form `module.Class`, and no declared properties.
 """
 
 from tfx.types.artifact import Artifact
 
 
 class Molecules(Artifact):
-    """One row a molecule: parquet shards by split, blocks.parquet, summary.json, rejected.parquet."""
+    """One row per molecule: parquet shards by split, blocks.parquet, summary.json, rejected.parquet."""
 
     TYPE_NAME = "components.Molecules"
 
 
 class Vocabulary(Artifact):
-    """`vocab.txt`: one token a line, the line number is the id."""
+    """`vocab.txt`: one token per line, the line number is the id."""
 
     TYPE_NAME = "components.Vocabulary"
 
@@ -26,7 +26,7 @@ class AnomalyReport(Artifact):
 
 
 class BlockFingerprints(Artifact):
-    """Fingerprint rows of building blocks and cores, with the RDKit version they belong to; summary.json with their audit."""
+    """Fingerprint rows of building blocks and cores with their RDKit version; summary.json with an audit."""
 
     TYPE_NAME = "components.BlockFingerprints"
 

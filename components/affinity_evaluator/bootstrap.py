@@ -46,11 +46,7 @@ class BootstrapSettings:
     seed: int = 42
 
     def generator(self, *stream: int) -> np.random.Generator:
-        """Random numbers of one purpose, the same whatever else is computed.
-
-        Args:
-            stream: Numbers that name the purpose.
-        """
+        """Random numbers of the purpose that the numbers of `stream` name, the same whatever else is computed."""
         return np.random.default_rng([self.seed, *stream])
 
     def interval(self, samples: Samples) -> Interval | None:
@@ -108,7 +104,7 @@ def resample_rankings(
     n_samples: int,
     generator: np.random.Generator,
 ) -> list[RankingSamples]:
-    """Compute the ranking metrics of bootstrap resamples of a split group's molecules, drawn with replacement.
+    """Ranking metrics of resamples, one entry per slice, of a split group's molecules drawn with replacement.
 
     A molecule brings its labels of all targets along: slices of one resample depend on each other as those of the data
     do. The same generator draws the same molecules for another model.
@@ -120,9 +116,6 @@ def resample_rankings(
         recalls: Recalls whose precision is computed.
         n_samples: Number of resamples.
         generator: Source of random numbers.
-
-    Returns:
-        The metrics of every resample, one entry a slice.
 
     Time grows with molecules times resamples; memory with the molecules.
     """
@@ -158,15 +151,12 @@ def _ranking_samples(cells: RankedCells, shares: Sequence[float], recalls: Seque
 
 
 def resample_brier(squared_errors: NDArray[np.float64], n_samples: int, generator: np.random.Generator) -> Samples:
-    """Compute the Brier score of bootstrap resamples, to 1e-4.
+    """Compute the Brier score of bootstrap resamples, to 1e-4, float64 [n_samples].
 
     Args:
         squared_errors: float64 [n], (probability - label)^2, from 0 to 1.
         n_samples: Number of resamples.
         generator: Source of random numbers.
-
-    Returns:
-        float64 [n_samples].
     """
     steps, counts = np.unique(np.rint(squared_errors * _SQUARED_ERROR_STEPS), return_counts=True)
     total = int(counts.sum())
@@ -177,16 +167,13 @@ def resample_brier(squared_errors: NDArray[np.float64], n_samples: int, generato
 def resample_shares(
     positives: NDArray[np.int64], sizes: NDArray[np.int64], n_samples: int, generator: np.random.Generator
 ) -> Samples:
-    """Compute the share of positives in each bin of bootstrap resamples.
+    """Share of positives in each bin of resamples, float64 [n_bins, n_samples]; NaN where the bin has no molecule.
 
     Args:
         positives: int64 [n_bins].
         sizes: int64 [n_bins], molecules in each bin.
         n_samples: Number of resamples.
         generator: Source of random numbers.
-
-    Returns:
-        float64 [n_bins, n_samples]; NaN where a resample has no molecule in the bin.
     """
     counts = np.concatenate([positives, sizes - positives])
     total = int(counts.sum())

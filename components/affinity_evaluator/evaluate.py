@@ -72,9 +72,6 @@ def evaluate_model(
         seed: Seed of the bootstrap.
         champion: Where the model in production is; None = judge by the floors alone.
 
-    Returns:
-        The evaluation, as written.
-
     Raises:
         InputError: A setting is out of range, or champion.json is damaged.
         BelkaError: The model or the Examples cannot be used.

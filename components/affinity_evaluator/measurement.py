@@ -55,9 +55,6 @@ def measure_predictions(
         predictions_file: predictions.parquet, in any order of the molecules.
         targets: Target names, in the order of its columns.
         bootstrap: How intervals are computed; None = none are.
-
-    Returns:
-        The metrics.
     """
     predictions = read_predictions(predictions_file, len(targets))
     found: dict[str, SliceMetrics] = {}

@@ -19,14 +19,7 @@ _ROWS_PER_GROUP: Final = 131_072
 
 
 def predictions_schema(n_targets: int) -> pa.Schema:
-    """The columns of predictions.parquet.
-
-    Args:
-        n_targets: Number of targets.
-
-    Returns:
-        molecule_id int64, split_group int8, binds int8[n_targets] (2 = unknown), probabilities float32[n_targets].
-    """
+    """The columns of predictions.parquet: `binds` (2 = unknown) and `probabilities` hold one entry per target."""
     fields: list[pa.Field[Any]] = [
         pa.field(MOLECULE_ID, pa.int64()),
         pa.field(SPLIT_GROUP, pa.int8()),
@@ -122,18 +115,11 @@ class Predictions:
     probabilities: NDArray[np.float32]
 
     def where(self, kept: NDArray[np.bool_]) -> Self:
-        """The molecules that are marked.
-
-        Args:
-            kept: bool [n].
-        """
+        """The molecules that `kept`, bool [n], marks."""
         return type(self)(self.ids[kept], self.groups[kept], self.labels[kept], self.probabilities[kept])
 
     def of_target(self, index: int) -> tuple[NDArray[np.int64], NDArray[np.int8], NDArray[np.float32]]:
-        """The molecules whose label of one target is known.
-
-        Args:
-            index: Position of the target.
+        """The molecules whose label of the target at position `index` is known.
 
         Returns:
             Their positions int64 [k], labels int8 [k] of 0 and 1, probabilities float32 [k].
@@ -148,9 +134,6 @@ def read_predictions(predictions_file: Path, n_targets: int) -> Predictions:
     Args:
         predictions_file: predictions.parquet.
         n_targets: Number of targets.
-
-    Returns:
-        The predictions.
     """
     table = pq.read_table(predictions_file)
     labels, probabilities = (
@@ -163,12 +146,5 @@ def read_predictions(predictions_file: Path, n_targets: int) -> Predictions:
 
 
 def known(labels: NDArray[np.int8]) -> NDArray[np.bool_]:
-    """Mark the labels that count: an unknown one enters no metric.
-
-    Args:
-        labels: int8 [...] of label codes.
-
-    Returns:
-        bool [...].
-    """
+    """Mark the label codes that count, bool [...]: an unknown one enters no metric."""
     return np.not_equal(labels, LABEL_UNKNOWN)

@@ -48,22 +48,15 @@ class RankedMolecules:
         return 3 * self.n_groups + 1
 
     def count(self, weights: NDArray[np.float64] | None = None) -> Weights:
-        """Sum the weights of the molecules in each cell.
+        """Sum the weights of the molecules in each cell, int64 [n_cells].
 
         Args:
             weights: float64 [n], how often each molecule counts; None = once.
-
-        Returns:
-            int64 [n_cells].
         """
         return np.bincount(self.cells, weights, minlength=self.n_cells).astype(np.int64)
 
     def counted(self, counts: Weights) -> "RankedCells":
-        """Name the cells.
-
-        Args:
-            counts: int64 [..., n_cells], from `count`.
-        """
+        """Name the cells of `counts`, int64 [..., n_cells]."""
         n = self.n_groups
         return RankedCells(counts[..., :n], counts[..., n : 2 * n], counts[..., 2 * n :])
 

@@ -112,9 +112,6 @@ def slice_metrics(
         labels: int8 [n] of 0 and 1; molecules of unknown label are left out by the caller.
         probabilities: float32 [n].
 
-    Returns:
-        The metrics.
-
     Source: Leash BELKA, evaluation page (average precision by protein and group); scikit-learn,
         average_precision_score.
     """
@@ -161,9 +158,6 @@ def add_intervals(
         ranking: Ranking metrics of resamples, for `ENRICHMENT_SHARES` and `RECALLS`.
         settings: Number of resamples, confidence, seed.
         stream: Numbers that name the slice: its calibration is resampled by itself.
-
-    Returns:
-        The metrics with intervals.
     """
     generator, count = settings.generator(*stream), settings.samples
     brier: Interval | None = None
@@ -186,14 +180,7 @@ def add_intervals(
 
 
 def mean_average_precision(slices: Sequence[SliceMetrics]) -> float | None:
-    """Average the average precision over the slices that exist, each with the same weight.
-
-    Args:
-        slices: Slices of one model.
-
-    Returns:
-        The plain mean; None when no slice exists.
-    """
+    """Average the average precision over a model's slices that exist, with equal weights; None when none exists."""
     values = [s.average_precision for s in slices if s.average_precision is not None]
     return float(np.mean(values)) if values else None
 

@@ -1,1 +1,1 @@
-"""BlockFingerprints: one fingerprint row per building block, from which the fingerprints of a library's molecules are composed."""
+"""BlockFingerprints: one fingerprint row per building block; molecules' fingerprints are composed of them."""

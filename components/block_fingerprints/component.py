@@ -25,7 +25,7 @@ def BlockFingerprintLearner(  # noqa: N802 - TFX names a component after its fun
         molecules: One row per molecule, from ParquetMerge.
         block_fingerprints: Receives the tables and summary.json.
         settings: Sections `fingerprint` and `system`, see `belka.settings.NodeSettings`.
-        code_version: Changes when the code, RDKit or scikit-fingerprints does, so that cached tables of another one are not used.
+        code_version: Changes when the code, RDKit or scikit-fingerprints does: tables of another one are not reused.
     """
     del code_version
     received = NodeSettings(settings)

@@ -34,21 +34,18 @@ def learn_block_fingerprints(
     audit_per_block: int = 20,
     audit_at_random: int = 5000,
 ) -> dict[str, Any]:
-    """Write the rows from which MoleculeTransform composes fingerprints.
+    """Write the rows from which MoleculeTransform composes fingerprints, and return the summary.
 
     Molecules are drawn evenly over blocks and at random; a few of them teach the rows, all of them audit the result.
 
     Args:
         molecules_dir: Folder written by ParquetMerge.
         output_dir: Receives the two tables and summary.json.
-        settings: The fingerprint. The tables are empty, so that every fingerprint is computed from its SMILES, where its method
-            is `direct`, its kind is another than ecfp, or its radius is above MAX_RADIUS.
+        settings: The fingerprint. The tables stay empty, so that every fingerprint is computed from its SMILES, where
+            its method is `direct`, its kind is not ecfp, or its radius is above MAX_RADIUS.
         n_workers: Processes of the audit, at least 1.
         audit_per_block: Molecules of each block and position in the audit (all where there are fewer).
         audit_at_random: Further molecules in the audit, whatever their blocks.
-
-    Returns:
-        The summary.
 
     Raises:
         InputError: If there are no molecules.
@@ -76,13 +73,13 @@ def _obstacle(settings: FingerprintSettings) -> str:
     """Say why nothing of a fingerprint can be composed; empty where something can."""
     if settings.kind != "ecfp":
         return (
-            f"Every {settings.name} fingerprint is computed from its SMILES by scikit-fingerprints: only ECFP can be composed "
-            "from building blocks, so fingerprint.method has no effect."
+            f"Every {settings.name} fingerprint is computed from its SMILES by scikit-fingerprints: only ECFP can be "
+            "composed from building blocks, so fingerprint.method has no effect."
         )
     if settings.radius > MAX_RADIUS:
         return (
-            f"Fingerprints of radius {settings.radius} reach across building blocks and are computed from the SMILES; up to "
-            f"radius {MAX_RADIUS} they could be composed."
+            f"Fingerprints of radius {settings.radius} reach across building blocks and are computed from the SMILES; "
+            f"up to radius {MAX_RADIUS} they could be composed."
         )
     return ""
 

@@ -77,16 +77,13 @@ def check_anomalies(schema_anomalies: Path, drift_anomalies: Path, output_dir: P
 
 
 def read_anomalies(schema_anomalies: Path, drift_anomalies: Path) -> list[Anomaly]:
-    """List what both validators found.
+    """List what both validators found, by split, then by feature.
 
     A validation or test split without molecules is legal; it is compared with nothing.
 
     Args:
         schema_anomalies: See `check_anomalies`.
         drift_anomalies: See `check_anomalies`.
-
-    Returns:
-        The anomalies by split, then by feature.
 
     Raises:
         BelkaError: A result is missing or damaged.

@@ -29,7 +29,7 @@ def push_model(
     judged_against: str,
     copy: Callable[[Path, Path], Path] = copy_version,
 ) -> Path:
-    """Push a model, unless it is the champion already; then write champion.json.
+    """Push a model, unless it is the champion already, write champion.json, and return the folder of the pushed model.
 
     A model that was judged against another champion than the one now in production is refused: its verdict says nothing
     about the present one.
@@ -40,9 +40,6 @@ def push_model(
         release_dir: Its files are put beside the pushed model.
         judged_against: Digest of the champion that the model was judged against; empty = there was none.
         copy: Copies a model into a new version and returns its folder.
-
-    Returns:
-        The folder of the pushed model.
 
     Raises:
         BelkaError: Another model went into production since the model was judged, or the pushed copy is not the model.

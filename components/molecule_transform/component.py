@@ -38,8 +38,8 @@ class MoleculeTransform(BaseBeamComponent):
     Args:
         molecules: From ParquetMerge.
         vocabulary: From SmilesVocab.
-        block_fingerprints: From BlockFingerprintLearner; without it, and for other kinds than ecfp, every fingerprint is computed
-            from its SMILES.
+        block_fingerprints: From BlockFingerprintLearner; without it, and for other kinds than ecfp, every fingerprint
+            is computed from its SMILES.
         preprocessing_fn: Import path of the tensorflow-transform function that serving shares.
         settings: Sections `data` and `fingerprint`, and `model.max_length`, see `belka.settings.NodeSettings`.
         code_version: Changes when the code does, so that cached results of older code are not used.

@@ -6,9 +6,5 @@ from belka.beam_flags import local_beam_flags
 
 
 def local_pipeline(n_workers: int = 1) -> beam.Pipeline:
-    """Return a pipeline of Beam's own runner.
-
-    Args:
-        n_workers: Number of worker processes; a single worker runs in this process, which saves its start.
-    """
+    """Make a pipeline of Beam's own runner; a single worker runs in this process, which saves its start."""
     return beam.Pipeline(argv=local_beam_flags(n_workers))

@@ -8,8 +8,8 @@ from belka.contract import Subset, split_folder
 from belka.molecules import MoleculeShard
 from belka.settings import DataSettings
 
-# A split of at least MIN_SHARDS x MIN_ROWS rows gets MIN_SHARDS shards, whatever rows_per_shard says, so that several workers
-# share it. The rule must not depend on the number of workers: the shards are the same bytes for any.
+# A split of at least MIN_SHARDS x MIN_ROWS rows gets MIN_SHARDS shards, whatever rows_per_shard says, so that several
+# workers share it. The rule must not depend on the number of workers: the shards are the same bytes for any.
 MIN_SHARDS = 8
 MIN_ROWS = 4096
 
@@ -52,18 +52,15 @@ class WorkUnit:
 
 
 def plan_units(shards: Sequence[MoleculeShard], examples_dir: Path, data: DataSettings) -> list[WorkUnit]:
-    """Cut every split into TFRecord shards of equal size (to within one row).
+    """Cut every split, train first, into TFRecord shards of equal size (to within one row).
 
     A split without molecules gets one shard without records, so that whatever lists `Split-<split>/*` finds a file.
 
     Args:
         shards: The parquet shards.
         examples_dir: Folder of the Examples artifact.
-        data: Largest number of molecules in a shard, and their compression: gzip adds the suffix `.gz`, by which TFX and Beam
-            know compressed files.
-
-    Returns:
-        The units, train first.
+        data: Largest number of molecules in a shard, and their compression: gzip adds the suffix `.gz`, by which TFX
+            and Beam know compressed files.
     """
     suffix = ".gz" if data.compression == "gzip" else ""
     units: list[WorkUnit] = []

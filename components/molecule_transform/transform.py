@@ -37,8 +37,8 @@ class TransformInputs:
     Attributes:
         molecules: Written by ParquetMerge.
         vocabulary: Holds vocab.txt.
-        block_fingerprints: Written by `learn_block_fingerprints`: fingerprints are composed from it where it licenses that; None =
-            every fingerprint is computed from its SMILES, as all other kinds than ecfp are.
+        block_fingerprints: Written by `learn_block_fingerprints`: fingerprints are composed from it where it licenses
+            that; None = every fingerprint is computed from its SMILES, as all other kinds than ecfp are.
     """
 
     molecules: Path
@@ -74,8 +74,8 @@ def transform_molecules(
 ) -> dict[str, Any]:
     """Write Examples of all molecules, and the graph that tokenizes SMILES at serving.
 
-    The elements of the Beam pipeline are whole shards: nothing is shuffled, and a shard holds the same bytes whatever the
-    runner and the number of workers. A killed run is started again from the beginning; it leaves no half-written shard.
+    The elements of the Beam pipeline are whole shards: nothing is shuffled, and a shard holds the same bytes whatever
+    the runner and the number of workers. A killed run starts again from the beginning; it leaves no half-written shard.
 
     Args:
         inputs: What is read.
@@ -85,14 +85,14 @@ def transform_molecules(
         max_length: Molecules with more tokens are counted and reported; the input pipeline truncates them.
         preprocessing_fn: Import path of the function to trace, see `write_transform_graph`.
         make_pipeline: Makes the Beam pipeline for the shards.
-        in_process_below: With fewer molecules than this the shards are written in process: starting workers would take longer.
+        in_process_below: With fewer molecules the shards are written in process: starting workers would take longer.
 
     Returns:
         The summary: counts in all and by split, settings, versions.
 
     Raises:
-        InputError: If the molecules, the vocabulary, the block fingerprints or a setting is wrong, or too many molecules are
-            unusable.
+        InputError: If the molecules, the vocabulary, the block fingerprints or a setting is wrong, or too many
+            molecules are unusable.
         BelkaError: If a composed fingerprint differs from RDKit's; it names the molecule.
     """
     units = plan_units(list_shards(inputs.molecules), outputs.examples, data)
@@ -121,7 +121,7 @@ def transform_molecules(
 
 
 def _remove_earlier_output(examples_dir: Path, rejected_dir: Path) -> None:
-    """Remove what an earlier run left: other settings may have given shards other names, a killed run leaves temporary files."""
+    """Remove what an earlier run left: shards that other settings named otherwise, temporary files of a killed run."""
     shutil.rmtree(rejected_dir / _REPORTS_FOLDER, ignore_errors=True)
     for subset in Subset:
         shutil.rmtree(examples_dir / split_folder(subset.split), ignore_errors=True)
@@ -151,8 +151,8 @@ def _report(total: UnitCounts, *, max_length: int, max_rejected_share: float, re
     logger.info("%d of %d fingerprints composed from building blocks.", total.composed, total.molecules)
     if total.contradicted:
         logger.warning(
-            "%d of %d molecules do not fit the building blocks they are listed with, for example %s; their fingerprints are "
-            "computed from the SMILES.",
+            "%d of %d molecules do not fit the building blocks they are listed with, for example %s; their "
+            "fingerprints are computed from the SMILES.",
             total.contradicted,
             total.molecules,
             total.first_contradicted,
@@ -174,7 +174,8 @@ def _report(total: UnitCounts, *, max_length: int, max_rejected_share: float, re
     if n_rejected > max_rejected_share * total.molecules:
         raise InputError(
             "Too many molecules cannot be used.",
-            received=f"{n_rejected} of {total.molecules} rejected ({total.rejected}), for example {total.first_rejected}",
+            received=f"{n_rejected} of {total.molecules} rejected ({total.rejected}), "
+            f"for example {total.first_rejected}",
             expected=f"at most a share of {max_rejected_share}",
             action=f"See {rejected_dir / REJECTED_FILE}; mend the SMILES or raise data.max_rejected_share.",
         )

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def write_transform_graph(output_dir: Path, *, preprocessing_fn: str, vocabulary: Sequence[str]) -> None:
-    """Trace the preprocessing and save it, in the layout of tensorflow_transform.TFTransformOutput, with vocab.txt beside.
+    """Trace the preprocessing and save it in the layout of tensorflow_transform.TFTransformOutput, with vocab.txt.
 
     The graph is a function of the code and the vocabulary alone, so no data is read and this always runs in process.
 

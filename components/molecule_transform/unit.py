@@ -61,14 +61,7 @@ class TransformUnit(beam.DoFn):
         self._fingerprints = self._settings.make_fingerprints()
 
     def process(self, unit: WorkUnit) -> Iterator[str]:
-        """Write one shard and its report.
-
-        Args:
-            unit: The rows and the target.
-
-        Yields:
-            The path of the shard.
-        """
+        """Write one shard and its report; yield the path of the shard."""
         counts = UnitCounts()
         rejected: list[dict[str, Any]] = []
         columns = list(dict.fromkeys([*COPIED_COLUMNS, *self._fingerprints.columns, SMILES, SMILES_NO_LINKER]))

@@ -1,4 +1,4 @@
-"""What one unit of work leaves for the end of the transform: its counts and the molecules it refused, in one parquet file."""
+"""What a unit of work leaves for the end of the transform: its counts and refused molecules, in one parquet file."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -66,7 +66,7 @@ def rejected_rows(batch: pa.RecordBatch, rejected: dict[int, str], split: str) -
         split: Split of the molecules; becomes `source`.
 
     Returns:
-        One row for each raw id of a test molecule, so that the submission accounts for it; one row without id for any other.
+        One row per raw id of a test molecule, so that the submission accounts for it; one without id for any other.
     """
     rows: list[dict[str, Any]] = []
     for row, reason in rejected.items():
@@ -95,14 +95,11 @@ def write_unit_report(path: Path, counts: UnitCounts, rejected: Sequence[dict[st
 
 
 def merge_unit_reports(paths: Iterable[Path], rejected_dir: Path) -> list[UnitCounts]:
-    """Write rejected.parquet out of the reports of all units.
+    """Write rejected.parquet out of the reports of all units, and return the counts of each unit.
 
     Args:
         paths: The reports, in the order of the units.
         rejected_dir: Folder of the Rejections artifact.
-
-    Returns:
-        The counts of each unit.
     """
     counts: list[UnitCounts] = []
     with atomic_path(rejected_dir / REJECTED_FILE) as temporary, pq.ParquetWriter(temporary, REJECTED_SCHEMA) as writer:

@@ -52,9 +52,6 @@ def collect_blocks(engine: Any, files: Sequence[RawFile], *, seed: int, share: f
             least one block when it is above 0 and there are at least two.
         work_dir: Existing folder for a temporary file.
 
-    Returns:
-        The blocks.
-
     Raises:
         InputError: If there are more blocks than a code has room for.
     """
@@ -88,23 +85,12 @@ def collect_blocks(engine: Any, files: Sequence[RawFile], *, seed: int, share: f
 
 
 def code_sql(column: str) -> str:
-    """SQL of a block's code, BIGINT: block id + 1, 0 where there is no block.
-
-    Args:
-        column: Name of a VARCHAR column of blocks.
-    """
+    """SQL of the code of a block in a VARCHAR column, BIGINT: block id + 1, 0 where there is no block."""
     return f"coalesce(enum_code({column}::block)::BIGINT, 0)"
 
 
 def block_codes(triple: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
-    """Split coded triples: block id + 1 by position, 0 = no block.
-
-    Args:
-        triple: int64[n].
-
-    Returns:
-        int64[n] of each of the three positions.
-    """
+    """Split coded triples, int64[n], into the codes of the three positions: block id + 1, 0 = no block."""
     return [(triple >> (CODE_BITS * position)) & MAX_BLOCKS for position in range(len(RAW_BLOCKS))]
 
 

@@ -104,14 +104,7 @@ class Texts:
         self._read = read
 
     def take(self, rows: npt.NDArray[np.integer]) -> pa.Array:
-        """Take SMILES.
-
-        Args:
-            rows: Places of records, int [n].
-
-        Returns:
-            string[n].
-        """
+        """Take the SMILES, string[n], of the records at some places, int [n]."""
         if len(rows) < FEW_TEXTS:
             return pa.array([self._pieces[row] for row in rows.tolist()], pa.string())
         return self._pieces.combine_chunks().take(pa.array(rows))

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 def merge_raw_files(raw_dir: Path, output_dir: Path, *, data: DataSettings, system: SystemSettings) -> dict[str, Any]:
-    """Merge the raw files into the molecules table.
+    """Merge the raw files into the molecules table, and return the summary, which is also written to summary.json.
 
     The result depends on the content of the files, the seed and the shares only: not on the order of the raw rows, the
     number of workers or the memory limit. The folder appears whole or not at all; an existing one is replaced.
@@ -44,9 +44,6 @@ def merge_raw_files(raw_dir: Path, output_dir: Path, *, data: DataSettings, syst
             summary.json.
         data: Targets, shares of validation, largest share of unusable rows, size of the shards.
         system: Seed, memory budget, threads and folder for temporary files (null = beside the output).
-
-    Returns:
-        The summary, which is also written to summary.json.
 
     Raises:
         InputError: If a file is missing, unreadable or of the wrong form, too many rows are unusable, there are too

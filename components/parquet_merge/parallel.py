@@ -42,14 +42,7 @@ def map_in_order(
 
 
 def read_ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """Fetch the next item on another thread while the consumer works on the present one.
-
-    Args:
-        items: What to iterate over.
-
-    Yields:
-        The items, in order. An exception of the iteration is raised at its place.
-    """
+    """Yield the items in order, fetching the next one on another thread; an exception is raised at its place."""
     iterator, end = iter(items), object()
     with ThreadPoolExecutor(1) as executor:
         pending: Future[Any] = executor.submit(next, iterator, end)

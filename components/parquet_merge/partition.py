@@ -132,15 +132,12 @@ def estimate_bytes(engine: Any, raw: RawInput) -> Estimate:
 
 
 def count_partitions(n_bytes: float, *, memory_limit_gb: float, n_workers: int) -> int:
-    """Choose a number of partitions such that grouping one on each worker at a time stays within the memory budget.
+    """Choose a power of two of partitions, at most 512, so that grouping one per worker stays within the memory budget.
 
     Args:
         n_bytes: Size of all records in memory, if no two rows are merged.
         memory_limit_gb: Memory budget of the process, GB.
         n_workers: Partitions that are worked on at once.
-
-    Returns:
-        A power of two from 1 to 512.
     """
     room = memory_limit_gb * 1e9 / (16 * n_workers)
     needed = max(n_bytes / room, 1.0)
@@ -164,11 +161,7 @@ class Records:
     blocks: BlockTable
 
     def rows(self, source: str) -> pa.RecordBatchReader:
-        """Read the usable rows of a source: smiles, triple, bits, for test also protein_code and id.
-
-        Args:
-            source: `train`, `test` or `extra`.
-        """
+        """Read the usable rows of a source: smiles, triple, bits, for test also protein_code and id."""
         test_columns = ", protein_code, id" if source == TEST else ""
         return self.engine.sql(
             f"SELECT smiles, triple, {label_bits_sql(source, self.n_targets)} AS bits{test_columns} "  # noqa: S608 - names of ours
@@ -176,14 +169,11 @@ class Records:
         ).to_arrow_reader(BATCH_ROWS)
 
     def runs(self, rows: pa.RecordBatch, source: str) -> pa.Table:
-        """Join neighbouring rows of one molecule, except in test, where each has an id.
+        """Join neighbouring rows of one molecule to RUN_SCHEMA; in test each row stays, with its protein_code and id.
 
         Args:
             rows: A batch of `rows`.
             source: `train`, `test` or `extra`.
-
-        Returns:
-            RUN_SCHEMA, for test also protein_code and id.
         """
         triple, bits = rows["triple"].to_numpy(), rows["bits"].to_numpy()
         codes = [np.arange(len(rows)) if source == TEST else triple]
@@ -194,16 +184,13 @@ class Records:
         return runs
 
     def of_runs(self, runs: pa.Table, source: str) -> pa.Table:
-        """Turn runs into records: the order key is added, and the flag bit.
+        """Turn runs into records of RECORD_SCHEMA or TEST_SCHEMA: the order key is added, and the flag bit.
 
         May be called on several threads at once.
 
         Args:
             runs: Runs of one or several batches.
             source: `train`, `test` or `extra`.
-
-        Returns:
-            Records, with RECORD_SCHEMA or TEST_SCHEMA.
         """
         bits = runs["bits"].to_numpy() | (self._flag(runs["triple"].to_numpy(), source) << FLAG_BIT)
         runs = runs.set_column(runs.schema.get_field_index("bits"), "bits", pa.array(bits))
@@ -252,9 +239,6 @@ class Partitions:
     def arrange(self, records: pa.Table) -> tuple[pa.Table, npt.NDArray[np.intp]]:
         """Put records in the order of their partitions; may be called on several threads at once.
 
-        Args:
-            records: Records of the source's schema.
-
         Returns:
             The records, and n_partitions + 1 bounds of the partitions in them.
         """
@@ -289,33 +273,15 @@ class Partitions:
         self._writers.clear()
 
     def read(self, partition: int) -> pa.Table:
-        """Read one partition without the SMILES, which are most of it.
-
-        Args:
-            partition: Its number.
-
-        Returns:
-            The records, in the order they came.
-        """
+        """Read one partition, in the order its records came, without the SMILES, which are most of it."""
         return self._read(partition, [name for name in self.schema.names if name != TEXT])
 
     def read_smiles(self, partition: int) -> pa.ChunkedArray:
-        """Read the SMILES of one partition.
-
-        Args:
-            partition: Its number.
-
-        Returns:
-            string[n], in the order of `read`, in the pieces in which they came.
-        """
+        """Read the SMILES of one partition, in the order of `read`, in the pieces in which they came."""
         return self._read(partition, [TEXT])[TEXT]
 
     def remove(self, partition: int) -> None:
-        """Delete one partition's file.
-
-        Args:
-            partition: Its number.
-        """
+        """Delete the files of one partition."""
         for path in self._paths[partition]:
             path.unlink(missing_ok=True)
 
@@ -342,15 +308,7 @@ class Partitions:
 
 
 def read_smiles(sources: Sequence[Partitions], partition: int) -> pa.ChunkedArray:
-    """Read the SMILES of one partition of several sources, one source after the other.
-
-    Args:
-        sources: The partitions of the sources.
-        partition: The number of the partition.
-
-    Returns:
-        string[n].
-    """
+    """Read the SMILES, string[n], of one partition of several sources, one source after the other."""
     chunks = [chunk for source in sources for chunk in source.read_smiles(partition).chunks]
     return pa.chunked_array(chunks, pa.string())
 

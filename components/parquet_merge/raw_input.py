@@ -88,9 +88,6 @@ def validate_raw_files(raw_dir: Path, *, data: DataSettings, system: SystemSetti
         data: Targets, largest share of unusable rows, and whether DNA_Labeled_Data.csv is looked at.
         system: Memory budget and threads.
 
-    Returns:
-        The report.
-
     Raises:
         InputError: Whatever would stop the merge.
     """
@@ -119,9 +116,6 @@ def open_raw_input(engine: Any, raw_dir: Path, *, data: DataSettings, seed: int,
         seed: Seed of the draw of held-out blocks.
         work_dir: Existing folder for temporary files.
 
-    Returns:
-        The open files.
-
     Raises:
         InputError: If there are too many targets, or a file is missing, unreadable, or lacks a column.
     """
@@ -140,7 +134,7 @@ def open_raw_input(engine: Any, raw_dir: Path, *, data: DataSettings, seed: int,
 
 
 def open_raw_file(engine: Any, file: RawFile, *, work_dir: Path) -> int:
-    """Check the columns of a raw file and open it as the view `<source>_raw`.
+    """Check the columns of a raw file, open it as the view `<source>_raw`, and return the number of its rows, > 0.
 
     The view has the columns row (BIGINT, from 0), id (BIGINT), block1, block2, block3, smiles, protein (VARCHAR), label
     (DOUBLE), id_text and label_text (VARCHAR, as given); null where the source has no such column or the value is not
@@ -151,9 +145,6 @@ def open_raw_file(engine: Any, file: RawFile, *, work_dir: Path) -> int:
         engine: DuckDB connection.
         file: The raw file.
         work_dir: Existing folder for the parquet made of a CSV file.
-
-    Returns:
-        The number of its rows, > 0.
 
     Raises:
         InputError: If the file cannot be read, a column is missing or of the wrong type, or there are no rows.

@@ -1,4 +1,4 @@
-"""Which raw rows can be used: one table of rules, and their SQL, which the merge and the validation of a folder read."""
+"""Which raw rows can be used: one table of rules, and their SQL, which merge and validation read."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -70,11 +70,7 @@ class Rule:
         return " OR ".join(broken)
 
     def kept(self, columns: Mapping[str, pa.Array]) -> npt.NDArray[np.bool_]:
-        """Which rows keep the rule, bool [n].
-
-        Args:
-            columns: The rule's columns, and maybe others.
-        """
+        """Which rows keep the rule, bool [n]; `columns` holds those of the rule, and maybe others."""
         kept = np.ones(len(columns[self.columns[0]]), dtype=np.bool_)
         for column in (columns[name] for name in self.columns):
             if column.null_count:
@@ -222,15 +218,7 @@ def _keep_one_id_per_pair(engine: Any, joins: str, repeats: str) -> bool:
 
 
 def rejected_counts(engine: Any, file: RawFile) -> tuple[RejectedCount, ...]:
-    """Count the rows of a file that cannot be used.
-
-    Args:
-        engine: DuckDB connection with the checked view.
-        file: The raw file.
-
-    Returns:
-        One entry per reason, the most frequent first.
-    """
+    """Count the rows of a file that its checked view rejects: one entry per reason, the most frequent first."""
     shown = {"id": "id_text", "protein": "protein", "label": "label_text", "smiles": "smiles"}
     parts = " || ".join(f"', {name} ' || coalesce({column}, 'missing')" for name, column in shown.items())
     sql = (

@@ -83,14 +83,7 @@ def write_shards(
 
 
 def molecules_schema(n_targets: int) -> pa.Schema:
-    """Schema of the molecules table.
-
-    Args:
-        n_targets: Number of targets.
-
-    Returns:
-        The schema of every shard.
-    """
+    """Schema of every shard of the molecules table."""
     return pa.schema(
         [
             pa.field(MOLECULE_ID, pa.int64(), nullable=False),
@@ -126,11 +119,7 @@ class MergedStore:
         return self._ends[-1] if self._ends else 0
 
     def add(self, table: pa.Table) -> None:
-        """Add the molecules of the next partition.
-
-        Args:
-            table: Rows of `merged_schema`.
-        """
+        """Add the molecules of the next partition, rows of `merged_schema`."""
         for batch in table.to_batches(max_chunksize=ROW_GROUP_ROWS):
             if batch.num_rows:
                 self._writer.write_batch(batch)
@@ -142,15 +131,7 @@ class MergedStore:
         self._writer.close()
 
     def read(self, start: int, stop: int) -> pa.Table:
-        """Read a range of molecules.
-
-        Args:
-            start: First row, from 0.
-            stop: Row after the last.
-
-        Returns:
-            The rows.
-        """
+        """Read the molecules from row `start`, counted from 0, to the one before row `stop`."""
         first = int(np.searchsorted(self._ends, start, side="right"))
         last = int(np.searchsorted(self._ends, stop, side="left"))
         offset = self._ends[first - 1] if first else 0
@@ -159,15 +140,7 @@ class MergedStore:
         return table.slice(start - offset, stop - start)
 
     def partitions(self, start: int, stop: int) -> list[tuple[int, int]]:
-        """Tell from which partitions a range of molecules comes.
-
-        Args:
-            start: First row, from 0.
-            stop: Row after the last.
-
-        Returns:
-            Partition and number of its rows, in order.
-        """
+        """Tell from which partitions these rows come: each partition and its number of rows, in order."""
         ends = np.clip(self._partition_ends, start, stop)
         n_rows = np.diff(np.concatenate(([start], ends)))
         return [(int(partition), int(n_rows[partition])) for partition in np.flatnonzero(n_rows)]
@@ -188,22 +161,11 @@ class SharedTexts:
         self._lock = Lock()
 
     def expect(self, partitions: Iterable[int]) -> None:
-        """Announce that a shard will read some partitions, each once.
-
-        Args:
-            partitions: Their numbers.
-        """
+        """Announce that a shard will read some partitions, each once."""
         self._n_readers.update(partitions)
 
     def read(self, partition: int) -> pa.Array:
-        """Read a partition; may be called on several threads at once.
-
-        Args:
-            partition: Its number.
-
-        Returns:
-            string[n].
-        """
+        """Read the SMILES of a partition; may be called on several threads at once."""
         with self._lock:
             smiles = self._shared.get(partition)
         if smiles is None:
@@ -313,7 +275,7 @@ def _take_smiles(
 def molecules_table(
     smiles: pa.Array, merged: pa.Table, subset: Subset, first_molecule_id: int, n_targets: int
 ) -> pa.Table:
-    """Turn merged molecules into rows of the molecules table.
+    """Turn merged molecules into rows of `molecules_schema`.
 
     Args:
         smiles: SMILES of the molecules, string[n].
@@ -321,9 +283,6 @@ def molecules_table(
         subset: Their subset.
         first_molecule_id: Id of the first row.
         n_targets: Number of targets.
-
-    Returns:
-        Rows of `molecules_schema`.
     """
     n = len(merged)
     binds = labels_of(merged["bits"].to_numpy(), n_targets)

@@ -17,7 +17,7 @@ from components.parquet_merge.row_rules import RejectedCount
 def make_summary(
     raw: RawInput, rejected: Sequence[RejectedCount], counts: Counter[str], *, data: DataSettings, seed: int
 ) -> dict[str, Any]:
-    """Put the counts in order and check that every row read is accounted for.
+    """Put the counts in order, ready for JSON, and check that every row read is accounted for.
 
     Args:
         raw: The raw files.
@@ -25,9 +25,6 @@ def make_summary(
         counts: Counts of all partitions.
         data: The settings the result depends on.
         seed: The seed it depends on.
-
-    Returns:
-        The summary, ready for JSON.
 
     Raises:
         BelkaError: If kept, duplicate, withheld and rejected rows do not add up to the rows read, or a label is lost or

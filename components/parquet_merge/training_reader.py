@@ -1,7 +1,7 @@
 """The usable rows of a parquet training file read straight into Arrow, in half the processor time that SQL needs.
 
-The rules are those of `row_rules`; this reader only leaves out the rows that break one. The merge then counts and reports
-the rest by SQL, and fails if the two do not add up to the rows of the file.
+The rules are those of `row_rules`; this reader only leaves out the rows that break one. The merge then counts and
+reports the rest by SQL, and fails if the two do not add up to the rows of the file.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,11 +28,7 @@ _DICTIONARIES = [*RAW_BLOCKS, RAW_PROTEIN]
 
 
 def can_read_directly(file: RawFile) -> bool:
-    """Whether a file is a parquet training file whose columns have the plain types.
-
-    Args:
-        file: The raw file.
-    """
+    """Whether a file is a parquet training file whose columns have the plain types."""
     if file.source != TRAIN or file.is_csv:
         return False
     schema = pq.read_schema(file.path)
@@ -93,16 +89,13 @@ class TrainingReader:
             yield group
 
     def usable_runs(self, batch: pa.RecordBatch) -> pa.Table:
-        """Leave out the rows that break a rule, code the others and join neighbours of one molecule.
+        """Leave out the rows that break a rule, code the others and join neighbours of one molecule to RUN_SCHEMA.
 
         The rules about a molecule are applied to runs of rows with the same blocks and SMILES, of which the file of the
         competition has one to three rows: text is the expensive part. May be called on several threads at once.
 
         Args:
             batch: One of `groups`.
-
-        Returns:
-            RUN_SCHEMA.
 
         Raises:
             pyarrow.ArrowInvalid: If a SMILES is not UTF-8.

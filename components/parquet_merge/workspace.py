@@ -24,14 +24,11 @@ PLAIN_SPILL_PART = 10
 
 
 def open_engine(system: SystemSettings, *, temp_dir: Path) -> Any:
-    """Open an in-memory DuckDB database that spills into a folder of ours.
+    """Open an in-memory DuckDB database that spills into a folder of ours; close the connection after use.
 
     Args:
         system: Memory budget of the whole process, and threads.
         temp_dir: Folder for what does not fit in memory; made when needed.
-
-    Returns:
-        The connection (duckdb.DuckDBPyConnection); close it after use.
     """
     megabytes = max(int(system.memory_limit_gb * 1000 * ENGINE_MEMORY_SHARE), 100)
     return duckdb.connect(
@@ -46,27 +43,12 @@ def open_engine(system: SystemSettings, *, temp_dir: Path) -> Any:
 
 
 def sql_string(text: str | Path) -> str:
-    """Quote a text as an SQL string literal.
-
-    Args:
-        text: Any text or path.
-
-    Returns:
-        The literal, quotes included.
-    """
+    """Quote a text or a path as an SQL string literal, quotes included."""
     return "'" + str(text).replace("'", "''") + "'"
 
 
 def fetch_row(engine: Any, sql: str) -> tuple[Any, ...]:
-    """Run a query of one row to its end; a result that is not read to its end would block the connection.
-
-    Args:
-        engine: DuckDB connection.
-        sql: The query.
-
-    Returns:
-        The row.
-    """
+    """Run a query of one row to its end; a result that is not read to its end would block the connection."""
     (row,) = engine.execute(sql).fetchall()
     return tuple(row)
 
@@ -77,9 +59,6 @@ def explained_errors(doing: str) -> Iterator[None]:
 
     Args:
         doing: What is being done and to which file, for example `reading /data/train.parquet`.
-
-    Yields:
-        Nothing; the block runs the query.
 
     Raises:
         InputError: If the data cannot be read.
@@ -162,7 +141,7 @@ def check_room(needs: Sequence[tuple[Path, int]]) -> None:
 
 
 def plain_spill_bytes(folder: Path, *, needed: int, memory_limit_gb: float) -> int:
-    """How much of the temporary files may be left as it is, because memory holds it until it is read again.
+    """How many bytes of temporary files may be left as they are, because memory holds them until they are read again.
 
     Compression costs more time than a disk only when the bytes never get that far: the system begins to write them out
     when they fill a tenth of its memory. So the limit is a tenth of what the merge's own budget leaves, and of the disk
@@ -172,9 +151,6 @@ def plain_spill_bytes(folder: Path, *, needed: int, memory_limit_gb: float) -> i
         folder: Folder of the temporary files.
         needed: Bytes that will be written there at most if all are compressed.
         memory_limit_gb: Memory budget of the process, GB.
-
-    Returns:
-        Bytes, at least 0.
     """
     unused_memory = available_memory() - int(memory_limit_gb * 1e9)
     return max(0, min(unused_memory // PLAIN_SPILL_PART, shutil.disk_usage(folder).free - needed))

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def build_vocabulary(molecules_dir: Path, output_dir: Path, *, n_workers: int) -> list[str]:
-    """Write `vocab.txt`: [PAD], [MASK], then the sorted distinct tokens of the molecules of all splits.
+    """Write `vocab.txt` and return its tokens: [PAD], [MASK], then the sorted distinct tokens of all molecules.
 
     Every molecule is scanned, because the rarest tokens are rare: a million molecules of a library may lack some.
 
@@ -22,9 +22,6 @@ def build_vocabulary(molecules_dir: Path, output_dir: Path, *, n_workers: int) -
         molecules_dir: Folder written by ParquetMerge.
         output_dir: Folder for `vocab.txt`, made if needed.
         n_workers: Number of shards scanned at a time, at least 1.
-
-    Returns:
-        The tokens; the index is the id.
 
     Raises:
         InputError: If there are no molecules, or their SMILES hold no token.

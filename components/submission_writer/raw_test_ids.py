@@ -40,9 +40,6 @@ def load_raw_test_ids(connection: duckdb.DuckDBPyConnection, raw_dir: Path) -> R
         connection: Database to create the table in.
         raw_dir: Raw BELKA directory.
 
-    Returns:
-        Counts.
-
     Raises:
         InputError: There is no such file or both, it has no id column, cannot be read, or holds no usable id.
     """

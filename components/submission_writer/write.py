@@ -61,9 +61,6 @@ def write_submission(
             at all.
         data: Targets, in the order of the Examples' ids and probabilities, and the probability of refused rows.
 
-    Returns:
-        Counts.
-
     Raises:
         InputError: The raw test file is missing or has unusable ids.
         BelkaError: Predictions are missing, unexpected, repeated, not finite or outside [0, 1], or cannot be read.

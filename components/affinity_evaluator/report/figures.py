@@ -42,16 +42,13 @@ Curve = tuple[NDArray[np.int8], NDArray[np.float32]]
 
 
 def draw(name: str, size: tuple[float, float], columns: int, paint: Callable[[Sequence[Axes]], None]) -> str:
-    """Make one figure.
+    """Make one figure: an `<svg>` element, the same text for the same data.
 
     Args:
         name: Keeps the ids of this figure apart from those of others on the page.
         size: Width and height, inches.
         columns: Panels side by side.
         paint: Draws into the panels.
-
-    Returns:
-        The `<svg>` element; the same text for the same data.
     """
     style: Any = {**_STYLE, "svg.hashsalt": name}
     with mpl.rc_context(style):
