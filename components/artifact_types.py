@@ -6,6 +6,9 @@ of the form `module.Class`, and no declared properties.
 
 from tfx.types.artifact import Artifact
 
+# What an executor's `Do`, whose name is TFX's, gets and fills: channel -> its artifacts.
+Artifacts = dict[str, list[Artifact]]
+
 
 class Molecules(Artifact):
     """One row per molecule: parquet shards by split, blocks.parquet, summary.json, rejected.parquet."""

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from components.affinity_evaluator.ranking import RankedCells, RankedMolecules, Weights
+from components.affinity_evaluator.ranking import RankedMolecules, Weights
 
 Samples = NDArray[np.float64]
 
@@ -129,25 +129,15 @@ def resample_rankings(
             for found, part in zip(counts, slices, strict=True):
                 found.append(part.ranking.count(weights[part.rows]))
         for done, part, found in zip(parts, slices, counts, strict=True):
-            done.append(_ranking_samples(part.ranking.counted(np.array(found)), shares, recalls))
+            cells = part.ranking.counted(np.array(found))
+            enrichment = np.array([cells.enrichment(share) for share in shares])
+            precision = cells.precision_at(np.array(recalls)).T
+            done.append(RankingSamples(cells.average_precision(), cells.roc_auc(), enrichment, precision))
+    names = [field.name for field in dataclasses.fields(RankingSamples)]
     return [
-        RankingSamples(
-            *(
-                np.concatenate([getattr(one, field.name) for one in done], axis=-1)
-                for field in dataclasses.fields(RankingSamples)
-            )
-        )
+        RankingSamples(*(np.concatenate([getattr(one, name) for one in done], axis=-1) for name in names))
         for done in parts
     ]
-
-
-def _ranking_samples(cells: RankedCells, shares: Sequence[float], recalls: Sequence[float]) -> RankingSamples:
-    return RankingSamples(
-        cells.average_precision(),
-        cells.roc_auc(),
-        np.array([cells.enrichment(share) for share in shares]),
-        cells.precision_at(np.array(recalls)).T,
-    )
 
 
 def resample_brier(squared_errors: NDArray[np.float64], n_samples: int, generator: np.random.Generator) -> Samples:

@@ -33,27 +33,13 @@ class ChampionSource:
     molecules_dir: Path
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """The new model and what was measured.
-
-    Attributes:
-        model_dir: Its SavedModel.
-        measured: Its metrics.
-        examples_files: TFRecord files of the validation split.
-        predictions_file: Its predictions.parquet; champion_predictions.parquet is written beside it.
-    """
-
-    model_dir: Path
-    measured: Measurement
-    examples_files: Sequence[Path]
-    predictions_file: Path
-
-
 def compare_with_champion(
     source: ChampionSource,
-    candidate: Candidate,
+    model_dir: Path,
+    candidate: Measurement,
     *,
+    examples_files: Sequence[Path],
+    candidate_file: Path,
     targets: Sequence[str],
     batch_size: int,
     bootstrap: BootstrapSettings,
@@ -66,7 +52,10 @@ def compare_with_champion(
 
     Args:
         source: The champion.
-        candidate: The new model.
+        model_dir: SavedModel of the new model.
+        candidate: Its metrics.
+        examples_files: TFRecord files of the validation split.
+        candidate_file: Its predictions.parquet; champion_predictions.parquet is written beside it.
         targets: Target names.
         batch_size: Molecules scored at a time.
         bootstrap: How intervals are computed.
@@ -82,38 +71,29 @@ def compare_with_champion(
     if champion is None:
         return None
     named = ChampionComparison(champion.version, champion.digest)
-    if champion.digest == model_digest(candidate.model_dir):
-        return _measured(named, candidate.measured, same_model=True, scored_by="")
+    if champion.digest == model_digest(model_dir):
+        return _measured(replace(named, same_model=True), candidate)
     folder = source.models_dir / champion.version
-    predictions_file = candidate.predictions_file.with_name(CHAMPION_PREDICTIONS_FILE)
+    predictions_file = candidate_file.with_name(CHAMPION_PREDICTIONS_FILE)
     sizes = {"n_targets": len(targets), "batch_size": batch_size}
     try:
         description = read_description(folder) or ModelDescription()
         if problem := _unusable(champion, folder, description, targets):
             return replace(named, problem=problem)
-        reads_examples = _reads_examples_of(description, read_description(candidate.model_dir) or ModelDescription())
+        reads_examples = _reads_examples_of(description, read_description(model_dir) or ModelDescription())
         if reads_examples:
-            score_examples(folder, candidate.examples_files, predictions_file, **sizes)
+            score_examples(folder, examples_files, predictions_file, **sizes)
         else:
-            score_molecules(folder, source.molecules_dir, candidate.predictions_file, predictions_file, **sizes)
+            score_molecules(folder, source.molecules_dir, candidate_file, predictions_file, **sizes)
     except BelkaError as error:
         return replace(named, problem=f"{error.problem} {error.received}. {error.action}")
     measured = measure_predictions(predictions_file, targets=targets, bootstrap=bootstrap)
     signature = SIGNATURE_EXAMPLES if reads_examples else SIGNATURE_SMILES
-    gains = _gains(candidate.measured, measured, bootstrap)
-    return replace(_measured(named, measured, same_model=False, scored_by=signature), gains=gains)
+    return _measured(replace(named, scored_by=signature, gains=_gains(candidate, measured, bootstrap)), measured)
 
 
-def _measured(
-    named: ChampionComparison, measured: Measurement, *, same_model: bool, scored_by: str
-) -> ChampionComparison:
-    return replace(
-        named,
-        same_model=same_model,
-        scored_by=scored_by,
-        mean_average_precision=measured.mean_average_precision,
-        slices=measured.slices,
-    )
+def _measured(named: ChampionComparison, measured: Measurement) -> ChampionComparison:
+    return replace(named, mean_average_precision=measured.mean_average_precision, slices=measured.slices)
 
 
 def _gains(candidate: Measurement, champion: Measurement, bootstrap: BootstrapSettings) -> tuple[Gain, ...]:

@@ -72,14 +72,9 @@ def AffinityEvaluator(  # noqa: N802, PLR0917 - TFX names a component after its 
         seed=received.section("system", SystemSettings).seed,
         champion=ChampionSource(Path(champion_dir), Path(molecules.uri)),
     )
-    runs = {stage: run for stage, run in (("mlm", mlm_run), ("fps", fps_run), ("clf", clf_run)) if run is not None}
-    sources = ReportSources(
-        model_dir,
-        Path(examples.uri),
-        Path(molecules.uri),
-        {stage: Path(run.uri) for stage, run in runs.items()},
-        json.loads(configuration),
-    )
+    runs = {"mlm": mlm_run, "fps": fps_run, "clf": clf_run}
+    run_dirs = {stage: Path(run.uri) for stage, run in runs.items() if run is not None}
+    sources = ReportSources(model_dir, Path(examples.uri), Path(molecules.uri), run_dirs, json.loads(configuration))
     write_report(result, evaluation_dir, sources, targets)
     _release(Path(blessing.uri) / RELEASE_FOLDER, evaluation_dir, Path(molecules.uri))
     _bless(blessing, result, model, champion_dir)

@@ -10,7 +10,7 @@ from belka.contract import EVALUATION_FILE, PREDICTIONS_FILE
 from belka.files import atomic_path
 from belka.models.champion import model_digest
 from components.affinity_evaluator.bootstrap import BootstrapSettings, Interval
-from components.affinity_evaluator.comparison import Candidate, ChampionSource, compare_with_champion
+from components.affinity_evaluator.comparison import ChampionSource, compare_with_champion
 from components.affinity_evaluator.gate import ChampionComparison, Verdict, judge
 from components.affinity_evaluator.measurement import measure_predictions
 from components.affinity_evaluator.scoring import score_examples
@@ -82,9 +82,15 @@ def evaluate_model(
     measured = measure_predictions(predictions_file, targets=targets, bootstrap=bootstrap)
     compared = None
     if champion is not None:
-        candidate = Candidate(model_dir, measured, examples_files, predictions_file)
         compared = compare_with_champion(
-            champion, candidate, targets=targets, batch_size=settings.batch_size, bootstrap=bootstrap
+            champion,
+            model_dir,
+            measured,
+            examples_files=examples_files,
+            candidate_file=predictions_file,
+            targets=targets,
+            batch_size=settings.batch_size,
+            bootstrap=bootstrap,
         )
     evaluation = Evaluation(
         digest=model_digest(model_dir),

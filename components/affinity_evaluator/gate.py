@@ -1,6 +1,5 @@
 """Whether a model may go into production, and why not."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -129,19 +128,12 @@ def _not_better(measured: Measurement, champion: ChampionComparison, settings: G
             f"version {champion.version}."
         )
     allowed = settings.max_slice_regression
-    for name, value, before in _pairs(measured.slices, champion.slices):
-        if value < before - allowed:
+    champions = {part.name: part.average_precision for part in champion.slices}
+    for part in measured.slices:
+        value, before = part.average_precision, champions.get(part.name)
+        if value is not None and before is not None and value < before - allowed:
             reasons.append(
-                f"{name} loses {before - value:.4f} average precision ({before:.4f} to {value:.4f}) against the model "
-                f"in production; max_slice_regression allows {allowed}."
+                f"{part.name} loses {before - value:.4f} average precision ({before:.4f} to {value:.4f}) against the "
+                f"model in production; max_slice_regression allows {allowed}."
             )
     return reasons
-
-
-def _pairs(slices: Sequence[SliceMetrics], before: Sequence[SliceMetrics]) -> list[tuple[str, float, float]]:
-    champion = {s.name: s.average_precision for s in before}
-    return [
-        (s.name, s.average_precision, value)
-        for s in slices
-        if s.average_precision is not None and (value := champion.get(s.name)) is not None
-    ]

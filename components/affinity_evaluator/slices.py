@@ -130,7 +130,7 @@ def slice_metrics(
     if reason:
         return plain
     cells = RankedCells.from_predictions(labels, probabilities)
-    calibrated = _are_probabilities(probabilities)
+    calibrated = bool(((probabilities >= 0) & (probabilities <= 1)).all())
     return replace(
         plain,
         enrichment=tuple(
@@ -183,10 +183,6 @@ def mean_average_precision(slices: Sequence[SliceMetrics]) -> float | None:
     """Average the average precision over a model's slices that exist, with equal weights; None when none exists."""
     values = [s.average_precision for s in slices if s.average_precision is not None]
     return float(np.mean(values)) if values else None
-
-
-def _are_probabilities(values: NDArray[np.float32]) -> bool:
-    return bool(((values >= 0) & (values <= 1)).all())
 
 
 def _why_absent(n: int, positives: int, not_finite: int) -> str:

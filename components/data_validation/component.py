@@ -23,7 +23,7 @@ from tfx.utils import json_utils, proto_utils
 
 from belka.beam_flags import IN_THIS_PROCESS
 from belka.settings import NodeSettings
-from components.artifact_types import AnomalyReport
+from components.artifact_types import AnomalyReport, Artifacts
 from components.data_validation.check import check_anomalies
 from components.data_validation.sampling import sampled_examples
 from components.data_validation.settings import DataValidationSettings
@@ -34,12 +34,7 @@ SCHEMA_FILE = "schema.pbtxt"
 class ShardStatisticsExecutor(StatisticsGenExecutor):
     """The executor of StatisticsGen over a sample of the shards: `sample_rate_by_split` is the share that is read."""
 
-    def Do(  # noqa: N802 - TFX's name
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:  # noqa: N802
         """Compute the statistics.
 
         Args:
@@ -62,12 +57,7 @@ class ShardStatisticsExecutor(StatisticsGenExecutor):
 class PackagedSchemaExecutor(ImportSchemaGenExecutor):
     """The executor of ImportSchemaGen for a schema of this package, wherever the package is installed."""
 
-    def Do(  # noqa: N802 - TFX's name
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:  # noqa: N802
         """Copy the schema.
 
         Args:
@@ -83,12 +73,7 @@ class PackagedSchemaExecutor(ImportSchemaGenExecutor):
 class DriftValidatorExecutor(DistributionValidatorExecutor):
     """The executor of DistributionValidator that also reads its configuration as JSON, as Kubeflow Pipelines has it."""
 
-    def Do(  # noqa: N802 - TFX's name
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:  # noqa: N802
         """Compare the statistics of pairs of splits.
 
         Args:

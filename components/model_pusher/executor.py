@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tfx import types
 from tfx.components.pusher.executor import Executor
 from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
@@ -12,18 +11,14 @@ from tfx.utils import proto_utils
 
 from belka.contract import CHAMPION_PROPERTY, DIGEST_PROPERTY, RELEASE_FOLDER
 from belka.models.champion import model_digest
+from components.artifact_types import Artifacts
 from components.model_pusher.push import push_model
 
 
 class ChampionPusherExecutor(Executor):
     """Pushes a blessed model as the standard executor does, within the rules of `push_model`."""
 
-    def Do(  # noqa: N802 - TFX's name
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:  # noqa: N802
         """Push, then write champion.json.
 
         Args:

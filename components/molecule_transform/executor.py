@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from tfx import types
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.proto import example_gen_pb2
@@ -13,6 +12,7 @@ from belka.beam_flags import is_local
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import Subset
 from belka.settings import DataSettings, NodeSettings
+from components.artifact_types import Artifacts
 from components.molecule_transform.transform import TransformInputs, TransformOutputs, transform_molecules
 
 # Below this, one process is done before worker processes have imported TensorFlow.
@@ -22,12 +22,7 @@ IN_PROCESS_MOLECULES = 50_000
 class MoleculeTransformExecutor(BaseBeamExecutor):
     """The executor of MoleculeTransform."""
 
-    def Do(  # noqa: N802 - the name TFX calls
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:  # noqa: N802
         """Write the output artifacts.
 
         Args:

@@ -104,7 +104,9 @@ def transform_molecules(
     reports_dir = str(outputs.rejected / _REPORTS_FOLDER)
     settings = UnitSettings(str(outputs.transform_graph), reports_dir, make_fingerprints, max_length)
     in_process = sum(unit.n_rows for unit in units) < in_process_below
-    _write_shards(units, settings, local_pipeline() if in_process else make_pipeline())
+    with local_pipeline() if in_process else make_pipeline() as pipeline:
+        spread = pipeline | "Units" >> beam.Create(units, reshuffle=False) | "Spread" >> beam.Reshuffle()
+        _ = spread | "WriteShards" >> beam.ParDo(TransformUnit(settings))
     total, by_split = _totals(units, merge_unit_reports(map(settings.report_path, units), outputs.rejected))
     shutil.rmtree(reports_dir)
     summary = asdict(total) | {
@@ -125,12 +127,6 @@ def _remove_earlier_output(examples_dir: Path, rejected_dir: Path) -> None:
     shutil.rmtree(rejected_dir / _REPORTS_FOLDER, ignore_errors=True)
     for subset in Subset:
         shutil.rmtree(examples_dir / split_folder(subset.split), ignore_errors=True)
-
-
-def _write_shards(units: Sequence[WorkUnit], settings: UnitSettings, pipeline: beam.Pipeline) -> None:
-    with pipeline:
-        spread = pipeline | "Units" >> beam.Create(units, reshuffle=False) | "Spread" >> beam.Reshuffle()
-        _ = spread | "WriteShards" >> beam.ParDo(TransformUnit(settings))
 
 
 def _totals(units: Sequence[WorkUnit], by_unit: Sequence[UnitCounts]) -> tuple[UnitCounts, dict[str, dict[str, int]]]:

@@ -7,7 +7,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -31,6 +30,7 @@ logger = logging.getLogger(__name__)
 # repeats.
 FEW_TEXTS = 1000
 _NO_TRIPLE = np.iinfo(np.int64).max
+_Places = npt.NDArray[np.intp]
 
 
 def group_partitions(
@@ -52,7 +52,7 @@ def group_partitions(
     train, extra, test = (partitions[source] for source in (TRAIN, EXTRA, TEST))
     counts: Counter[str] = Counter()
 
-    def group_one(partition: int) -> MergedPartition:
+    def group_one(partition: int) -> tuple[dict[Subset, pa.Table], Counter[str]]:
         return merge_partition(
             train.read(partition),
             extra.read(partition),
@@ -67,10 +67,10 @@ def group_partitions(
     last_report = time.monotonic()
     # One ahead: else the thread of a small partition would wait for that of a large one before it.
     grouping = map_in_order(group_one, range(train.n_partitions), n_workers=system.n_workers, n_ahead=1)
-    for partition, merged in enumerate(grouping):
-        for subset, table in merged.by_subset.items():
+    for partition, (by_subset, partition_counts) in enumerate(grouping):
+        for subset, table in by_subset.items():
             stores[subset].add(table)
-        counts.update(merged.counts)
+        counts.update(partition_counts)
         if time.monotonic() - last_report > SECONDS_BETWEEN_REPORTS:
             last_report = time.monotonic()
             n_rows = sum(counts[f"{source}_rows"] for source in partitions)
@@ -78,19 +78,6 @@ def group_partitions(
     for store in stores.values():
         store.close()
     return list(stores.values()), counts
-
-
-@dataclass(frozen=True)
-class MergedPartition:
-    """The molecules of one partition.
-
-    Attributes:
-        by_subset: Tables of MERGED_FIELDS, for test plus id_0 .. id_<n-1> int64; rows ordered by (order key, SMILES).
-        counts: Named counts, added up over partitions.
-    """
-
-    by_subset: dict[Subset, pa.Table]
-    counts: Counter[str]
 
 
 class Texts:
@@ -123,7 +110,7 @@ def merge_partition(
     seed: int,
     training_texts: Texts,
     test_texts: Texts,
-) -> MergedPartition:
+) -> tuple[dict[Subset, pa.Table], Counter[str]]:
     """Merge the records of one partition.
 
     A molecule is identified by its SMILES as given, compared as text. Training rows and extra rows of one SMILES are
@@ -141,14 +128,15 @@ def merge_partition(
         test_texts: SMILES of the test records.
 
     Returns:
-        The molecules and counts.
+        Tables of MERGED_FIELDS, for test plus id_0 .. id_<n-1> int64, rows ordered by (order key, SMILES); named
+        counts, which are added up over partitions.
     """
     counts: Counter[str] = Counter()
     training, testing = group_training(train, extra, training_texts), group_test(test, test_texts, len(data.targets))
     by_subset = _split_training(training, data, seed, counts)
     by_subset[Subset.TEST] = _test_molecules(testing, len(data.targets), counts)
     counts["molecules_on_both_sides"] += _count_on_both_sides(training, testing, training_texts, test_texts)
-    return MergedPartition(by_subset, counts)
+    return by_subset, counts
 
 
 def _split_training(training: pa.Table, data: DataSettings, seed: int, counts: Counter[str]) -> dict[Subset, pa.Table]:
@@ -278,9 +266,7 @@ def group_test(test: pa.Table, texts: Texts, n_targets: int) -> pa.Table:
     return pa.table(columns)
 
 
-def _common_columns(
-    records: pa.Table, order: npt.NDArray[np.intp], starts: npt.NDArray[np.intp]
-) -> dict[str, pa.Array]:
+def _common_columns(records: pa.Table, order: _Places, starts: _Places) -> dict[str, pa.Array]:
     triple, bits = records["triple"].to_numpy()[order], records["bits"].to_numpy()[order]
     highest = _reduce(np.maximum, triple, starts)
     lowest = _reduce(np.minimum, np.where(triple == 0, _NO_TRIPLE, triple), starts)
@@ -293,7 +279,7 @@ def _common_columns(
     }
 
 
-def _sorted_runs(records: pa.Table, texts: Texts) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+def _sorted_runs(records: pa.Table, texts: Texts) -> tuple[_Places, _Places]:
     """The order of the records by (order key, SMILES), and the first place of each run of one SMILES in it."""
     if len(records) == 0:
         nothing = np.zeros(0, dtype=np.intp)
@@ -311,8 +297,8 @@ def _sorted_runs(records: pa.Table, texts: Texts) -> tuple[npt.NDArray[np.intp],
 
 
 def _order_by_text(
-    order: npt.NDArray[np.intp], is_start: npt.NDArray[np.bool_], texts: Texts
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    order: _Places, is_start: npt.NDArray[np.bool_], texts: Texts
+) -> tuple[_Places, npt.NDArray[np.bool_]]:
     """Within the few keys that several SMILES share sort by SMILES, and start a run at each SMILES."""
     smiles = texts.take(order)
     is_mixed = ~is_start
@@ -337,8 +323,6 @@ def _equals_the_one_before(smiles: pa.Array) -> npt.NDArray[np.bool_]:
     return same
 
 
-def _reduce(
-    function: np.ufunc, values: npt.NDArray[np.generic], starts: npt.NDArray[np.intp]
-) -> npt.NDArray[np.generic]:
+def _reduce(function: np.ufunc, values: npt.NDArray[np.generic], starts: _Places) -> npt.NDArray[np.generic]:
     """Reduce each run."""
     return values if len(starts) == len(values) else function.reduceat(values, starts)

@@ -83,17 +83,12 @@ def partition_rows(
     """
     estimate = estimate_bytes(engine, raw)
     check_room([(work_dir, estimate.spill), (output_dir, estimate.output)])
-    plain_bytes = plain_spill_bytes(
-        work_dir, needed=estimate.spill + estimate.output, memory_limit_gb=system.memory_limit_gb
-    )
-    n_partitions = count_partitions(
-        estimate.records, memory_limit_gb=system.memory_limit_gb, n_workers=system.n_workers
-    )
+    limit, folder = system.memory_limit_gb, work_dir / "partitions"
+    plain_bytes = plain_spill_bytes(work_dir, needed=estimate.spill + estimate.output, memory_limit_gb=limit)
+    n_partitions = count_partitions(estimate.records, memory_limit_gb=limit, n_workers=system.n_workers)
     # Nearly all rows are those of training.
     partitions = {
-        source: Partitions(
-            work_dir / "partitions", source, n_partitions, plain_bytes=plain_bytes if source == TRAIN else 0
-        )
+        source: Partitions(folder, source, n_partitions, plain_bytes=plain_bytes if source == TRAIN else 0)
         for source in (TRAIN, TEST, EXTRA)
     }
     records = Records(engine, system.seed, len(data.targets), raw.blocks)

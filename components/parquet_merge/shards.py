@@ -206,10 +206,12 @@ class ShardTask:
         schema = molecules_schema(self.store.n_targets)
         # Row groups are in the order of partitions: the last one read is enough to read each once.
         read_smiles = lru_cache(maxsize=1)(self.texts.read)
+        # Parquet has a name of its own for what a list holds.
+        names = [f"{name}.list.element" if name in {BINDS, IDS} else name for name in schema.names]
         with pq.ParquetWriter(
             self.path,
             schema,
-            compression={name: TEXT_COMPRESSION if name in TEXTS else "zstd" for name in _column_paths(schema)},
+            compression={name: TEXT_COMPRESSION if name in TEXTS else "zstd" for name in names},
             use_dictionary=[SUBSET, SPLIT_GROUP, *BLOCK_IDS],
             column_encoding={MOLECULE_ID: "DELTA_BINARY_PACKED"},
             write_statistics=[MOLECULE_ID],
@@ -254,11 +256,6 @@ def _block_ids(codes: npt.NDArray[np.int64]) -> pa.Array:
     is_absent = codes == NO_BLOCK_CODE
     # A mask that masks nothing costs as much as all the rest.
     return pa.array((codes - 1).astype(np.int32), mask=is_absent if is_absent.any() else None)
-
-
-def _column_paths(schema: pa.Schema) -> list[str]:
-    """Names of the columns as parquet has them."""
-    return [f"{field.name}.list.element" if pa.types.is_fixed_size_list(field.type) else field.name for field in schema]
 
 
 def _take_smiles(

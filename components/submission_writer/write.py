@@ -15,7 +15,7 @@ from belka.errors import BelkaError
 from belka.examples import list_examples, read_examples
 from belka.files import atomic_path
 from belka.settings import DataSettings
-from components.submission_writer.raw_test_ids import RawTestIds, load_raw_test_ids
+from components.submission_writer.raw_test_ids import load_raw_test_ids
 
 logger = logging.getLogger(__name__)
 _SHOWN: Final = 5
@@ -81,9 +81,16 @@ def write_submission(
             raw = load_raw_test_ids(connection, raw_dir)
             _load_predictions(connection, files, n_targets=len(data.targets))
             _load_rejected(connection, rejected)
-            _check_values(connection)
-            _check_ids(connection)
-            summary = _summarise(connection, data.rejected_prediction, raw)
+            _check(connection)
+            predicted = _scalar(connection, "SELECT count(*) FROM predictions")
+            summary = SubmissionSummary(
+                rows=raw.distinct,
+                predicted=predicted,
+                rejected=raw.distinct - predicted,
+                rejected_prediction=data.rejected_prediction,
+                repeated_ids=raw.repeated,
+                unreadable_ids=raw.unreadable,
+            )
             _write_csv(connection, output_csv, data.rejected_prediction)
     _warn(summary)
     return summary
@@ -134,7 +141,7 @@ def _load_rejected(connection: duckdb.DuckDBPyConnection, rejected: Sequence[Pat
             ) from error
 
 
-def _check_values(connection: duckdb.DuckDBPyConnection) -> None:
+def _check(connection: duckdb.DuckDBPyConnection) -> None:
     _refuse(
         connection,
         # NaN sorts above every number in DuckDB, so the upper bound also catches it.
@@ -143,9 +150,6 @@ def _check_values(connection: duckdb.DuckDBPyConnection) -> None:
         expected="finite numbers from 0 to 1",
         action="Look at the training log for losses that are not finite, and train the model again.",
     )
-
-
-def _check_ids(connection: duckdb.DuckDBPyConnection) -> None:
     again = "Run the pipeline again from the first step: predictions and raw test file are not of the same data."
     _refuse(
         connection,
@@ -179,18 +183,6 @@ def _refuse(connection: duckdb.DuckDBPyConnection, query: str, *, problem: str, 
         examples = [" ".join(f"{n} {v}" for n, v in zip(names, row, strict=True)) for row in found.fetchall()]
         more = ", ..." if count > _SHOWN else ""
         raise BelkaError(problem, received=f"{count:,}: {', '.join(examples)}{more}", expected=expected, action=action)
-
-
-def _summarise(connection: duckdb.DuckDBPyConnection, rejected_prediction: float, raw: RawTestIds) -> SubmissionSummary:
-    predicted = _scalar(connection, "SELECT count(*) FROM predictions")
-    return SubmissionSummary(
-        rows=raw.distinct,
-        predicted=predicted,
-        rejected=raw.distinct - predicted,
-        rejected_prediction=rejected_prediction,
-        repeated_ids=raw.repeated,
-        unreadable_ids=raw.unreadable,
-    )
 
 
 def _write_csv(connection: duckdb.DuckDBPyConnection, output_csv: Path, rejected_prediction: float) -> None:

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import matplotlib as mpl
@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 
+from components.affinity_evaluator.bootstrap import Interval
 from components.affinity_evaluator.slices import ENRICHMENT_SHARES, RECALLS, SliceMetrics
 
 # Stand-ins that become the page's own colours in the SVG text.
@@ -21,6 +22,7 @@ _PAGE_COLOURS: Final = {_TEXT: "currentColor", _LINE: "var(--line)"}
 # Told apart on white and on black, and by readers who see red and green alike.
 PALETTE: Final = ("#3b82f6", "#f59e0b", "#10b981", "#c084fc", "#ef4444", "#64748b")
 _CURVE_POINTS: Final = 300
+_PRECISION: Final = "val_average_precision"
 _PAGE_INCHES: Final = 9.3  # a figure is as wide as the page, whatever it holds
 _STYLE: Final[dict[str, Any]] = {
     **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), _TEXT),
@@ -41,18 +43,19 @@ _IDS: Final = re.compile(
 Curve = tuple[NDArray[np.int8], NDArray[np.float32]]
 
 
-def draw(name: str, size: tuple[float, float], columns: int, paint: Callable[[Sequence[Axes]], None]) -> str:
+def draw(name: str, height: float, panels: int, paint: Callable[[Sequence[Axes]], None]) -> str:
     """Make one figure: an `<svg>` element, the same text for the same data.
 
     Args:
         name: Keeps the ids of this figure apart from those of others on the page.
-        size: Width and height, inches.
-        columns: Panels side by side.
+        height: Inches; the width is that of the page, or more for many panels.
+        panels: Panels side by side; at least one is made.
         paint: Draws into the panels.
     """
     style: Any = {**_STYLE, "svg.hashsalt": name}
+    columns = max(panels, 1)
     with mpl.rc_context(style):
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=(max(_PAGE_INCHES, 3.1 * columns), height), layout="constrained")
         paint([figure.add_subplot(1, columns, i + 1) for i in range(columns)])
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
@@ -63,8 +66,14 @@ def draw(name: str, size: tuple[float, float], columns: int, paint: Callable[[Se
     return svg
 
 
-def _width(panels: int) -> float:
-    return max(_PAGE_INCHES, 3.1 * panels)
+def _group(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _bars(panel: Axes, x: Iterable[float], intervals: Sequence[Interval | None], **style: Any) -> None:
+    for where, interval in zip(x, intervals, strict=False):
+        if interval:
+            panel.plot([where, where], [interval.low, interval.high], **style)
 
 
 def precision_recall(curves: Mapping[str, Mapping[str, Curve]], bands: Mapping[str, SliceMetrics]) -> str:
@@ -79,19 +88,18 @@ def precision_recall(curves: Mapping[str, Mapping[str, Curve]], bands: Mapping[s
         for panel, (target, groups) in zip(panels, curves.items(), strict=True):
             for colour, (group, (labels, probabilities)) in zip(PALETTE, groups.items(), strict=False):
                 recall, precision = _thinned(*precision_recall_curve(labels, probabilities)[:2])
-                panel.plot(recall, precision, color=colour, label=group.replace("_", "-"))
+                panel.plot(recall, precision, color=colour, label=_group(group))
                 panel.axhline(float(labels.mean()), color=colour, linewidth=0.8, linestyle=":")
                 intervals = bands[f"{target}/{group}"].intervals
-                known = (
-                    [pair for pair in zip(RECALLS, intervals.precision, strict=True) if pair[1]] if intervals else []
-                )
+                pairs = zip(RECALLS, intervals.precision, strict=True) if intervals else ()
+                known = [pair for pair in pairs if pair[1]]
                 low, high = ([getattr(interval, end) for _, interval in known] for end in ("low", "high"))
                 panel.fill_between([x for x, _ in known], low, high, color=colour, alpha=0.2, linewidth=0)
             panel.set(title=target, xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.02))
             if groups:
                 panel.legend(loc="lower left")
 
-    return draw("precision-recall", (_width(len(curves)), 2.9), max(len(curves), 1), paint)
+    return draw("precision-recall", 2.9, len(curves), paint)
 
 
 def _thinned(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> tuple[Any, Any]:
@@ -114,16 +122,9 @@ def enrichment(slices: Sequence[SliceMetrics], targets: Sequence[str]) -> str:
             existing = [part for part in slices if part.target == target and part.enrichment]
             for i, (colour, part) in enumerate(zip(PALETTE, existing, strict=False)):
                 x = np.arange(len(part.enrichment)) + 0.16 * (i - 0.5)
-                panel.plot(
-                    x,
-                    [one.factor for one in part.enrichment],
-                    "o",
-                    color=colour,
-                    label=part.split_group.replace("_", "-"),
-                )
-                for where, interval in zip(x, part.intervals.enrichment if part.intervals else (), strict=False):
-                    if interval:
-                        panel.plot([where, where], [interval.low, interval.high], color=colour, lw=2, alpha=0.6)
+                panel.plot(x, [e.factor for e in part.enrichment], "o", color=colour, label=_group(part.split_group))
+                if part.intervals:
+                    _bars(panel, x, part.intervals.enrichment, color=colour, lw=2, alpha=0.6)
                 best = [part.n / max(part.positives, one.molecules) for one in part.enrichment]
                 panel.plot(x, best, "_", color=_TEXT, ms=9, label="best possible" if part is existing[-1] else None)
             panel.set(title=target, xlabel="best-ranked share", xlim=(-0.5, len(ENRICHMENT_SHARES) - 0.5))
@@ -133,7 +134,7 @@ def enrichment(slices: Sequence[SliceMetrics], targets: Sequence[str]) -> str:
         if panels[0].lines:
             panels[0].legend(loc="lower left")
 
-    return draw("enrichment", (_width(len(targets)), 2.5), len(targets), paint)
+    return draw("enrichment", 2.5, len(targets), paint)
 
 
 def average_precisions(
@@ -164,13 +165,13 @@ def average_precisions(
                 panel.plot(found.average_precision, y, "o", color=PALETTE[i], label=name if row == 0 else None)
         for row, part in enumerate(shown):
             panel.plot(part.prevalence or 0.0, row, "|", color=_TEXT, label="random ranking" if row == 0 else None)
-        panel.set_yticks(range(len(shown)), [part.name.replace("_", "-") for part in shown])
+        panel.set_yticks(range(len(shown)), [_group(part.name) for part in shown])
         panel.invert_yaxis()
         panel.set(xlabel="average precision", xlim=(0, 1.01))
         if shown:
             panel.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
-    return draw("average-precision", (_PAGE_INCHES, 0.9 + 0.42 * max(len(shown), 1)), 1, paint)
+    return draw("average-precision", 0.9 + 0.42 * max(len(shown), 1), 1, paint)
 
 
 def calibration(slices: Sequence[SliceMetrics], targets: Sequence[str]) -> str:
@@ -187,24 +188,15 @@ def calibration(slices: Sequence[SliceMetrics], targets: Sequence[str]) -> str:
             for colour, part in zip(PALETTE, (s for s in slices if s.target == target), strict=False):
                 if not part.calibration:
                     continue
-                x = [b.predicted for b in part.calibration]
-                panel.plot(
-                    x,
-                    [b.observed for b in part.calibration],
-                    "o-",
-                    ms=3,
-                    lw=1,
-                    color=colour,
-                    label=part.split_group.replace("_", "-"),
-                )
-                for where, interval in zip(x, part.intervals.calibration if part.intervals else (), strict=False):
-                    if interval:
-                        panel.plot([where, where], [interval.low, interval.high], color=colour, alpha=0.5, lw=1)
+                x, y = ([getattr(one, name) for one in part.calibration] for name in ("predicted", "observed"))
+                panel.plot(x, y, "o-", ms=3, lw=1, color=colour, label=_group(part.split_group))
+                if part.intervals:
+                    _bars(panel, x, part.intervals.calibration, color=colour, alpha=0.5, lw=1)
             panel.set(title=target, xlabel="predicted probability", ylabel="observed share", xlim=(0, 1), ylim=(0, 1))
             if any(part.calibration for part in slices if part.target == target):
                 panel.legend(loc="upper left")
 
-    return draw("calibration", (_width(len(targets)), 2.9), len(targets), paint)
+    return draw("calibration", 2.9, len(targets), paint)
 
 
 def training_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
@@ -220,9 +212,7 @@ def training_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> s
                 points = [(row["epoch"], row[key]) for row in epochs if row.get(key) is not None]
                 if points:
                     panel.plot(*zip(*points, strict=True), "o-", ms=3, color=colour, label=f"{label} loss")
-            precision = [
-                (row["epoch"], row["val_average_precision"]) for row in epochs if "val_average_precision" in row
-            ]
+            precision = [(row["epoch"], row[_PRECISION]) for row in epochs if _PRECISION in row]
             if precision:
                 # A scale of its own: beside it the changes of a small loss would not be seen.
                 other = panel.twinx()
@@ -236,4 +226,4 @@ def training_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> s
             panel.xaxis.set_major_locator(MaxNLocator(integer=True))
             panel.legend(loc="center right")
 
-    return draw("training", (_width(len(histories)), 2.7), max(len(histories), 1), paint)
+    return draw("training", 2.7, len(histories), paint)

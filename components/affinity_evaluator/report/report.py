@@ -81,12 +81,14 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
     )
     predictions = read_predictions(evaluation_dir / PREDICTIONS_FILE, len(targets))
     data = _read_json(sources.molecules_dir / SUMMARY_FILE) or {}
+    # Validation molecules of the merge; those without Examples are not evaluated.
+    held_out: dict[str, int] = data.get("molecules", {}).get(Subset.VALIDATION.split, {})
     description = read_description(sources.model_dir) or ModelDescription()
     context: dict[str, Any] = {
         "evaluation": evaluation,
         "targets": targets,
         "data": data,
-        "unread": _unread(data, evaluation.molecules),
+        "unread": max(0, sum(held_out.values()) - evaluation.molecules),
         "model": description.model,
         "fingerprint": description.ecfp or FingerprintSettings(),
         "versions": {name: version(name) for name in _LIBRARIES},
@@ -112,12 +114,6 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
     for name, template in ((REPORT_FILE, environment), (MODEL_CARD_FILE, plain)):
         with atomic_path(evaluation_dir / name) as temporary:
             temporary.write_text(template.get_template(f"{name}.j2").render(context), encoding="utf-8")
-
-
-def _unread(data: Mapping[str, Any], evaluated: int) -> int:
-    """Validation molecules of the merge that have no Examples."""
-    held_out: dict[str, int] = data.get("molecules", {}).get(Subset.VALIDATION.split, {})
-    return max(0, sum(held_out.values()) - evaluated)
 
 
 @dataclass(frozen=True)
