@@ -23,7 +23,7 @@ from components.artifact_types import Molecules
 
 
 @component
-def AffinityEvaluator(  # noqa: N802, PLR0917 - TFX names a component after its function; artifacts and parameters are its arguments
+def AffinityEvaluator(  # noqa: N802, PLR0913, PLR0917 - TFX: artifacts and parameters are the arguments
     examples: InputArtifact[Examples],
     molecules: InputArtifact[Molecules],
     model: InputArtifact[Model],

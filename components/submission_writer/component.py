@@ -16,7 +16,7 @@ from components.submission_writer.write import write_submission
 
 
 @component
-def SubmissionWriter(  # noqa: N802, PLR0917 - TFX names a component after its function, and takes no keyword-only arguments
+def SubmissionWriter(  # noqa: N802 - TFX names a component after its function, and takes no keyword-only arguments
     predictions: InputArtifact[Examples],
     molecules: InputArtifact[Molecules],
     rejected: InputArtifact[Rejections],
