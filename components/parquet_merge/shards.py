@@ -131,7 +131,7 @@ class MergedStore:
         self._writer.close()
 
     def read(self, start: int, stop: int) -> pa.Table:
-        """Read the molecules from row `start`, counted from 0, to the one before row `stop`."""
+        """Read the molecules of rows `start` to `stop` - 1, counted from 0."""
         first = int(np.searchsorted(self._ends, start, side="right"))
         last = int(np.searchsorted(self._ends, stop, side="left"))
         offset = self._ends[first - 1] if first else 0
@@ -140,7 +140,7 @@ class MergedStore:
         return table.slice(start - offset, stop - start)
 
     def partitions(self, start: int, stop: int) -> list[tuple[int, int]]:
-        """Tell from which partitions these rows come: each partition and its number of rows, in order."""
+        """Tell from which partitions rows `start` to `stop` - 1 come: each partition and its number of rows."""
         ends = np.clip(self._partition_ends, start, stop)
         n_rows = np.diff(np.concatenate(([start], ends)))
         return [(int(partition), int(n_rows[partition])) for partition in np.flatnonzero(n_rows)]
