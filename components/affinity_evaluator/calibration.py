@@ -28,14 +28,11 @@ class CalibrationBin:
 
 
 def calibration_bins(labels: NDArray[np.int8], probabilities: NDArray[np.float32]) -> tuple[CalibrationBin, ...]:
-    """Compare predicted with observed frequencies in ten bins of about equally many molecules.
+    """Compare predicted with observed frequencies in ten bins of about equally many molecules, empty ones left out.
 
     Args:
         labels: int8 [n] of 0 and 1, n at least 1.
         probabilities: float32 [n], from 0 to 1.
-
-    Returns:
-        The bins that hold a molecule, in ascending order of probability.
 
     Source: scikit-learn, calibration_curve with the strategy `quantile`.
     """

@@ -17,14 +17,11 @@ from belka.examples import list_examples
 
 
 def sample_shards(shards: Sequence[Path], rate: float) -> list[Path]:
-    """Choose shards spread evenly over a split, the same ones every time.
+    """Choose `rate` of a split's shards, rounded up, spread evenly and in the order of names; the same ones every time.
 
     Args:
         shards: Files of the split.
         rate: Share of them, above 0, at most 1.
-
-    Returns:
-        `rate` of the shards, rounded up, in the order of their names.
 
     Raises:
         InputError: The rate is out of range.

@@ -72,7 +72,7 @@ def transform_molecules(
     make_pipeline: Callable[[], beam.Pipeline] = local_pipeline,
     in_process_below: int = 0,
 ) -> dict[str, Any]:
-    """Write Examples of all molecules, and the graph that tokenizes SMILES at serving.
+    """Write Examples of all molecules and the graph that tokenizes SMILES at serving, and return the summary.
 
     The elements of the Beam pipeline are whole shards: nothing is shuffled, and a shard holds the same bytes whatever
     the runner and the number of workers. A killed run starts again from the beginning; it leaves no half-written shard.
@@ -86,9 +86,6 @@ def transform_molecules(
         preprocessing_fn: Import path of the function to trace, see `write_transform_graph`.
         make_pipeline: Makes the Beam pipeline for the shards.
         in_process_below: With fewer molecules the shards are written in process: starting workers would take longer.
-
-    Returns:
-        The summary: counts in all and by split, settings, versions.
 
     Raises:
         InputError: If the molecules, the vocabulary, the block fingerprints or a setting is wrong, or too many

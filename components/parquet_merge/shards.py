@@ -228,15 +228,12 @@ class ShardTask:
 def plan_shards(
     stores: Sequence[tuple[MergedStore, SharedTexts]], output_dir: Path, *, rows_per_shard: int
 ) -> list[ShardTask]:
-    """Cut each split into shards whose sizes differ by one row at most, and make the split folders.
+    """Cut each split into shards whose sizes differ by one row at most, make its folder, and return a task per shard.
 
     Args:
         stores: The merged molecules and their SMILES, in the order of molecule ids.
         output_dir: Folder of the artifact.
         rows_per_shard: Upper bound of rows in a shard, >= 1.
-
-    Returns:
-        One task per shard; a split without molecules has none.
     """
     tasks: list[ShardTask] = []
     first_id = 0
