@@ -97,7 +97,12 @@ def partition_rows(
         n_rows = raw.n_rows[file.source]
         logger.info("Reading %s (%s rows).", file.path, f"{n_rows:,}")
         is_direct = file.source in raw.ruled_by_row and can_read_directly(file)
-        reader = TrainingReader(file, data.targets, raw.blocks) if is_direct else None
+        reader = None
+        if is_direct:
+            # Answered by the statistics of the file, where it has them.
+            with explained_errors(f"reading {file.path}"):
+                (has_bad_ids,) = fetch_row(engine, "SELECT count(*) > 0 FROM train_raw WHERE id IS NULL OR id < 0")
+            reader = TrainingReader(file, data.targets, raw.blocks, checks_ids=has_bad_ids)
         n_used = _partition_source(
             file, n_rows, records, partitions[file.source], reader=reader, n_workers=system.n_workers
         )

@@ -64,11 +64,13 @@ class TrainingReader:
         file: The raw file; `can_read_directly` holds, and the rules about one row decide.
         targets: Names of the proteins, in the order of their codes.
         blocks: The building blocks.
+        checks_ids: Whether some row may have no usable id; if not, ids are not read.
     """
 
     file: RawFile
     targets: Sequence[str]
     blocks: BlockTable
+    checks_ids: bool
 
     def groups(self) -> Iterator[list[pa.RecordBatch]]:
         """Read the raw columns, blocks and proteins as dictionaries.
@@ -77,7 +79,7 @@ class TrainingReader:
             Batches in the order of the file, as many at a time as are hashed and written together.
         """
         group: list[pa.RecordBatch] = []
-        columns = [*_DICTIONARIES, RAW_SMILES, RAW_LABEL, RAW_ID]
+        columns = [*_DICTIONARIES, RAW_SMILES, RAW_LABEL, *([RAW_ID] if self.checks_ids else [])]
         # Buffered ahead, the bytes of all row groups read so far stay in memory.
         with pq.ParquetFile(self.file.path, read_dictionary=_DICTIONARIES, pre_buffer=False) as file:
             for batch in file.iter_batches(BATCH_ROWS, columns=columns, use_threads=False):
@@ -103,10 +105,11 @@ class TrainingReader:
         protein = self._targets.places(batch[RAW_PROTEIN].dictionary, _indices(batch[RAW_PROTEIN]))
         is_unknown = protein < 0
         row_columns = {
-            "id": batch[RAW_ID],
             "label": batch[RAW_LABEL],
             "protein_code": pa.array(protein, mask=is_unknown if is_unknown.any() else None),
         }
+        if self.checks_ids:
+            row_columns["id"] = batch[RAW_ID]
         is_usable = self._keep_rules(row_columns)
         if not is_usable.all():
             batch, protein = batch.filter(pa.array(is_usable)), protein[is_usable]

@@ -53,7 +53,7 @@ def _is_direct(raw: RawInput) -> bool:
 
 
 def _read(raw: RawInput) -> pa.Table:
-    reader = TrainingReader(raw.files[0], TARGETS, raw.blocks)
+    reader = TrainingReader(raw.files[0], TARGETS, raw.blocks, checks_ids=True)
     return pa.concat_tables([reader.usable_runs(batch) for group in reader.groups() for batch in group])
 
 
