@@ -19,7 +19,7 @@ _ROWS_PER_GROUP: Final = 131_072
 
 
 def predictions_schema(n_targets: int) -> pa.Schema:
-    """The columns of predictions.parquet: `binds` (2 = unknown) and `probabilities` hold one entry per target."""
+    """The columns of predictions.parquet; binds, int8 (2 = unknown), and probabilities, float32, are per target."""
     fields: list[pa.Field[Any]] = [
         pa.field(MOLECULE_ID, pa.int64()),
         pa.field(SPLIT_GROUP, pa.int8()),
