@@ -1,8 +1,7 @@
-"""Fingerprint models on the Examples the pipeline made: `python -m benchmarks.baselines`, as `benchmarks.stages`.
+"""Fingerprint models on the pipeline's Examples: `python -m benchmarks.baselines`, same options as `benchmarks.stages`.
 
 One binary model per protein, on the molecules whose label is known. Every regularisation tried is listed, so that the
-best of a kind
-can be taken: that favours the baselines, since it is chosen on the molecules it is scored on.
+best of a kind can be taken: that favours the baselines, since it is chosen on the molecules it is scored on.
 """
 
 import time
@@ -61,8 +60,7 @@ def score_model(
         Average precision by target and split group under `last`, and the seconds of fitting and predicting.
     """
     start = time.perf_counter()
-    bits = train[FEATURE_ECFP].astype(np.float32)
-    valid_bits = valid[FEATURE_ECFP].astype(np.float32)
+    bits, valid_bits = (split[FEATURE_ECFP].astype(np.float32) for split in (train, valid))
     scores = np.zeros((valid_bits.shape[0], len(targets)), np.float32)
     for column in range(len(targets)):
         labels = train[FEATURE_BINDS][:, column]
@@ -83,10 +81,8 @@ def main() -> None:
         data = make_sample_data(config, seed, arguments.work_dir / str(seed))
         train, valid = (read_split(data, subset, len(targets)) for subset in (Subset.TRAIN, Subset.VALIDATION))
         for name, make in MODELS.items():
-            if (name, seed) in finished(arguments.results):
-                continue
-            scores = score_model(make, train, valid, targets)
-            append_result(arguments.results, name, seed, scores)
+            if (name, seed) not in finished(arguments.results):
+                append_result(arguments.results, name, seed, score_model(make, train, valid, targets))
 
 
 if __name__ == "__main__":

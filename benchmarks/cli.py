@@ -8,8 +8,6 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from benchmarks.measurement import Comparison
 
 app = typer.Typer(help="Measure our rate beside a plain reference in the same run.", no_args_is_help=True)
@@ -24,7 +22,7 @@ def vocabulary(
     """Tokens of a vocabulary: scan of bytes beside atomInSmiles."""
     from benchmarks.vocabulary import compare_vocabulary
 
-    _show([compare_vocabulary(smiles)], out)
+    _show(compare_vocabulary(smiles), out)
 
 
 @app.command()
@@ -42,7 +40,7 @@ def merge(
     compared = compare_merge(
         raw_dir, memory_limit_gb=memory_limit_gb, n_workers=worker_count(0), n_rounds=rounds, work_dir=work_dir
     )
-    _show([compared], out)
+    _show(compared, out)
 
 
 @app.command()
@@ -57,7 +55,7 @@ def featurize(
     from belka.machine import worker_count
     from benchmarks.featurize import compare_featurize
 
-    _show([compare_featurize(molecules, raw_dir=raw_dir, n_workers=worker_count(0))], out)
+    _show(compare_featurize(molecules, raw_dir=raw_dir, n_workers=worker_count(0)), out)
 
 
 @app.command()
@@ -69,7 +67,7 @@ def train(
     """Training steps: ours, one measure after the other, beside Keras's layers padded to 128 without XLA."""
     from benchmarks.train import compare_train
 
-    _show([compare_train(batches, batch_size)], out)
+    _show(compare_train(batches, batch_size), out)
 
 
 @app.command()
@@ -81,15 +79,15 @@ def infer(
     """Predictions: the exported model's way beside Keras's layers padded to 128 without XLA."""
     from benchmarks.infer import compare_infer
 
-    _show([compare_infer(molecules, batch_size)], out)
+    _show(compare_infer(molecules, batch_size), out)
 
 
-def _show(comparisons: "Sequence[Comparison]", out: Path | None) -> None:
-    """Print the tables, and write the figures where asked."""
+def _show(comparison: "Comparison", out: Path | None) -> None:
+    """Print the table, and write the figures where asked."""
     from belka.files import atomic_path
     from benchmarks.measurement import print_comparisons
 
-    print_comparisons(comparisons, Console())
+    print_comparisons([comparison], Console())
     if out is not None:
         with atomic_path(out) as partial:
-            partial.write_text(json.dumps([comparison.as_dict() for comparison in comparisons], indent=2) + "\n")
+            partial.write_text(json.dumps([comparison.as_dict()], indent=2) + "\n")

@@ -43,7 +43,10 @@ def compare_featurize(molecules: int, *, raw_dir: Path | None, n_workers: int) -
     """
     with TemporaryDirectory(prefix="belka-featurize-") as scratch:
         molecules_dir, tables_dir = Path(scratch) / "molecules", Path(scratch) / "tables"
-        batches = list(_library(raw_dir or _demo(Path(scratch) / "raw"), molecules_dir, n_workers))
+        if raw_dir is None:
+            raw_dir = Path(scratch) / "raw"
+            make_demo_data(raw_dir, molecules=DEMO_MOLECULES)
+        batches = list(_library(raw_dir, molecules_dir, n_workers))
         spawn = get_context("spawn")
         with ProcessPoolExecutor(n_workers, spawn, initializer=_set_up, initargs=(None, molecules_dir)) as pool:
             parts = _pieces(batches, REFERENCE_MOLECULES, REFERENCE_BATCH_ROWS)
@@ -71,11 +74,6 @@ def compare_featurize(molecules: int, *, raw_dir: Path | None, n_workers: int) -
     )
 
 
-def _demo(folder: Path) -> Path:
-    make_demo_data(folder, molecules=DEMO_MOLECULES)
-    return folder
-
-
 def _library(raw_dir: Path, molecules_dir: Path, n_workers: int) -> Iterator[pa.RecordBatch]:
     """Merge the raw files and yield the columns that fingerprints are made of."""
     data = DataSettings(use_extra_data=False).model_copy(update={"max_rejected_share": 1.0})
@@ -85,7 +83,7 @@ def _library(raw_dir: Path, molecules_dir: Path, n_workers: int) -> Iterator[pa.
 
 
 def _pieces(batches: list[pa.RecordBatch], n_molecules: int, rows: int) -> list[tuple[pa.RecordBatch, int]]:
-    """Cut the library into pieces of at most `rows`, each with how often it is used: `n_molecules` or a few less."""
+    """Cut into pieces of at most `rows`, each with how often it is used: `n_molecules` in all or a few less."""
     pieces = [batch.slice(start, rows) for batch in batches for start in range(0, batch.num_rows, rows)]
     total = sum(piece.num_rows for piece in pieces)
     if total <= n_molecules:

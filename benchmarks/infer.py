@@ -1,6 +1,7 @@
 """Inference: the exported model's batch prediction beside a plain model of the same architecture."""
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import numpy as np
 import tensorflow as tf
@@ -47,22 +48,13 @@ def compare_infer(molecules: int, batch_size: int) -> Comparison:
     plain_predict(few[0])
     for piece in pieces:  # compiles every length that occurs
         our_predict(piece)
-    reference, ours = measure_in_turn(
-        (
-            Work(
-                f"Keras, padded to {settings.max_length}, no XLA",
-                len(few) * batch_size,
-                lambda: [plain_predict(piece).numpy() for piece in few],
-            ),
-            Work(
-                "our batch prediction",
-                len(pieces) * batch_size,
-                lambda: [our_predict(piece).numpy() for piece in pieces],
-            ),
-        ),
-        "molecules",
-        _ROUNDS,
-    )
+
+    def work(name: str, way: Callable[[Any], Any], parts: list[Any]) -> Work:
+        return Work(name, len(parts) * batch_size, lambda: [way(piece).numpy() for piece in parts])
+
+    plain_work = work(f"Keras, padded to {settings.max_length}, no XLA", plain_predict, few)
+    our_work = work("our batch prediction", our_predict, pieces)
+    reference, ours = measure_in_turn((plain_work, our_work), "molecules", _ROUNDS)
     mean_length = float(np.mean(np.sum(sample.tokens != PAD_ID, axis=1)))
     needed = matrix_flops(settings, mean_length)
     notes = (

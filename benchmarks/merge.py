@@ -100,13 +100,9 @@ def _aggregate(train: Path, scratch: Path, memory_limit_gb: float, n_workers: in
     import duckdb
 
     names = ", ".join(RAW_BLOCKS)
-    with duckdb.connect(
-        config={
-            "threads": n_workers,
-            "memory_limit": f"{int(memory_limit_gb * 1000)}MB",
-            "temp_directory": str(scratch / "duckdb"),
-        }
-    ) as engine:
+    limit = f"{int(memory_limit_gb * 1000)}MB"
+    config = {"threads": n_workers, "memory_limit": limit, "temp_directory": str(scratch / "duckdb")}
+    with duckdb.connect(config=config) as engine:
         source = f"read_parquet('{train}')"
         engine.execute(
             f"CREATE TYPE block AS ENUM (SELECT DISTINCT block FROM (SELECT unnest([{names}]) AS block FROM {source}))"  # noqa: S608
@@ -117,12 +113,10 @@ def _aggregate(train: Path, scratch: Path, memory_limit_gb: float, n_workers: in
             f"SELECT {key} AS triple, any_value({RAW_SMILES}) AS smiles, "  # noqa: S608 - names of ours and a given path
             f"bit_or(CASE {RAW_PROTEIN} {cases} END * (1 + {RAW_LABEL})) AS labels FROM {source} GROUP BY triple"
         )
-        if out is not None:
-            (row,) = engine.execute(f"COPY ({query}) TO '{out}' (FORMAT parquet, COMPRESSION zstd)").fetchall()
-            return int(row[0])
         # Lengths and labels are summed up, so that the query cannot leave out the columns.
-        (row,) = engine.execute(f"SELECT count(*), sum(strlen(smiles)), sum(labels) FROM ({query})").fetchall()  # noqa: S608
-        return int(row[0])
+        counted = f"SELECT count(*), sum(strlen(smiles)), sum(labels) FROM ({query})"  # noqa: S608
+        written = f"COPY ({query}) TO '{out}' (FORMAT parquet, COMPRESSION zstd)"
+        return int(engine.execute(counted if out is None else written).fetchall()[0][0])
 
 
 def _merge(raw_dir: Path, scratch: Path, memory_limit_gb: float, n_workers: int) -> int:

@@ -1,8 +1,8 @@
 """What each training stage and the ECFP branch bring on real labels, at equal work: `python -m benchmarks.stages`.
 
 Every recipe takes about the same number of batches; blocks are held out of the labelled rows, a new draw for each seed.
-Results are appended as they come, one JSON object per line, and finished ones are not run again; `python -m
-benchmarks.results` prints the table.
+Results are appended as they come, one JSON object per line, and finished ones are not run again;
+`python -m benchmarks.results` prints the table.
 """
 
 import json
@@ -52,16 +52,8 @@ def stage_settings(config: Config, recipe: Recipe, mode: Mode, epochs: int, seed
     rate = PRETRAINING_RATE if mode != "clf" else config.training.learning_rate if recipe.branch else TOKENS_RATE
     model = config.model.model_dump(mode="json") | {"ecfp_branch": recipe.branch}
     training = config.training.for_mode(mode).model_dump(mode="json") | {"epochs": epochs, "learning_rate": rate}
-    return parse_run_settings(
-        {
-            "mode": mode,
-            "seed": seed,
-            "targets": config.data.targets,
-            "fingerprint": config.fingerprint,
-            "model": model,
-            "training": training,
-        }
-    )
+    own = {"mode": mode, "seed": seed, "targets": config.data.targets, "fingerprint": config.fingerprint}
+    return parse_run_settings({**own, "model": model, "training": training})
 
 
 def train_recipe(config: Config, recipe: Recipe, seed: int, data: SampleData, folder: Path) -> dict[str, Any]:
@@ -75,8 +67,8 @@ def train_recipe(config: Config, recipe: Recipe, seed: int, data: SampleData, fo
         folder: Receives the models, by the stages that led to them.
 
     Returns:
-        Average precision by target and split group, of the weights the pipeline keeps (best validation) and of the last
-        ones, and the seconds of validation and training of the stage clf.
+        Average precision by target and split group, of the weights that the pipeline keeps (best validation) and of the
+        last ones.
     """
     from belka.tokens.vocabulary import read_vocabulary
     from pipeline.create_pipeline import TRAINING_SUBSETS
@@ -108,8 +100,7 @@ def train_recipe(config: Config, recipe: Recipe, seed: int, data: SampleData, fo
     history = history or json.loads((path / HISTORY_FILE).read_text())
     kept = max(history, key=lambda scores: scores["val_average_precision"])
     return {
-        "kept": precision_cells(kept, config.data.targets),
-        "last": precision_cells(history[-1], config.data.targets),
+        name: precision_cells(scores, config.data.targets) for name, scores in (("kept", kept), ("last", history[-1]))
     }
 
 

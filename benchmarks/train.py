@@ -70,10 +70,7 @@ def compare_train(batches: int, batch_size: int) -> Comparison:
     mean_length = float(np.mean(np.sum(sample.tokens != PAD_ID, axis=1)))
     needed = training_flops(settings, mean_length)
     shares = ", ".join(f"{way.name}: {way.rate * needed / peak:.1%}" for way in (reference, *ours))
-    notes = (
-        peak_note(peak, mean_length, needed),
-        f"share of that peak, padding not counted as work: {shares}",
-    )
+    notes = (peak_note(peak, mean_length, needed), f"share of that peak, padding not counted as work: {shares}")
     title = f"Training step, batch {batch_size}, {settings.num_layers} layers of {settings.num_heads} heads"
     return Comparison(title, reference, tuple(ours), notes)
 

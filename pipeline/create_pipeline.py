@@ -13,8 +13,10 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import bulk_inferrer_pb2, distribution_validator_pb2, pusher_pb2, trainer_pb2
 from tfx.types import BaseChannel
 
+from belka.beam_flags import local_beam_flags
 from belka.code_version import code_version
 from belka.contract import FEATURE_TOKENS, OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, Node, Subset
+from belka.machine import worker_count
 from belka.settings import DataSettings, deciding
 from components.affinity_evaluator.component import AffinityEvaluator
 from components.block_fingerprints.component import BlockFingerprintLearner
@@ -32,8 +34,7 @@ from components.parquet_merge.component import ParquetMerge
 from components.smiles_vocab.component import SmilesVocab
 from components.submission_writer.component import SubmissionWriter
 from pipeline import steps
-from pipeline.beam_options import beam_pipeline_args
-from pipeline.config.settings import Config
+from pipeline.config.settings import BeamSettings, Config
 from trainer_module.settings import MODES, Mode, RunSettings
 
 PREPROCESSING_FN = "trainer_module.preprocessing.preprocessing_fn"
@@ -83,26 +84,31 @@ def create_pipeline(config: Config) -> Pipeline:
     )
 
 
+def beam_pipeline_args(beam: BeamSettings, n_workers: int) -> list[str]:
+    """Options for every Beam component.
+
+    Args:
+        beam: Which engine runs Beam; an existing one is configured by `beam.options` alone.
+        n_workers: Worker processes on this machine; 0 = as many as there are cores to use.
+    """
+    runner = local_beam_flags(worker_count(n_workers)) if beam.runner == "local" else [f"--runner={beam.runner}"]
+    return [*runner, *beam.options]
+
+
 def _prepare(data: DataSettings, settings: Mapping[Node, str]) -> _Prepared:
     """Raw files to molecules, vocabulary and Examples."""
     code = code_version()
     merge = ParquetMerge(
-        raw_dir=data.raw_dir,
-        raw_digest=data.raw_digest or "",
-        settings=settings[Node.PARQUET_MERGE],
-        code_version=code,
+        raw_dir=data.raw_dir, raw_digest=data.raw_digest or "", settings=settings[Node.PARQUET_MERGE], code_version=code
     ).with_id(Node.PARQUET_MERGE)
     molecules = merge.outputs["molecules"]
     vocabulary = SmilesVocab(molecules=molecules, settings=settings[Node.SMILES_VOCAB], code_version=code).with_id(
         Node.SMILES_VOCAB
     )
-    # Bits belong to one RDKit and one scikit-fingerprints: others must not get them, or Examples with them, from the
-    # cache.
+    # Bits belong to one RDKit and one scikit-fingerprints: the cache must not give them, or their Examples, to others.
     chemistry = f"RDKit {version('rdkit')}, scikit-fingerprints {version('scikit-fingerprints')}"
     blocks = BlockFingerprintLearner(
-        molecules=molecules,
-        settings=settings[Node.BLOCK_FINGERPRINTS],
-        code_version=f"{code}, {chemistry}",
+        molecules=molecules, settings=settings[Node.BLOCK_FINGERPRINTS], code_version=f"{code}, {chemistry}"
     ).with_id(Node.BLOCK_FINGERPRINTS)
     transform = MoleculeTransform(
         molecules=molecules,
@@ -178,12 +184,15 @@ def _submit(
     settings: Mapping[Node, str], prepared: _Prepared, trainer: Trainer, *, raw_dir: str
 ) -> tuple[BaseComponent, BaseComponent]:
     """Score the test split and write the submission."""
+    column = bulk_inferrer_pb2.PredictOutputCol(output_key=OUTPUT_PROBABILITIES, output_column=OUTPUT_PROBABILITIES)
+    predict = bulk_inferrer_pb2.PredictOutput(output_columns=[column])
+    columns = bulk_inferrer_pb2.OutputColumnsSpec(signature_name=SIGNATURE_EXAMPLES, predict_output=predict)
     inferrer = BulkInferrer(
         examples=prepared.transform.outputs["examples"],
         model=trainer.outputs["model"],
         data_spec=bulk_inferrer_pb2.DataSpec(example_splits=[Subset.TEST.split]),
         model_spec=bulk_inferrer_pb2.ModelSpec(model_signature_name=[SIGNATURE_EXAMPLES]),
-        output_example_spec=_output_example_spec(),
+        output_example_spec=bulk_inferrer_pb2.OutputExampleSpec(output_columns_spec=[columns]),
     ).with_id(Node.BULK_INFERRER)
     writer = SubmissionWriter(
         predictions=inferrer.outputs["output_examples"],
@@ -207,11 +216,13 @@ def data_validation(settings: DataValidationSettings, gate_settings: str, exampl
     Returns:
         The components in the order they run; the last one stops the run on anomalies.
     """
+    drift_config = distribution_validator_pb2.DistributionValidatorConfig()
+    feature = drift_config.default_slice_config.feature.add()
+    feature.path.step.append(FEATURE_TOKENS)
+    feature.distribution_comparator.jensen_shannon_divergence.threshold = settings.drift_threshold
     schema = PackagedSchemaGen(schema_file=SCHEMA_FILE).with_id(Node.SCHEMA_GEN)
     statistics = ShardStatisticsGen(
-        examples,
-        schema.outputs["schema"],
-        sample_rates={subset.split: settings.sample_rate for subset in Subset},
+        examples, schema.outputs["schema"], sample_rates={subset.split: settings.sample_rate for subset in Subset}
     ).with_id(Node.STATISTICS_GEN)
     matches = ExampleValidator(statistics.outputs["statistics"], schema.outputs["schema"]).with_id(
         Node.EXAMPLE_VALIDATOR
@@ -219,7 +230,7 @@ def data_validation(settings: DataValidationSettings, gate_settings: str, exampl
     drift = DriftValidator(
         statistics.outputs["statistics"],
         statistics.outputs["statistics"],
-        _drift_config(settings.drift_threshold),
+        drift_config,
         include_split_pairs=[(subset.split, Subset.TRAIN.split) for subset in (Subset.VALIDATION, Subset.TEST)],
     ).with_id(Node.DISTRIBUTION_VALIDATOR)
     gate = AnomalyGate(
@@ -229,18 +240,3 @@ def data_validation(settings: DataValidationSettings, gate_settings: str, exampl
         code_version=code_version(),
     ).with_id(Node.ANOMALY_GATE)
     return [schema, statistics, matches, drift, gate]
-
-
-def _drift_config(threshold: float) -> distribution_validator_pb2.DistributionValidatorConfig:
-    config = distribution_validator_pb2.DistributionValidatorConfig()
-    feature = config.default_slice_config.feature.add()
-    feature.path.step.append(FEATURE_TOKENS)
-    feature.distribution_comparator.jensen_shannon_divergence.threshold = threshold
-    return config
-
-
-def _output_example_spec() -> bulk_inferrer_pb2.OutputExampleSpec:
-    column = bulk_inferrer_pb2.PredictOutputCol(output_key=OUTPUT_PROBABILITIES, output_column=OUTPUT_PROBABILITIES)
-    predict = bulk_inferrer_pb2.PredictOutput(output_columns=[column])
-    columns = bulk_inferrer_pb2.OutputColumnsSpec(signature_name=SIGNATURE_EXAMPLES, predict_output=predict)
-    return bulk_inferrer_pb2.OutputExampleSpec(output_columns_spec=[columns])

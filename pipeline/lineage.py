@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ml_metadata import errors, metadata_store
+from ml_metadata import errors
 from ml_metadata.proto import metadata_store_pb2
 
 from belka.contract import DIGEST_PROPERTY, METADATA_FILE, SERVING_FOLDER
@@ -14,6 +14,7 @@ from belka.errors import InputError
 from belka.models.champion import model_digest
 from belka.models.description import read_description
 from belka.models.folder import find_saved_model
+from pipeline.runners.outcomes import open_store
 
 _Event = metadata_store_pb2.Event
 _OUTPUTS: Final = (_Event.OUTPUT, _Event.DECLARED_OUTPUT)
@@ -102,9 +103,12 @@ def trace_model(model_dir: Path, database: Path | None = None) -> Lineage:
     path = find_saved_model(model_dir)
     digest = model_digest(path)
     database = database or _nearest_database(path)
+    if not database.is_file():
+        raise InputError(
+            "The metadata store does not exist.", received=str(database.absolute()), expected="a SQLite file"
+        )
     try:
-        store = _open(database)
-        graph = _Graph(store)
+        graph = _Graph(open_store(database))
         start = graph.model_artifact(digest)
     except (errors.StatusError, RuntimeError) as error:
         raise InputError(
@@ -156,10 +160,8 @@ class _Graph:
             folder = Path(artifact.uri) / SERVING_FOLDER
             if artifact.type == "Model" and folder.is_dir() and model_digest(folder) == digest:
                 return int(artifact.id)
-        for artifact in self._artifacts.values():
-            if artifact.custom_properties[DIGEST_PROPERTY].string_value == digest:
-                return int(artifact.id)
-        return None
+        pushed = (a.id for a in self._artifacts.values() if a.custom_properties[DIGEST_PROPERTY].string_value == digest)
+        return next(pushed, None)
 
     def upstream(self, artifact: int) -> tuple[ExecutionRecord, ...]:
         """The executions that led to an artifact, each artifact by the one that made it, not by a cached repetition."""
@@ -191,11 +193,10 @@ class _Graph:
         )
 
     def _records(self, execution: int, kinds: Iterable[int]) -> tuple[ArtifactRecord, ...]:
-        events = [e for e in self._events if e.execution_id == execution and e.type in kinds]
         return tuple(
             ArtifactRecord(made.id, event.path.steps[0].key, made.type, made.uri)
-            for event in events
-            if (made := self._artifacts[event.artifact_id])
+            for event in self._events
+            if event.execution_id == execution and event.type in kinds and (made := self._artifacts[event.artifact_id])
         )
 
 
@@ -219,14 +220,3 @@ def _nearest_database(model: Path) -> Path:
         expected=f"{METADATA_FILE} of the run that trained it, in the output directory",
         action="Name the file with --metadata. On Kubeflow Pipelines its own pages show the lineage of every artifact.",
     )
-
-
-def _open(database: Path) -> Any:
-    if not database.is_file():
-        raise InputError(
-            "The metadata store does not exist.", received=str(database.absolute()), expected="a SQLite file"
-        )
-    config = metadata_store_pb2.ConnectionConfig()
-    config.sqlite.filename_uri = str(database)
-    config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
-    return metadata_store.MetadataStore(config)

@@ -9,13 +9,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from belka.contract import METRICS_FILE, REJECTED_FILE, REPORT_FILE, SUBMISSION_FILE
+from belka.contract import METADATA_FILE, METRICS_FILE, REJECTED_FILE, REPORT_FILE, SUBMISSION_FILE
 from belka.errors import BelkaError, explained
 from belka.models.champion import read_champion
 from pipeline.cli.options import RESOLVED_CONFIG
 from pipeline.cli.progress import StepTable
 from pipeline.cli.session import open_session
-from pipeline.config.files import write_resolved
+from pipeline.config.files import with_raw_digest, write_resolved
 from pipeline.config.settings import Config
 from pipeline.steps import Step, nodes_between
 
@@ -39,25 +39,20 @@ def execute(config: Config, nodes: Sequence[str] | None, *, quiet: bool) -> dict
     Raises:
         BelkaError: With the failing step and the log file's name in what to do.
     """
-    from pipeline.config.raw_content import with_raw_digest
-
     config = with_raw_digest(config)  # first: a missing file is told at once, not after TensorFlow has loaded
-    with open_session(config.output_dir, log_level=config.system.log_level, quiet=quiet) as session:
+    with open_session(config.output_dir, log_level=config.system.log_level, quiet=quiet) as (console, log_file):
         write_resolved(config, config.output_dir / RESOLVED_CONFIG)
         shown = nodes or nodes_between(
-            Step.GENERATE_PARQUET,
-            Step.MAKE_SUBMISSION,
-            config.training.stages,
-            validated=config.data_validation.is_on,
+            Step.GENERATE_PARQUET, Step.MAKE_SUBMISSION, config.training.stages, validated=config.data_validation.is_on
         )
-        with session.console.status("loading TensorFlow Extended"):
+        with console.status("loading TensorFlow Extended"):
             # Their import takes 10 s; nothing on the command line's start-up path may cause it.
-            from pipeline.runners.local import metadata_path, run_local
+            from pipeline.runners.local import run_local
             from pipeline.runners.node_events import observe_nodes
             from pipeline.runners.outcomes import read_outcomes
             from pipeline.runners.publish import publish_results
-        before = read_outcomes(metadata_path(config.output_dir), config.pipeline_name)
-        table = StepTable(session.console, shown)
+        before = read_outcomes(config.output_dir / METADATA_FILE, config.pipeline_name)
+        table = StepTable(console, shown)
         try:
             with table, observe_nodes(table.node_started, table.node_finished):
                 run_local(config, nodes)
@@ -67,14 +62,14 @@ def execute(config: Config, nodes: Sequence[str] | None, *, quiet: bool) -> dict
         except Exception as error:
             logger.exception("The run failed.")
             table.print_final()
-            raise _explain(error, table.failed() or "The pipeline", session.log_file) from error
-        outcomes = read_outcomes(metadata_path(config.output_dir), config.pipeline_name)
+            raise _explain(error, table.failed() or "The pipeline", log_file) from error
+        outcomes = read_outcomes(config.output_dir / METADATA_FILE, config.pipeline_name)
         for node, outcome in outcomes.items():
             if outcome.cached and (node not in before or before[node].execution_id != outcome.execution_id):
                 table.mark_cached(node)
         metrics = publish_results(outcomes, table.summary(), config.output_dir)
         table.print_final()
-        print_results(session.console, config.output_dir, metrics)
+        print_results(console, config.output_dir, metrics)
     return metrics
 
 

@@ -5,7 +5,7 @@ import logging
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 import yaml
@@ -14,9 +14,6 @@ from rich.table import Table
 
 from belka.errors import InputError
 from pipeline.cli.options import ConfigOption, QuietOption, SetOption
-
-if TYPE_CHECKING:
-    from pipeline.runners.kubeflow.settings import KubeflowSettings
 
 PackageArgument = Annotated[Path, typer.Argument(metavar="PIPELINE.yaml", help="What `belka compile` wrote.")]
 ParameterOption = Annotated[
@@ -79,6 +76,7 @@ def submit(
     settings = load_config(config, [*(overrides or ()), *given]).kubeflow
     from pipeline.runners.kubeflow.submit import SubmissionRequest, connect
     from pipeline.runners.kubeflow.submit import submit as send
+    from pipeline.runners.kubeflow.submit import wait as follow
 
     request = SubmissionRequest(package, settings, _pairs(parameters, "--parameter", "NAME=VALUE"), run_name, cache)
     described = request.describe()
@@ -87,10 +85,15 @@ def submit(
         return
     _require_kfp()
     client = connect(settings)
-    run = send(client, request)
+    run, started = send(client, request), time.monotonic()
     typer.echo(run.url)
+
+    def show(task: str, state: str) -> None:
+        typer.echo(f"{time.monotonic() - started:7.0f} s  {task}: {state.lower()}")
+
     if wait:
-        _follow(client, run, settings)
+        follow(client, run, settings, show)
+        typer.echo(f"{time.monotonic() - started:7.0f} s  succeeded")
 
 
 def simulate(
@@ -151,18 +154,6 @@ def _pairs(texts: list[str] | None, option: str, form: str) -> dict[str, str]:
             raise InputError(f"A value of {option} is malformed.", received=text, expected=form, action=action)
         pairs[name] = value
     return pairs
-
-
-def _follow(client: Any, run: Any, settings: "KubeflowSettings") -> None:
-    from pipeline.runners.kubeflow.submit import wait
-
-    started = time.monotonic()
-
-    def show(task: str, state: str) -> None:
-        typer.echo(f"{time.monotonic() - started:7.0f} s  {task}: {state.lower()}")
-
-    wait(client, run, settings, show)
-    typer.echo(f"{time.monotonic() - started:7.0f} s  succeeded")
 
 
 def _require_kfp() -> None:

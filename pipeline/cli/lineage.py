@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from pipeline.lineage import ExecutionRecord, Lineage
+    from pipeline.lineage import Lineage
 
 
 def lineage(
@@ -37,19 +37,15 @@ def _lines(traced: "Lineage") -> Iterator[str]:
     if not traced.raw_files:
         yield f"         content: {traced.raw_digest or 'not named'}"
     for execution in traced.executions:
+        ended = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(execution.finished))
         yield ""
-        yield from _step(execution)
-
-
-def _step(execution: "ExecutionRecord") -> Iterator[str]:
-    ended = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(execution.finished))
-    yield f"{execution.node}  (execution {execution.id}, {ended})"
-    for title, artifacts in (("in ", execution.inputs), ("out", execution.outputs)):
-        for artifact in artifacts:
-            yield f"  {title} {artifact.key}: artifact {artifact.id}, {artifact.uri}"
-    for name, value in _flat(execution.parameters):
-        if name not in ("raw_digest", "raw_fingerprint"):
-            yield f"  {name} = {value}"
+        yield f"{execution.node}  (execution {execution.id}, {ended})"
+        for title, artifacts in (("in ", execution.inputs), ("out", execution.outputs)):
+            for artifact in artifacts:
+                yield f"  {title} {artifact.key}: artifact {artifact.id}, {artifact.uri}"
+        for name, value in _flat(execution.parameters):
+            if name not in ("raw_digest", "raw_fingerprint"):
+                yield f"  {name} = {value}"
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -51,8 +51,7 @@ def show(
     explain: Annotated[bool, typer.Option("--explain", help="With what each key means.")] = False,
 ) -> None:
     """Print the resolved configuration as YAML."""
-    from pipeline.config.files import dump_config
-    from pipeline.config.reference import explain_config
+    from pipeline.config.files import dump_config, explain_config
 
     resolved = build_config(config, raw_dir, output_dir, overrides)
     typer.echo(explain_config(resolved) if explain else dump_config(resolved), nl=False)

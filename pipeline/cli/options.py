@@ -37,10 +37,8 @@ def build_config(
     """Load the configuration, apply the command line's own options, and make its folders absolute."""
     from pipeline.config.files import load_config  # builds the model of the configuration: too slow for --help
 
-    values = list(overrides or [])
-    if not resume:
-        values += ["system.enable_cache=false", "training.resume=false"]
-    loaded = load_config(config, values)
+    anew = () if resume else ("system.enable_cache=false", "training.resume=false")
+    loaded = load_config(config, [*(overrides or ()), *anew])
     data = loaded.data
     folders = {
         "raw_dir": str((raw_dir or Path(data.raw_dir)).absolute()),

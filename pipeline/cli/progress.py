@@ -24,13 +24,7 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-_STYLES = {
-    State.WAITING: "dim",
-    State.RUNNING: "cyan",
-    State.DONE: "green",
-    State.CACHED: "blue",
-    State.FAILED: "bold red",
-}
+_STYLES = dict(zip(State, ("dim", "cyan", "green", "blue", "bold red"), strict=True))
 
 
 @dataclass

@@ -6,28 +6,14 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TextIO
 
 from rich.console import Console
 
 
-@dataclass(frozen=True)
-class Session:
-    """What a running command writes to.
-
-    Attributes:
-        console: The user's terminal; silent with --quiet.
-        log_file: The log of this run.
-    """
-
-    console: Console
-    log_file: Path
-
-
 @contextmanager
-def open_session(output_dir: Path, *, log_level: str, quiet: bool) -> Iterator[Session]:
+def open_session(output_dir: Path, *, log_level: str, quiet: bool) -> Iterator[tuple[Console, Path]]:
     """Send log records and everything printed to stdout or stderr, C++ libraries' lines included, to `logs/<time>.log`.
 
     Args:
@@ -36,7 +22,7 @@ def open_session(output_dir: Path, *, log_level: str, quiet: bool) -> Iterator[S
         quiet: Whether the console stays silent.
 
     Yields:
-        The session; its console still reaches the terminal.
+        A console that still reaches the terminal, and the log file.
     """
     logs = output_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
@@ -54,7 +40,7 @@ def open_session(output_dir: Path, *, log_level: str, quiet: bool) -> Iterator[S
     logging.captureWarnings(capture=True)
     try:
         with log_file.open("ab", buffering=0) as sink, diverted((sys.stdout, sys.stderr), sink) as terminal:
-            yield Session(Console(file=terminal, quiet=quiet, soft_wrap=False), log_file)
+            yield Console(file=terminal, quiet=quiet, soft_wrap=False), log_file
     finally:
         root.removeHandler(handler)
         root.setLevel(level)

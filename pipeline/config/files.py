@@ -1,34 +1,36 @@
-"""Read, override and write the configuration."""
+"""Read, override, explain and write the configuration."""
 
 import json
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
+from textwrap import wrap
 from typing import Any, Final
 
 import yaml
+from pydantic import BaseModel
 
 from belka.errors import InputError
 from belka.files import atomic_path
+from belka.raw_directory import raw_digest
 from pipeline.config.settings import Config
 
 logger = logging.getLogger(__name__)
 
 CONFIG_VARIABLE = "BELKA_CONFIG"
+WIDTH: Final = 118
+HEADER: Final = "# Every key with its default. Written by `belka config show --explain`; a test keeps it so.\n"
 # Keys of earlier versions and what they are called now.
-RENAMED: Final = MappingProxyType(
-    {
-        "data.raw_fingerprint": "data.raw_digest",
-        "data.fingerprint": "fingerprint.kind",
-        "data.ecfp_size": "fingerprint.size",
-        "data.ecfp_radius": "fingerprint.radius",
-        "data.ecfp_chirality": "fingerprint.chirality",
-        "data.ecfp_method": "fingerprint.method",
-    }
-)
+RENAMED: Final[Mapping[str, str]] = {
+    "data.raw_fingerprint": "data.raw_digest",
+    "data.fingerprint": "fingerprint.kind",
+    "data.ecfp_size": "fingerprint.size",
+    "data.ecfp_radius": "fingerprint.radius",
+    "data.ecfp_chirality": "fingerprint.chirality",
+    "data.ecfp_method": "fingerprint.method",
+}
 
 
 class _Loader(yaml.SafeLoader):
@@ -56,8 +58,7 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Conf
         overrides: `section.key=value` texts; a value is read as YAML, so `true`, `0.1`, `[a, b]` and `null` work.
 
     Raises:
-        InputError: The file is missing or not YAML, an override is malformed, a key is unknown, a value has the wrong
-            type or range.
+        InputError: The file is missing or not YAML, an override is malformed, a key is unknown, a value does not fit.
     """
     values = _read_yaml(path) if path else {}
     for override in overrides:
@@ -66,13 +67,13 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Conf
 
 
 def load_config_from_environment(environment: Mapping[str, str] = os.environ) -> Config:
-    """Build the configuration from the file that BELKA_CONFIG names, for the `tfx` command."""
+    """Build the configuration from the file that BELKA_CONFIG names: the `tfx` command takes no arguments of ours."""
     path = environment.get(CONFIG_VARIABLE)
     return load_config(Path(path) if path else None)
 
 
 def validate_config(values: Mapping[str, Any], source: str) -> Config:
-    """Turn plain values, keys of earlier versions included, into the strict model; errors name their `source`."""
+    """Turn plain values into the strict model, old keys included; `source` names their origin in the error."""
     return Config.parse(
         _with_present_names(values, source),
         source=f"the configuration from {source}",
@@ -87,8 +88,7 @@ def _with_present_names(values: Mapping[str, Any], source: str) -> dict[str, Any
         before = present.get(old_section)
         if not isinstance(before, dict) or old_key not in before:
             continue
-        value = before.pop(old_key)
-        after = present.setdefault(section, {})
+        value, after = before.pop(old_key), present.setdefault(section, {})
         if isinstance(after, dict) and key in after:
             raise InputError(
                 "A key of the configuration is given under its old and its new name.",
@@ -102,6 +102,16 @@ def _with_present_names(values: Mapping[str, Any], source: str) -> dict[str, Any
     return present
 
 
+def with_raw_digest(config: Config) -> Config:
+    """The configuration with `data.raw_digest` of the files as they are now: the cache never serves changed data.
+
+    Raises:
+        InputError: A raw file is missing or given twice.
+    """
+    data = config.data.model_copy(update={"raw_digest": raw_digest(Path(config.data.raw_dir))})
+    return config.model_copy(update={"data": data})
+
+
 def dump_config(config: Config) -> str:
     """Render the whole configuration as YAML, every key included."""
     # JSON first: YAML has no tuples.
@@ -112,6 +122,31 @@ def write_resolved(config: Config, target: Path) -> None:
     """Write the resolved configuration beside the results."""
     with atomic_path(target) as temporary:
         temporary.write_text(dump_config(config), encoding="utf-8")
+
+
+def explain_config(config: Config) -> str:
+    """Render the configuration as YAML with each key's meaning, unit and range above it."""
+    return HEADER + "".join(f"{line}\n" for line in _explained(config, indent=0))
+
+
+def _explained(model: BaseModel, indent: int) -> Iterator[str]:
+    pad = " " * indent
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+        unit = f" [{extra['unit']}]" if "unit" in extra else ""
+        if indent == 0 and isinstance(value, BaseModel):
+            yield ""
+        text = field.description or (type(value).__doc__ or "").splitlines()[0]
+        yield from (f"{pad}# {line}" for line in wrap(f"{text}{unit}", WIDTH - indent - 2))
+        if isinstance(value, BaseModel):
+            yield f"{pad}{name}:"
+            yield from _explained(value, indent + 2)
+        else:
+            plain = json.loads(model.model_dump_json(include={name}))[name]
+            # As the only item of a list, any value renders on one line.
+            rendered = yaml.safe_dump([plain], default_flow_style=True, width=10_000).strip()[1:-1]
+            yield f"{pad}{name}: {rendered}"
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -57,13 +57,11 @@ class Config(StrictSection):
 
         A Trainer gets the settings of its stage instead: `trainer_module.settings.RunSettings`.
         """
-        return {node: json.dumps(self._own(node), sort_keys=True) for node in Node if node is not Node.TRAINER}
-
-    def _own(self, node: Node) -> dict[str, Any]:
-        values = deciding(self, node)
-        for name in RUN_PARAMETERS:
-            values.get("data", {}).pop(name, None)
-        return values
+        found = {node: deciding(self, node) for node in Node if node is not Node.TRAINER}
+        for values in found.values():
+            for name in RUN_PARAMETERS:
+                values.get("data", {}).pop(name, None)
+        return {node: json.dumps(values, sort_keys=True) for node, values in found.items()}
 
     def computing(self) -> dict[str, Any]:
         """What only says how the nodes compute; the engine and the platform read their own sections."""

@@ -5,34 +5,17 @@ configuration then comes from the file that the environment variable BELKA_CONFI
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from tfx.orchestration import metadata
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
-from tfx.orchestration.pipeline import Pipeline, RunOptions
+from tfx.orchestration.pipeline import RunOptions
 
 from belka.contract import METADATA_FILE
 from belka.errors import InputError
 from belka.settings import computation
-from pipeline.config.files import load_config_from_environment
-from pipeline.config.raw_content import with_raw_digest
+from pipeline.config.files import load_config_from_environment, with_raw_digest
 from pipeline.config.settings import Config
 from pipeline.create_pipeline import create_pipeline
-
-
-def metadata_path(output_dir: Path) -> Path:
-    """The SQLite file of ML Metadata."""
-    return output_dir / METADATA_FILE
-
-
-def local_pipeline(config: Config) -> Pipeline:
-    """The pipeline of a configuration with this machine's metadata store."""
-    config.output_dir.mkdir(parents=True, exist_ok=True)
-    pipeline = create_pipeline(config)
-    pipeline.metadata_connection_config = metadata.sqlite_metadata_connection_config(
-        str(metadata_path(config.output_dir))
-    )
-    return pipeline
 
 
 def run_local(config: Config, nodes: Sequence[str] | None = None) -> None:
@@ -46,9 +29,13 @@ def run_local(config: Config, nodes: Sequence[str] | None = None) -> None:
         InputError: A node needs the output of one that never ran here.
     """
     options = None if nodes is None else RunOptions(from_nodes=nodes, to_nodes=nodes)
+    config.output_dir.mkdir(parents=True, exist_ok=True)
+    database = str(config.output_dir / METADATA_FILE)
     try:
         with computation(config.computing()):
-            LocalDagRunner().run(local_pipeline(config), run_options=options)
+            pipeline = create_pipeline(config)
+            pipeline.metadata_connection_config = metadata.sqlite_metadata_connection_config(database)
+            LocalDagRunner().run(pipeline, run_options=options)
     except LookupError as error:
         if nodes is None:
             raise

@@ -1,6 +1,5 @@
 """Read from ML Metadata what the nodes of a pipeline produced last."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +26,14 @@ _State = metadata_store_pb2.Execution
 _FINISHED = (_State.COMPLETE, _State.CACHED)
 
 
+def open_store(database: Path) -> metadata_store.MetadataStore:
+    """Open the SQLite file of ML Metadata for reading."""
+    config = metadata_store_pb2.ConnectionConfig()
+    config.sqlite.filename_uri = str(database)
+    config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
+    return metadata_store.MetadataStore(config)
+
+
 def read_outcomes(database: Path, pipeline_name: str) -> dict[str, NodeOutcome]:
     """The last finished execution of every node of the pipeline.
 
@@ -39,30 +46,19 @@ def read_outcomes(database: Path, pipeline_name: str) -> dict[str, NodeOutcome]:
     """
     if not database.is_file():
         return {}
-    config = metadata_store_pb2.ConnectionConfig()
-    config.sqlite.filename_uri = str(database)
-    config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
-    store = metadata_store.MetadataStore(config)
-    return dict(_outcomes(store, pipeline_name))
-
-
-def _outcomes(store: metadata_store.MetadataStore, pipeline_name: str) -> Iterator[tuple[str, NodeOutcome]]:
-    prefix = f"{pipeline_name}."
+    store, found = open_store(database), {}
     for context in store.get_contexts_by_type("node"):
-        if not context.name.startswith(prefix):
-            continue
-        finished = [e for e in store.get_executions_by_context(context.id) if e.last_known_state in _FINISHED]
-        if finished:
-            last = max(finished, key=lambda execution: execution.id)
-            yield context.name.removeprefix(prefix), _outcome(store, last)
+        pipeline, _, node = context.name.partition(".")
+        executions = store.get_executions_by_context(context.id)
+        finished = [execution for execution in executions if execution.last_known_state in _FINISHED]
+        if pipeline == pipeline_name and finished:
+            found[node] = _outcome(store, max(finished, key=lambda execution: execution.id))
+    return found
 
 
 def _outcome(store: metadata_store.MetadataStore, execution: metadata_store_pb2.Execution) -> NodeOutcome:
-    events = [
-        event
-        for event in store.get_events_by_execution_ids([execution.id])
-        if event.type == metadata_store_pb2.Event.OUTPUT
-    ]
+    written = metadata_store_pb2.Event.OUTPUT
+    events = [event for event in store.get_events_by_execution_ids([execution.id]) if event.type == written]
     uris = {artifact.id: artifact.uri for artifact in store.get_artifacts_by_id([e.artifact_id for e in events])}
     outputs = {event.path.steps[0].key: Path(uris[event.artifact_id]) for event in events}
     return NodeOutcome(execution.id, execution.last_known_state == _State.CACHED, outputs)

@@ -52,35 +52,28 @@ def publish_results(
         The content of metrics.json.
     """
     for node, output, name in _COPIED:
-        source = _output(outcomes, node, output, name)
-        if source:
+        if source := _output(outcomes, node, output, name):
             with atomic_path(output_dir / name) as temporary:
                 shutil.copyfile(source, temporary)
-    _publish_rejections(outcomes, output_dir / REJECTED_FILE)
+    tables = [
+        pq.read_table(path)
+        for node, output in ((Node.PARQUET_MERGE, "molecules"), (Node.MOLECULE_TRANSFORM, "rejected"))
+        if (path := _output(outcomes, node, output, REJECTED_FILE))
+    ]
+    if tables:
+        with atomic_path(output_dir / REJECTED_FILE) as temporary:
+            pq.write_table(pa.concat_tables(tables, promote_options="permissive"), temporary)
     metrics_file = output_dir / METRICS_FILE
     earlier = json.loads(metrics_file.read_text(encoding="utf-8")) if metrics_file.is_file() else {}
-    metrics: dict[str, Any] = {}
-    for key, (node, output, name) in _SUMMARIES.items():
-        path = _output(outcomes, node, output, name)
-        if path:
-            metrics[key] = json.loads(path.read_text(encoding="utf-8"))
+    metrics: dict[str, Any] = {
+        key: json.loads(path.read_text(encoding="utf-8"))
+        for key, source in _SUMMARIES.items()
+        if (path := _output(outcomes, *source))
+    }
     metrics["steps"] = {**earlier.get("steps", {}), **run_steps}
     with atomic_path(metrics_file) as temporary:
         temporary.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     return metrics
-
-
-def _publish_rejections(outcomes: Mapping[str, NodeOutcome], target: Path) -> None:
-    parts = [
-        path
-        for node, output in ((Node.PARQUET_MERGE, "molecules"), (Node.MOLECULE_TRANSFORM, "rejected"))
-        if (path := _output(outcomes, node, output, REJECTED_FILE))
-    ]
-    if parts:
-        with atomic_path(target) as temporary:
-            pq.write_table(
-                pa.concat_tables([pq.read_table(part) for part in parts], promote_options="permissive"), temporary
-            )
 
 
 def _output(outcomes: Mapping[str, NodeOutcome], node: str, output: str, name: str) -> Path | None:

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from belka.errors import InputError
-from pipeline.runners.flink.session import FlinkSession, check_jars, flink_session
+from pipeline.runners.flink.session import check_jars, flink_session
 
 pytestmark = [pytest.mark.flink, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
@@ -21,13 +21,14 @@ N_MOLECULES = 3000
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkSession]:
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[tuple[str, ...], Path]]:
     if shutil.which("java") is None:
         pytest.skip("there is no Java")
     if not JARS.is_dir():
         pytest.skip("the jars of the job server are absent; `make flink-jars` fetches them")
-    with flink_session(JARS, log_dir=tmp_path_factory.mktemp("flink"), n_workers=2, checksums=CHECKSUMS) as session:
-        yield session
+    log_dir = tmp_path_factory.mktemp("flink")
+    with flink_session(JARS, log_dir=log_dir, n_workers=2, checksums=CHECKSUMS) as options:
+        yield options, log_dir
 
 
 def belka(*arguments: str) -> None:
@@ -47,7 +48,10 @@ def examples_of(output_dir: Path) -> dict[str, set[bytes]]:
 
 
 @pytest.mark.timeout(1200)
-def test_flink_writes_the_examples_that_the_local_runner_writes(session: FlinkSession, tmp_path: Path) -> None:
+def test_flink_writes_the_examples_that_the_local_runner_writes(
+    session: tuple[tuple[str, ...], Path], tmp_path: Path
+) -> None:
+    options, log_dir = session
     raw_dir = tmp_path / "raw"
     belka("make-demo-data", "--molecules", str(N_MOLECULES), "--out", str(raw_dir))
     common = [
@@ -62,16 +66,16 @@ def test_flink_writes_the_examples_that_the_local_runner_writes(session: FlinkSe
         "data_validation.on_anomaly=off",
     ]
     belka(*common, "--output-dir", str(tmp_path / "local"))
-    engine = ("--set", "beam.runner=PortableRunner", "--set", f"beam.options={json.dumps(session.options)}")
+    engine = ("--set", "beam.runner=PortableRunner", "--set", f"beam.options={json.dumps(options)}")
     belka(*common, "--output-dir", str(tmp_path / "flink"), *engine)
     local, flink = examples_of(tmp_path / "local"), examples_of(tmp_path / "flink")
     assert {split: len(records) > 0 for split, records in local.items()} == dict.fromkeys(
         ("Split-train", "Split-validation", "Split-test"), True
     )
     assert flink == local
-    log = (session.log_dir / "job-server.log").read_text(encoding="utf-8")
+    log = (log_dir / "job-server.log").read_text(encoding="utf-8")
     assert "switched from state RUNNING to FINISHED" in log
-    assert "Starting worker with command" in (session.log_dir / "worker-pool.log").read_text(encoding="utf-8")
+    assert "Starting worker with command" in (log_dir / "worker-pool.log").read_text(encoding="utf-8")
 
 
 def test_a_changed_jar_is_named(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -29,33 +28,20 @@ START_SECONDS = 180
 STOP_SECONDS = 10
 
 
-@dataclass(frozen=True)
-class FlinkSession:
-    """A running session.
-
-    Attributes:
-        options: What `beam.options` says to use it, with `beam.runner` PortableRunner.
-        log_dir: Folder with job-server.log and worker-pool.log.
-    """
-
-    options: tuple[str, ...]
-    log_dir: Path
-
-
 @contextmanager
 def flink_session(
     jar_dir: Path, *, log_dir: Path, n_workers: int, checksums: Path | None = None
-) -> Iterator[FlinkSession]:
+) -> Iterator[tuple[str, ...]]:
     """Start a job server and a worker pool on free local ports; both are ended with the block.
 
     Args:
         jar_dir: Folder of the jars.
-        log_dir: Folder for logs and staged files; made when needed.
+        log_dir: Folder for job-server.log, worker-pool.log and staged files; made when needed.
         n_workers: Slots of the Flink cluster and Python worker processes, >= 1.
         checksums: `sha256sum` file that names every jar; None = not checked.
 
     Yields:
-        The session, ready for jobs.
+        What `beam.options` says to use the session, with `beam.runner` PortableRunner.
 
     Raises:
         InputError: If there is no Java, or the jars are missing or other than the checksums say.
@@ -76,15 +62,12 @@ def flink_session(
             log_path = log_dir / f"{name}.log"
             process = stack.enter_context(_running(command, stack.enter_context(log_path.open("wb"))))
             _wait_for_port(process, port, log_path)
-        yield FlinkSession(
-            (
-                f"--job_endpoint=localhost:{job_port}",
-                "--environment_type=EXTERNAL",
-                f"--environment_config=localhost:{pool_port}",
-                f"--parallelism={n_workers}",
-                f"--sdk_worker_parallelism={n_workers}",
-            ),
-            log_dir,
+        yield (
+            f"--job_endpoint=localhost:{job_port}",
+            "--environment_type=EXTERNAL",
+            f"--environment_config=localhost:{pool_port}",
+            f"--parallelism={n_workers}",
+            f"--sdk_worker_parallelism={n_workers}",
         )
 
 
@@ -117,15 +100,14 @@ def main() -> None:
     parser.add_argument("--jars", type=Path, required=True, help="folder of the jars (`make flink-jars`)")
     parser.add_argument("--checksums", type=Path, help="sha256sum file that pins them")
     arguments = parser.parse_args()
-    n_workers = worker_count(0)
     with tempfile.TemporaryDirectory(prefix="belka-flink-") as folder:
         try:
             with flink_session(
-                arguments.jars, log_dir=Path(folder), n_workers=n_workers, checksums=arguments.checksums
-            ) as session:
-                quoted = ", ".join(f'"{option}"' for option in session.options)
+                arguments.jars, log_dir=Path(folder), n_workers=worker_count(0), checksums=arguments.checksums
+            ) as options:
+                quoted = ", ".join(f'"{option}"' for option in options)
                 sys.stdout.write(
-                    f"Flink is ready (logs in {session.log_dir}; Ctrl-C ends it). Use it in another terminal with\n"
+                    f"Flink is ready (logs in {folder}; Ctrl-C ends it). Use it in another terminal with\n"
                     f"  --set beam.runner=PortableRunner --set 'beam.options=[{quoted}]'\n"
                 )
                 sys.stdout.flush()

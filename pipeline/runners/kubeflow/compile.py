@@ -30,7 +30,7 @@ DISPLAYS: Final[Mapping[str, Sequence[Display]]] = {
     Node.AFFINITY_EVALUATOR: (
         Display("metrics", METRICS, "evaluation", EVALUATION_FILE),
         Display("report", HTML, "evaluation", REPORT_FILE),
-    ),
+    )
 }
 
 
@@ -150,11 +150,11 @@ def on_cluster(config: Config) -> Config:
 
 
 def _booleans(pipeline: Pipeline) -> dict[str, list[str]]:
-    found = {
-        component.id: [name for name, value in component.exec_properties.items() if isinstance(value, bool)]
+    return {
+        component.id: names
         for component in pipeline.components
+        if (names := [name for name, value in component.exec_properties.items() if isinstance(value, bool)])
     }
-    return {node: names for node, names in found.items() if names}
 
 
 def _runtime_defaults(pipeline: Pipeline) -> dict[str, bool | float | str]:

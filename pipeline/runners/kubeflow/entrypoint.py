@@ -95,24 +95,14 @@ def run_component(argv: Sequence[str], store_root: Path) -> None:
 
 
 def drop_outputs(executor_input: Json, names: set[str]) -> None:
-    """Remove outputs whose types TFX does not know.
-
-    Args:
-        executor_input: Changed in place.
-        names: Output keys.
-    """
+    """Remove from an ExecutorInput, in place, the outputs whose types TFX does not know."""
     artifacts = executor_input.get("outputs", {}).get("artifacts", {})
     for name in names & artifacts.keys():
         del artifacts[name]
 
 
 def restore_input_types(executor_input: Json, inputs_spec: Json) -> None:
-    """Give every input artifact the type its component declares.
-
-    Args:
-        executor_input: Changed in place.
-        inputs_spec: The component's input definitions.
-    """
+    """Give every input artifact of an ExecutorInput, in place, the type that its component's definitions declare."""
     declared = inputs_spec.get("artifacts", {})
     for name, artifact in artifacts_of(executor_input.get("inputs", {})):
         if name in declared:
@@ -120,12 +110,7 @@ def restore_input_types(executor_input: Json, inputs_spec: Json) -> None:
 
 
 def map_to_local_paths(executor_input: Json, store_root: Path) -> None:
-    """Replace every bucket URI by the folder the launcher copies it to or from.
-
-    Args:
-        executor_input: Changed in place.
-        store_root: Folder that holds the launcher's copies of buckets.
-    """
+    """Replace every bucket URI of an ExecutorInput, in place, by the folder that the launcher copies it to or from."""
     for side in ("inputs", "outputs"):
         for _, artifact in artifacts_of(executor_input.get(side, {})):
             artifact["uri"] = str(local_path(artifact["uri"], store_root))
@@ -136,8 +121,7 @@ def make_output_folders(executor_input: Json) -> None:
     for _, artifact in artifacts_of(executor_input.get("outputs", {})):
         path = Path(artifact["uri"])
         folder = path.parent if title_of(artifact.get("type", {})) in VALUE_TYPES else path
-        if not folder.exists():
-            folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def restore_uris(executor_output: Json, original: Json) -> None:

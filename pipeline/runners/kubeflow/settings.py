@@ -85,10 +85,8 @@ class PodSettings(StrictSection):
     node_selector: Mapping[str, str] = Field(default_factory=dict, description="Labels a cluster node must carry.")
     tolerations: tuple[Toleration, ...] = Field(default=(), strict=False, description="Taints the pod accepts.")
 
-    def overridden(self, overrides: PodOverrides | None) -> "PodSettings":
+    def overridden(self, overrides: PodOverrides) -> "PodSettings":
         """These settings with the values of one node that are not null."""
-        if overrides is None:
-            return self
         return self.model_copy(
             update={name: value for name in type(self).model_fields if (value := getattr(overrides, name)) is not None}
         )
@@ -161,11 +159,9 @@ class KubeflowSettings(StrictSection):
 
     def node(self, node_id: str) -> PodSettings:
         """What the pod of one node gets."""
-        return self.defaults.overridden(self.nodes.get(node_id))
+        return self.defaults.overridden(self.nodes.get(node_id, PodOverrides()))
 
     def node_image(self, node_id: str) -> str | None:
         """The image of one node: its own, else gpu_image where it asks for accelerators, else image."""
-        own = self.nodes.get(node_id)
-        if own is not None and own.image is not None:
-            return own.image
-        return (self.gpu_image or self.image) if self.node(node_id).gpus else self.image
+        of_its_kind = (self.gpu_image or self.image) if self.node(node_id).gpus else self.image
+        return self.nodes.get(node_id, PodOverrides()).image or of_its_kind

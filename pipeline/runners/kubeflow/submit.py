@@ -105,7 +105,14 @@ def connect(settings: KubeflowSettings) -> Any:
         if settings.auth == "token":
             proof["existing_token"] = _token(settings.token_variable)
         elif settings.auth == "service_account":
-            _require_token_file(Path(settings.token_path))
+            if not Path(settings.token_path).is_file():
+                raise InputError(
+                    "The value of kubeflow.auth is service_account, but there is no token.",
+                    received=f"no file {settings.token_path}",
+                    expected="a projected service account token with the audience pipelines.kubeflow.org",
+                    action="Run in a pod that mounts one (docs/kubeflow.md, section 7, shows the volume), or use "
+                    "--set kubeflow.auth=token.",
+                )
             proof["credentials"] = ServiceAccountTokenVolumeCredentials(path=settings.token_path)
         client = Client(host=settings.endpoint, namespace=settings.namespace, **proof)
         client.list_experiments(page_size=1, namespace=settings.namespace)  # the first request shows what is wrong
@@ -213,17 +220,6 @@ def _token(name: str) -> str:
             action=f"Run `export {name}=$(kubectl create token SERVICE_ACCOUNT --audience pipelines.kubeflow.org)`.",
         )
     return token
-
-
-def _require_token_file(path: Path) -> None:
-    if not path.is_file():
-        raise InputError(
-            "The value of kubeflow.auth is service_account, but there is no token.",
-            received=f"no file {path}",
-            expected="a projected service account token with the audience pipelines.kubeflow.org",
-            action="Run in a pod that mounts one (docs/kubeflow.md, section 7, shows the volume), or use "
-            "--set kubeflow.auth=token.",
-        )
 
 
 @contextmanager

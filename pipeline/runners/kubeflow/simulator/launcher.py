@@ -31,10 +31,6 @@ PLACEHOLDER: Final = "{{$}}"
 RunContainer = Callable[[Sequence[str], Mapping[str, str], Path, Path], int]
 
 
-class TaskFailedError(Exception):
-    """A container ended with an exit code other than 0."""
-
-
 @dataclass(frozen=True)
 class Launcher:
     """Runs tasks.
@@ -51,7 +47,7 @@ class Launcher:
     volumes: Mapping[str, Path]
     run_container: RunContainer
 
-    def launch(self, task: TaskSpec, executor_input: Json, pod: Path, log: Path) -> Json:
+    def launch(self, task: TaskSpec, executor_input: Json, pod: Path, log: Path) -> Json | None:
         """Run one attempt of a task.
 
         Args:
@@ -61,10 +57,7 @@ class Launcher:
             log: Receives what the container prints.
 
         Returns:
-            The outputs: `artifacts` (key -> ids) and `parameters` (key -> value).
-
-        Raises:
-            TaskFailedError: The container failed.
+            The outputs: `artifacts` (key -> ids) and `parameters` (key -> value); None where the container failed.
         """
         self._download(executor_input, pod)
         _make_parents(executor_input, pod)
@@ -79,7 +72,7 @@ class Launcher:
         code = self.run_container(self._command(task, executor_input), environment, pod, log)
         _copy(log, log_copy)
         if code:
-            raise TaskFailedError(f"exit code {code}")
+            return None
         output_file = Path(executor_input["outputs"]["outputFile"])
         executor_output = json.loads(output_file.read_text(encoding="utf-8")) if output_file.exists() else {}
         return {

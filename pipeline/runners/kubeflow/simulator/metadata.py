@@ -64,15 +64,12 @@ def cache_key(task: TaskSpec, executor_input: Json) -> str:
     parameter values, types of outputs without their URIs, image string, command with arguments, claims and environment.
     """
     inputs, outputs = executor_input["inputs"], executor_input["outputs"]
+    read, written = inputs.get("artifacts", {}), outputs.get("artifacts", {})
     parts: Json = {
-        "inputArtifactNames": {
-            name: [artifact["name"] for artifact in listed["artifacts"]]
-            for name, listed in inputs.get("artifacts", {}).items()
-        },
+        "inputArtifactNames": {key: [made["name"] for made in listed["artifacts"]] for key, listed in read.items()},
         "inputParameterValues": inputs.get("parameterValues", {}),
         "outputArtifactsSpec": {
-            name: [artifact.get("type") for artifact in listed["artifacts"]]
-            for name, listed in outputs.get("artifacts", {}).items()
+            key: [made.get("type") for made in listed["artifacts"]] for key, listed in written.items()
         },
         "outputParametersSpec": sorted(outputs.get("parameters", {})),
         "image": task.container["image"],

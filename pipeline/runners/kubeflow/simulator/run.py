@@ -14,7 +14,7 @@ from pipeline.runners.kubeflow.pipeline_file import PipelineFile, TaskSpec, run_
 from pipeline.runners.kubeflow.protocol import Json, check_bucket
 from pipeline.runners.kubeflow.simulator.condition import evaluate_condition
 from pipeline.runners.kubeflow.simulator.executor_input import build_executor_input
-from pipeline.runners.kubeflow.simulator.launcher import Launcher, RunContainer, TaskFailedError, run_subprocess
+from pipeline.runners.kubeflow.simulator.launcher import Launcher, RunContainer, run_subprocess
 from pipeline.runners.kubeflow.simulator.metadata import MetadataStore, cache_key
 
 DEFAULT_ROOT: Final = "minio://mlpipeline/v2/artifacts"
@@ -158,11 +158,10 @@ class _Run:
             pod.mkdir(parents=True)
             try:
                 outputs = self._launcher.launch(task, executor_input, pod, log)
-            except TaskFailedError:
-                continue
             finally:
                 shutil.rmtree(pod, ignore_errors=True)
-            return TaskResult(task.name, TaskState.SUCCEEDED, attempt, time.monotonic() - started, log), outputs
+            if outputs is not None:
+                return TaskResult(task.name, TaskState.SUCCEEDED, attempt, time.monotonic() - started, log), outputs
         return TaskResult(task.name, TaskState.FAILED, task.attempts, time.monotonic() - started, log), None
 
 

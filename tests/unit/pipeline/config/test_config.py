@@ -18,12 +18,12 @@ from belka.settings import DataSettings, NodeSettings, SystemSettings, computati
 from pipeline.config.files import (
     RENAMED,
     dump_config,
+    explain_config,
     load_config,
     load_config_from_environment,
     validate_config,
     write_resolved,
 )
-from pipeline.config.reference import explain_config
 from pipeline.config.settings import Config
 
 REPOSITORY = Path(__file__).parents[4]

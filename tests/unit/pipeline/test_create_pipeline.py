@@ -1,7 +1,7 @@
 """Beam's options follow the configuration."""
 
-from pipeline.beam_options import beam_pipeline_args
 from pipeline.config.settings import BeamSettings
+from pipeline.create_pipeline import beam_pipeline_args
 
 
 def test_one_worker_stays_in_the_process() -> None:
