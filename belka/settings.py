@@ -199,9 +199,7 @@ class DataSettings(StrictSection):
         description="Molecules per parquet or TFRecord shard.",
     )
     compression: Literal["gzip", "none"] = Field(
-        default="gzip",
-        json_schema_extra=decides(Node.MOLECULE_TRANSFORM),
-        description="Compression of the TFRecords.",
+        default="gzip", json_schema_extra=decides(Node.MOLECULE_TRANSFORM), description="Compression of the TFRecords."
     )
 
     @model_validator(mode="after")

@@ -29,12 +29,7 @@ def pair_rows(molecules: Sequence[Row], labels: NDArray[np.int64], *, first_id: 
         first_id: Row id of the first pair; the others count up.
     """
     return [
-        {
-            RAW_ID: first_id + len(PROTEINS) * i + j,
-            **columns,
-            RAW_PROTEIN: protein,
-            RAW_LABEL: int(labels[i, j]),
-        }
+        {RAW_ID: first_id + len(PROTEINS) * i + j, **columns, RAW_PROTEIN: protein, RAW_LABEL: int(labels[i, j])}
         for i, columns in enumerate(molecules)
         for j, protein in enumerate(PROTEINS)
     ]

@@ -16,13 +16,7 @@ import pyarrow as pa
 from rdkit import Chem
 
 from belka.chemistry.blocks.checksum import smiles_checksums
-from belka.chemistry.blocks.fragment import (
-    DYSPROSIUM,
-    BlockFragment,
-    CoreCut,
-    block_components,
-    cut_at_core,
-)
+from belka.chemistry.blocks.fragment import DYSPROSIUM, BlockFragment, CoreCut, block_components, cut_at_core
 from belka.chemistry.ecfp import Ecfp, packed_bits
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.chemistry.smiles import parse
