@@ -1,9 +1,8 @@
 """Settings as every room receives them: strict, frozen sections whose fields declare what they decide.
 
 A field decides the result of some nodes, or only how a result is computed. Only the first kind becomes a parameter of a
-TFX
-execution, and so part of the key of its cache: another number of workers repeats nothing. Values of the second kind
-reach the process of a node through one environment variable, which the runner sets.
+TFX execution, and so part of its cache key: another number of workers repeats nothing. Values of the second kind reach
+the process of a node through one environment variable, which the runner sets.
 """
 
 import json
@@ -44,8 +43,7 @@ class StrictSection(BaseModel):
             action: What to do when they are not valid.
 
         Raises:
-            InputError: A key is unknown, or a value has another type or is out of its range; the message names each of
-                them.
+            InputError: A key is unknown, or a value has another type or is out of its range; the message names all.
         """
         try:
             return cls.model_validate(dict(values))

@@ -28,8 +28,7 @@ class Fingerprints:
     Attributes:
         packed: uint8 [n, n_bits / 8], numpy.packbits (big-endian) of the 0/1 fingerprint; zeros where there is none.
         rejected: Row -> reason, for rows without a fingerprint.
-        composed: bool [n], whether the fingerprint is put together from building blocks instead of computed from the
-            SMILES.
+        composed: bool [n], whether the fingerprint is put together from building blocks, not computed from SMILES.
         contradicted: Rows whose SMILES does not fit the building blocks they are listed with; they are not composed.
     """
 

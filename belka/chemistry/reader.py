@@ -1,8 +1,7 @@
 """What RDKit tells about a molecule: whether it is one, the fingerprint a model reads, and its building blocks.
 
 A block is told by the bits of the circular fingerprint that are centred on its atoms. They reach no further than the
-core, so they are the same in every molecule with the block, and cost a fraction of cutting the molecule and writing the
-block's SMILES.
+core, so they are the same in every molecule with the block, and cost a fraction of writing the block's SMILES.
 
 Source: Rogers, Hahn: Extended-connectivity fingerprints, J. Chem. Inf. Model. 50, 742 (2010).
 """

@@ -13,8 +13,7 @@ def parse(smiles: str | None) -> Chem.Mol | str:
     """Read a SMILES with full sanitization.
 
     Sanitization is never skipped: a shortened parse is a third faster, but it accepts rings that RDKit cannot kekulize
-    and gives other fingerprints for aromatic systems that other toolkits wrote, which no check cheaper than the parse
-    itself finds.
+    and gives other fingerprints for aromatic systems that other toolkits wrote, which no cheaper check finds.
 
     Args:
         smiles: The text; None = missing.

@@ -20,8 +20,7 @@ class Block:
 
     Attributes:
         name: The catalogue name.
-        fragment: SMILES as attached to the triazine, from the attaching nitrogen; BB1 carries the linker amide at its
-            end.
+        fragment: SMILES as attached to the triazine, from the attaching nitrogen; BB1 ends with the linker amide.
         catalogue_smiles: Canonical SMILES of what is bought, as a raw file lists it: Fmoc-protected, or with its salt.
     """
 

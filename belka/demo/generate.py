@@ -2,10 +2,10 @@
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -119,7 +119,9 @@ def make_demo_data(output_dir: Path, *, molecules: int, seed: int = 42) -> DemoS
     _write_table(output_dir / "test.parquet", _raw_table(shuffled, with_label=False))
     _write_table(output_dir / "truth" / "test_binds.parquet", _truth_table(test_rows, novel))
     _write_extra(output_dir / EXTRA_FILE, extra)
-    _write_meta(output_dir / "meta.json", {"seed": seed, "counts": asdict(summary), "rule": rule_description(cut)})
+    meta = {"seed": seed, "counts": asdict(summary), "rule": rule_description(cut), "rdkit_version": rdkit.__version__}
+    with atomic_path(output_dir / "meta.json") as temporary:
+        temporary.write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
     return summary
 
 
@@ -179,10 +181,3 @@ def _write_extra(path: Path, rows: Sequence[tuple[str, int]]) -> None:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow((EXTRA_SMILES, EXTRA_COUNT))
         writer.writerows(rows)
-
-
-def _write_meta(path: Path, meta: Mapping[str, Any]) -> None:
-    """Write what the directory holds and how its labels came about, with the RDKit version that wrote the SMILES."""
-    text = json.dumps({**meta, "rdkit_version": rdkit.__version__}, indent=2)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")

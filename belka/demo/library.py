@@ -36,8 +36,7 @@ def enumerate_product(first: Block, second: Block, third: Block) -> str:
         third: The amine of position 3.
 
     Returns:
-        RDKit's canonical isomeric SMILES, with the linker written `N[Dy]` as in the BELKA files (RDKit writes
-        `[NH][Dy]`).
+        RDKit's canonical isomeric SMILES, with the linker written `N[Dy]` as in the BELKA files.
 
     Raises:
         BelkaError: RDKit cannot read the product.

@@ -86,10 +86,5 @@ def unparsable_row(spare: Row, row_id: int, protein: str = PROTEINS[0]) -> Row:
         row_id: Its row id.
         protein: Its protein.
     """
-    return {
-        RAW_ID: row_id,
-        **spare,
-        RAW_SMILES: f"{spare[RAW_SMILES]}{_UNPARSABLE_SUFFIX}",
-        RAW_PROTEIN: protein,
-        RAW_LABEL: 0,
-    }
+    smiles = f"{spare[RAW_SMILES]}{_UNPARSABLE_SUFFIX}"
+    return {RAW_ID: row_id, **spare, RAW_SMILES: smiles, RAW_PROTEIN: protein, RAW_LABEL: 0}

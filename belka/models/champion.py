@@ -16,7 +16,6 @@ from belka.files import atomic_path
 
 # What a SavedModel is made of; files that a push adds beside it do not change its digest.
 _MODEL_FILES: Final = (SAVED_MODEL_FILE, "variables/*", "assets/*")
-_READ_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def read_champion(models_dir: Path) -> Champion | None:
         return None
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        champion = Champion(str(content["version"]), str(content["digest"]))
+        return Champion(str(content["version"]), str(content["digest"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             "The pointer to the model in production cannot be read.",
@@ -57,7 +56,6 @@ def read_champion(models_dir: Path) -> Champion | None:
             expected='{"version": "<folder>", "digest": "<sha256>"}',
             action="Restore the file; or delete it, and the next model is judged by the absolute floors alone.",
         ) from error
-    return champion
 
 
 def write_champion(models_dir: Path, champion: Champion) -> None:
@@ -83,7 +81,5 @@ def model_digest(model_dir: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(path for pattern in _MODEL_FILES for path in model_dir.glob(pattern) if path.is_file()):
         digest.update(f"{path.relative_to(model_dir)}\0{path.stat().st_size}\0".encode())
-        with path.open("rb") as file:
-            while block := file.read(_READ_BYTES):
-                digest.update(block)
+        digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -56,13 +56,8 @@ def open_model_folder(folder: Path) -> ModelFolder:
             expected="a model of the stage clf",
             action=MODEL_ACTION,
         )
-    return ModelFolder(
-        path,
-        description.targets,
-        frozenset(description.vocabulary),
-        int(max_length),
-        description.ecfp if ecfp else None,
-    )
+    fingerprint = description.ecfp if ecfp else None
+    return ModelFolder(path, description.targets, frozenset(description.vocabulary), int(max_length), fingerprint)
 
 
 def find_saved_model(folder: Path) -> Path:

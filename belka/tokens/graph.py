@@ -67,16 +67,8 @@ class _Text(NamedTuple):
     splits: tf.Tensor
 
 
-class _Update(NamedTuple):
-    """Token ids that replace those of single characters.
-
-    Attributes:
-        positions: int32 [n], bytes of the batch, each once.
-        token_ids: int32 [n].
-    """
-
-    positions: tf.Tensor
-    token_ids: tf.Tensor
+# Token ids that replace those of single characters: positions int32 [n], bytes of the batch, each once; ids int32 [n].
+_Update = tuple[tf.Tensor, tf.Tensor]
 
 
 def tokenize(smiles: tf.Tensor, vocabulary: Sequence[str]) -> tf.RaggedTensor:
@@ -93,8 +85,8 @@ def tokenize(smiles: tf.Tensor, vocabulary: Sequence[str]) -> tf.RaggedTensor:
     text = _as_text(smiles)
     # Longer tokens are few, so only their bytes are looked at again. Brackets come last: they hold the other tokens.
     token_ids = tf.gather(_single_character_ids(ids), tf.cast(text.characters, tf.int32))
-    for update in (_halogens(text, ids), _ring_numbers(text, ids), _brackets(text, ids)):
-        token_ids = tf.tensor_scatter_nd_update(token_ids, update.positions[:, tf.newaxis], update.token_ids)
+    for positions, new_ids in (_halogens(text, ids), _ring_numbers(text, ids), _brackets(text, ids)):
+        token_ids = tf.tensor_scatter_nd_update(token_ids, positions[:, tf.newaxis], new_ids)
     kept = tf.where(token_ids != _NO_TOKEN)[:, 0]
     return tf.RaggedTensor.from_row_splits(
         tf.cast(tf.gather(token_ids, kept), tf.int64),
@@ -140,7 +132,7 @@ def _halogens(text: _Text, ids: Mapping[str, int]) -> _Update:
         firsts = tf.boolean_mask(seconds - 1, tf.gather(text.characters, seconds - 1) == ord(first))
         positions.append(firsts)
         token_ids.append(tf.fill(tf.shape(firsts), ids.get(token, MASK_ID)))
-    return _Update(tf.concat(positions, axis=0), tf.concat(token_ids, axis=0))
+    return tf.concat(positions, axis=0), tf.concat(token_ids, axis=0)
 
 
 def _ring_numbers(text: _Text, ids: Mapping[str, int]) -> _Update:
@@ -153,10 +145,8 @@ def _ring_numbers(text: _Text, ids: Mapping[str, int]) -> _Update:
     numeric = tf.reduce_all((digits >= 0) & (digits <= _NINE), axis=1)
     percents, digits = tf.boolean_mask(percents, numeric), tf.boolean_mask(digits, numeric)
     nothing = tf.fill([2 * tf.size(percents)], _NO_TOKEN)
-    return _Update(
-        tf.concat([percents, percents + 1, percents + 2], axis=0),
-        tf.concat([tf.gather(table, 10 * digits[:, 0] + digits[:, 1]), nothing], axis=0),
-    )
+    token_ids = tf.concat([tf.gather(table, 10 * digits[:, 0] + digits[:, 1]), nothing], axis=0)
+    return tf.concat([percents, percents + 1, percents + 2], axis=0), token_ids
 
 
 def _brackets(text: _Text, ids: Mapping[str, int]) -> _Update:
@@ -174,7 +164,7 @@ def _brackets(text: _Text, ids: Mapping[str, int]) -> _Update:
     )
     others = tf.ragged.range(opens + 1, closing + 1).values
     nothing = tf.fill(tf.shape(others), _NO_TOKEN)
-    return _Update(tf.concat([opens, others], axis=0), tf.concat([_bracket_ids(tokens, ids), nothing], axis=0))
+    return tf.concat([opens, others], axis=0), tf.concat([_bracket_ids(tokens, ids), nothing], axis=0)
 
 
 def _bracket_ids(tokens: tf.Tensor, ids: Mapping[str, int]) -> tf.Tensor:

@@ -61,9 +61,8 @@ def scan_tokens(smiles: pa.Array) -> TokenScan:
         return TokenScan()
     text = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]].copy()
     offsets = offsets - offsets[0]
-    row_starts = np.zeros(
-        text.size + RING_DIGITS, dtype=bool
-    )  # longer, so that looking ahead from the last byte stays inside
+    # Longer, so that looking ahead from the last byte stays inside.
+    row_starts = np.zeros(text.size + RING_DIGITS, dtype=bool)
     row_starts[offsets] = True
     row_starts[text.size :] = True
 

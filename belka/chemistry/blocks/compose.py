@@ -55,11 +55,8 @@ def fingerprint_source(
         return DirectFingerprints(settings)
     tables = load_tables(tables_dir)
     if tables.settings.stored() != settings.stored():
-        logger.warning(
-            "The block fingerprints were learnt for %s, not for %s: all are computed from the SMILES.",
-            tables.settings.description,
-            settings.description,
-        )
+        message = "The block fingerprints were learnt for %s, not for %s: all are computed from the SMILES."
+        logger.warning(message, tables.settings.description, settings.description)
         return DirectFingerprints(settings)
     if settings.radius > MAX_RADIUS or not tables.blocks or not tables.cores:
         return DirectFingerprints(settings)
@@ -85,10 +82,10 @@ class ComposedEcfp:
         self._direct = DirectFingerprints(tables.settings)
         self._n_bytes = tables.settings.n_bytes
         row_of = {(row.role, row.block): number for number, row in enumerate(tables.blocks)}
-        by_position = [
-            [row_of.get((role, smiles), _NONE) for smiles in catalogue] for role in (ROLE_LINKER, ROLE_AMINE)
-        ]
-        linker_rows, amine_rows = (np.array([*rows, _NONE], dtype=np.int64) for rows in by_position)
+        linker_rows, amine_rows = (
+            np.array([*(row_of.get((role, smiles), _NONE) for smiles in catalogue), _NONE], dtype=np.int64)
+            for role in (ROLE_LINKER, ROLE_AMINE)
+        )
         self._rows = (linker_rows, amine_rows, amine_rows)
         self._bits = _words([row.bits for row in tables.blocks])
         self._checksums = np.array([row.checksum for row in tables.blocks], dtype=np.uint64)

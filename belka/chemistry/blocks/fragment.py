@@ -72,8 +72,7 @@ def block_atoms(molecule: Chem.Mol) -> list[tuple[tuple[int, ...], ...]]:
         molecule: A sanitized molecule.
 
     Returns:
-        One entry for each core that `cut_at_core` cuts at: the atom indices of its blocks, ascending, a linker
-        included.
+        For each core that `cut_at_core` cuts at, the atom indices of its blocks, ascending, linker included.
     """
     found = []
     for match, bonds in _open_cores(molecule):

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final, TypeVar
 
 import rdkit
@@ -72,10 +73,9 @@ def learn_tables(
             reference: Reference = reader.read(molecule[SMILES], molecule[SMILES_NO_LINKER], block_ids)
         except UnusableReferenceError as error:
             refused[error.reason.rstrip(":")] += 1
-            listed = ", ".join(catalogue[block_id] for block_id in block_ids)
-            first_refused = (
-                first_refused or f"molecule {molecule[MOLECULE_ID]}, {molecule[SMILES]}, listed with {listed}: {error}"
-            )
+            if not first_refused:
+                listed = ", ".join(catalogue[block_id] for block_id in block_ids)
+                first_refused = f"molecule {molecule[MOLECULE_ID]}, {molecule[SMILES]}, listed with {listed}: {error}"
             continue
         n_read += 1
         # A block that fills two positions is one reference, not two.
@@ -83,10 +83,9 @@ def learn_tables(
             blocks[key].append(part)
         cores[reference.nitrogens].append(reference.core_bits)
 
-    agreed = _agreed(blocks, n_references)
     rows = [
         BlockRow(role, catalogue[block], part.fragment, part.nitrogen, part.checksum, count, part.bits)
-        for (role, block), (part, count) in sorted(agreed.items(), key=lambda item: item[0])
+        for (role, block), (part, count) in sorted(_agreed(blocks, n_references).items(), key=itemgetter(0))
     ]
     core_rows = [
         CoreRow(nitrogens, count, bits) for nitrogens, (bits, count) in sorted(_agreed(cores, n_references).items())

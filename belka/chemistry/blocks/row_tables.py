@@ -99,13 +99,9 @@ def save_tables(tables: BlockFingerprintTables, folder: Path) -> None:
         folder: Receives BLOCKS_TABLE and CORES_TABLE.
     """
     learnt_with = json.dumps({"settings": tables.settings.stored(), "rdkit_version": tables.rdkit_version})
-    for name, schema, rows in (
-        (BLOCKS_TABLE, _BLOCKS_SCHEMA, tables.blocks),
-        (CORES_TABLE, _CORES_SCHEMA, tables.cores),
-    ):
-        table = pa.Table.from_pylist(
-            [asdict(row) for row in rows], schema.with_metadata({_METADATA_KEY: learnt_with.encode()})
-        )
+    metadata = {_METADATA_KEY: learnt_with.encode()}
+    for name, schema, rows in (BLOCKS_TABLE, _BLOCKS_SCHEMA, tables.blocks), (CORES_TABLE, _CORES_SCHEMA, tables.cores):
+        table = pa.Table.from_pylist([asdict(row) for row in rows], schema.with_metadata(metadata))
         with atomic_path(folder / name) as temporary:
             pq.write_table(table, temporary)
 

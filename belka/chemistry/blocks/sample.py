@@ -13,6 +13,8 @@ from belka.hashing import splitmix64
 from belka.molecules import MoleculeShard, read_rows
 
 SAMPLE_COLUMNS: Final = (MOLECULE_ID, SMILES, SMILES_NO_LINKER, *BLOCK_IDS)
+Numbers = npt.NDArray[np.int64]
+
 _SCAN_ROWS: Final = 1 << 17
 _COMPACT_ABOVE: Final = 1 << 20  # candidates; 24 bytes each
 
@@ -40,13 +42,8 @@ def sample_molecules(shards: Sequence[MoleculeShard], *, n_blocks: int, per_bloc
             blocks = [batch.column(name).cast(pa.int64()).fill_null(-1).to_numpy() for name in BLOCK_IDS]
             rows = np.flatnonzero((blocks[0] >= 0) & (blocks[1] >= 0) & (blocks[2] >= 0))
             hashes = splitmix64(batch.column(MOLECULE_ID).to_numpy()[rows])
-            strata = (
-                blocks[0][rows],
-                n_blocks + blocks[1][rows],
-                n_blocks + blocks[2][rows],
-                np.full(len(rows), 2 * n_blocks),
-            )
-            for stratum in strata:
+            first, second, third = (ids[rows] for ids in blocks)
+            for stratum in (first, n_blocks + second, n_blocks + third, np.full(len(rows), 2 * n_blocks)):
                 drawn.add(stratum, hashes, position + rows)
             position += batch.num_rows
     return _read(shards, drawn.positions())
@@ -64,13 +61,11 @@ class _Draw:
         self._sizes = sizes
         # A hash at or above its stratum's bound can no longer be among the lowest.
         self._bounds = np.where(sizes > 0, np.iinfo(np.uint64).max, 0).astype(np.uint64)
-        self._kept: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64], npt.NDArray[np.int64]]] = []
+        self._kept: list[tuple[Numbers, npt.NDArray[np.uint64], Numbers]] = []
         self._n_kept = 0
         self._n_strata = n_strata
 
-    def add(
-        self, strata: npt.NDArray[np.int64], hashes: npt.NDArray[np.uint64], positions: npt.NDArray[np.int64]
-    ) -> None:
+    def add(self, strata: Numbers, hashes: npt.NDArray[np.uint64], positions: Numbers) -> None:
         """Consider molecules: their strata, hashes and positions in the table, each [n]."""
         chosen = np.flatnonzero(hashes < self._bounds[strata])
         self._kept.append((strata[chosen], hashes[chosen], positions[chosen]))
