@@ -17,20 +17,12 @@ class BelkaError(Exception):
 
     def __init__(self, problem: str, *, received: str = "", expected: str = "", action: str = "") -> None:
         super().__init__(problem, received, expected, action)
-        self.problem = problem
-        self.received = received
-        self.expected = expected
-        self.action = action
+        self.problem, self.received, self.expected, self.action = problem, received, expected, action
 
     def __str__(self) -> str:
         """Render the parts that are filled, one per line."""
-        lines = [self.problem]
-        lines += [
-            f"  {label}: {text}"
-            for label, text in (("received", self.received), ("expected", self.expected), ("to do", self.action))
-            if text
-        ]
-        return "\n".join(lines)
+        parts = {"received": self.received, "expected": self.expected, "to do": self.action}
+        return "\n".join([self.problem, *(f"  {label}: {text}" for label, text in parts.items() if text)])
 
 
 class InputError(BelkaError):

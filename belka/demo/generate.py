@@ -146,10 +146,8 @@ def _extra_rows(
     target = PROTEINS.index(EXTRA_TARGET)
     binds = 1.5 * noise_free_scores(counts)[:, target] > cut[target]
     reads = np.where(binds, 1 + rng.poisson(3.0, size=n_rows), 0)
-    return [
-        (enumerate_urea(library.amines[i], library.amines[j]), int(count))
-        for (i, j), count in zip(pairs.tolist(), reads, strict=True)
-    ]
+    ureas = [enumerate_urea(library.amines[i], library.amines[j]) for i, j in pairs.tolist()]
+    return list(zip(ureas, reads.tolist(), strict=True))
 
 
 def _raw_table(rows: Sequence[Row], *, with_label: bool) -> pa.Table:

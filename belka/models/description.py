@@ -41,13 +41,7 @@ class ModelDescription:
 
 def write_description(folder: Path, description: ModelDescription) -> None:
     """Write belka.json into `folder`, which exists."""
-    content = {
-        "model": description.model,
-        "vocabulary": list(description.vocabulary),
-        "targets": list(description.targets),
-        "ecfp": description.ecfp and description.ecfp.stored(),
-        "code": description.code,
-    }
+    content = {**vars(description), "ecfp": description.ecfp and description.ecfp.stored()}
     (folder / DESCRIPTION_FILE).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 

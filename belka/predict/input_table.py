@@ -40,8 +40,7 @@ def table_format(path: Path) -> str:
     Raises:
         InputError: The suffix is none of .csv, .tsv, .parquet.
     """
-    suffixes = path.suffixes
-    suffix = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else path.suffix
+    suffix = path.suffixes[-2] if path.suffix == ".gz" and len(path.suffixes) > 1 else path.suffix
     if suffix.lower() in (*_DELIMITERS, _PARQUET):
         return suffix.lower()
     raise InputError(
@@ -164,9 +163,8 @@ def _batches(table: InputTable) -> Iterator[pa.RecordBatch]:
 
 
 def _parse_options(path: Path, *, ignore_empty_lines: bool = True) -> pc.ParseOptions:
-    return pc.ParseOptions(
-        delimiter=_DELIMITERS[table_format(path)], newlines_in_values=True, ignore_empty_lines=ignore_empty_lines
-    )
+    delimiter = _DELIMITERS[table_format(path)]
+    return pc.ParseOptions(delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=ignore_empty_lines)
 
 
 def _smiles_column(path: Path, names: Sequence[str], column: str | None) -> str:

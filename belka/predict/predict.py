@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -175,10 +175,8 @@ class _Checker:
             self._pool = ProcessPoolExecutor(
                 self._workers, get_context("spawn"), initializer=_start_worker, initargs=(self._settings,)
             )
-        parts: list[Future[list[CheckedSmiles]]] = [
-            self._pool.submit(_check_part, texts[start : start + _PART_ROWS])
-            for start in range(0, len(texts), _PART_ROWS)
-        ]
+        starts = range(0, len(texts), _PART_ROWS)
+        parts = [self._pool.submit(_check_part, texts[start : start + _PART_ROWS]) for start in starts]
         return lambda: [item for part in parts for item in part.result()]
 
 

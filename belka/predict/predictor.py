@@ -77,10 +77,8 @@ def score_checked(checked: Sequence[CheckedSmiles], predictor: Predictor) -> lis
     scored = [item for item in checked if not item.problem]
     probabilities[usable] = predictor.predict([item.smiles for item in scored], [item.ecfp for item in scored])
     finite = np.asarray(np.isfinite(probabilities).all(axis=1))
-    problems = [
-        item.problem or ("" if is_finite else "the model gives no number")
-        for item, is_finite in zip(checked, finite, strict=True)
-    ]
+    no_number = np.where(finite, "", "the model gives no number").tolist()
+    problems = [item.problem or problem for item, problem in zip(checked, no_number, strict=True)]
     empty = ~(usable & finite)
     return [
         *(pa.array(probabilities[:, i], pa.float32(), mask=empty) for i in range(n_targets)),

@@ -7,7 +7,7 @@ so that a saved model needs no file beside it.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import tensorflow as tf
 
@@ -25,11 +25,6 @@ RAW_SMILES_FEATURE: Final = "smiles"
 
 _NO_TOKEN: Final = -1
 _NINE: Final = 9
-
-
-def raw_feature_spec() -> dict[str, Any]:
-    """Return the parsing specification of the raw features: one string per molecule."""
-    return {RAW_SMILES_FEATURE: tf.io.FixedLenFeature([], tf.string)}
 
 
 class SmilesTokenizer(tf.Module):

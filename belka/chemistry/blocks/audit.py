@@ -72,9 +72,8 @@ def audit_tables(
         n_contradicted += len(own.contradicted)
         if own.contradicted and not first_contradicted:
             first_contradicted = listed_molecule(batch, own.contradicted[0], catalogue)
-    for batch, own_bits, direct_bits in zip(
-        composed, packed, _direct(tables.settings, composed, n_workers), strict=True
-    ):
+    direct = _direct(tables.settings, composed, n_workers)
+    for batch, own_bits, direct_bits in zip(composed, packed, direct, strict=True):
         differs = (own_bits != direct_bits).any(axis=1)
         if differs.any():
             raise composition_error(batch, int(np.argmax(differs)), catalogue)

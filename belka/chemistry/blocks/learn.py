@@ -97,8 +97,5 @@ def learn_tables(
 
 def _agreed(found: dict[Key, list[Part]], n_references: int) -> dict[Key, tuple[Part, int]]:
     """Keep what enough references show and none contradicts, with its number of references."""
-    return {
-        key: (parts[0], len(parts))
-        for key, parts in found.items()
-        if len(parts) >= n_references and len(set(parts)) == 1
-    }
+    agreed = {key: parts for key, parts in found.items() if len(parts) >= n_references and len(set(parts)) == 1}
+    return {key: (parts[0], len(parts)) for key, parts in agreed.items()}

@@ -9,6 +9,7 @@ Source: Rogers, Hahn: Extended-connectivity fingerprints, J. Chem. Inf. Model. 5
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from typing import Final
 
@@ -80,8 +81,7 @@ class ReferenceReader:
 
     def __init__(self, settings: FingerprintSettings, catalogue: Sequence[str]) -> None:
         self._size = settings.size
-        self._catalogue = catalogue
-        self._components: dict[int, frozenset[str]] = {}
+        self._components_of = cache(lambda block_id: block_components(catalogue[block_id]))
         self._ecfp = Ecfp(settings)
 
     def read(self, smiles: str, smiles_no_linker: str, block_ids: Sequence[int]) -> Reference:
@@ -143,11 +143,6 @@ class ReferenceReader:
             seen = "; ".join(".".join(block.smiles for block in cut.blocks) for cut in marked)
             raise UnusableReferenceError("its fragments are not the blocks it is listed with:", seen)
         return found[0]
-
-    def _components_of(self, block_id: int) -> frozenset[str]:
-        if block_id not in self._components:
-            self._components[block_id] = block_components(self._catalogue[block_id])
-        return self._components[block_id]
 
 
 def _kind(atom: Chem.Atom) -> str:
