@@ -1,7 +1,7 @@
 """Which fingerprint the Examples hold: the table of kinds, and the settings; free of RDKit."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
@@ -20,7 +20,8 @@ class FingerprintKind:
 
     Attributes:
         name: The kind as a sentence names it.
-        generator: Class of scikit-fingerprints that computes it (of ECFP only the oracle: it has faster ways).
+        generator: Class of scikit-fingerprints that computes it. (ECFP has faster ways of its own; the class is its
+            oracle.)
         source: Where the fingerprint is defined.
         n_keys: Number of bits where each has a meaning of its own; None = hashed into any number of bits.
         has_radius: Whether the radius changes the bits.
@@ -48,15 +49,6 @@ class FingerprintKind:
         return None if self.n_keys is None else -(-self.n_keys // BITS_PER_BYTE) * BITS_PER_BYTE
 
 
-_MORGAN: Final = "Rogers, Hahn, J. Chem. Inf. Model. 50, 742 (2010)"
-_PAIRS: Final = "Carhart, Smith, Venkataraghavan, J. Chem. Inf. Comput. Sci. 25, 64 (1985)"
-_TORSIONS: Final = "Nilakantan et al., J. Chem. Inf. Comput. Sci. 27, 82 (1987)"
-_AVALON: Final = "Gedeck, Rohde, Bartels, J. Chem. Inf. Model. 46, 1924 (2006)"
-_MACCS: Final = "Durant et al., J. Chem. Inf. Comput. Sci. 42, 1273 (2002)"
-_PUBCHEM: Final = "PubChem Substructure Fingerprint, version 1.3 (2009)"
-_ECFP: Final = FingerprintKind("ECFP", "ECFPFingerprint", _MORGAN, 2500, has_radius=True, has_chirality=True)
-_FCFP: Final = {"use_pharmacophoric_invariants": True}
-
 KINDS: Final[Mapping[str, FingerprintKind]] = MappingProxyType(
     {
         "ecfp": FingerprintKind(
@@ -78,7 +70,6 @@ KINDS: Final[Mapping[str, FingerprintKind]] = MappingProxyType(
             rate=2100,
             has_chirality=True,
         ),
-        "atom_pair": FingerprintKind("atom pair", "AtomPairFingerprint", _PAIRS, 2100, has_chirality=True),
         "topological_torsion": FingerprintKind(
             "topological torsion",
             "TopologicalTorsionFingerprint",
@@ -104,10 +95,6 @@ KINDS: Final[Mapping[str, FingerprintKind]] = MappingProxyType(
             rate=110,
             n_keys=881,
         ),
-        "rdkit": FingerprintKind("RDKit path", "RDKitFingerprint", "The RDKit Book, RDKit Fingerprints", 600),
-        "avalon": FingerprintKind("Avalon", "AvalonFingerprint", _AVALON, 400),
-        "maccs": FingerprintKind("MACCS", "MACCSFingerprint", _MACCS, 1000, n_keys=166),
-        "pubchem": FingerprintKind("PubChem", "PubChemFingerprint", _PUBCHEM, 110, n_keys=881),
     }
 )
 
@@ -164,8 +151,10 @@ class FingerprintSettings(StrictSection):
     def _has_its_size(self) -> Self:
         n_bits = KINDS[self.kind].n_bits
         if n_bits not in (None, self.size):
-            stored = f"{self.kind} has {KINDS[self.kind].n_keys} bits, stored in {n_bits}"
-            msg = f"{stored}: set fingerprint.size={n_bits}, not {self.size}"
+            msg = (
+                f"{self.kind} has {KINDS[self.kind].n_keys} bits, stored in {n_bits}: "
+                f"set fingerprint.size={n_bits}, not {self.size}"
+            )
             raise ValueError(msg)
         return self
 
