@@ -35,7 +35,7 @@ from components.smiles_vocab.component import SmilesVocab
 from components.submission_writer.component import SubmissionWriter
 from pipeline import steps
 from pipeline.config.settings import BeamSettings, Config
-from trainer_module.settings import MODES, Mode, RunSettings
+from trainer_module.settings import MODES, Mode, RunSettings, StageSettings
 
 PREPROCESSING_FN = "trainer_module.preprocessing.preprocessing_fn"
 RUN_FN = "trainer_module.run_fn.run_fn"
@@ -126,13 +126,16 @@ def _train(config: Config, transform: BaseComponent, after: Sequence[BaseCompone
     trainers: dict[Mode, Trainer] = {}
     base_model: BaseChannel | None = None
     for mode in config.training.stages:
-        run = RunSettings.of_stage(
-            mode,
-            data=config.data,
-            system=config.system,
+        stage: StageSettings = getattr(config.training, mode)
+        run = RunSettings(
+            mode=mode,
+            targets=config.data.targets,
+            seed=config.system.seed,
             fingerprint=config.fingerprint,
             model=config.model,
-            training=config.training,
+            training=config.training.for_mode(mode),
+            initial_epoch=stage.initial_epoch,
+            model_path=stage.model_path,
         )
         trainer = Trainer(
             run_fn=RUN_FN,

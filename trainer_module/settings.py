@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import DEFAULT_TARGETS, Node
-from belka.settings import DataSettings, StrictSection, SystemSettings, decides, merged
+from belka.settings import StrictSection, decides, merged
 
 Mode = Literal["mlm", "fps", "clf"]
 MODES: Final[tuple[Mode, ...]] = ("mlm", "fps", "clf")
@@ -234,31 +234,6 @@ class RunSettings(StrictSection):
     model_path: str | None = Field(
         default=None, description="Exported model whose encoder starts this stage, in place of TFX's base_model."
     )
-
-    @classmethod
-    def of_stage(
-        cls,
-        mode: Mode,
-        *,
-        data: DataSettings,
-        system: SystemSettings,
-        fingerprint: FingerprintSettings,
-        model: ModelSettings,
-        training: TrainingSettings,
-    ) -> Self:
-        """The settings of one stage, from the sections of the configuration."""
-        stage: StageSettings = getattr(training, mode)
-        return cls(
-            mode=mode,
-            targets=data.targets,
-            seed=system.seed,
-            fingerprint=fingerprint,
-            model=model,
-            training=training.for_mode(mode),
-            checkpoint_root=str(Path(data.output_dir) / CHECKPOINTS_FOLDER),
-            initial_epoch=stage.initial_epoch,
-            model_path=stage.model_path,
-        )
 
 
 def parse_run_settings(

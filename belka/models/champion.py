@@ -14,6 +14,7 @@ from belka.contract import CHAMPION_FILE, SAVED_MODEL_FILE
 from belka.errors import InputError
 from belka.files import atomic_path
 
+_READ_BYTES: Final = 1 << 20
 # What a SavedModel is made of; files that a push adds beside it do not change its digest.
 _MODEL_FILES: Final = (SAVED_MODEL_FILE, "variables/*", "assets/*")
 
@@ -81,5 +82,7 @@ def model_digest(model_dir: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(path for pattern in _MODEL_FILES for path in model_dir.glob(pattern) if path.is_file()):
         digest.update(f"{path.relative_to(model_dir)}\0{path.stat().st_size}\0".encode())
-        digest.update(path.read_bytes())
+        with path.open("rb") as stream:
+            while block := stream.read(_READ_BYTES):
+                digest.update(block)
     return digest.hexdigest()
