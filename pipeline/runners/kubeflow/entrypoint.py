@@ -121,7 +121,8 @@ def make_output_folders(executor_input: Json) -> None:
     for _, artifact in artifacts_of(executor_input.get("outputs", {})):
         path = Path(artifact["uri"])
         folder = path.parent if title_of(artifact.get("type", {})) in VALUE_TYPES else path
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.exists():  # the launcher may have put a file there
+            folder.mkdir(parents=True)
 
 
 def restore_uris(executor_output: Json, original: Json) -> None:
