@@ -18,7 +18,6 @@ N_TARGETS: Final = 3
 _MEAN_LENGTH, _LENGTH_DEVIATION, _SHORTEST, _LONGEST = 67.0, 8.5, 35, 110
 _PEAK_SIZE: Final = 2048
 _PEAK_REPEATS: Final = 8
-_TRAINING_PASSES: Final = 3  # forward, gradient of the inputs, gradient of the weights
 
 
 @dataclass(frozen=True)
@@ -62,11 +61,6 @@ def matrix_flops(settings: ModelSettings, length: float) -> float:
     feed_forward = 2 * width * 2 * width
     attention = 2 * length * width * heads
     return 2 * length * settings.num_layers * (projections + feed_forward + attention)
-
-
-def training_flops(settings: ModelSettings, length: float) -> float:
-    """The same for a training step."""
-    return _TRAINING_PASSES * matrix_flops(settings, length)
 
 
 def peak_note(peak: float, mean_length: float, needed: float) -> str:

@@ -101,7 +101,9 @@ def make_demo_data(output_dir: Path, *, molecules: int, seed: int = 42) -> DemoS
     all_rows = pair_rows([library.row(triple) for triple in test.tolist()], labels[molecules:], first_id=first_id)
     test_rows, _ = drop_pairs(all_rows, MISSING_TEST, rng)
     written_test = [*test_rows, unparsable_row(library.row(spare[1]), first_id + len(all_rows))]
-    novel = _novel_smiles(train_rows, test_rows)
+    known = {row[column] for row in train_rows for column in RAW_BLOCKS}
+    novel = {row[RAW_SMILES] for row in test_rows if not known.issuperset(row[column] for column in RAW_BLOCKS)}
+    binds = {protein: [row[RAW_LABEL] for row in train_rows if row[RAW_PROTEIN] == protein] for protein in PROTEINS}
     extra = _extra_rows(library, cut, round(EXTRA_SHARE * molecules), rng)
     summary = DemoSummary(
         train_molecules=molecules,
@@ -112,28 +114,18 @@ def make_demo_data(output_dir: Path, *, molecules: int, seed: int = 42) -> DemoS
         test_rows=len(written_test),
         test_unusable_rows=len(written_test) - len(test_rows),
         extra_rows=len(extra),
-        positive_share=_positive_shares(train_rows),
+        positive_share={protein: float(np.mean(found)) for protein, found in binds.items()},
     )
     shuffled = [written_test[i] for i in rng.permutation(len(written_test))]
     _write_table(output_dir / "train.parquet", _raw_table([*train_rows, *train_unusable], with_label=True))
     _write_table(output_dir / "test.parquet", _raw_table(shuffled, with_label=False))
     _write_table(output_dir / "truth" / "test_binds.parquet", _truth_table(test_rows, novel))
-    _write_extra(output_dir / EXTRA_FILE, extra)
+    with atomic_path(output_dir / EXTRA_FILE) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream, lineterminator="\n").writerows([(EXTRA_SMILES, EXTRA_COUNT), *extra])
     meta = {"seed": seed, "counts": asdict(summary), "rule": rule_description(cut), "rdkit_version": rdkit.__version__}
     with atomic_path(output_dir / "meta.json") as temporary:
         temporary.write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
     return summary
-
-
-def _positive_shares(rows: Sequence[Row]) -> dict[str, float]:
-    labels = {protein: [row[RAW_LABEL] for row in rows if row[RAW_PROTEIN] == protein] for protein in PROTEINS}
-    return {protein: float(np.mean(found)) for protein, found in labels.items()}
-
-
-def _novel_smiles(train_rows: Sequence[Row], test_rows: Sequence[Row]) -> set[str]:
-    """Test molecules with a block that training does not hold."""
-    known = {row[column] for row in train_rows for column in RAW_BLOCKS}
-    return {row[RAW_SMILES] for row in test_rows if any(row[column] not in known for column in RAW_BLOCKS)}
 
 
 def _extra_rows(
@@ -171,11 +163,3 @@ def _truth_table(rows: Sequence[Row], novel: set[str]) -> pa.Table:
 def _write_table(path: Path, table: pa.Table) -> None:
     with atomic_path(path) as temporary:
         pq.write_table(table, temporary)
-
-
-def _write_extra(path: Path, rows: Sequence[tuple[str, int]]) -> None:
-    """Write the extra file of the competition's participants: SMILES and sEH read count of each molecule."""
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow((EXTRA_SMILES, EXTRA_COUNT))
-        writer.writerows(rows)

@@ -77,9 +77,14 @@ def tokenize(smiles: tf.Tensor, vocabulary: Sequence[str]) -> tf.RaggedTensor:
         int64 ragged [batch, n_tokens].
     """
     ids = {token: position for position, token in enumerate(vocabulary) if position >= FIRST_TOKEN_ID}
-    text = _as_text(smiles)
+    text = _Text(
+        strings=smiles,
+        characters=tf.io.decode_raw(tf.strings.reduce_join(smiles), tf.uint8),
+        splits=tf.concat([[0], tf.cumsum(tf.strings.length(smiles))], axis=0),
+    )
     # Longer tokens are few, so only their bytes are looked at again. Brackets come last: they hold the other tokens.
-    token_ids = tf.gather(_single_character_ids(ids), tf.cast(text.characters, tf.int32))
+    single = [ids.get(chr(byte), MASK_ID) if chr(byte) in SINGLE_CHARACTERS else _NO_TOKEN for byte in range(256)]
+    token_ids = tf.gather(tf.constant(single, tf.int32), tf.cast(text.characters, tf.int32))
     for positions, new_ids in (_halogens(text, ids), _ring_numbers(text, ids), _brackets(text, ids)):
         token_ids = tf.tensor_scatter_nd_update(token_ids, positions[:, tf.newaxis], new_ids)
     kept = tf.where(token_ids != _NO_TOKEN)[:, 0]
@@ -87,15 +92,6 @@ def tokenize(smiles: tf.Tensor, vocabulary: Sequence[str]) -> tf.RaggedTensor:
         tf.cast(tf.gather(token_ids, kept), tf.int64),
         tf.searchsorted(kept, tf.cast(text.splits, tf.int64), out_type=tf.int64),
         validate=False,
-    )
-
-
-def _as_text(strings: tf.Tensor) -> _Text:
-    """Lay a batch of strings out as bytes."""
-    return _Text(
-        strings=strings,
-        characters=tf.io.decode_raw(tf.strings.reduce_join(strings), tf.uint8),
-        splits=tf.concat([[0], tf.cumsum(tf.strings.length(strings))], axis=0),
     )
 
 
@@ -107,14 +103,6 @@ def _find(text: _Text, character: str) -> tf.Tensor:
 def _row_of(text: _Text, positions: tf.Tensor) -> tf.Tensor:
     """Return the string that each byte belongs to, int32 [n]."""
     return tf.searchsorted(text.splits, positions, side="right") - 1
-
-
-def _single_character_ids(ids: Mapping[str, int]) -> tf.Tensor:
-    """Return the id of every byte as a token of its own, int32 [256]; _NO_TOKEN where it is none."""
-    table = [_NO_TOKEN] * 256
-    for character in SINGLE_CHARACTERS:
-        table[ord(character)] = ids.get(character, MASK_ID)
-    return tf.constant(table, tf.int32)
 
 
 def _halogens(text: _Text, ids: Mapping[str, int]) -> _Update:

@@ -90,7 +90,9 @@ def wrong_molecules(predictions: Predictions, molecules_dir: Path, targets: Sequ
             distance = np.abs(probabilities[rows, index] - label)
             best = rows[np.argsort(-distance, kind="stable")[:WRONG_PER_TARGET]]
             chosen += [(int(row), index) for row in best]
-    smiles = _smiles(molecules_dir, ids[np.array([row for row, _ in chosen], dtype=np.int64)])
+    smiles: dict[int, str] = {}
+    for batch in _validation(molecules_dir, [MOLECULE_ID, SMILES], ids[np.array([row for row, _ in chosen], np.int64)]):
+        smiles.update(zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True))
     return [
         WrongMolecule(
             targets[index],
@@ -152,13 +154,6 @@ def _block_means(
         (int(i), int(counts[i]), float(sums[i] / counts[i]), float(positives[i] / known[i]) if known[i] else None)
         for i in np.flatnonzero(counts >= MIN_MOLECULES_PER_BLOCK)
     ]
-
-
-def _smiles(molecules_dir: Path, ids: NDArray[np.int64]) -> dict[int, str]:
-    found: dict[int, str] = {}
-    for batch in _validation(molecules_dir, [MOLECULE_ID, SMILES], np.unique(ids)):
-        found.update(zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True))
-    return found
 
 
 def _validation(molecules_dir: Path, columns: list[str], ids: NDArray[np.int64]) -> Any:

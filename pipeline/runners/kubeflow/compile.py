@@ -112,8 +112,10 @@ def compile_pipeline(
         )
     )
     spec: dict[str, Any] = runner.run(pipeline, write_out=False)["pipelineSpec"]
-    postprocess.type_booleans(spec, _booleans(pipeline))
-    postprocess.restore_defaults(spec, _runtime_defaults(pipeline))
+    values = [(node.id, *item) for node in pipeline.components for item in node.exec_properties.items()]
+    postprocess.type_booleans(spec, [(node, name) for node, name, value in values if isinstance(value, bool)])
+    runtime = [value for _, _, value in values if isinstance(value, RuntimeParameter) and value.default is not None]
+    postprocess.restore_defaults(spec, {value.name: value.default for value in runtime})
     postprocess.wire_dynamic_parameters(spec)
     postprocess.wire_conditions(spec)
     postprocess.set_pods(spec, settings)
@@ -147,20 +149,3 @@ def on_cluster(config: Config) -> Config:
         cores = max(1, int(settings.node(Node.MOLECULE_TRANSFORM).cpu))
         update["system"] = system.model_copy(update={"n_workers": cores})
     return config.model_copy(update=update)
-
-
-def _booleans(pipeline: Pipeline) -> dict[str, list[str]]:
-    return {
-        component.id: names
-        for component in pipeline.components
-        if (names := [name for name, value in component.exec_properties.items() if isinstance(value, bool)])
-    }
-
-
-def _runtime_defaults(pipeline: Pipeline) -> dict[str, bool | float | str]:
-    return {
-        value.name: value.default
-        for component in pipeline.components
-        for value in component.exec_properties.values()
-        if isinstance(value, RuntimeParameter) and value.default is not None
-    }

@@ -21,20 +21,18 @@ DISPLAY_SCHEMA_VERSION: Final = "0.0.1"
 CONDITION_INPUT: Final = re.compile(r"inputs\.artifacts\['([^']+)'\]")
 
 
-def type_booleans(spec: Json, booleans: Mapping[str, Iterable[str]]) -> None:
+def type_booleans(spec: Json, booleans: Iterable[tuple[str, str]]) -> None:
     """Make boolean parameters booleans: TFX compiles them to integers, so that a component would receive 1 for True.
 
     Args:
         spec: The compiled pipeline.
-        booleans: Task name -> names of its boolean parameters.
+        booleans: Task names, each with the name of a boolean parameter.
     """
-    for task, names in booleans.items():
-        component = component_of(spec, task)
-        for name in names:
-            component["inputDefinitions"]["parameters"][name]["parameterType"] = BOOLEAN
-            value = parameters_of(tasks_of(spec)[task])[name].get("runtimeValue", {})
-            if "constant" in value:
-                value["constant"] = bool(value["constant"])
+    for task, name in booleans:
+        component_of(spec, task)["inputDefinitions"]["parameters"][name]["parameterType"] = BOOLEAN
+        value = parameters_of(tasks_of(spec)[task])[name].get("runtimeValue", {})
+        if "constant" in value:
+            value["constant"] = bool(value["constant"])
         _rewrite_inputs_spec(spec, task)
 
 

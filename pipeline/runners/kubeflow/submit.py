@@ -103,7 +103,15 @@ def connect(settings: KubeflowSettings) -> Any:
 
         proof: dict[str, Any] = {}
         if settings.auth == "token":
-            proof["existing_token"] = _token(settings.token_variable)
+            if not (token := os.environ.get(name := settings.token_variable)):
+                raise InputError(
+                    "The value of kubeflow.auth is token, but there is no token.",
+                    received=f"the environment variable {name} is not set",
+                    expected="a bearer token for the Kubeflow Pipelines API",
+                    action=f"Run `export {name}=$(kubectl create token SERVICE_ACCOUNT --audience "
+                    "pipelines.kubeflow.org)`.",
+                )
+            proof["existing_token"] = token
         elif settings.auth == "service_account":
             if not Path(settings.token_path).is_file():
                 raise InputError(
@@ -169,7 +177,8 @@ def wait(
     seen: dict[str, str] = {}
     while True:
         current = _look(client, run, settings, poll_seconds)
-        tasks = [task for task in _tasks(current) if task.state]
+        listed = getattr(current.run_details, "task_details", None) or ()
+        tasks = [task for task in listed if task.state and _is_ours(task.display_name)]
         for task in tasks:
             if seen.get(task.display_name) != task.state:
                 seen[task.display_name] = task.state
@@ -204,22 +213,8 @@ def _run_failed(run: SubmittedRun, settings: KubeflowSettings, state: str, faile
     )
 
 
-def _tasks(run: Any) -> Iterator[Any]:
-    for task in getattr(run.run_details, "task_details", None) or ():
-        name = task.display_name
-        if name and name not in _INTERNAL_NAMES and not name.endswith(_INTERNAL_SUFFIX):
-            yield task
-
-
-def _token(name: str) -> str:
-    if not (token := os.environ.get(name)):
-        raise InputError(
-            "The value of kubeflow.auth is token, but there is no token.",
-            received=f"the environment variable {name} is not set",
-            expected="a bearer token for the Kubeflow Pipelines API",
-            action=f"Run `export {name}=$(kubectl create token SERVICE_ACCOUNT --audience pipelines.kubeflow.org)`.",
-        )
-    return token
+def _is_ours(name: str | None) -> bool:
+    return bool(name) and name not in _INTERNAL_NAMES and not str(name).endswith(_INTERNAL_SUFFIX)
 
 
 @contextmanager

@@ -59,7 +59,9 @@ class Launcher:
         Returns:
             The outputs: `artifacts` (key -> ids) and `parameters` (key -> value); None where the container failed.
         """
-        self._download(executor_input, pod)
+        for _, artifact in artifacts_of(executor_input["inputs"]):
+            if is_bucket_uri(artifact["uri"]):
+                _copy(self.bucket_path(artifact["uri"]), local_path(artifact["uri"], pod))
         _make_parents(executor_input, pod)
         # The launcher opens the log artifact before the command starts.
         log_copy = local_path(executor_input["outputs"]["artifacts"][EXECUTOR_LOGS]["artifacts"][0]["uri"], pod)
@@ -99,11 +101,6 @@ class Launcher:
                 local = str(self.volumes[claim].absolute()).replace("\\", r"\\")
                 word = re.sub(rf"(?<![\w.-]){re.escape(mount)}(?![\w.-])", local, word)
         return word
-
-    def _download(self, executor_input: Json, pod: Path) -> None:
-        for _, artifact in artifacts_of(executor_input["inputs"]):
-            if is_bucket_uri(artifact["uri"]):
-                _copy(self.bucket_path(artifact["uri"]), local_path(artifact["uri"], pod))
 
     def _upload(self, executor_input: Json, executor_output: Json, pod: Path) -> Json:
         recorded: Json = {}

@@ -94,7 +94,13 @@ def simulate(pipeline: PipelineFile, simulation: Simulation) -> list[TaskResult]
 class _Run:
     def __init__(self, pipeline: PipelineFile, simulation: Simulation) -> None:
         self._pipeline, self._simulation = pipeline, simulation
-        self._parameters = _checked_parameters(pipeline, simulation.parameters)
+        self._parameters = {**pipeline.parameters, **run_parameters(pipeline, simulation.parameters)}
+        if missing := sorted(name for name, value in self._parameters.items() if value is None):
+            raise InputError(
+                "The pipeline wants a value for every parameter.",
+                received=f"none for {', '.join(missing)}",
+                action="Give it with --parameter NAME=VALUE.",
+            )
         _check_volumes(pipeline, simulation.volumes)
         root = simulation.pipeline_root or pipeline.pipeline_root or DEFAULT_ROOT
         check_bucket(root, "The pipeline root", "Correct --pipeline-root.")
@@ -114,7 +120,13 @@ class _Run:
             results.append(result)
             self._simulation.observe(result)
             if result.state is TaskState.FAILED:
-                raise _failure(result)
+                log = result.log.read_text(encoding="utf-8", errors="replace").splitlines() if result.log else []
+                raise BelkaError(
+                    f"The task {result.name} failed in {result.attempts} attempt(s).",
+                    received="\n    ".join(["its log ends with", *log[-LOG_LINES:]]),
+                    action=f"Read {result.log}, mend the cause and run the same command again: finished tasks come "
+                    "from the cache.",
+                )
         shutil.rmtree(self._pods, ignore_errors=True)
         return results
 
@@ -163,26 +175,6 @@ class _Run:
             if outputs is not None:
                 return TaskResult(task.name, TaskState.SUCCEEDED, attempt, time.monotonic() - started, log), outputs
         return TaskResult(task.name, TaskState.FAILED, task.attempts, time.monotonic() - started, log), None
-
-
-def _failure(result: TaskResult) -> BelkaError:
-    lines = result.log.read_text(encoding="utf-8", errors="replace").splitlines() if result.log else []
-    return BelkaError(
-        f"The task {result.name} failed in {result.attempts} attempt(s).",
-        received="\n    ".join(["its log ends with", *lines[-LOG_LINES:]]),
-        action=f"Read {result.log}, mend the cause and run the same command again: finished tasks come from the cache.",
-    )
-
-
-def _checked_parameters(pipeline: PipelineFile, given: Mapping[str, Any]) -> dict[str, Any]:
-    values = {**pipeline.parameters, **run_parameters(pipeline, given)}
-    if missing := sorted(name for name, value in values.items() if value is None):
-        raise InputError(
-            "The pipeline wants a value for every parameter.",
-            received=f"none for {', '.join(missing)}",
-            action="Give it with --parameter NAME=VALUE.",
-        )
-    return values
 
 
 def _check_volumes(pipeline: PipelineFile, volumes: Mapping[str, Path]) -> None:

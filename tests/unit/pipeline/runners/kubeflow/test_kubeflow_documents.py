@@ -30,7 +30,7 @@ def _spec(parameters: dict[str, Any], types: dict[str, str]) -> dict[str, Any]:
 
 def test_booleans_become_booleans_in_the_spec_and_in_what_the_pod_receives() -> None:
     spec = _spec({"flag": {"runtimeValue": {"constant": 1.0}}}, {"flag": "NUMBER_INTEGER"})
-    postprocess.type_booleans(spec, {"a": ["flag"]})
+    postprocess.type_booleans(spec, [("a", "flag")])
     assert spec["root"]["dag"]["tasks"]["a"]["inputs"]["parameters"]["flag"]["runtimeValue"]["constant"] is True
     received = json.loads(container_of(spec, "a")["args"][1])
     assert received["parameters"]["flag"]["parameterType"] == "BOOLEAN"
