@@ -1,5 +1,6 @@
-"""Atomic writes: a file or folder appears under its name whole, or not at all."""
+"""Atomic writes: a file or folder appears under its name whole, or not at all; and paths as patterns."""
 
+import glob
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -32,3 +33,16 @@ def atomic_path(target: Path) -> Iterator[Path]:
             shutil.rmtree(temporary)
         else:
             temporary.unlink(missing_ok=True)
+
+
+def literal_pattern(path: Path) -> str:
+    """The pattern that matches this path alone, for readers that take patterns, as all of DuckDB's do.
+
+    A folder named `[ab]*` is a folder, never the folders whose names begin with a or b.
+    """
+    return glob.escape(str(path))
+
+
+def is_pattern(path: Path) -> bool:
+    """Whether a path holds `[`, `*` or `?`: TensorFlow and Beam take it for a pattern, and cannot be told otherwise."""
+    return glob.has_magic(str(path))

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from belka.contract import DEFAULT_TARGETS, RAW_BLOCKS, RAW_LABEL, RAW_PROTEIN, RAW_SMILES, Subset
 from belka.errors import InputError
+from belka.queries import sql_pattern
 from benchmarks.measurement import Comparison, Measurement, fastest, measure
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _aggregate(train: Path, scratch: Path, memory_limit_gb: float, n_workers: in
     limit = f"{int(memory_limit_gb * 1000)}MB"
     config = {"threads": n_workers, "memory_limit": limit, "temp_directory": str(scratch / "duckdb")}
     with duckdb.connect(config=config) as engine:
-        source = f"read_parquet('{train}')"
+        source = f"read_parquet({sql_pattern(train)})"
         engine.execute(
             f"CREATE TYPE block AS ENUM (SELECT DISTINCT block FROM (SELECT unnest([{names}]) AS block FROM {source}))"  # noqa: S608
         )

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 
 from belka.contract import RAW_BLOCKS
 from belka.errors import InputError
+from belka.queries import explained_errors, fetch_row, sql_pattern
 from belka.raw_directory import EXTRA, TRAIN, RawFile
-from components.parquet_merge.workspace import explained_errors, fetch_row, sql_string
 
 # A triple of blocks is one int64: three codes of 21 bits, block id + 1, 0 where there is no block.
 CODE_BITS = 21
@@ -75,7 +75,7 @@ def collect_blocks(engine: Any, files: Sequence[RawFile], *, seed: int, share: f
     # Through a file: to hand DuckDB an Arrow table imports pandas, a second of start-up.
     list_path = work_dir / "block_list.parquet"
     pq.write_table(pa.table({"smiles": pa.array(["", *smiles], pa.string())}), list_path)
-    engine.execute(f"CREATE TYPE block AS ENUM (SELECT smiles FROM read_parquet({sql_string(list_path)}))")  # noqa: S608 - the path is quoted
+    engine.execute(f"CREATE TYPE block AS ENUM (SELECT smiles FROM read_parquet({sql_pattern(list_path)}))")  # noqa: S608 - the path is quoted
     return BlockTable(
         tuple(smiles),
         np.array([block in training for block in smiles], dtype=np.bool_),

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from belka.queries import explained_errors, fetch_row
 from belka.raw_directory import EXTRA, TEST, TRAIN, RawFile
 from belka.settings import DataSettings, SystemSettings
 from components.parquet_merge.blocks import BlockTable, block_codes
@@ -26,7 +27,7 @@ from components.parquet_merge.raw_input import RawInput
 from components.parquet_merge.record_format import FLAG_BIT, RUN_SCHEMA, join_runs, label_bits_sql, record_schema
 from components.parquet_merge.row_rules import RejectedCount, check_rejected_share, rejected_counts
 from components.parquet_merge.training_reader import TrainingReader, can_read_directly
-from components.parquet_merge.workspace import check_room, explained_errors, fetch_row, plain_spill_bytes
+from components.parquet_merge.workspace import check_room, plain_spill_bytes
 
 logger = logging.getLogger(__name__)
 

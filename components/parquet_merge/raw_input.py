@@ -17,12 +17,13 @@ from belka.contract import (
     RAW_SMILES,
 )
 from belka.errors import InputError
+from belka.queries import explained_errors, fetch_row, sql_pattern, sql_string
 from belka.raw_directory import EXTRA, TRAIN, RawFile, locate_raw_files
 from belka.settings import DataSettings, SystemSettings
 from components.parquet_merge.blocks import BlockTable, collect_blocks
 from components.parquet_merge.record_format import MAX_TARGETS
 from components.parquet_merge.row_rules import RejectedCount, check_rejected_share, create_checked_view, rejected_counts
-from components.parquet_merge.workspace import explained_errors, fetch_row, open_engine, sql_string
+from components.parquet_merge.workspace import open_engine
 
 TEXT = frozenset({"VARCHAR"})
 INTEGER = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"})
@@ -158,7 +159,7 @@ def open_raw_file(engine: Any, file: RawFile, *, work_dir: Path) -> int:
             names = ", ".join(f'"{name}"' for name in expected)
             target = f"{sql_string(path)} (FORMAT parquet, COMPRESSION lz4)"
             engine.execute(f"COPY (SELECT {names} FROM {_csv_scan(file.path)}) TO {target}")  # noqa: S608 - names are constants
-        scan = f"read_parquet({sql_string(path)}, file_row_number = true)"
+        scan = f"read_parquet({sql_pattern(path)}, file_row_number = true)"
         types = _describe(engine, scan)
         if not file.is_csv:
             _check_columns(file, types, expected)
@@ -182,7 +183,7 @@ def _expected_columns(source: str) -> dict[str, frozenset[str]]:
 
 
 def _csv_scan(path: Path) -> str:
-    return f"read_csv({sql_string(path)}, header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"')"
+    return f"read_csv({sql_pattern(path)}, header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"')"
 
 
 def _describe(engine: Any, scan: str) -> dict[str, str]:

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from belka.contract import REJECTED_COLUMNS
 from belka.errors import InputError
 from belka.molecules import REJECTED_SCHEMA
+from belka.queries import explained_errors, fetch_row, sql_string
 from belka.raw_directory import EXTRA, TEST, RawFile
 from components.parquet_merge.blocks import CODE_BITS, BlockTable, code_sql
-from components.parquet_merge.workspace import explained_errors, fetch_row, sql_string
 
 DUPLICATE_ID = "duplicate id: another pair has it"
 SECOND_ID = "second id of one test pair"

@@ -8,6 +8,7 @@ import duckdb
 
 from belka.contract import RAW_ID
 from belka.errors import InputError
+from belka.files import literal_pattern
 from belka.raw_directory import TEST, locate_raw_files
 
 _READ_PARQUET: Final = "read_parquet(?)"
@@ -48,7 +49,7 @@ def load_raw_test_ids(connection: duckdb.DuckDBPyConnection, raw_dir: Path) -> R
     try:
         connection.execute(
             f"CREATE TABLE raw_rows AS SELECT {_WHOLE_NUMBER} AS id FROM {_READ_CSV if file.is_csv else _READ_PARQUET}",  # noqa: S608 - constants
-            [str(path)],
+            [literal_pattern(path)],
         )
     except duckdb.Error as error:
         raise InputError(

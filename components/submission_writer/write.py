@@ -13,7 +13,7 @@ import pyarrow as pa
 from belka.contract import ABSENT_ID, FEATURE_IDS, OUTPUT_PROBABILITIES, REJECTED_COLUMNS, Subset, split_folder
 from belka.errors import BelkaError
 from belka.examples import list_examples, read_examples
-from belka.files import atomic_path
+from belka.files import atomic_path, literal_pattern
 from belka.settings import DataSettings
 from components.submission_writer.raw_test_ids import load_raw_test_ids
 
@@ -131,7 +131,7 @@ def _load_rejected(connection: duckdb.DuckDBPyConnection, rejected: Sequence[Pat
     )
     for path in rejected:
         try:
-            connection.execute(query, [str(path), Subset.TEST.split])
+            connection.execute(query, [literal_pattern(path), Subset.TEST.split])
         except duckdb.Error as error:
             raise BelkaError(
                 "A list of rejected rows cannot be read.",

@@ -21,7 +21,7 @@ def make_demo_data(
     from belka.demo.generate import make_demo_data as generate
 
     summary = generate(out, molecules=molecules, seed=seed)
-    table = Table("demo data", str(out), box=None, pad_edge=False)
+    table = Table("demo data", escape(str(out)), box=None, pad_edge=False)
     for key, value in asdict(summary).items():
         table.add_row(key.replace("_", " "), str(value))
     Console().print(table)
@@ -38,7 +38,7 @@ def validate(config: ConfigOption = None, raw_dir: RawDirOption = None, override
     table.add_column("why, with the first such row", overflow="fold")
     for file in report.files:
         unusable = sum(count.n_rows for count in file.rejected)
-        table.add_row(file.path.name, f"{file.n_rows:,}", f"{unusable:,}")
+        table.add_row(escape(file.path.name), f"{file.n_rows:,}", f"{unusable:,}")
         for count in file.rejected:
             table.add_row("", "", f"{count.n_rows:,}", escape(f"{count.reason}: {count.example}"))
     console.print(table)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from belka.contract import METADATA_FILE, METRICS_FILE, REJECTED_FILE, REPORT_FILE, SUBMISSION_FILE
@@ -108,7 +109,7 @@ def print_results(console: Console, output_dir: Path, metrics: dict[str, Any]) -
         table.add_row(name, value)
     for name in _RESULTS:
         if (output_dir / name).exists():
-            table.add_row(name, str(output_dir / name))
+            table.add_row(name, escape(str(output_dir / name)))
     console.print(table)
 
 

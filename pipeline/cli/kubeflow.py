@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 import yaml
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from belka.errors import InputError
@@ -141,7 +142,7 @@ def simulate(
     table = Table("task", "output", "place", box=None, pad_edge=False)
     for result in results:
         for key, place in result.outputs.items():
-            table.add_row(result.name, key, str(place))
+            table.add_row(result.name, key, escape(str(place)))
     console.print(table)
 
 

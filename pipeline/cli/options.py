@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from belka.errors import InputError
+from belka.files import is_pattern
+
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
 
@@ -44,6 +47,13 @@ def build_config(
         "raw_dir": str((raw_dir or Path(data.raw_dir)).absolute()),
         "output_dir": str((output_dir or Path(data.output_dir)).absolute()),
     }
+    if is_pattern(Path(folders["output_dir"])):
+        raise InputError(
+            "The path of the output folder holds [, * or ?, which TensorFlow and Beam take for a pattern of names.",
+            received=folders["output_dir"],
+            expected="a path without them; raw files and models may lie anywhere",
+            action="Choose another folder with --output-dir.",
+        )
     return loaded.model_copy(update={"data": data.model_copy(update=folders)})
 
 

@@ -1,10 +1,11 @@
 """A file or folder appears whole or not at all."""
 
+import glob
 from pathlib import Path
 
 import pytest
 
-from belka.files import atomic_path
+from belka.files import atomic_path, literal_pattern
 
 
 def _fail_halfway(target: Path) -> None:
@@ -40,3 +41,9 @@ def test_folder_replaces_an_older_folder_whole(tmp_path: Path) -> None:
         temporary.mkdir()
         (temporary / "fresh").touch()
     assert [path.name for path in target.iterdir()] == ["fresh"]
+
+
+def test_the_pattern_of_a_path_matches_it_alone(tmp_path: Path) -> None:
+    for name in ("a[b]*", "ab", "abc"):
+        (tmp_path / name).touch()
+    assert glob.glob(literal_pattern(tmp_path / "a[b]*")) == [str(tmp_path / "a[b]*")]  # noqa: PTH207 - the oracle

@@ -243,6 +243,16 @@ def test_submission_is_the_raw_ids_with_their_predictions(
     assert [np.float32(row["binds"]) for row in written] == [probability.get(i, np.float32(0.5)) for i in sorted(ids)]
 
 
+def test_folders_that_look_like_patterns_are_folders(tmp_path: Path) -> None:
+    case, decoy = Case(tmp_path / "a[b]?*c d"), Case(tmp_path / "abxc d")
+    for folder, value in ((case, 0.5), (decoy, 0.25)):
+        folder.predict(([1, -1, -1], [value] * 3))
+        folder.test_ids([1] if folder is case else [1, 2, 3])
+    decoy.reject([("test", 1)])
+    case.write()
+    assert case.output.read_text() == "id,binds\n1,0.5\n"
+
+
 def test_gzip_and_plain_records_are_told_apart(case: Case) -> None:
     case.predict(([1, -1, -1], [0.5, 0.5, 0.5]), name="examples-00000-of-00002")
     case.predict(([2, -1, -1], [0.5, 0.5, 0.5]), name="examples-00001-of-00002.gz")

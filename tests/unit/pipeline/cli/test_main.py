@@ -41,6 +41,7 @@ def test_start_up_imports_nothing_heavy() -> None:
         (["step", "train_model", "--mode", "clf", "--model-path", "absent"], "--model-path names no model"),
         (["step", "no_such_step"], "no_such_step"),
         (["no-such-command"], "no-such-command"),
+        (["run", "--output-dir", "a[b]"], "The path of the output folder holds [, * or ?"),
     ],
 )
 def test_wrong_use_leaves_with_2_and_says_why(arguments: list[str], message: str) -> None:
