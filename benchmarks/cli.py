@@ -1,6 +1,7 @@
 """`belka benchmark`: our rate beside a plain reference in the same run."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -80,6 +81,31 @@ def infer(
     from benchmarks.infer import compare_infer
 
     _show(compare_infer(molecules, batch_size), out)
+
+
+@app.command()
+def pipeline(
+    molecules: Annotated[int, typer.Option("--molecules", min=1000, help="Training molecules.")] = 1_000_000,
+    raw_dir: Annotated[
+        Path | None, typer.Option("--raw-dir", help="Raw files; without, a library of that size is generated.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="A value of the configuration.")
+    ] = None,
+    work_dir: Annotated[Path | None, typer.Option("--work-dir", help="Folder for data and results.")] = None,
+    out: JsonOption = None,
+) -> None:
+    """Raw files to submission.csv: time and peak memory of each step against its bound."""
+    from belka.files import atomic_path
+    from benchmarks.pipeline import print_costs, run_pipeline
+
+    costs = run_pipeline(molecules, raw_dir=raw_dir, overrides=overrides or (), work_dir=work_dir)
+    print_costs(costs, Console())
+    if out is not None:
+        with atomic_path(out) as partial:
+            partial.write_text(json.dumps([asdict(cost) for cost in costs], indent=2) + "\n")
+    if not all(cost.is_within for cost in costs):
+        raise typer.Exit(1)
 
 
 def _show(comparison: "Comparison", out: Path | None) -> None:

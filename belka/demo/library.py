@@ -139,7 +139,7 @@ class Library:
         picked = self.seen[rng.choice(len(self.seen), molecules + n_test - n_novel + 2, replace=False)]
         novel = self.novel[rng.choice(len(self.novel), n_novel, replace=False)]
         train, shared, spare = np.split(picked, [molecules, len(picked) - 2])
-        ordered = sorted(train.tolist(), key=lambda triple: [block.catalogue_smiles for block in self._blocks(triple)])
+        ordered = sorted(train.tolist(), key=lambda triple: [block.catalogue_smiles for block in self.blocks(triple)])
         return np.array(ordered, dtype=np.int64), np.concatenate([shared, novel]), spare
 
     def counts(self, triples: Triples) -> NDArray[np.int64]:
@@ -149,9 +149,10 @@ class Library:
 
     def row(self, triple: Sequence[int]) -> dict[str, Any]:
         """The columns of one molecule that do not depend on the protein."""
-        blocks = self._blocks(triple)
+        blocks = self.blocks(triple)
         listed = {column: block.catalogue_smiles for column, block in zip(RAW_BLOCKS, blocks, strict=True)}
         return {**listed, RAW_SMILES: enumerate_product(*blocks)}
 
-    def _blocks(self, triple: Sequence[int]) -> tuple[Block, Block, Block]:
+    def blocks(self, triple: Sequence[int]) -> tuple[Block, Block, Block]:
+        """The three blocks of a triple of indices."""
         return self.first[triple[0]], self.amines[triple[1]], self.amines[triple[2]]
