@@ -232,7 +232,6 @@ def data_validation(settings: DataValidationSettings, gate_settings: str, exampl
     )
     drift = DriftValidator(
         statistics.outputs["statistics"],
-        statistics.outputs["statistics"],
         drift_config,
         include_split_pairs=[(subset.split, Subset.TRAIN.split) for subset in (Subset.VALIDATION, Subset.TEST)],
     ).with_id(Node.DISTRIBUTION_VALIDATOR)

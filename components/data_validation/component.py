@@ -1,12 +1,11 @@
 """TFX's data validation, as far as it needs more than TFX's own components."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tfx import types
-from tfx.components.distribution_validator.component import DistributionValidator
 from tfx.components.distribution_validator.executor import Executor as DistributionValidatorExecutor
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.components.schema_gen.import_schema_gen.executor import Executor as ImportSchemaGenExecutor
@@ -15,9 +14,11 @@ from tfx.components.statistics_gen.executor import Executor as StatisticsGenExec
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
+from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec, ExecutorClassSpec
 from tfx.proto import distribution_validator_pb2
 from tfx.types import artifact_utils, standard_component_specs
+from tfx.types.component_spec import ChannelParameter
 from tfx.types.standard_artifacts import ExampleAnomalies, ExampleStatistics
 from tfx.utils import json_utils, proto_utils
 
@@ -71,13 +72,16 @@ class PackagedSchemaExecutor(ImportSchemaGenExecutor):
 
 
 class DriftValidatorExecutor(DistributionValidatorExecutor):
-    """The executor of DistributionValidator that also reads its configuration as JSON, as Kubeflow Pipelines has it."""
+    """The executor of DistributionValidator that compares the splits of one artifact of statistics.
+
+    It also reads its configuration as JSON, as Kubeflow Pipelines has it.
+    """
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:  # noqa: N802
         """Compare the statistics of pairs of splits.
 
         Args:
-            input_dict: `statistics`, `baseline_statistics`.
+            input_dict: `statistics`.
             output_dict: `anomalies`.
             exec_properties: Those of DistributionValidator; the configuration as a message or as JSON.
         """
@@ -85,7 +89,9 @@ class DriftValidatorExecutor(DistributionValidatorExecutor):
         config = exec_properties[key]
         if isinstance(config, str):
             config = proto_utils.json_to_proto(config, distribution_validator_pb2.DistributionValidatorConfig())
-        super().Do(input_dict, output_dict, {**exec_properties, key: config})
+        statistics = input_dict[standard_component_specs.STATISTICS_KEY]
+        inputs = {**input_dict, standard_component_specs.BASELINE_STATISTICS_KEY: statistics}
+        super().Do(inputs, output_dict, {**exec_properties, key: config})
 
 
 class ShardStatisticsGen(BaseBeamComponent):
@@ -122,10 +128,44 @@ class PackagedSchemaGen(ImportSchemaGen):
     EXECUTOR_SPEC = ExecutorClassSpec(PackagedSchemaExecutor)
 
 
-class DriftValidator(DistributionValidator):
-    """DistributionValidator that runs on Kubeflow Pipelines too."""
+class DriftValidatorSpec(standard_component_specs.DistributionValidatorSpec):
+    """The specification of DistributionValidator without a second input for the baseline.
 
+    On Kubeflow Pipelines one artifact cannot be two inputs of a task: ML Metadata refuses the second event.
+    """
+
+    INPUTS: ClassVar[dict[str, ChannelParameter]] = {
+        standard_component_specs.STATISTICS_KEY: ChannelParameter(type=ExampleStatistics)
+    }
+
+
+class DriftValidator(BaseComponent):
+    """DistributionValidator for the splits of one artifact of statistics.
+
+    Args:
+        statistics: From StatisticsGen.
+        config: What is compared, and how much may differ.
+        include_split_pairs: Pairs of a split and the one it is compared with.
+    """
+
+    SPEC_CLASS = DriftValidatorSpec
     EXECUTOR_SPEC = ExecutorClassSpec(DriftValidatorExecutor)
+
+    def __init__(
+        self,
+        statistics: types.BaseChannel,
+        config: distribution_validator_pb2.DistributionValidatorConfig,
+        *,
+        include_split_pairs: Sequence[tuple[str, str]],
+    ) -> None:
+        super().__init__(
+            DriftValidatorSpec(
+                statistics=statistics,
+                distribution_validator_config=config,
+                include_split_pairs=json_utils.dumps(list(include_split_pairs)),
+                anomalies=types.Channel(type=ExampleAnomalies),
+            )
+        )
 
 
 @component

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from belka.errors import InputError
 from pipeline.cli.options import ConfigOption, QuietOption, SetOption
+from pipeline.runners.kubeflow.simulator.retries import Cluster
 
 PackageArgument = Annotated[Path, typer.Argument(metavar="PIPELINE.yaml", help="What `belka compile` wrote.")]
 ParameterOption = Annotated[
@@ -110,6 +111,10 @@ def simulate(
     pipeline_root: Annotated[
         str | None, typer.Option(help="Bucket URI of the artifacts; otherwise as compiled.")
     ] = None,
+    cluster: Annotated[
+        Cluster,
+        typer.Option(help="What the cluster makes of retries: as Kubeflow Pipelines ships it, or with our patch."),
+    ] = Cluster.PATCHED,
     cache: NoCacheOption = True,
     quiet: QuietOption = False,
 ) -> None:
@@ -136,6 +141,7 @@ def simulate(
             volumes={claim: Path(folder) for claim, folder in _pairs(volumes, "--volume", "CLAIM=FOLDER").items()},
             parameters=_pairs(parameters, "--parameter", "NAME=VALUE"),
             enable_cache=cache,
+            cluster=cluster,
             observe=show,
         ),
     )

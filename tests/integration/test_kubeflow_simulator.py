@@ -20,9 +20,11 @@ from kubeflow_toy import DISPLAYS, conditional_pipeline, toy_pipeline  # type: i
 from belka.errors import BelkaError, InputError  # noqa: E402
 from pipeline.runners.kubeflow import postprocess  # noqa: E402
 from pipeline.runners.kubeflow.compile import CompiledPipeline, compile_pipeline  # noqa: E402
+from pipeline.runners.kubeflow.lint import check_spec  # noqa: E402
 from pipeline.runners.kubeflow.pipeline_file import read_pipeline  # noqa: E402
 from pipeline.runners.kubeflow.settings import KubeflowSettings  # noqa: E402
 from pipeline.runners.kubeflow.simulator.launcher import RunContainer  # noqa: E402
+from pipeline.runners.kubeflow.simulator.retries import Cluster as ClusterKind  # noqa: E402
 from pipeline.runners.kubeflow.simulator.run import Simulation, TaskResult, TaskState, simulate  # noqa: E402
 
 IMAGE = "registry.example/belka@sha256:" + "0" * 64
@@ -67,12 +69,15 @@ class Cluster:
         pipeline = toy_pipeline("/mnt/belka/raw", fail_until)
         compile_pipeline(pipeline, settings, DISPLAYS).write(self.package)
 
+    kind = ClusterKind.PATCHED
+
     def run(self, **without: str) -> dict[str, TaskResult]:
         tasks = {name.replace("_", "-"): repair for name, repair in without.items()}
         simulation = Simulation(
             work_dir=self.root / "work",
             volumes={"belka-data": self.volume},
             run_container=self._containers(tasks),
+            cluster=self.kind,
         )
         return {result.name: result for result in simulate(read_pipeline(self.package), simulation)}
 
@@ -118,6 +123,30 @@ def test_the_store_learns_bucket_uris_only(cluster: Cluster) -> None:
     uris = [artifact["uri"] for artifact in cluster.metadata()["artifacts"].values()]
     assert uris
     assert all(uri.startswith("s3://bucket/root/toy/") for uri in uris)
+
+
+@pytest.mark.parametrize(("cluster_kind", "attempts"), [(ClusterKind.AS_2_17, 1), (ClusterKind.BEFORE_2_17, 2)])
+def test_a_failing_container_is_tried_again_by_some_clusters_only(
+    cluster: Cluster, cluster_kind: ClusterKind, attempts: int
+) -> None:
+    cluster.compile(retries=1, fail_until=3)
+    cluster.kind = cluster_kind
+    with pytest.raises(BelkaError, match=rf"make-molecules failed in {attempts} attempt"):
+        cluster.run()
+
+
+def test_one_artifact_under_two_inputs_is_refused_before_the_pod_starts(cluster: Cluster) -> None:
+    cluster.compile()
+    documents = list(yaml.safe_load_all(cluster.package.read_text(encoding="utf-8")))
+    inputs = documents[0]["root"]["dag"]["tasks"][COUNT]["inputs"]["artifacts"]
+    (name, wired), *_ = inputs.items()
+    inputs["twice"] = wired
+    with pytest.raises(InputError, match=rf"the inputs {name} and twice of 'count-molecules' are one artifact"):
+        check_spec(documents[0])
+    cluster.package.write_text(yaml.safe_dump_all(documents), encoding="utf-8")
+    with pytest.raises(BelkaError, match=rf"driver of count-molecules fails[\s\S]*wired to {name} and twice"):
+        cluster.run()
+    assert not list((cluster.root / "work" / "logs").rglob(f"{COUNT}-*.log"))
 
 
 # Without a repair the run must fail with the error that made the repair necessary.

@@ -1,5 +1,6 @@
 """Checks before anything is submitted: what the cluster would refuse or run wrongly ends here, with what to do."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
@@ -185,8 +186,19 @@ def _spec_problems(spec: Json) -> Iterator[str]:
             producer = parameter.get("taskOutputParameter", {}).get("producerTask")
             if producer is not None and producer not in tasks:
                 yield f"parameter {parameter_name!r} of {task_name!r} comes from {producer!r}, which is no task"
+        yield from _wired_twice(task_name, task)
         for name in sorted(condition_inputs(task) - task.get("inputs", {}).get("artifacts", {}).keys()):
             yield f"the condition of {task_name!r} names {name!r}, which is no input of it"
+
+
+def _wired_twice(name: str, task: Json) -> Iterator[str]:
+    """ML Metadata keeps one event for an artifact, an execution and a direction: the driver fails on the second."""
+    inputs: dict[str, list[str]] = {}
+    for key, wired in task.get("inputs", {}).get("artifacts", {}).items():
+        inputs.setdefault(json.dumps(wired, sort_keys=True), []).append(key)
+    for keys in inputs.values():
+        if len(keys) > 1:
+            yield f"the inputs {' and '.join(sorted(keys))} of {name!r} are one artifact (wire it once)"
 
 
 def _artifact_problems(task: str, component: Json) -> Iterator[str]:

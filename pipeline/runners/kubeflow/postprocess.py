@@ -129,7 +129,8 @@ def set_pods(spec: Json, settings: KubeflowSettings) -> None:
                 "maxRetryCount": retry.retries,
                 "backoffDuration": f"{retry.backoff_seconds}s",
                 "backoffFactor": retry.backoff_factor,
-                "backoffMaxDuration": f"{retry.max_backoff_seconds}s",
+                # Argo's maxDuration, counted from the first attempt; left out, it is 0 and ends retries too.
+                "backoffMaxDuration": f"{retry.give_up_after_seconds}s",
             }
 
 

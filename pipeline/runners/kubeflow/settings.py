@@ -1,9 +1,10 @@
 """The configuration's section `kubeflow`: where a compiled pipeline runs and what each pod gets."""
 
+import logging
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from belka.settings import StrictSection
 
@@ -17,6 +18,13 @@ Count = Annotated[int, Field(ge=0)]
 OptionalAmount = Annotated[float, Field(ge=0.0)]
 
 NVIDIA_GPU: Final = "nvidia.com/gpu"
+
+logger = logging.getLogger(__name__)
+
+
+def _whole(value: Any) -> Any:
+    """Take 2.0 for 2; the backend cannot resolve 1.5 to an int."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class Toleration(StrictSection):
@@ -47,12 +55,29 @@ class SecretVariable(StrictSection):
 
 
 class RetryPolicy(StrictSection):
-    """What the backend does when a task fails."""
+    """How often the backend tries a task; which failures count is decided by the cluster (docs/kubeflow.md)."""
 
     retries: int = Field(default=2, ge=0, le=100, description="Further attempts after the first; 0 = none.")
     backoff_seconds: int = Field(default=60, ge=0, description="Wait before the second attempt.")
-    backoff_factor: float = Field(default=2.0, ge=1.0, description="Growth of the wait from attempt to attempt.")
-    max_backoff_seconds: int = Field(default=1800, ge=0, description="Longest wait.")
+    backoff_factor: Annotated[int, BeforeValidator(_whole)] = Field(
+        default=2, ge=1, description="Growth of the wait from attempt to attempt, a whole number."
+    )
+    give_up_after_seconds: int = Field(
+        default=30 * 86_400,
+        ge=1,
+        description="Time after which no further attempt starts, counted from the start of the first one.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_max_backoff(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and "max_backoff_seconds" in values:
+            logger.warning(
+                "kubeflow.retry.max_backoff_seconds is left out: it never bounded a wait, it ended all retries so many "
+                "seconds after the first attempt began. kubeflow.retry.give_up_after_seconds does that by its name."
+            )
+            return {name: value for name, value in values.items() if name != "max_backoff_seconds"}
+        return values
 
 
 class PodOverrides(StrictSection):

@@ -24,6 +24,7 @@ from pipeline.runners.kubeflow.protocol import (
     local_path,
 )
 from pipeline.runners.kubeflow.simulator.metadata import MetadataStore
+from pipeline.runners.kubeflow.simulator.retries import Ending
 
 PLACEHOLDER: Final = "{{$}}"
 
@@ -47,7 +48,7 @@ class Launcher:
     volumes: Mapping[str, Path]
     run_container: RunContainer
 
-    def launch(self, task: TaskSpec, executor_input: Json, pod: Path, log: Path) -> Json | None:
+    def launch(self, task: TaskSpec, executor_input: Json, pod: Path, log: Path) -> Json | Ending:
         """Run one attempt of a task.
 
         Args:
@@ -57,7 +58,8 @@ class Launcher:
             log: Receives what the container prints.
 
         Returns:
-            The outputs: `artifacts` (key -> ids) and `parameters` (key -> value); None where the container failed.
+            The outputs: `artifacts` (key -> ids) and `parameters` (key -> value); or how the pod ended without success.
+            A process that a signal ended, as the kill of an evicted pod does, is a pod that was lost.
         """
         for _, artifact in artifacts_of(executor_input["inputs"]):
             if is_bucket_uri(artifact["uri"]):
@@ -74,7 +76,7 @@ class Launcher:
         code = self.run_container(self._command(task, executor_input), environment, pod, log)
         _copy(log, log_copy)
         if code:
-            return None
+            return Ending.ERROR if code < 0 else Ending.FAILURE
         output_file = Path(executor_input["outputs"]["outputFile"])
         executor_output = json.loads(output_file.read_text(encoding="utf-8")) if output_file.exists() else {}
         return {

@@ -15,7 +15,8 @@ from pipeline.runners.kubeflow.protocol import Json, check_bucket
 from pipeline.runners.kubeflow.simulator.condition import evaluate_condition
 from pipeline.runners.kubeflow.simulator.executor_input import build_executor_input
 from pipeline.runners.kubeflow.simulator.launcher import Launcher, RunContainer, run_subprocess
-from pipeline.runners.kubeflow.simulator.metadata import MetadataStore, cache_key
+from pipeline.runners.kubeflow.simulator.metadata import MetadataStore, cache_key, check_events
+from pipeline.runners.kubeflow.simulator.retries import Cluster, Ending
 
 DEFAULT_ROOT: Final = "minio://mlpipeline/v2/artifacts"
 LOG_LINES: Final = 12
@@ -61,6 +62,7 @@ class Simulation:
         volumes: Local folder of each persistent volume claim.
         parameters: Values of pipeline parameters, or their texts, over the defaults.
         enable_cache: Whether the cache may serve tasks.
+        cluster: What the cluster makes of retries.
         run_container: How a container's command is run.
         observe: Called with every result as it comes.
     """
@@ -70,6 +72,7 @@ class Simulation:
     volumes: Mapping[str, Path] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     enable_cache: bool = True
+    cluster: Cluster = Cluster.PATCHED
     run_container: RunContainer = run_subprocess
     observe: Callable[[TaskResult], None] = lambda _: None
 
@@ -141,6 +144,7 @@ class _Run:
             finished=self._finished,
             store=self._store,
         )
+        check_events(task.name, executor_input)
         condition = task.task.get("triggerPolicy", {}).get("condition")
         if condition and not evaluate_condition(condition, executor_input["inputs"]):
             return TaskResult(task.name, TaskState.SKIPPED)
@@ -161,20 +165,23 @@ class _Run:
         return replace(result, outputs=places)
 
     def _attempt(self, task: TaskSpec, executor_input: Json) -> tuple[TaskResult, Json | None]:
-        started = time.monotonic()
-        for attempt in range(1, task.attempts + 1):
+        started, attempt = time.monotonic(), 0
+        while True:
+            attempt += 1
             log = self._logs / f"{task.name}-{attempt}.log"
             # Every attempt is a new pod: nothing of the one before is left, except in buckets and volumes.
             pod = self._pods / task.name
             shutil.rmtree(pod, ignore_errors=True)
             pod.mkdir(parents=True)
             try:
-                outputs = self._launcher.launch(task, executor_input, pod, log)
+                outcome = self._launcher.launch(task, executor_input, pod, log)
             finally:
                 shutil.rmtree(pod, ignore_errors=True)
-            if outputs is not None:
-                return TaskResult(task.name, TaskState.SUCCEEDED, attempt, time.monotonic() - started, log), outputs
-        return TaskResult(task.name, TaskState.FAILED, task.attempts, time.monotonic() - started, log), None
+            seconds = time.monotonic() - started
+            if not isinstance(outcome, Ending):
+                return TaskResult(task.name, TaskState.SUCCEEDED, attempt, seconds, log), outcome
+            if attempt >= self._simulation.cluster.attempts(task, outcome):
+                return TaskResult(task.name, TaskState.FAILED, attempt, seconds, log), None
 
 
 def _check_volumes(pipeline: PipelineFile, volumes: Mapping[str, Path]) -> None:

@@ -69,7 +69,14 @@ def test_pods_get_resources_environment_and_retries() -> None:
     assert container["resources"]["resourceCpuLimit"] == "1.5"
     assert container["resources"]["memoryLimit"] == 3.0
     assert container["resources"]["accelerator"]["resourceCount"] == "2"
-    assert spec["root"]["dag"]["tasks"]["a"]["retryPolicy"]["maxRetryCount"] == 4
+    # The backend takes the last for Argo's maxDuration, counted from the first attempt: 0 and 1800s ended all retries.
+    assert spec["root"]["dag"]["tasks"]["a"]["retryPolicy"] == {
+        "maxRetryCount": 4,
+        "backoffDuration": "60s",
+        "backoffFactor": 2,
+        "backoffMaxDuration": "2592000s",
+    }
+    assert isinstance(spec["root"]["dag"]["tasks"]["a"]["retryPolicy"]["backoffFactor"], int)
 
 
 def test_a_task_without_cache_says_nothing_of_caching() -> None:

@@ -35,12 +35,20 @@ def test_nodes_with_accelerators_take_the_gpu_image_and_an_own_image_goes_first(
         {"endpoint": "localhost:8080"},
         {"env": {"1X": "a"}},
         {"retry": {"retries": -1}},
+        {"retry": {"backoff_factor": 1.5}},
+        {"retry": {"give_up_after_seconds": 0}},
         {"defaults": {"cpu": 0}},
     ],
 )
 def test_wrong_values_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         KubeflowSettings.model_validate(values)
+
+
+def test_what_never_bounded_a_wait_is_left_out_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    retry = KubeflowSettings.model_validate({"retry": {"max_backoff_seconds": 1800, "backoff_factor": 3.0}}).retry
+    assert (retry.give_up_after_seconds, retry.backoff_factor) == (2_592_000, 3)
+    assert "max_backoff_seconds is left out" in caplog.text
 
 
 def test_settings_import_neither_tfx_nor_kfp() -> None:
