@@ -95,6 +95,7 @@ IDS: Final = "ids"  # fixed_size_list<int64>[n_targets], raw row ids (test rows)
 
 # Files beside the shards in the Molecules artifact.
 BLOCKS_FILE: Final = "blocks.parquet"  # block_id int32, smiles string, in_validation bool
+TEST_ALIASES_FILE: Final = "test_aliases.parquet"  # id, carrier int64: the id that carries the prediction of the first
 SUMMARY_FILE: Final = "summary.json"  # counts: rows, molecules, pairs, conflicts, rejects by reason
 REJECTED_FILE: Final = "rejected.parquet"
 REJECTED_COLUMNS: Final = ("source", "row", "id", "molecule_smiles", "protein_name", "binds", "reason")

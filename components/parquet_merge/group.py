@@ -29,13 +29,14 @@ logger = logging.getLogger(__name__)
 # So few are taken one by one: a molecule is cut in two where two batches of a sorted file meet, and nothing else
 # repeats.
 FEW_TEXTS = 1000
+ALIAS_SCHEMA = pa.schema([("id", pa.int64()), ("carrier", pa.int64())])
 _NO_TRIPLE = np.iinfo(np.int64).max
 _Places = npt.NDArray[np.intp]
 
 
 def group_partitions(
     partitions: Mapping[str, Partitions], *, data: DataSettings, system: SystemSettings, work_dir: Path
-) -> tuple[list[MergedStore], Counter[str]]:
+) -> tuple[list[MergedStore], Counter[str], pa.Table]:
     """Merge partition by partition.
 
     Args:
@@ -45,14 +46,16 @@ def group_partitions(
         work_dir: Folder for the merged molecules.
 
     Returns:
-        The molecules of each subset, in the order of molecule ids, and counts.
+        The molecules of each subset, in the order of molecule ids; counts; and the aliases of all partitions, see
+        `group_test`, by id.
     """
     n_targets = len(data.targets)
     stores = {subset: MergedStore(work_dir / f"{subset.split}.arrow", subset, n_targets) for subset in Subset}
     train, extra, test = (partitions[source] for source in (TRAIN, EXTRA, TEST))
     counts: Counter[str] = Counter()
+    aliases = [ALIAS_SCHEMA.empty_table()]
 
-    def group_one(partition: int) -> tuple[dict[Subset, pa.Table], Counter[str]]:
+    def group_one(partition: int) -> tuple[dict[Subset, pa.Table], Counter[str], pa.Table]:
         return merge_partition(
             train.read(partition),
             extra.read(partition),
@@ -67,7 +70,8 @@ def group_partitions(
     last_report = time.monotonic()
     # One ahead: else the thread of a small partition would wait for that of a large one before it.
     grouping = map_in_order(group_one, range(train.n_partitions), n_workers=system.n_workers, n_ahead=1)
-    for partition, (by_subset, partition_counts) in enumerate(grouping):
+    for partition, (by_subset, partition_counts, partition_aliases) in enumerate(grouping):
+        aliases.append(partition_aliases)
         for subset, table in by_subset.items():
             stores[subset].add(table)
         counts.update(partition_counts)
@@ -77,7 +81,7 @@ def group_partitions(
             logger.info("%d of %d partitions merged (%s rows).", partition + 1, train.n_partitions, f"{n_rows:,}")
     for store in stores.values():
         store.close()
-    return list(stores.values()), counts
+    return list(stores.values()), counts, pa.concat_tables(aliases).sort_by("id")
 
 
 class Texts:
@@ -110,7 +114,7 @@ def merge_partition(
     seed: int,
     training_texts: Texts,
     test_texts: Texts,
-) -> tuple[dict[Subset, pa.Table], Counter[str]]:
+) -> tuple[dict[Subset, pa.Table], Counter[str], pa.Table]:
     """Merge the records of one partition.
 
     A molecule is identified by its SMILES as given, compared as text. Training rows and extra rows of one SMILES are
@@ -129,14 +133,16 @@ def merge_partition(
 
     Returns:
         Tables of MERGED_FIELDS, for test plus id_0 .. id_<n-1> int64, rows ordered by (order key, SMILES); named
-        counts, which are added up over partitions.
+        counts, which are added up over partitions; and the aliases, see `group_test`.
     """
     counts: Counter[str] = Counter()
-    training, testing = group_training(train, extra, training_texts), group_test(test, test_texts, len(data.targets))
+    training = group_training(train, extra, training_texts)
+    testing, aliases = group_test(test, test_texts, len(data.targets))
     by_subset = _split_training(training, data, seed, counts)
     by_subset[Subset.TEST] = _test_molecules(testing, len(data.targets), counts)
     counts["molecules_on_both_sides"] += _count_on_both_sides(training, testing, training_texts, test_texts)
-    return by_subset, counts
+    counts["test_second_ids"] += len(aliases)
+    return by_subset, counts, aliases
 
 
 def _split_training(training: pa.Table, data: DataSettings, seed: int, counts: Counter[str]) -> dict[Subset, pa.Table]:
@@ -243,8 +249,10 @@ def group_training(train: pa.Table, extra: pa.Table, texts: Texts) -> pa.Table:
     return pa.table({**_common_columns(records, order, starts), **sums})
 
 
-def group_test(test: pa.Table, texts: Texts, n_targets: int) -> pa.Table:
+def group_test(test: pa.Table, texts: Texts, n_targets: int) -> tuple[pa.Table, pa.Table]:
     """Make one row of all test records of a SMILES.
+
+    Several ids of one pair get one prediction: the smallest carries it, and the others are its aliases.
 
     Args:
         test: Records of the test file, TEST_SCHEMA; their SMILES are not looked at.
@@ -253,9 +261,10 @@ def group_test(test: pa.Table, texts: Texts, n_targets: int) -> pa.Table:
 
     Returns:
         As `group_training`, with n_rows only, and id_0 .. id_<n-1> int64: the smallest id of each target, null = pair
-        absent.
+        absent; and the aliases, ALIAS_SCHEMA.
     """
     order, starts = _sorted_runs(test, texts)
+    aliases = [ALIAS_SCHEMA.empty_table()]
     protein, ids = test["protein_code"].to_numpy()[order], test["id"].to_numpy()[order]
     columns = _common_columns(test, order, starts)
     columns["n_rows"] = pa.array(np.diff(np.append(starts, len(test))))
@@ -263,7 +272,11 @@ def group_test(test: pa.Table, texts: Texts, n_targets: int) -> pa.Table:
         is_target = protein == target
         lowest = _reduce(np.minimum, np.where(is_target, ids, np.iinfo(np.int64).max), starts)
         columns[f"id_{target}"] = pa.array(lowest, mask=np.logical_not(_reduce(np.logical_or, is_target, starts)))
-    return pa.table(columns)
+        carrier = np.repeat(lowest, np.diff(np.append(starts, len(test))))
+        is_alias = is_target & (ids != carrier)
+        pairs = pa.table([pa.array(ids[is_alias]), pa.array(carrier[is_alias])], schema=ALIAS_SCHEMA)
+        aliases.append(pairs.group_by(ALIAS_SCHEMA.names).aggregate([]))
+    return pa.table(columns), pa.concat_tables(aliases)
 
 
 def _common_columns(records: pa.Table, order: _Places, starts: _Places) -> dict[str, pa.Array]:

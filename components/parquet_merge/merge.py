@@ -16,7 +16,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from belka.contract import BLOCKS_FILE, REJECTED_FILE, SUMMARY_FILE
+import pyarrow.parquet as pq
+
+from belka.contract import BLOCKS_FILE, REJECTED_FILE, SUMMARY_FILE, TEST_ALIASES_FILE
 from belka.files import atomic_path
 from belka.machine import worker_count
 from belka.settings import DataSettings, SystemSettings
@@ -41,7 +43,7 @@ def merge_raw_files(raw_dir: Path, output_dir: Path, *, data: DataSettings, syst
     Args:
         raw_dir: Folder with train.parquet|csv, test.parquet|csv and maybe DNA_Labeled_Data.csv.
         output_dir: Folder of the Molecules artifact: Split-*/molecules-NNNNN.parquet, blocks.parquet, rejected.parquet,
-            summary.json.
+            test_aliases.parquet, summary.json.
         data: Targets, shares of validation, largest share of unusable rows, size of the shards.
         system: Seed, memory budget, threads and folder for temporary files (null = beside the output).
 
@@ -65,9 +67,10 @@ def merge_raw_files(raw_dir: Path, output_dir: Path, *, data: DataSettings, syst
             )
             sources = {count.source for count in rejected}
             write_rejected(engine, [file for file in raw.files if file.source in sources], folder / REJECTED_FILE)
-        stores, counts = group_partitions(partitions, data=data, system=system, work_dir=work_dir)
+        stores, counts, aliases = group_partitions(partitions, data=data, system=system, work_dir=work_dir)
         write_shards(stores, partitions, folder, rows_per_shard=data.rows_per_shard, n_workers=system.n_workers)
         write_blocks(raw.blocks, folder / BLOCKS_FILE)
+        pq.write_table(aliases, folder / TEST_ALIASES_FILE)
         summary = make_summary(raw, rejected, counts, data=data, seed=system.seed)
         (folder / SUMMARY_FILE).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
         with atomic_path(output_dir) as temporary:

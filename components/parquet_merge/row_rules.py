@@ -19,7 +19,6 @@ from belka.raw_directory import EXTRA, TEST, RawFile
 from components.parquet_merge.blocks import CODE_BITS, BlockTable, code_sql
 
 DUPLICATE_ID = "duplicate id: another pair has it"
-SECOND_ID = "second id of one test pair"
 # One bit per id: 10^9 ids, three times the range of the full library, take 125 MB.
 MAX_ID_RANGE = 1_000_000_000
 # Batches that fit into the processor's cache.
@@ -113,8 +112,7 @@ def create_checked_view(engine: Any, file: RawFile, *, targets: Sequence[str], b
 
     It adds protein_code TINYINT, triple BIGINT (the codes of the three blocks) and reason VARCHAR (null = usable).
     Rules that look at one row come first. Among the rows they leave, an id that several pairs share keeps the pair that
-    sorts first by (SMILES, protein), and a test pair with several ids keeps the smallest: both independent of the order
-    of rows.
+    sorts first by (SMILES, protein), independent of the order of rows.
 
     Args:
         engine: DuckDB connection with the raw view.
@@ -147,9 +145,6 @@ def create_checked_view(engine: Any, file: RawFile, *, targets: Sequence[str], b
                 " WHEN kept_pair.smiles <> smiles OR kept_pair.protein_code <> protein_code "
                 f"THEN {sql_string(DUPLICATE_ID)}"
             )
-        if source == TEST and _keep_one_id_per_pair(engine, joins, repeats):
-            joins += " LEFT JOIN test_kept_id USING (smiles, protein_code)"
-            repeats += f" WHEN kept_id <> id THEN {sql_string(SECOND_ID)}"
     engine.execute(
         f"CREATE VIEW {source}_checked AS SELECT * EXCLUDE (row_reason), "  # noqa: S608 - quoted, or names of ours
         f"CASE WHEN row_reason IS NOT NULL THEN row_reason{repeats} END AS reason FROM {source}_rows{joins}"
@@ -204,17 +199,6 @@ def _keep_one_pair_per_id(engine: Any, source: str) -> None:
         f"AND id IN (SELECT id FROM {rows} WHERE row_reason IS NULL GROUP BY id HAVING count(*) > 1) "
         "GROUP BY id HAVING count(DISTINCT struct_pack(smiles := smiles, protein_code := protein_code)) > 1"
     )
-
-
-def _keep_one_id_per_pair(engine: Any, joins: str, repeats: str) -> bool:
-    """Table `test_kept_id`: the id each test pair keeps, for pairs with several ids; whether there is any."""
-    usable = f"(CASE WHEN row_reason IS NOT NULL THEN row_reason{repeats} END) IS NULL"
-    engine.execute(
-        "CREATE TABLE test_kept_id AS SELECT smiles, protein_code, min(id) AS kept_id "  # noqa: S608 - names of ours
-        f"FROM (SELECT * FROM test_rows{joins} WHERE {usable}) GROUP BY smiles, protein_code HAVING min(id) <> max(id)"
-    )
-    (n_pairs,) = fetch_row(engine, "SELECT count(*) FROM test_kept_id")
-    return bool(n_pairs > 0)
 
 
 def rejected_counts(engine: Any, file: RawFile) -> tuple[RejectedCount, ...]:

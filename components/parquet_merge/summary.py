@@ -49,6 +49,7 @@ def make_summary(
             for subset in (Subset.TRAIN, Subset.VALIDATION)
         },
         "conflicting_pairs": counts["conflicting_pairs"],
+        "test_second_ids": counts["test_second_ids"],
         "test_pairs_absent": {target: counts[f"test_pairs_absent/{i}"] for i, target in enumerate(targets)},
         "molecules_on_both_sides": counts["molecules_on_both_sides"],
         "molecules_in_train_and_extra": counts["molecules_in_train_and_extra"],

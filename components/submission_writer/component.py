@@ -8,7 +8,7 @@ from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArti
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples
 
-from belka.contract import REJECTED_FILE, SUBMISSION_FILE, SUMMARY_FILE
+from belka.contract import REJECTED_FILE, SUBMISSION_FILE, SUMMARY_FILE, TEST_ALIASES_FILE
 from belka.files import atomic_path
 from belka.settings import DataSettings, NodeSettings
 from components.artifact_types import Molecules, Rejections, Submission
@@ -29,7 +29,7 @@ def SubmissionWriter(  # noqa: N802 - TFX names a component after its function, 
 
     Args:
         predictions: BulkInferrer's `output_examples`, with the split `test`.
-        molecules: From ParquetMerge: its rejected.parquet lists the rows it refused.
+        molecules: From ParquetMerge: the rows it refused, and the ids that share a prediction with another.
         rejected: From MoleculeTransform: the molecules it refused.
         submission: Receives `submission.csv` and `summary.json`.
         raw_dir: Raw BELKA directory.
@@ -42,6 +42,7 @@ def SubmissionWriter(  # noqa: N802 - TFX names a component after its function, 
         Path(raw_dir),
         [Path(artifact.uri) / REJECTED_FILE for artifact in (molecules, rejected)],
         Path(submission.uri) / SUBMISSION_FILE,
+        aliases=Path(molecules.uri) / TEST_ALIASES_FILE,
         data=NodeSettings(settings).section("data", DataSettings),
     )
     with atomic_path(Path(submission.uri) / SUMMARY_FILE) as temporary:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
-from belka.contract import ABSENT_ID, FEATURE_IDS, OUTPUT_PROBABILITIES, REJECTED_COLUMNS, Subset, split_folder
+from belka.contract import ABSENT_ID, FEATURE_IDS, OUTPUT_PROBABILITIES, Subset, split_folder
 from belka.errors import BelkaError
 from belka.examples import list_examples, read_examples
 from belka.files import atomic_path, literal_pattern
@@ -45,7 +45,13 @@ class SubmissionSummary:
 
 
 def write_submission(
-    predictions_dir: Path, raw_dir: Path, rejected: Sequence[Path], output_csv: Path, *, data: DataSettings
+    predictions_dir: Path,
+    raw_dir: Path,
+    rejected: Sequence[Path],
+    output_csv: Path,
+    *,
+    aliases: Path,
+    data: DataSettings,
 ) -> SubmissionSummary:
     """Turn BulkInferrer's predictions into the competition's `id,binds`, checked against the raw test file itself.
 
@@ -59,6 +65,8 @@ def write_submission(
             lack a prediction.
         output_csv: File to write: ids ascending, `binds` with the float32 digits that round-trip. Appears whole or not
             at all.
+        aliases: test_aliases.parquet of ParquetMerge: ids of a pair that has a smaller one, which carries the
+            prediction of all.
         data: Targets, in the order of the Examples' ids and probabilities, and the probability of refused rows.
 
     Raises:
@@ -81,6 +89,7 @@ def write_submission(
             raw = load_raw_test_ids(connection, raw_dir)
             _load_predictions(connection, files, n_targets=len(data.targets))
             _load_rejected(connection, rejected)
+            _load_aliases(connection, aliases)
             _check(connection)
             predicted = _scalar(connection, "SELECT count(*) FROM predictions")
             summary = SubmissionSummary(
@@ -130,15 +139,27 @@ def _load_rejected(connection: duckdb.DuckDBPyConnection, rejected: Sequence[Pat
         "INSERT INTO rejected SELECT TRY_CAST(id AS BIGINT) FROM read_parquet(?) WHERE source = ? AND id IS NOT NULL"
     )
     for path in rejected:
-        try:
-            connection.execute(query, [literal_pattern(path), Subset.TEST.split])
-        except duckdb.Error as error:
-            raise BelkaError(
-                "A list of rejected rows cannot be read.",
-                received=f"{path}: {str(error).splitlines()[0]}",
-                expected=f"a parquet file with the columns {', '.join(REJECTED_COLUMNS)}",
-                action="Run the pipeline again from the first step.",
-            ) from error
+        _read_table(connection, query, path, Subset.TEST.split)
+
+
+def _load_aliases(connection: duckdb.DuckDBPyConnection, aliases: Path) -> None:
+    """Give the ids of a pair what its carrier has: a prediction, or the word that a step refused it."""
+    for table, columns in (("predictions", "alias.id, binds"), ("rejected", "alias.id")):
+        shared = f"SELECT {columns} FROM read_parquet(?) AS alias JOIN {table} ON {table}.id = carrier"  # noqa: S608
+        _read_table(connection, f"INSERT INTO {table} {shared}", aliases)
+
+
+def _read_table(connection: duckdb.DuckDBPyConnection, query: str, path: Path, *parameters: str) -> None:
+    """Run a query whose first parameter is a parquet file of an earlier step."""
+    try:
+        connection.execute(query, [literal_pattern(path), *parameters])
+    except duckdb.Error as error:
+        raise BelkaError(
+            "A table of an earlier step cannot be read.",
+            received=f"{path}: {str(error).splitlines()[0]}",
+            expected="the file as that step wrote it",
+            action="Run the pipeline again from the first step.",
+        ) from error
 
 
 def _check(connection: duckdb.DuckDBPyConnection) -> None:

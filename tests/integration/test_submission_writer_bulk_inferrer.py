@@ -101,9 +101,10 @@ def test_predictions_of_bulk_inferrer_become_a_submission(tmp_path: Path) -> Non
     expected = {3 * i + j: i / 100 for i in range(N_MOLECULES) for j in range(3) if not (i % 2 and j == 2)}
     raw = tmp_path / "raw"
     raw.mkdir()
-    pq.write_table(pa.table({dc.RAW_ID: [*reversed(expected), 900, 901]}), raw / "test.parquet")
+    pq.write_table(pa.table({dc.RAW_ID: [*reversed(expected), 900, 901, 902]}), raw / "test.parquet")
     pq.write_table(pa.table({dc.RAW_ID: [0]}), raw / "train.parquet")
     rejected_list(tmp_path / "merge", [("test", 900), ("train", 3)])
+    pq.write_table(pa.table({"id": [902], "carrier": [0]}), tmp_path / "merge" / dc.TEST_ALIASES_FILE)
     rejected_list(tmp_path / "transform", [("test", 901)])
     molecules, rejected, submission = Molecules(), Rejections(), Submission()
     molecules.uri, rejected.uri, submission.uri = (str(tmp_path / n) for n in ("merge", "transform", "submission"))
@@ -120,8 +121,8 @@ def test_predictions_of_bulk_inferrer_become_a_submission(tmp_path: Path) -> Non
     lines = (tmp_path / "submission" / "submission.csv").read_text().splitlines()
     assert lines[0] == "id,binds"
     written = {int(i): float(p) for i, p in (line.split(",") for line in lines[1:])}
-    assert list(written) == sorted([*expected, 900, 901])
+    assert list(written) == sorted([*expected, 900, 901, 902])
     assert {i: written[i] for i in expected} == pytest.approx(expected, abs=1e-7)
-    assert (written[900], written[901]) == (0.5, 0.5)
+    assert (written[900], written[901], written[902]) == (0.5, 0.5, written[0])
     summary = json.loads((tmp_path / "submission" / dc.SUMMARY_FILE).read_text())
-    assert (summary["rows"], summary["rejected"]) == (len(expected) + 2, 2)
+    assert (summary["rows"], summary["rejected"]) == (len(expected) + 3, 2)

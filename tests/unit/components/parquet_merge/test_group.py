@@ -57,15 +57,16 @@ def test_pairs_are_tallied_by_target_and_label() -> None:
 
 
 def test_a_test_pair_keeps_its_smallest_id_and_an_absent_one_is_null() -> None:
-    rows = [(7, "N", 9, 0, 1, 1, 30), (7, "C", 0, 0, 1, 0, 20), (7, "N", 8, 0, 1, 1, 10)]
+    rows = [(7, "N", 9, 0, 1, 1, 30), (7, "C", 0, 0, 1, 0, 20), (7, "N", 8, 0, 1, 1, 10), (7, "N", 8, 0, 1, 1, 30)]
     columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), TEST_SCHEMA, strict=True)]
     test = pa.table(columns, schema=TEST_SCHEMA)
-    grouped = group_test(test, texts(test), 2)
+    grouped, aliases = group_test(test, texts(test), 2)
     assert texts(test).take(grouped["row"].to_numpy()).to_pylist() == ["C", "N"]
     assert grouped["id_0"].to_pylist() == [20, None]
     assert grouped["id_1"].to_pylist() == [None, 10]
-    assert grouped["n_rows"].to_pylist() == [1, 2]
+    assert grouped["n_rows"].to_pylist() == [1, 3]
     assert grouped["has_several_triples"].to_pylist() == [False, True]
+    assert aliases.to_pylist() == [{"id": 30, "carrier": 10}]
 
 
 # Few keys for many SMILES: most runs hold several molecules.

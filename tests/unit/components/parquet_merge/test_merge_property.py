@@ -85,13 +85,16 @@ def usable(raw: list[Row], *, is_train: bool) -> tuple[list[Row], Counter[str]]:
     for row in kept:
         owner[row["id"]] = min(owner.get(row["id"], pair(row)), pair(row))
     one_pair = [row for row in kept if owner[row["id"]] == pair(row)]
-    first: dict[tuple[bytes, int], int] = {}
-    for row in one_pair:
-        first[pair(row)] = min(first.get(pair(row), row["id"]), row["id"])
-    one_id = [row for row in one_pair if is_train or first[pair(row)] == row["id"]]
     reasons["duplicate id: another pair has it"] = len(kept) - len(one_pair)
-    reasons["second id of one test pair"] = len(one_pair) - len(one_id)
-    return one_id, +reasons
+    return one_pair, +reasons
+
+
+def ids_by_pair(test: list[Row]) -> dict[tuple[bytes, int], set[int]]:
+    """The ids of each usable test pair."""
+    found = defaultdict(set)
+    for row in test:
+        found[pair(row)].add(row["id"])
+    return found
 
 
 def expected_molecules(raw: dict[str, Any], held_out: set[str]) -> dict[tuple[str, str], dict[str, Any]]:
@@ -127,7 +130,7 @@ def expected_molecules(raw: dict[str, Any], held_out: set[str]) -> dict[tuple[st
             ("test", row["molecule_smiles"]),
             {"binds": [2] * 3, "ids": [None] * 3, "subset": 2, "split_group": 0, "triples": set()},
         )
-        entry["ids"][TARGETS.index(row["protein_name"])] = row["id"]
+        entry["ids"][TARGETS.index(row["protein_name"])] = min(ids_by_pair(test)[pair(row)])
         entry["triples"].add(triple(row))
         unseen = any(
             (block is None and has_position[i]) or (block and block not in shown) for i, block in enumerate(triple(row))
@@ -191,6 +194,10 @@ def test_merge_equals_brute_force_in_any_row_order(
         assert summary["files"][source]["rejected_by_reason"] == reasons
         assert summary["files"][source]["pairs_kept"] == len(pairs)
         assert summary["files"][source]["duplicates"] == len(kept) - len(pairs)
+    ids = ids_by_pair(usable(raw["test"], is_train=False)[0]).values()
+    aliases = sorted((i, min(of_pair)) for of_pair in ids for i in of_pair - {min(of_pair)})
+    assert [tuple(line.values()) for line in pq.read_table(first / "test_aliases.parquet").to_pylist()] == aliases
+    assert summary["test_second_ids"] == len(aliases)
     n_rejected = sum(entry["rejected"] for entry in summary["files"].values())
     assert pq.read_metadata(first / "rejected.parquet").num_rows == n_rejected
     shuffled = {name: list(raw[name]) for name in ("train", "test", "extra")}

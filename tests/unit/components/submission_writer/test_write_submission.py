@@ -41,6 +41,8 @@ class Case:
         self.predictions.mkdir(parents=True)
         self.raw.mkdir()
         self.reject([])
+        self.aliases = folder / "test_aliases.parquet"
+        self.alias([])
         pq.write_table(pa.table({dc.RAW_ID: [0]}), self.raw / "train.parquet")
 
     def predict(self, *pairs: tuple[Sequence[int], Sequence[float]], name: str = "examples-00000-of-00001.gz") -> None:
@@ -60,12 +62,17 @@ class Case:
         columns["id"] = pa.array([row_id for _, row_id in rows], pa.int64())
         pq.write_table(pa.table(columns), self.rejected)
 
+    def alias(self, pairs: Sequence[tuple[int, int]]) -> None:
+        columns = {name: [pair[i] for pair in pairs] for i, name in enumerate(("id", "carrier"))}
+        pq.write_table(pa.table(columns, schema=pa.schema([(name, pa.int64()) for name in columns])), self.aliases)
+
     def write(self, *, rejected_prediction: float = 0.0) -> SubmissionSummary:
         return write_submission(
             self.predictions.parent,
             self.raw,
             [self.rejected],
             self.output,
+            aliases=self.aliases,
             data=DataSettings(targets=tuple(TARGETS), rejected_prediction=rejected_prediction),
         )
 
@@ -209,11 +216,22 @@ def test_empty_raw_file(case: Case) -> None:
         case.write()
 
 
-def test_missing_rejected_list(case: Case) -> None:
+def test_ids_of_one_pair_share_its_prediction_or_its_refusal(case: Case) -> None:
+    case.predict(([1, 2, -1], [0.5, 0.75, 0.5]))
+    case.test_ids([9, 1, 2, 8, 3, 7])
+    case.reject([("test", 3)])
+    case.alias([(8, 1), (9, 1), (7, 3)])
+    summary = case.write(rejected_prediction=0.125)
+    assert case.output.read_text() == "id,binds\n1,0.5\n2,0.75\n3,0.125\n7,0.125\n8,0.5\n9,0.5\n"
+    assert (summary.predicted, summary.rejected) == (4, 2)
+
+
+@pytest.mark.parametrize("name", ["rejected", "aliases"])
+def test_a_missing_table_of_an_earlier_step(case: Case, name: str) -> None:
     case.predict(([1, -1, -1], [0.5, 0.5, 0.5]))
     case.test_ids([1])
-    case.rejected.unlink()
-    with pytest.raises(BelkaError, match=r"list of rejected rows cannot be read(.|\n)*rejected.parquet"):
+    getattr(case, name).unlink()
+    with pytest.raises(BelkaError, match=rf"table of an earlier step cannot be read(.|\n)*{name}.parquet"):
         case.write()
 
 
