@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rdkit import Chem
 
 from belka.chemistry.smiles import parse
+from belka.chemistry.spelling import spell
 from belka.contract import RAW_BLOCKS, RAW_SMILES
 from belka.demo.blocks import Block, amine_blocks, amino_acid_blocks
 from belka.demo.hidden_rule import substructure_counts
@@ -21,8 +22,6 @@ HELD_OUT_FIRST: Final = 3
 HELD_OUT_AMINES: Final = 4
 
 _RING: Final = "%10"  # ring closure of the core: fragments use 1 to 9
-_LINKER_RDKIT: Final = "[NH][Dy]"
-_LINKER_BELKA: Final = "N[Dy]"
 
 Triples = NDArray[np.int64]
 
@@ -36,7 +35,7 @@ def enumerate_product(first: Block, second: Block, third: Block) -> str:
         third: The amine of position 3.
 
     Returns:
-        RDKit's canonical isomeric SMILES, with the linker written `N[Dy]` as in the BELKA files.
+        The molecule in the spelling of the BELKA files, see `belka.chemistry.spelling`.
 
     Raises:
         BelkaError: RDKit cannot read the product.
@@ -50,7 +49,7 @@ def enumerate_product(first: Block, second: Block, third: Block) -> str:
             expected="a SMILES that RDKit can parse",
             action="Mend the block in belka/demo/blocks.py.",
         )
-    return str(Chem.MolToSmiles(molecule)).replace(_LINKER_RDKIT, _LINKER_BELKA)
+    return spell(molecule)
 
 
 def enumerate_urea(first: Block, second: Block) -> str:

@@ -1,0 +1,44 @@
+"""The one spelling of a molecule that the molecules table, the models and prediction share.
+
+It is RDKit's canonical SMILES of the molecule with its linker, in which the linker's nitrogen is written as the BELKA
+files write it. So two texts of one structure, Kekulé or aromatic, from whatever atom, are one molecule. Isotopes and
+stereo belong to the structure; tautomers and protonation states are structures of their own, and a molecule without the
+linker is another than the one with it.
+
+Canonical is what RDKit made of the molecule before [Dy] became [H]: a hydrogen is no atom to RDKit, and the text after
+the replacement is never canonical again. Hence a text is spelled first and its linker replaced afterwards.
+
+Source: Weininger, Weininger, Weininger: SMILES. 2., J. Chem. Inf. Comput. Sci. 29, 97 (1989); Schneider, Sahnoun,
+Landrum: Get Your Atoms in Order, J. Chem. Inf. Model. 55, 2111 (2015), which is what RDKit does.
+"""
+
+from typing import Final
+
+from rdkit import Chem
+
+from belka.chemistry.smiles import parse
+
+_LINKER_RDKIT: Final = "[NH][Dy]"
+_LINKER_BELKA: Final = "N[Dy]"
+
+
+def spell(molecule: Chem.Mol) -> str:
+    """Write a molecule in the one spelling.
+
+    Args:
+        molecule: A sanitized molecule, with its linker if it has one.
+    """
+    return str(Chem.MolToSmiles(molecule)).replace(_LINKER_RDKIT, _LINKER_BELKA)
+
+
+def canonical_spelling(smiles: str) -> str | None:
+    """Bring a SMILES to the one spelling.
+
+    Args:
+        smiles: Any SMILES, with its linker if it has one.
+
+    Returns:
+        The text; None where `smiles` is no molecule, for the reason that `parse` gives.
+    """
+    molecule = parse(smiles)
+    return None if isinstance(molecule, str) else spell(molecule)
