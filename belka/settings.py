@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from belka.contract import DEFAULT_TARGETS, EXTRA_TARGET, Node
+from belka.contract import DEFAULT_TARGETS, EXTRA_TARGET, LABEL_POSITIVE, Node
 from belka.errors import InputError
 
 COMPUTATION_VARIABLE: Final = "BELKA_COMPUTATION"
@@ -141,6 +141,14 @@ class NodeSettings:
         return self._values[name][key]
 
 
+class LabelSettings(StrictSection):
+    """How a read count becomes a label."""
+
+    DECIDES = (Node.PARQUET_MERGE,)
+
+    threshold: int = Field(ge=1, description="Least read count of a pair that binds; fewer reads are a negative.")
+
+
 class DataSettings(StrictSection):
     """Where the data are, how they are split, and what is stored for training."""
 
@@ -162,6 +170,11 @@ class DataSettings(StrictSection):
         strict=False,
         json_schema_extra=decides(Node.PARQUET_MERGE, Node.TRAINER, Node.AFFINITY_EVALUATOR, Node.SUBMISSION_WRITER),
         description="Proteins, in the order of the model's outputs.",
+    )
+    binds: LabelSettings | None = Field(
+        default=None,
+        json_schema_extra=decides(Node.PARQUET_MERGE),
+        description="null = the raw labels are 0 and 1. {threshold: N} = they are read counts: N or more is 1, else 0.",
     )
     use_extra_data: bool = Field(
         default=True,
@@ -199,6 +212,11 @@ class DataSettings(StrictSection):
     compression: Literal["gzip", "none"] = Field(
         default="gzip", json_schema_extra=decides(Node.MOLECULE_TRANSFORM), description="Compression of the TFRecords."
     )
+
+    @property
+    def positive_from(self) -> int:
+        """Least value of the column binds that is a positive label."""
+        return self.binds.threshold if self.binds else LABEL_POSITIVE
 
     @model_validator(mode="after")
     def _targets_are_distinct(self) -> Self:

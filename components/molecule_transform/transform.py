@@ -18,6 +18,7 @@ from belka.contract import REJECTED_FILE, TRANSFORM_SUMMARY_FILE, Subset, split_
 from belka.errors import InputError
 from belka.files import atomic_path
 from belka.molecules import list_shards
+from belka.rejections import share_advice
 from belka.settings import DataSettings
 from belka.tokens.vocabulary import read_vocabulary
 from components.molecule_transform.local_pipeline import local_pipeline
@@ -170,5 +171,5 @@ def _report(total: UnitCounts, *, max_length: int, max_rejected_share: float, re
             received=f"{n_rejected} of {total.molecules} rejected ({total.rejected}), "
             f"for example {total.first_rejected}",
             expected=f"at most a share of {max_rejected_share}",
-            action=f"See {rejected_dir / REJECTED_FILE}; mend the SMILES or raise data.max_rejected_share.",
+            action=f"See {rejected_dir / REJECTED_FILE}. {share_advice(total.rejected, total.molecules)}",
         )

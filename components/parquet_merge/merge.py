@@ -26,7 +26,7 @@ from components.parquet_merge.blocks import write_blocks
 from components.parquet_merge.group import group_partitions
 from components.parquet_merge.partition import partition_rows
 from components.parquet_merge.raw_input import open_raw_input
-from components.parquet_merge.row_rules import write_rejected
+from components.parquet_merge.refusals import write_rejected
 from components.parquet_merge.shards import write_shards
 from components.parquet_merge.summary import make_summary
 from components.parquet_merge.workspace import open_engine, work_folder

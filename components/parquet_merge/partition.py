@@ -25,7 +25,7 @@ from components.parquet_merge.blocks import BlockTable, block_codes
 from components.parquet_merge.parallel import map_in_order, read_ahead
 from components.parquet_merge.raw_input import RawInput
 from components.parquet_merge.record_format import FLAG_BIT, RUN_SCHEMA, join_runs, label_bits_sql, record_schema
-from components.parquet_merge.row_rules import RejectedCount, check_rejected_share, rejected_counts
+from components.parquet_merge.refusals import RejectedCount, check_rejected, rejected_counts
 from components.parquet_merge.training_reader import TrainingReader, can_read_directly
 from components.parquet_merge.workspace import check_room, plain_spill_bytes
 
@@ -92,7 +92,7 @@ def partition_rows(
         source: Partitions(folder, source, n_partitions, plain_bytes=plain_bytes if source == TRAIN else 0)
         for source in (TRAIN, TEST, EXTRA)
     }
-    records = Records(engine, system.seed, len(data.targets), raw.blocks)
+    records = Records(engine, system.seed, data, raw.blocks)
     rejected: list[RejectedCount] = []
     for file in raw.files:
         n_rows = raw.n_rows[file.source]
@@ -103,12 +103,12 @@ def partition_rows(
             # Answered by the statistics of the file, where it has them.
             with explained_errors(f"reading {file.path}"):
                 (has_bad_ids,) = fetch_row(engine, "SELECT count(*) > 0 FROM train_raw WHERE id IS NULL OR id < 0")
-            reader = TrainingReader(file, data.targets, raw.blocks, checks_ids=has_bad_ids)
+            reader = TrainingReader(file, data, raw.blocks, checks_ids=has_bad_ids)
         n_used = _partition_source(
             file, n_rows, records, partitions[file.source], reader=reader, n_workers=system.n_workers
         )
         counts = rejected_counts(engine, file) if n_used < n_rows else ()
-        check_rejected_share(file, n_rows, counts, max_rejected_share=data.max_rejected_share)
+        check_rejected(engine, file, n_rows, counts, data=data)
         rejected += counts
     return partitions, rejected
 
@@ -152,20 +152,20 @@ class Records:
     Attributes:
         engine: DuckDB connection, whose hash of a SMILES is the order key.
         seed: Seed of the order of molecules.
-        n_targets: Number of proteins.
+        data: Targets, and what the labels are.
         blocks: The building blocks.
     """
 
     engine: Any
     seed: int
-    n_targets: int
+    data: DataSettings
     blocks: BlockTable
 
     def rows(self, source: str) -> pa.RecordBatchReader:
         """Read the usable rows of a source: smiles, triple, bits, for test also protein_code and id."""
         test_columns = ", protein_code, id" if source == TEST else ""
         return self.engine.sql(
-            f"SELECT smiles, triple, {label_bits_sql(source, self.n_targets)} AS bits{test_columns} "  # noqa: S608 - names of ours
+            f"SELECT smiles, triple, {label_bits_sql(source, self.data)} AS bits{test_columns} "  # noqa: S608 - names of ours
             f"FROM {source}_checked WHERE reason IS NULL"
         ).to_arrow_reader(BATCH_ROWS)
 

@@ -22,7 +22,8 @@ from belka.raw_directory import EXTRA, TRAIN, RawFile, locate_raw_files
 from belka.settings import DataSettings, SystemSettings
 from components.parquet_merge.blocks import BlockTable, collect_blocks
 from components.parquet_merge.record_format import MAX_TARGETS
-from components.parquet_merge.row_rules import RejectedCount, check_rejected_share, create_checked_view, rejected_counts
+from components.parquet_merge.refusals import RejectedCount, check_rejected, rejected_counts
+from components.parquet_merge.row_rules import create_checked_view
 from components.parquet_merge.workspace import open_engine
 
 TEXT = frozenset({"VARCHAR"})
@@ -100,7 +101,7 @@ def validate_raw_files(raw_dir: Path, *, data: DataSettings, system: SystemSetti
         reports = []
         for file in raw.files:
             counts = rejected_counts(engine, file)
-            check_rejected_share(file, raw.n_rows[file.source], counts, max_rejected_share=data.max_rejected_share)
+            check_rejected(engine, file, raw.n_rows[file.source], counts, data=data)
             reports.append(FileReport(file.source, file.path, raw.n_rows[file.source], counts))
     n_blocks = len(raw.blocks.smiles)
     return ValidationReport(tuple(reports), n_blocks, n_blocks - int(raw.blocks.in_training.sum()))
@@ -130,7 +131,7 @@ def open_raw_input(engine: Any, raw_dir: Path, *, data: DataSettings, seed: int,
     files = locate_raw_files(raw_dir, use_extra_data=data.use_extra_data and EXTRA_TARGET in data.targets)
     n_rows = {file.source: open_raw_file(engine, file, work_dir=work_dir) for file in files}
     blocks = collect_blocks(engine, files, seed=seed, share=data.validation_block_share, work_dir=work_dir)
-    ruled = [file.source for file in files if create_checked_view(engine, file, targets=data.targets, blocks=blocks)]
+    ruled = [file.source for file in files if create_checked_view(engine, file, data=data, blocks=blocks)]
     return RawInput(files, n_rows, blocks, frozenset(ruled))
 
 

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from belka.contract import LABEL_NEGATIVE, LABEL_POSITIVE, LABEL_UNKNOWN, Subset
 from belka.raw_directory import EXTRA, TEST, TRAIN
+from belka.settings import DataSettings
 
 FLAG_BIT = 62
 MAX_TARGETS = FLAG_BIT // 2 - 1
@@ -39,17 +40,17 @@ def merged_schema(subset: Subset, n_targets: int) -> pa.Schema:
     return pa.schema([*MERGED_FIELDS, *ids])
 
 
-def label_bits_sql(source: str, n_targets: int) -> str:
+def label_bits_sql(source: str, data: DataSettings) -> str:
     """SQL of a row's label bits, BIGINT.
 
     Args:
         source: `train`, `test` or `extra`.
-        n_targets: Number of targets.
+        data: Targets, and from which value on a label is positive.
     """
     return {
-        TRAIN: "1::BIGINT << (2 * protein_code::BIGINT + label::BIGINT)",
+        TRAIN: f"1::BIGINT << (2 * protein_code::BIGINT + (label >= {data.positive_from})::BIGINT)",
         TEST: "0::BIGINT",
-        EXTRA: f"1::BIGINT << ({2 * n_targets} + (label > 0)::BIGINT)",
+        EXTRA: f"1::BIGINT << ({2 * len(data.targets)} + (label > 0)::BIGINT)",
     }[source]
 
 

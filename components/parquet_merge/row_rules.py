@@ -1,45 +1,26 @@
 """Which raw rows can be used: one table of rules, and their SQL, which merge and validation read."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from belka.contract import REJECTED_COLUMNS
-from belka.errors import InputError
-from belka.molecules import REJECTED_SCHEMA
+from belka.contract import LABEL_NEGATIVE, LABEL_POSITIVE
 from belka.queries import explained_errors, fetch_row, sql_string
 from belka.raw_directory import EXTRA, TEST, RawFile
+from belka.settings import DataSettings
 from components.parquet_merge.blocks import CODE_BITS, BlockTable, code_sql
 
+NOT_BINARY = "label is not 0 or 1"
 DUPLICATE_ID = "duplicate id: another pair has it"
 # One bit per id: 10^9 ids, three times the range of the full library, take 125 MB.
 MAX_ID_RANGE = 1_000_000_000
 # Batches that fit into the processor's cache.
 BATCH_ROWS = 1 << 16
-
-
-@dataclass(frozen=True)
-class RejectedCount:
-    """Rows of one file that share a reason.
-
-    Attributes:
-        source: `train`, `test` or `extra`.
-        reason: Why they cannot be used.
-        n_rows: How many there are, > 0.
-        example: The first of them: row number from 0 and values, as text.
-    """
-
-    source: str
-    reason: str
-    n_rows: int
-    example: str
 
 
 @dataclass(frozen=True)
@@ -51,12 +32,14 @@ class Rule:
         columns: Columns of the coded rows, see `create_checked_view`, each of which must hold a value.
         at_least: Lower bound of each value; None = no bound.
         among: The values allowed; empty = all.
+        is_whole: Whether a value must be a whole number.
     """
 
     reason: str
     columns: tuple[str, ...]
     at_least: int | str | None = None
     among: tuple[int, ...] = ()
+    is_whole: bool = False
 
     def broken_sql(self) -> str:
         """SQL of whether a row breaks the rule; never null."""
@@ -66,6 +49,8 @@ class Rule:
             broken += [f"{column} < {bound}" for column in self.columns]
         if self.among:
             broken += [f"{column} NOT IN ({', '.join(map(str, self.among))})" for column in self.columns]
+        if self.is_whole:
+            broken += [f"NOT isfinite({column}) OR {column} <> trunc({column})" for column in self.columns]
         return " OR ".join(broken)
 
     def kept(self, columns: Mapping[str, pa.Array]) -> npt.NDArray[np.bool_]:
@@ -77,22 +62,25 @@ class Rule:
             if isinstance(self.at_least, str):
                 in_range = pc.fill_null(pc.greater_equal(column, self.at_least), fill_value=False)
                 kept &= in_range.to_numpy(zero_copy_only=False)
-            elif self.at_least is not None or self.among:
+            elif self.at_least is not None or self.among or self.is_whole:
                 # numpy compares numbers in a third of Arrow's time.
                 values = (pc.fill_null(column, 0) if column.null_count else column).to_numpy()
                 if self.at_least is not None:
                     kept &= values >= self.at_least
                 if self.among:
                     kept &= np.logical_or.reduce([values == value for value in self.among])
+                if self.is_whole and values.dtype.kind == "f":
+                    kept &= np.isfinite(values) & (values == np.trunc(values))
         return kept
 
 
-def row_rules(source: str, blocks: BlockTable) -> list[Rule]:
+def row_rules(source: str, blocks: BlockTable, data: DataSettings) -> list[Rule]:
     """The rules about one row, in the order in which they are tried.
 
     Args:
         source: `train`, `test` or `extra`.
         blocks: The building blocks: a position that the training file leaves empty needs none.
+        data: Whether the labels are 0 and 1, or read counts.
     """
     # '!' is the first printable character after the blank: what sorts below it is empty or starts with white space.
     smiles = Rule("molecule SMILES is missing or starts with a blank", ("smiles",), at_least="!")
@@ -104,10 +92,15 @@ def row_rules(source: str, blocks: BlockTable) -> list[Rule]:
         return [smiles, row_id, protein]
     needed = tuple(f"code{i}" for i, used in enumerate(blocks.training_positions, start=1) if used)
     block = [Rule("building block is missing", needed, at_least=1)] if needed else []
-    return [smiles, *block, row_id, protein, Rule("label is not 0 or 1", ("label",), among=(0, 1))]
+    label = (
+        Rule("label is not a whole number of 0 or more", ("label",), at_least=0, is_whole=True)
+        if data.binds
+        else Rule(NOT_BINARY, ("label",), among=(LABEL_NEGATIVE, LABEL_POSITIVE))
+    )
+    return [smiles, *block, row_id, protein, label]
 
 
-def create_checked_view(engine: Any, file: RawFile, *, targets: Sequence[str], blocks: BlockTable) -> bool:
+def create_checked_view(engine: Any, file: RawFile, *, data: DataSettings, blocks: BlockTable) -> bool:
     """Make the view `<source>_checked`: the raw columns and how they are coded, and why a row cannot be used.
 
     It adds protein_code TINYINT, triple BIGINT (the codes of the three blocks) and reason VARCHAR (null = usable).
@@ -117,19 +110,19 @@ def create_checked_view(engine: Any, file: RawFile, *, targets: Sequence[str], b
     Args:
         engine: DuckDB connection with the raw view.
         file: The raw file.
-        targets: Names of the proteins, in the order of their codes.
+        data: Names of the proteins, in the order of their codes, and what the labels are.
         blocks: The building blocks.
 
     Returns:
         Whether the rules about one row decide alone.
     """
     source = file.source
-    names = " ".join(f"WHEN {sql_string(name)} THEN {code}" for code, name in enumerate(targets))
+    names = " ".join(f"WHEN {sql_string(name)} THEN {code}" for code, name in enumerate(data.targets))
     protein_code = "0" if source == EXTRA else f"(CASE protein {names} END)"
     block_codes = [code_sql(f"block{i}") for i in (1, 2, 3)]
     coded = ", ".join(f"{code} AS code{i}" for i, code in enumerate(block_codes, start=1))
     triple = " | ".join(f"(code{i + 1} << {CODE_BITS * i})" for i in range(len(block_codes)))
-    rules = row_rules(source, blocks)
+    rules = row_rules(source, blocks, data)
     cases = " ".join(f"WHEN {rule.broken_sql()} THEN {sql_string(rule.reason)}" for rule in rules)
     engine.execute(
         f"CREATE VIEW {source}_rows AS SELECT * EXCLUDE (code1, code2, code3), {triple} AS triple, "  # noqa: S608 - quoted, or names of ours
@@ -199,63 +192,3 @@ def _keep_one_pair_per_id(engine: Any, source: str) -> None:
         f"AND id IN (SELECT id FROM {rows} WHERE row_reason IS NULL GROUP BY id HAVING count(*) > 1) "
         "GROUP BY id HAVING count(DISTINCT struct_pack(smiles := smiles, protein_code := protein_code)) > 1"
     )
-
-
-def rejected_counts(engine: Any, file: RawFile) -> tuple[RejectedCount, ...]:
-    """Count the rows of a file that its checked view rejects: one entry per reason, the most frequent first."""
-    shown = {"id": "id_text", "protein": "protein", "label": "label_text", "smiles": "smiles"}
-    parts = " || ".join(f"', {name} ' || coalesce({column}, 'missing')" for name, column in shown.items())
-    sql = (
-        f"SELECT reason, count(*), min_by('row ' || row || {parts}, row) FROM {file.source}_checked "  # noqa: S608
-        "WHERE reason IS NOT NULL GROUP BY reason ORDER BY 2 DESC, 1"
-    )
-    with explained_errors(f"reading {file.path}"):
-        rows = engine.execute(sql).fetchall()
-    return tuple(RejectedCount(file.source, *row) for row in rows)
-
-
-def check_rejected_share(
-    file: RawFile, n_rows: int, counts: Sequence[RejectedCount], *, max_rejected_share: float
-) -> None:
-    """Fail when too large a part of a file cannot be used.
-
-    Args:
-        file: The raw file.
-        n_rows: Number of its rows.
-        counts: Its rejected rows by reason.
-        max_rejected_share: Largest share of the file's rows that may be rejected, in [0, 1].
-
-    Raises:
-        InputError: If the share is larger, or no row of the train or test file is left; it shows an example of each of
-            the top reasons.
-    """
-    n_rejected = sum(count.n_rows for count in counts)
-    # A share of 1 accepts any loss, but nothing can be made of a training or test file without one usable row.
-    nothing_left = n_rejected == n_rows and file.source != EXTRA
-    if n_rejected <= max_rejected_share * n_rows and not nothing_left:
-        return
-    top = "; ".join(f"{count.n_rows:,} x {count.reason} ({count.example})" for count in counts[:3])
-    raise InputError(
-        f"Too many rows of the raw {file.source} file cannot be used.",
-        received=f"{n_rejected:,} of {n_rows:,} rows ({n_rejected / n_rows:.2%}) of {file.path}: {top}",
-        expected=f"at most {max_rejected_share:.2%} (data.max_rejected_share)",
-        action="Correct the rows, or raise data.max_rejected_share if losing them is intended.",
-    )
-
-
-def write_rejected(engine: Any, files: Sequence[RawFile], path: Path) -> None:
-    """Write rejected.parquet: the rejected rows in the order of the files, every value as the text that was given.
-
-    Args:
-        engine: DuckDB connection with the checked views.
-        files: The files that have rejected rows.
-        path: The file to write.
-    """
-    with pq.ParquetWriter(path, REJECTED_SCHEMA, compression="zstd") as writer:
-        for file in files:
-            values = (sql_string(file.source), "row", "id_text", "smiles", "protein", "label_text", "reason")
-            columns = ", ".join(f"{value} AS {name}" for value, name in zip(values, REJECTED_COLUMNS, strict=True))
-            sql = f"SELECT {columns} FROM {file.source}_checked WHERE reason IS NOT NULL ORDER BY row"  # noqa: S608
-            with explained_errors(f"reading {file.path}"):
-                for batch in engine.sql(sql).to_arrow_reader(BATCH_ROWS):
-                    writer.write_batch(batch.cast(REJECTED_SCHEMA))

@@ -11,7 +11,7 @@ from belka.errors import BelkaError
 from belka.raw_directory import EXTRA, RawFile
 from belka.settings import DataSettings
 from components.parquet_merge.raw_input import RawInput
-from components.parquet_merge.row_rules import RejectedCount
+from components.parquet_merge.refusals import RejectedCount
 
 
 def make_summary(
@@ -62,6 +62,7 @@ def make_summary(
         "settings": {
             "targets": list(targets),
             "seed": seed,
+            "binds": data.binds.model_dump() if data.binds else None,
             "validation_block_share": data.validation_block_share,
             "validation_shared_share": data.validation_shared_share,
             "use_extra_data": data.use_extra_data,

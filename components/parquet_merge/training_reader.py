@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from belka.contract import RAW_BLOCKS, RAW_ID, RAW_LABEL, RAW_PROTEIN, RAW_SMILES
 from belka.raw_directory import TRAIN, RawFile
+from belka.settings import DataSettings
 from components.parquet_merge.blocks import CODE_BITS, BlockTable
 from components.parquet_merge.record_format import RUN_SCHEMA, join_runs
 from components.parquet_merge.row_rules import row_rules
@@ -62,13 +63,13 @@ class TrainingReader:
 
     Attributes:
         file: The raw file; `can_read_directly` holds, and the rules about one row decide.
-        targets: Names of the proteins, in the order of their codes.
+        data: Names of the proteins, in the order of their codes, and what the labels are.
         blocks: The building blocks.
         checks_ids: Whether some row may have no usable id; if not, ids are not read.
     """
 
     file: RawFile
-    targets: Sequence[str]
+    data: DataSettings
     blocks: BlockTable
     checks_ids: bool
 
@@ -113,7 +114,7 @@ class TrainingReader:
         is_usable = self._keep_rules(row_columns)
         if not is_usable.all():
             batch, protein = batch.filter(pa.array(is_usable)), protein[is_usable]
-        bits = np.int64(1) << (2 * protein + _integers(batch[RAW_LABEL]))
+        bits = np.int64(1) << (2 * protein + (_integers(batch[RAW_LABEL]) >= self.data.positive_from))
         # Places in the dictionaries tell neighbours apart as the texts do, at less cost.
         indices = [_indices(batch[name]) for name in RAW_BLOCKS]
         starts, smiles, bits, n_rows = join_runs(batch[RAW_SMILES], indices, bits)
@@ -131,7 +132,7 @@ class TrainingReader:
 
     def _keep_rules(self, columns: Mapping[str, pa.Array]) -> npt.NDArray[np.bool_]:
         """Which rows keep all rules about the columns given."""
-        rules = [rule for rule in row_rules(TRAIN, self.blocks) if set(rule.columns) <= set(columns)]
+        rules = [rule for rule in row_rules(TRAIN, self.blocks, self.data) if set(rule.columns) <= set(columns)]
         kept: npt.NDArray[np.bool_] = np.logical_and.reduce([rule.kept(columns) for rule in rules])
         return kept
 
@@ -141,7 +142,7 @@ class TrainingReader:
 
     @cached_property
     def _targets(self) -> _Coding:
-        return _Coding(self.targets)
+        return _Coding(self.data.targets)
 
 
 def _is_ascii(texts: pa.Array) -> bool:

@@ -17,13 +17,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from belka.settings import DataSettings, SystemSettings
+from belka.settings import DataSettings, LabelSettings, SystemSettings
 from components.parquet_merge.partition import Records
 from components.parquet_merge.raw_input import RawInput, open_raw_input
 from components.parquet_merge.training_reader import TrainingReader, can_read_directly
 from components.parquet_merge.workspace import open_engine
 
-TARGETS = ("BRD4", "HSA", "sEH")
+DATA = DataSettings(validation_block_share=0.3, use_extra_data=False)
+TARGETS = DATA.targets
 # Mostly usable values, so that rows with one fault are frequent.
 BLOCKS = ["Ca", "Cb"] * 5 + ["", None]
 train_rows = st.fixed_dictionaries(
@@ -33,18 +34,17 @@ train_rows = st.fixed_dictionaries(
         "buildingblock3_smiles": st.sampled_from(BLOCKS),
         "molecule_smiles": st.sampled_from(["C[Dy]", "!", "é[Dy]", "\x7f"] * 3 + [" C", "\tC", "", None]),
         "protein_name": st.sampled_from([*TARGETS * 4, "BRD", "", None]),
-        "binds": st.sampled_from([0, 1] * 5 + [2, -1, None]),
+        "binds": st.sampled_from([0, 1] * 5 + [2, 5, -1, None]),
         "has_id": st.sampled_from([True] * 8 + [False]),
     }
 )
 
 
 @contextmanager
-def _opened(raw_dir: Path) -> Iterator[tuple[Any, RawInput]]:
+def _opened(raw_dir: Path, data: DataSettings = DATA) -> Iterator[tuple[Any, RawInput]]:
     with tempfile.TemporaryDirectory() as folder:
         system = SystemSettings(memory_limit_gb=1.0, n_workers=2)
         with closing(open_engine(system, temp_dir=Path(folder) / "duckdb")) as engine:
-            data = DataSettings(validation_block_share=0.3, use_extra_data=False)
             yield engine, open_raw_input(engine, raw_dir, data=data, seed=0, work_dir=Path(folder))
 
 
@@ -52,8 +52,8 @@ def _is_direct(raw: RawInput) -> bool:
     return "train" in raw.ruled_by_row and can_read_directly(raw.files[0])
 
 
-def _read(raw: RawInput) -> pa.Table:
-    reader = TrainingReader(raw.files[0], TARGETS, raw.blocks, checks_ids=True)
+def _read(raw: RawInput, data: DataSettings = DATA) -> pa.Table:
+    reader = TrainingReader(raw.files[0], data, raw.blocks, checks_ids=True)
     return pa.concat_tables([reader.usable_runs(batch) for group in reader.groups() for batch in group])
 
 
@@ -74,24 +74,31 @@ def _text_size(table: pa.Table, kind: pa.DataType) -> pa.Table:
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(drawn=st.lists(train_rows, min_size=1, max_size=40), is_large=st.booleans(), group_rows=st.integers(1, 50))
+@given(
+    drawn=st.lists(train_rows, min_size=1, max_size=40),
+    is_large=st.booleans(),
+    group_rows=st.integers(1, 50),
+    threshold=st.sampled_from([None, 1, 3]),
+)
 def test_reads_exactly_the_rows_of_the_checked_view(
     row: Callable[..., dict[str, Any]],
     write_raw: Callable[..., Path],
     drawn: list[dict[str, Any]],
     is_large: bool,
     group_rows: int,
+    threshold: int | None,
 ) -> None:
+    data = DATA.model_copy(update={"binds": LabelSettings(threshold=threshold) if threshold else None})
     rows = [{"id": i if item.pop("has_id") else [-i, None][i % 2], **item} for i, item in enumerate(drawn, start=1)]
     with tempfile.TemporaryDirectory() as folder:
         raw_dir = write_raw(Path(folder) / "raw", rows, [row(0, "abc", "HSA")])
         path = raw_dir / "train.parquet"
         table = pq.read_table(path)
         pq.write_table(table if is_large else _text_size(table, pa.string()), path, row_group_size=group_rows)
-        with _opened(raw_dir) as (engine, raw):
+        with _opened(raw_dir, data) as (engine, raw):
             assert _is_direct(raw)
-            expected = Records(engine, 0, 3, raw.blocks).rows("train").read_all()
-            assert _joined(_read(raw).to_pylist()) == _joined(expected.to_pylist())
+            expected = Records(engine, 0, data, raw.blocks).rows("train").read_all()
+            assert _joined(_read(raw, data).to_pylist()) == _joined(expected.to_pylist())
 
 
 def test_neighbouring_rows_with_the_same_blocks_and_smiles_are_one_run(
@@ -178,7 +185,7 @@ def test_order_keys_follow_the_rows_whatever_the_size_of_a_batch(
     ]
     raw_dir = write_raw(tmp_path / "raw", rows, rows[:1])
     with _opened(raw_dir) as (engine, raw):
-        layout = Records(engine, 7, 3, raw.blocks)
+        layout = Records(engine, 7, DATA, raw.blocks)
         whole = _read(raw)
         records = layout.of_runs(whole, "train")
         parts = [layout.of_runs(whole.slice(start, 1), "train") for start in range(0, 5000, 500)]
