@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from belka.chemistry.direct import DirectFingerprints
 from belka.chemistry.fingerprints import FingerprintSettings
+from belka.chemistry.smiles import read_text
 from belka.contract import LINKER, LINKER_REPLACEMENT, SMILES_NO_LINKER, Node, Subset
 from belka.errors import InputError
 from belka.molecules import list_shards
@@ -77,12 +78,7 @@ def fingerprints(smiles: Sequence[str], settings: FingerprintSettings = _ECFP4) 
     plain = pa.array([text.replace(LINKER, LINKER_REPLACEMENT) for text in smiles], pa.string())
     found = DirectFingerprints(settings).compute(pa.record_batch({SMILES_NO_LINKER: plain}))
     for row, reason in found.rejected.items():
-        raise InputError(
-            "A SMILES is no molecule.",
-            received=f"smiles[{row}] = {smiles[row]!r}: {reason}",
-            expected="SMILES that RDKit can parse",
-            action="Leave it out.",
-        )
+        raise _no_molecule(f"smiles[{row}] = {smiles[row]!r}: {reason}")
     return np.unpackbits(found.packed, axis=1)
 
 
@@ -95,12 +91,18 @@ def tokenize(smiles: str) -> list[str]:
     Returns:
         The tokens in their order. Characters that belong to no token are left out.
 
+    Raises:
+        InputError: The text holds no SMILES.
+
     Example:
         >>> import belka
         >>> belka.tokenize("Clc1ccc(cc1)[C@@H](N)C(=O)N[Dy]")[:6]
         ['Cl', 'c', '1', 'c', 'c', 'c']
     """
-    return split_tokens(smiles.replace(LINKER, LINKER_REPLACEMENT))
+    text = read_text(smiles)
+    if text.reason:
+        raise _no_molecule(f"{smiles!r}: {text.reason}")
+    return split_tokens(text.smiles.replace(LINKER, LINKER_REPLACEMENT))
 
 
 def read_molecules(
@@ -140,3 +142,9 @@ def read_molecules(
     wanted = list(schema.names if columns is None else columns)
     parts = [pq.read_table(shard.path, columns=wanted) for shard in shards if shard.split == split]
     return pa.concat_tables([pa.schema([schema.field(name) for name in wanted]).empty_table(), *parts])
+
+
+def _no_molecule(received: str) -> InputError:
+    return InputError(
+        "A SMILES is no molecule.", received=received, expected="SMILES that RDKit can parse", action="Leave it out."
+    )

@@ -1,6 +1,5 @@
 """What can be told about a SMILES before a model sees it: why it cannot be scored, or what makes its score doubtful."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,17 +11,16 @@ from rdkit import Chem
 
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.chemistry.reader import Chemistry, TrainingBlocks
-from belka.chemistry.smiles import parse
+from belka.chemistry.smiles import SmilesText, parse, read_text
 from belka.contract import LINKER, LINKER_REPLACEMENT, MASK_TOKEN, PAD_TOKEN
 from belka.models.folder import ModelFolder
 from belka.models.training_blocks import read_training_blocks
 from belka.tokens.grammar import split_tokens
 
-MAX_CHARACTERS: Final = 5_000
 # Tanimoto similarity of the nearest training block below which a block counts as far.
 FAR_BLOCK: Final = 0.4
 
-_NOT_PRINTABLE: Final = re.compile(r"[^!-~]")
+_SHOWN: Final = 60  # characters of a name that was cut off
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class CheckedSmiles:
     """One input.
 
     Attributes:
-        smiles: What the model gets, without surrounding white space; empty where there is a `problem`.
+        smiles: What the model gets, see `belka.chemistry.smiles.read_text`; empty where there is a `problem`.
         problem: Why it is not scored; empty when it is.
         warning: What makes the score doubtful, several joined by "; ".
         unknown_tokens: Tokens the model has never seen; it reads each as [MASK].
@@ -87,20 +85,16 @@ class SmilesChecker:
 
     def check(self, text: str | None) -> CheckedSmiles:
         """Check one input; None = missing."""
-        smiles = (text or "").strip()
-        plain = smiles.replace(LINKER, LINKER_REPLACEMENT)
-        if problem := _text_problem(smiles):
-            return CheckedSmiles("", problem)
-        molecule = parse(plain)
-        if isinstance(molecule, str):
-            return CheckedSmiles("", molecule)
-        return self._described(smiles, plain, molecule)
+        found = read_text(text)
+        plain = found.smiles.replace(LINKER, LINKER_REPLACEMENT)
+        molecule = found.reason or parse(plain)
+        return CheckedSmiles("", molecule) if isinstance(molecule, str) else self._described(found, plain, molecule)
 
-    def _described(self, smiles: str, plain: str, molecule: Chem.Mol) -> CheckedSmiles:
+    def _described(self, found: SmilesText, plain: str, molecule: Chem.Mol) -> CheckedSmiles:
         tokens = split_tokens(plain)
         known = self._settings.vocabulary
         unknown = Counter(token for token in tokens if token not in known or token in (PAD_TOKEN, MASK_TOKEN))
-        warnings = []
+        warnings = [f"cut off behind the SMILES: {found.name[:_SHOWN]}"] if found.name else []
         if unknown:
             listed = ", ".join(f"{token} x{count}" for token, count in sorted(unknown.items()))
             warnings.append(f"tokens unknown to the model: {listed}")
@@ -115,7 +109,7 @@ class SmilesChecker:
             ecfp, blocks = self._chemistry.ecfp_and_blocks(molecule)
             similarity = min(map(self._blocks.similarity, blocks), default=None)
             warnings += _library_warnings(similarity)
-        return CheckedSmiles(smiles, "", "; ".join(warnings), unknown.total(), ecfp, similarity)
+        return CheckedSmiles(found.smiles, "", "; ".join(warnings), unknown.total(), ecfp, similarity)
 
 
 def _library_warnings(similarity: float | None) -> list[str]:
@@ -124,13 +118,3 @@ def _library_warnings(similarity: float | None) -> list[str]:
     if similarity < FAR_BLOCK:
         return [f"a building block is far from those of training (similarity {similarity:.2f})"]
     return []
-
-
-def _text_problem(smiles: str) -> str:
-    if not smiles:
-        return "empty SMILES"
-    if len(smiles) > MAX_CHARACTERS:
-        return f"longer than {MAX_CHARACTERS} characters"
-    if found := _NOT_PRINTABLE.search(smiles):
-        return f"no SMILES: {found.group()!a} at position {found.start() + 1}"
-    return ""

@@ -62,12 +62,13 @@ def merge_raw_files(raw_dir: Path, output_dir: Path, *, data: DataSettings, syst
         folder.mkdir()
         with closing(open_engine(system, temp_dir=work_dir / "duckdb")) as engine:
             raw = open_raw_input(engine, raw_dir, data=data, seed=system.seed, work_dir=work_dir)
-            partitions, rejected = partition_rows(
+            partitions, rejected, names_cut = partition_rows(
                 engine, raw, data=data, system=system, work_dir=work_dir, output_dir=folder
             )
             sources = {count.source for count in rejected}
             write_rejected(engine, [file for file in raw.files if file.source in sources], folder / REJECTED_FILE)
         stores, counts, aliases = group_partitions(partitions, data=data, system=system, work_dir=work_dir)
+        counts["smiles_names_cut"] = names_cut
         write_shards(stores, partitions, folder, rows_per_shard=data.rows_per_shard, n_workers=system.n_workers)
         write_blocks(raw.blocks, folder / BLOCKS_FILE)
         pq.write_table(aliases, folder / TEST_ALIASES_FILE)

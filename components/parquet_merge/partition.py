@@ -26,6 +26,7 @@ from components.parquet_merge.parallel import map_in_order, read_ahead
 from components.parquet_merge.raw_input import RawInput
 from components.parquet_merge.record_format import FLAG_BIT, RUN_SCHEMA, join_runs, label_bits_sql, record_schema
 from components.parquet_merge.refusals import RejectedCount, check_rejected, rejected_counts
+from components.parquet_merge.row_rules import count_cut_names
 from components.parquet_merge.training_reader import TrainingReader, can_read_directly
 from components.parquet_merge.workspace import check_room, plain_spill_bytes
 
@@ -65,7 +66,7 @@ class Estimate(NamedTuple):
 
 def partition_rows(
     engine: Any, raw: RawInput, *, data: DataSettings, system: SystemSettings, work_dir: Path, output_dir: Path
-) -> tuple[dict[str, "Partitions"], list[RejectedCount]]:
+) -> tuple[dict[str, "Partitions"], list[RejectedCount], int]:
     """Deal out the usable rows of every source.
 
     Args:
@@ -77,7 +78,8 @@ def partition_rows(
         output_dir: Folder of the output, whose disk must have room for it.
 
     Returns:
-        The partitions by source, and the rows that cannot be used.
+        The partitions by source, the rows that cannot be used, and the number of used rows whose text held more than
+        the SMILES, which was cut off.
 
     Raises:
         InputError: If there is no room on the disk, a file cannot be read or too many of its rows cannot be used.
@@ -94,6 +96,7 @@ def partition_rows(
     }
     records = Records(engine, system.seed, data, raw.blocks)
     rejected: list[RejectedCount] = []
+    names_cut = 0
     for file in raw.files:
         n_rows = raw.n_rows[file.source]
         logger.info("Reading %s (%s rows).", file.path, f"{n_rows:,}")
@@ -110,7 +113,8 @@ def partition_rows(
         counts = rejected_counts(engine, file) if n_used < n_rows else ()
         check_rejected(engine, file, n_rows, counts, data=data)
         rejected += counts
-    return partitions, rejected
+        names_cut += sum(reader.names_cut) if reader else count_cut_names(engine, file.source)
+    return partitions, rejected, names_cut
 
 
 def estimate_bytes(engine: Any, raw: RawInput) -> Estimate:

@@ -24,6 +24,7 @@ from components.parquet_merge.blocks import BlockTable, collect_blocks
 from components.parquet_merge.record_format import MAX_TARGETS
 from components.parquet_merge.refusals import RejectedCount, check_rejected, rejected_counts
 from components.parquet_merge.row_rules import create_checked_view
+from components.parquet_merge.usable_smiles import define_smiles_functions
 from components.parquet_merge.workspace import open_engine
 
 TEXT = frozenset({"VARCHAR"})
@@ -128,6 +129,7 @@ def open_raw_input(engine: Any, raw_dir: Path, *, data: DataSettings, seed: int,
             expected=f"at most {MAX_TARGETS} protein names",
             action="Correct data.targets.",
         )
+    define_smiles_functions(engine)
     files = locate_raw_files(raw_dir, use_extra_data=data.use_extra_data and EXTRA_TARGET in data.targets)
     n_rows = {file.source: open_raw_file(engine, file, work_dir=work_dir) for file in files}
     blocks = collect_blocks(engine, files, seed=seed, share=data.validation_block_share, work_dir=work_dir)

@@ -17,6 +17,8 @@ from belka.settings import DataSettings
 from components.parquet_merge.labels import check_counts, check_threshold
 from components.parquet_merge.row_rules import BATCH_ROWS, NOT_BINARY
 
+SHOWN = 200  # characters of a SMILES in a message
+
 
 @dataclass(frozen=True)
 class RejectedCount:
@@ -37,7 +39,7 @@ class RejectedCount:
 
 def rejected_counts(engine: Any, file: RawFile) -> tuple[RejectedCount, ...]:
     """Count the rows of a file that its checked view rejects: one entry per reason, the most frequent first."""
-    shown = {"id": "id_text", "protein": "protein", "label": "label_text", "smiles": "smiles"}
+    shown = {"id": "id_text", "protein": "protein", "label": "label_text", "smiles": f"left(smiles_text, {SHOWN})"}
     parts = " || ".join(f"', {name} ' || coalesce({column}, 'missing')" for name, column in shown.items())
     sql = (
         f"SELECT reason, count(*), min_by('row ' || row || {parts}, row) FROM {file.source}_checked "  # noqa: S608
@@ -92,7 +94,7 @@ def write_rejected(engine: Any, files: Sequence[RawFile], path: Path) -> None:
     """
     with pq.ParquetWriter(path, REJECTED_SCHEMA, compression="zstd") as writer:
         for file in files:
-            values = (sql_string(file.source), "row", "id_text", "smiles", "protein", "label_text", "reason")
+            values = (sql_string(file.source), "row", "id_text", "smiles_text", "protein", "label_text", "reason")
             columns = ", ".join(f"{value} AS {name}" for value, name in zip(values, REJECTED_COLUMNS, strict=True))
             sql = f"SELECT {columns} FROM {file.source}_checked WHERE reason IS NOT NULL ORDER BY row"  # noqa: S608
             with explained_errors(f"reading {file.path}"):

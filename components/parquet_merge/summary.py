@@ -48,6 +48,7 @@ def make_summary(
             }
             for subset in (Subset.TRAIN, Subset.VALIDATION)
         },
+        "smiles_names_cut": counts["smiles_names_cut"],
         "conflicting_pairs": counts["conflicting_pairs"],
         "test_second_ids": counts["test_second_ids"],
         "test_pairs_absent": {target: counts[f"test_pairs_absent/{i}"] for i, target in enumerate(targets)},

@@ -57,7 +57,7 @@ def test_what_rdkit_cannot_read_is_refused_with_a_reason() -> None:
         3: "unparsable SMILES",
         4: "unparsable SMILES",
         5: "unparsable SMILES",
-        7: "unparsable SMILES",
+        7: "empty SMILES",
     }
     assert bits[[1, 2, 3, 4, 5, 7]].sum() == 0
     assert (bits[[0, 6]].sum(axis=1) > 0).all()

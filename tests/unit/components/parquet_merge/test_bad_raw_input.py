@@ -217,7 +217,7 @@ def test_rejected_rows_are_written_as_given(
         row(-7, "abc", "HSA", 1),
     ]
     test = [*good[1], row(99, "abd", "HSA"), row(98, None, "sEH"), row(50, "abd", None)]
-    train.append(row(8, "abc", "HSA", 1, molecule_smiles=" CC"))
+    train.append(row(8, "abc", "HSA", 1, molecule_smiles="C\u200bC"))
     extra = [{"new_structure": "CC", "read_count": "3"}, {"new_structure": "CC", "read_count": "many"}]
     summary = merge(write_raw(raw_dir, train, test, extra), tmp_path / "out")
     rejected = pq.read_table(tmp_path / "out" / "rejected.parquet")
@@ -226,11 +226,11 @@ def test_rejected_rows_are_written_as_given(
         ("train", 3, "3", "N[Dy]abc", "HSA", "7", "label is not 0 or 1"),
         ("train", 4, "1", "N[Dy]abd", "HSA", "1", "duplicate id: another pair has it"),
         ("train", 5, "1", "N[Dy]abd", "HSA", "1", "duplicate id: another pair has it"),
-        ("train", 6, "4", "", "HSA", "1", "molecule SMILES is missing or starts with a blank"),
+        ("train", 6, "4", "", "HSA", "1", "empty SMILES"),
         ("train", 7, "5", "N[Dy]abc", "HSA", "1", "building block is missing"),
         ("train", 8, None, "N[Dy]abc", "HSA", "1", "id is not a whole number of 0 or more"),
         ("train", 9, "-7", "N[Dy]abc", "HSA", "1", "id is not a whole number of 0 or more"),
-        ("train", 10, "8", " CC", "HSA", "1", "molecule SMILES is missing or starts with a blank"),
+        ("train", 10, "8", "C\u200bC", "HSA", "1", "SMILES with a character other than printable ASCII"),
         ("test", 4, "50", "N[Dy]abd", None, None, "unknown protein"),
         ("extra", 1, None, "CC", None, "many", "read_count is not a number of 0 or more"),
     ]

@@ -67,7 +67,7 @@ def pair(row: Row) -> tuple[bytes, int]:
 def row_reason(row: Row, has_position: list[bool], *, is_train: bool) -> str | None:
     """Why a row cannot be used, whatever the others say."""
     tests = (
-        (not row["molecule_smiles"], "molecule SMILES is missing or starts with a blank"),
+        (not row["molecule_smiles"], "empty SMILES"),
         (is_train and any(has_position[i] and not triple(row)[i] for i in range(3)), "building block is missing"),
         (row["id"] is None or row["id"] < 0, "id is not a whole number of 0 or more"),
         (row["protein_name"] not in TARGETS, "unknown protein"),
