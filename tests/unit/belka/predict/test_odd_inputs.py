@@ -53,7 +53,7 @@ def test_every_kind_of_input(kind: str, checker: SmilesChecker) -> None:
     text, problem, warning, unknown = ODD[kind]
     found = checker.check(text)
     assert (found.problem, found.warning, found.unknown_tokens) == (problem, warning, unknown)
-    assert found.smiles == ("" if problem else (text or "").strip())
+    assert found.smiles == ("" if problem else (text or "").split()[0])
 
 
 @pytest.mark.parametrize(
