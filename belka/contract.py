@@ -142,6 +142,8 @@ MODEL_CARD_FILE: Final = "model_card.md"
 RELEASE_FOLDER: Final = "release"  # of the blessing: its files are put beside the pushed model
 SUBMISSION_FILE: Final = "submission.csv"
 
+PROVENANCE_FILE: Final = "provenance.json"  # of every output folder, see belka.provenance
+
 # Files of the output directory, beside copies of some of the above.
 METADATA_FILE: Final = "metadata.db"
 METRICS_FILE: Final = "metrics.json"

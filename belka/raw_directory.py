@@ -1,6 +1,5 @@
 """Which raw files there are, where, and with which content."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pyarrow.parquet as pq
 
 from belka.contract import EXTRA_FILE
 from belka.errors import InputError
+from belka.provenance import digests_by_name, file_digest
 
 TRAIN, TEST, EXTRA = "train", "test", "extra"
 HOW_TO_GET = (
@@ -80,11 +80,13 @@ def raw_digest(raw_dir: Path) -> str:
     Raises:
         InputError: As `locate_raw_files`.
     """
-    hashes = []
-    for file in locate_raw_files(raw_dir, use_extra_data=True):
-        with file.path.open("rb") as stream:
-            hashes.append(f"{file.path.name}={hashlib.file_digest(stream, 'sha256').hexdigest()}")
-    return " ".join(hashes)
+    files = locate_raw_files(raw_dir, use_extra_data=True)
+    return " ".join(f"{file.path.name}={file_digest(file.path)}" for file in files)
+
+
+def named_content(raw_dir: Path, name: str) -> str:
+    """The digest of the raw files: `name` where it is one, else, where the content has another name, read from them."""
+    return name if digests_by_name(name) else raw_digest(raw_dir)
 
 
 def _locate_one(raw_dir: Path, source: str) -> Path:

@@ -1,12 +1,10 @@
 """The pipeline: which component feeds which. It knows no platform; runners hand it to one."""
 
-import json
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-from tfx.components import BulkInferrer, ExampleValidator, Pusher, Trainer
+from tfx.components import Pusher
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.orchestration.pipeline import Pipeline
@@ -14,7 +12,6 @@ from tfx.proto import bulk_inferrer_pb2, distribution_validator_pb2, pusher_pb2,
 from tfx.types import BaseChannel
 
 from belka.beam_flags import local_beam_flags
-from belka.code_version import code_version
 from belka.contract import FEATURE_TOKENS, OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, Node, Subset
 from belka.machine import worker_count
 from belka.settings import DataSettings, deciding
@@ -31,8 +28,10 @@ from components.data_validation.settings import DataValidationSettings
 from components.model_pusher.executor import ChampionPusherExecutor
 from components.molecule_transform.component import MoleculeTransform
 from components.parquet_merge.component import ParquetMerge
+from components.recording import versioned
 from components.smiles_vocab.component import SmilesVocab
 from components.submission_writer.component import SubmissionWriter
+from components.tfx_own import RecordedBulkInferrer, RecordedExampleValidator, RecordedTrainer
 from pipeline import steps
 from pipeline.config.settings import BeamSettings, Config
 from trainer_module.settings import MODES, Mode, RunSettings, StageSettings
@@ -71,14 +70,13 @@ def create_pipeline(config: Config) -> Pipeline:
     examples, validated = prepared.transform.outputs["examples"], config.data_validation
     validation = data_validation(validated, settings[Node.ANOMALY_GATE], examples) if validated.is_on else []
     trainers = _train(config, prepared.transform, after=validation[-1:])
-    evaluator, pusher = _release(
-        settings, prepared, trainers, configuration=json.dumps(deciding(config)), output_dir=config.data.output_dir
-    )
-    inferrer, writer = _submit(settings, prepared, trainers[LAST_STAGE], raw_dir=config.data.raw_dir)
+    evaluator, pusher = _release(settings, prepared, trainers, output_dir=config.data.output_dir)
+    inferrer, writer = _submit(settings, prepared, trainers[LAST_STAGE], data=config.data)
+    nodes = [*prepared, *validation, *trainers.values(), evaluator, pusher, inferrer, writer]
     return Pipeline(
         pipeline_name=config.pipeline_name,
         pipeline_root=str(Path(config.data.output_dir) / "pipeline_root"),
-        components=[*prepared, *validation, *trainers.values(), evaluator, pusher, inferrer, writer],
+        components=list(map(versioned, nodes)),
         enable_cache=config.system.enable_cache,
         beam_pipeline_args=beam_pipeline_args(config.beam, config.system.n_workers),
     )
@@ -97,33 +95,27 @@ def beam_pipeline_args(beam: BeamSettings, n_workers: int) -> list[str]:
 
 def _prepare(data: DataSettings, settings: Mapping[Node, str]) -> _Prepared:
     """Raw files to molecules, vocabulary and Examples."""
-    code = code_version()
     merge = ParquetMerge(
-        raw_dir=data.raw_dir, raw_digest=data.raw_digest or "", settings=settings[Node.PARQUET_MERGE], code_version=code
+        raw_dir=data.raw_dir, raw_digest=data.raw_digest or "", settings=settings[Node.PARQUET_MERGE]
     ).with_id(Node.PARQUET_MERGE)
     molecules = merge.outputs["molecules"]
-    vocabulary = SmilesVocab(molecules=molecules, settings=settings[Node.SMILES_VOCAB], code_version=code).with_id(
-        Node.SMILES_VOCAB
+    vocabulary = SmilesVocab(molecules=molecules, settings=settings[Node.SMILES_VOCAB]).with_id(Node.SMILES_VOCAB)
+    blocks = BlockFingerprintLearner(molecules=molecules, settings=settings[Node.BLOCK_FINGERPRINTS]).with_id(
+        Node.BLOCK_FINGERPRINTS
     )
-    # Bits belong to one RDKit and one scikit-fingerprints: the cache must not give them, or their Examples, to others.
-    chemistry = f"RDKit {version('rdkit')}, scikit-fingerprints {version('scikit-fingerprints')}"
-    blocks = BlockFingerprintLearner(
-        molecules=molecules, settings=settings[Node.BLOCK_FINGERPRINTS], code_version=f"{code}, {chemistry}"
-    ).with_id(Node.BLOCK_FINGERPRINTS)
     transform = MoleculeTransform(
         molecules=molecules,
         vocabulary=vocabulary.outputs["vocabulary"],
         block_fingerprints=blocks.outputs["block_fingerprints"],
         preprocessing_fn=PREPROCESSING_FN,
         settings=settings[Node.MOLECULE_TRANSFORM],
-        code_version=code,
     ).with_id(Node.MOLECULE_TRANSFORM)
     return _Prepared(merge, vocabulary, blocks, transform)
 
 
-def _train(config: Config, transform: BaseComponent, after: Sequence[BaseComponent]) -> dict[Mode, Trainer]:
+def _train(config: Config, transform: BaseComponent, after: Sequence[BaseComponent]) -> dict[Mode, BaseComponent]:
     """One Trainer per stage, each from the model of the one before; the first waits for `after`."""
-    trainers: dict[Mode, Trainer] = {}
+    trainers: dict[Mode, BaseComponent] = {}
     base_model: BaseChannel | None = None
     for mode in config.training.stages:
         stage: StageSettings = getattr(config.training, mode)
@@ -137,7 +129,7 @@ def _train(config: Config, transform: BaseComponent, after: Sequence[BaseCompone
             initial_epoch=stage.initial_epoch,
             model_path=stage.model_path,
         )
-        trainer = Trainer(
+        trainer = RecordedTrainer(
             run_fn=RUN_FN,
             examples=transform.outputs["examples"],
             transform_graph=transform.outputs["transform_graph"],
@@ -156,9 +148,8 @@ def _train(config: Config, transform: BaseComponent, after: Sequence[BaseCompone
 def _release(
     settings: Mapping[Node, str],
     prepared: _Prepared,
-    trainers: Mapping[Mode, Trainer],
+    trainers: Mapping[Mode, BaseComponent],
     *,
-    configuration: str,
     output_dir: str,
 ) -> tuple[BaseComponent, BaseComponent]:
     """Judge the last stage's model, and push it when it passes."""
@@ -170,8 +161,6 @@ def _release(
         model=model,
         settings=settings[Node.AFFINITY_EVALUATOR],
         champion_dir=models_dir,
-        configuration=configuration,
-        code_version=code_version(),
         **{f"{mode}_run": trainer.outputs["model_run"] for mode, trainer in trainers.items()},
     ).with_id(Node.AFFINITY_EVALUATOR)
     pusher = Pusher(
@@ -184,13 +173,13 @@ def _release(
 
 
 def _submit(
-    settings: Mapping[Node, str], prepared: _Prepared, trainer: Trainer, *, raw_dir: str
+    settings: Mapping[Node, str], prepared: _Prepared, trainer: BaseComponent, *, data: DataSettings
 ) -> tuple[BaseComponent, BaseComponent]:
     """Score the test split and write the submission."""
     column = bulk_inferrer_pb2.PredictOutputCol(output_key=OUTPUT_PROBABILITIES, output_column=OUTPUT_PROBABILITIES)
     predict = bulk_inferrer_pb2.PredictOutput(output_columns=[column])
     columns = bulk_inferrer_pb2.OutputColumnsSpec(signature_name=SIGNATURE_EXAMPLES, predict_output=predict)
-    inferrer = BulkInferrer(
+    inferrer = RecordedBulkInferrer(
         examples=prepared.transform.outputs["examples"],
         model=trainer.outputs["model"],
         data_spec=bulk_inferrer_pb2.DataSpec(example_splits=[Subset.TEST.split]),
@@ -201,9 +190,9 @@ def _submit(
         predictions=inferrer.outputs["output_examples"],
         molecules=prepared.merge.outputs["molecules"],
         rejected=prepared.transform.outputs["rejected"],
-        raw_dir=raw_dir,
+        raw_dir=data.raw_dir,
+        raw_digest=data.raw_digest or "",
         settings=settings[Node.SUBMISSION_WRITER],
-        code_version=code_version(),
     ).with_id(Node.SUBMISSION_WRITER)
     return inferrer, writer
 
@@ -227,7 +216,7 @@ def data_validation(settings: DataValidationSettings, gate_settings: str, exampl
     statistics = ShardStatisticsGen(
         examples, schema.outputs["schema"], sample_rates={subset.split: settings.sample_rate for subset in Subset}
     ).with_id(Node.STATISTICS_GEN)
-    matches = ExampleValidator(statistics.outputs["statistics"], schema.outputs["schema"]).with_id(
+    matches = RecordedExampleValidator(statistics.outputs["statistics"], schema.outputs["schema"]).with_id(
         Node.EXAMPLE_VALIDATOR
     )
     drift = DriftValidator(
@@ -239,6 +228,5 @@ def data_validation(settings: DataValidationSettings, gate_settings: str, exampl
         schema_anomalies=matches.outputs["anomalies"],
         drift_anomalies=drift.outputs["anomalies"],
         settings=gate_settings,
-        code_version=code_version(),
     ).with_id(Node.ANOMALY_GATE)
     return [schema, statistics, matches, drift, gate]

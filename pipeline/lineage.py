@@ -1,8 +1,12 @@
-"""Where a model comes from, read from ML Metadata: the executions behind it, what they read and their settings."""
+"""Where a model comes from: the executions behind it, what they read and their settings.
+
+Its provenance.json says so, wherever the model was copied; for models of earlier versions ML Metadata does.
+"""
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +18,7 @@ from belka.errors import InputError
 from belka.models.champion import model_digest
 from belka.models.description import read_description
 from belka.models.folder import find_saved_model
+from belka.provenance import Provenance, changed_files, read_provenance
 from pipeline.runners.outcomes import open_store
 
 _Event = metadata_store_pb2.Event
@@ -31,15 +36,13 @@ class ArtifactRecord:
     """An artifact.
 
     Attributes:
-        id: Its number in the store.
+        id: The SHA-256 of its files; its number where the store was read.
         key: Name of the input or output of the component.
-        type: Its type.
         uri: Where it is.
     """
 
-    id: int
+    id: str
     key: str
-    type: str
     uri: str
 
 
@@ -48,17 +51,19 @@ class ExecutionRecord:
     """A component's run.
 
     Attributes:
-        id: Its number in the store.
+        id: The run it belonged to; its number where the store was read.
         node: Node id.
-        finished: When it ended, seconds since 1970.
+        finished: When it ended.
+        code: Version of the code it can import; empty where the store was read, which has it among the parameters.
         parameters: The component's parameters; JSON texts as what they hold.
         inputs: Artifacts it read.
         outputs: Artifacts it wrote.
     """
 
-    id: int
+    id: str
     node: str
-    finished: float
+    finished: str
+    code: str
     parameters: dict[str, Any]
     inputs: tuple[ArtifactRecord, ...]
     outputs: tuple[ArtifactRecord, ...]
@@ -76,6 +81,7 @@ class Lineage:
         raw_dir: Folder the raw files were read from.
         raw_digest: Their content as the run named it.
         executions: Everything that led to the model, in the order it ran.
+        changed: Files of the model that are not as they were written; none where the store was read.
     """
 
     model: str
@@ -85,6 +91,7 @@ class Lineage:
     raw_dir: str
     raw_digest: str
     executions: tuple[ExecutionRecord, ...]
+    changed: tuple[str, ...] = ()
 
 
 def trace_model(model_dir: Path, database: Path | None = None) -> Lineage:
@@ -92,7 +99,8 @@ def trace_model(model_dir: Path, database: Path | None = None) -> Lineage:
 
     Args:
         model_dir: A folder that `belka predict` takes.
-        database: The SQLite file of ML Metadata; None = metadata.db in the nearest folder above the model that has one.
+        database: The SQLite file of ML Metadata to read instead of the model's provenance; None = for a model without
+            provenance, metadata.db in the nearest folder above it that has one.
 
     Returns:
         The lineage.
@@ -102,6 +110,9 @@ def trace_model(model_dir: Path, database: Path | None = None) -> Lineage:
     """
     path = find_saved_model(model_dir)
     digest = model_digest(path)
+    folder = path.parent if path.name == SERVING_FOLDER else path
+    if database is None and (known := read_provenance(folder)):
+        return _by_provenance(path, folder, digest, known)
     database = database or _nearest_database(path)
     if not database.is_file():
         raise InputError(
@@ -141,6 +152,33 @@ def trace_model(model_dir: Path, database: Path | None = None) -> Lineage:
     )
 
 
+def _by_provenance(path: Path, folder: Path, digest: str, known: Provenance) -> Lineage:
+    executions: dict[tuple[str, str], ExecutionRecord] = {}
+    for record in known.history:
+        made = ArtifactRecord(f"SHA-256 {record.digest}", record.output, record.uri)
+        execution = executions.get((record.step, record.finished)) or ExecutionRecord(
+            f"run {record.run}",
+            record.step,
+            record.finished,
+            record.code_version,
+            record.settings,
+            tuple(ArtifactRecord(f"SHA-256 {each.digest}", each.name, each.uri) for each in record.inputs),
+            (),
+        )
+        executions[record.step, record.finished] = replace(execution, outputs=(*execution.outputs, made))
+    description, origin = read_description(path), known.origin
+    return Lineage(
+        str(path.absolute()),
+        digest,
+        description.code if description else "",
+        origin.raw_files,
+        origin.inputs[0].uri if origin.inputs else "",
+        " ".join(f"{name}={content}" for name, content in origin.raw_files.items()),
+        tuple(executions.values()),
+        tuple(changed_files(folder)),
+    )
+
+
 class _Graph:
     """The whole store, indexed by artifact and by execution: a run has a few dozen of each."""
 
@@ -173,7 +211,7 @@ class _Graph:
             for number in sorted(real or makers)[:1]:
                 if number not in found:
                     found[number] = self._record(number)
-                    waiting += [part.id for part in found[number].inputs]
+                    waiting += [e.artifact_id for e in self._events if e.execution_id == number and e.type in _INPUTS]
         return tuple(found[number] for number in sorted(found))
 
     def _record(self, number: int) -> ExecutionRecord:
@@ -183,10 +221,12 @@ class _Graph:
             for name, value in sorted(execution.custom_properties.items())
             if name not in _TFX_OWN and not name.startswith("schema__")
         }
+        ended = datetime.fromtimestamp(execution.last_update_time_since_epoch / 1000, UTC)
         return ExecutionRecord(
-            number,
+            f"execution {number}",
             self._nodes.get(number, ""),
-            execution.last_update_time_since_epoch / 1000,
+            ended.isoformat(timespec="seconds"),
+            "",
             parameters,
             self._records(number, _INPUTS),
             self._records(number, _OUTPUTS),
@@ -194,7 +234,7 @@ class _Graph:
 
     def _records(self, execution: int, kinds: Iterable[int]) -> tuple[ArtifactRecord, ...]:
         return tuple(
-            ArtifactRecord(made.id, event.path.steps[0].key, made.type, made.uri)
+            ArtifactRecord(f"artifact {made.id}", event.path.steps[0].key, made.uri)
             for event in self._events
             if event.execution_id == execution and event.type in kinds and (made := self._artifacts[event.artifact_id])
         )

@@ -1,12 +1,10 @@
 """The TFX component AffinityEvaluator."""
 
-import json
 import shutil
 from pathlib import Path
 
 from tfx.components.evaluator import constants
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
-from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation, ModelRun
 from tfx.utils import path_utils
 
@@ -20,9 +18,10 @@ from components.affinity_evaluator.evaluate import Evaluation, evaluate_model
 from components.affinity_evaluator.report.report import ReportSources, write_report
 from components.affinity_evaluator.settings import EvaluationSettings
 from components.artifact_types import Molecules
+from components.recording import recorded_component
 
 
-@component
+@recorded_component
 def AffinityEvaluator(  # noqa: N802, PLR0913, PLR0917 - TFX: artifacts and parameters are the arguments
     examples: InputArtifact[Examples],
     molecules: InputArtifact[Molecules],
@@ -31,8 +30,6 @@ def AffinityEvaluator(  # noqa: N802, PLR0913, PLR0917 - TFX: artifacts and para
     blessing: OutputArtifact[ModelBlessing],
     settings: Parameter[str],
     champion_dir: Parameter[str],
-    configuration: Parameter[str] = "{}",
-    code_version: Parameter[str] = "",
     mlm_run: InputArtifact[ModelRun] = None,
     fps_run: InputArtifact[ModelRun] = None,
     clf_run: InputArtifact[ModelRun] = None,
@@ -53,13 +50,10 @@ def AffinityEvaluator(  # noqa: N802, PLR0913, PLR0917 - TFX: artifacts and para
             model.
         settings: Sections `data`, `evaluation` and `system`, see `belka.settings.NodeSettings`.
         champion_dir: Folder of the pushed models, where champion.json names the one in production.
-        configuration: JSON object: what decides the results of the run, for the report.
-        code_version: Changes when the code does, so that cached results of older code are not used.
         mlm_run: From the Trainer of the stage mlm, for its training curve; likewise the next two.
         fps_run: See `mlm_run`.
         clf_run: See `mlm_run`.
     """
-    del code_version
     received = NodeSettings(settings)
     targets = received.section("data", DataSettings).targets
     model_dir, evaluation_dir = Path(path_utils.serving_model_path(model.uri)), Path(evaluation.uri)
@@ -74,7 +68,7 @@ def AffinityEvaluator(  # noqa: N802, PLR0913, PLR0917 - TFX: artifacts and para
     )
     runs = {"mlm": mlm_run, "fps": fps_run, "clf": clf_run}
     run_dirs = {stage: Path(run.uri) for stage, run in runs.items() if run is not None}
-    sources = ReportSources(model_dir, Path(examples.uri), Path(molecules.uri), run_dirs, json.loads(configuration))
+    sources = ReportSources(Path(model.uri), Path(examples.uri), Path(molecules.uri), run_dirs)
     write_report(result, evaluation_dir, sources, targets)
     _release(Path(blessing.uri) / RELEASE_FOLDER, evaluation_dir, Path(molecules.uri))
     _bless(blessing, result, model, champion_dir)

@@ -12,7 +12,6 @@ from tfx.components.schema_gen.import_schema_gen.executor import Executor as Imp
 from tfx.components.statistics_gen.executor import SAMPLE_RATE_BY_SPLIT_PROPERTY_NAME
 from tfx.components.statistics_gen.executor import Executor as StatisticsGenExecutor
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
-from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec, ExecutorClassSpec
@@ -28,10 +27,12 @@ from components.artifact_types import AnomalyReport, Artifacts
 from components.data_validation.check import check_anomalies
 from components.data_validation.sampling import sampled_examples
 from components.data_validation.settings import DataValidationSettings
+from components.recording import recorded, recorded_component
 
 SCHEMA_FILE = "schema.pbtxt"
 
 
+@recorded
 class ShardStatisticsExecutor(StatisticsGenExecutor):
     """The executor of StatisticsGen over a sample of the shards: `sample_rate_by_split` is the share that is read."""
 
@@ -55,6 +56,7 @@ class ShardStatisticsExecutor(StatisticsGenExecutor):
         statistics.set_json_value_custom_property(SAMPLE_RATE_BY_SPLIT_PROPERTY_NAME, json_utils.dumps(rates))
 
 
+@recorded
 class PackagedSchemaExecutor(ImportSchemaGenExecutor):
     """The executor of ImportSchemaGen for a schema of this package, wherever the package is installed."""
 
@@ -71,6 +73,7 @@ class PackagedSchemaExecutor(ImportSchemaGenExecutor):
         super().Do(input_dict, output_dict, {**exec_properties, key: str(path)})
 
 
+@recorded
 class DriftValidatorExecutor(DistributionValidatorExecutor):
     """The executor of DistributionValidator that compares the splits of one artifact of statistics.
 
@@ -168,13 +171,12 @@ class DriftValidator(BaseComponent):
         )
 
 
-@component
+@recorded_component
 def AnomalyGate(  # noqa: N802 - TFX names a component after its function
     schema_anomalies: InputArtifact[ExampleAnomalies],
     drift_anomalies: InputArtifact[ExampleAnomalies],
     report: OutputArtifact[AnomalyReport],
     settings: Parameter[str],
-    code_version: Parameter[str] = "",
 ) -> None:
     """Stop the run when the validators found something.
 
@@ -183,9 +185,7 @@ def AnomalyGate(  # noqa: N802 - TFX names a component after its function
         drift_anomalies: From DistributionValidator.
         report: Receives anomalies.json.
         settings: Section `data_validation`, see `belka.settings.NodeSettings`.
-        code_version: Changes when the code does, so that cached results of older code are not used.
     """
-    del code_version
     check_anomalies(
         Path(schema_anomalies.uri),
         Path(drift_anomalies.uri),

@@ -13,8 +13,10 @@ from belka.contract import CHAMPION_PROPERTY, DIGEST_PROPERTY, RELEASE_FOLDER
 from belka.models.champion import model_digest
 from components.artifact_types import Artifacts
 from components.model_pusher.push import push_model
+from components.recording import recorded
 
 
+@recorded
 class ChampionPusherExecutor(Executor):
     """Pushes a blessed model as the standard executor does, within the rules of `push_model`."""
 
@@ -41,8 +43,10 @@ class ChampionPusherExecutor(Executor):
         blessing = artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_BLESSING_KEY])
         release_dir = Path(blessing.uri) / RELEASE_FOLDER
 
+        push = super().Do
+
         def copy(*_: Path) -> Path:
-            super(ChampionPusherExecutor, self).Do(input_dict, output_dict, exec_properties)
+            push(input_dict, output_dict, exec_properties)
             for path in sorted(release_dir.glob("*")):
                 shutil.copyfile(path, Path(pushed.uri) / path.name)
             return Path(pushed.get_string_custom_property("pushed_destination"))

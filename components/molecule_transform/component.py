@@ -16,7 +16,6 @@ class MoleculeTransformSpec(ComponentSpec):
     PARAMETERS = {  # noqa: RUF012 - the class attribute TFX reads
         "preprocessing_fn": ExecutionParameter(type=str),
         "settings": ExecutionParameter(type=str),
-        "code_version": ExecutionParameter(type=str),
     }
     INPUTS = {  # noqa: RUF012
         "molecules": ChannelParameter(type=Molecules),
@@ -42,7 +41,6 @@ class MoleculeTransform(BaseBeamComponent):
             is computed from its SMILES.
         preprocessing_fn: Import path of the tensorflow-transform function that serving shares.
         settings: Sections `data` and `fingerprint`, and `model.max_length`, see `belka.settings.NodeSettings`.
-        code_version: Changes when the code does, so that cached results of older code are not used.
     """
 
     SPEC_CLASS = MoleculeTransformSpec
@@ -56,7 +54,6 @@ class MoleculeTransform(BaseBeamComponent):
         *,
         preprocessing_fn: str,
         settings: str,
-        code_version: str = "",
     ) -> None:
         super().__init__(
             MoleculeTransformSpec(
@@ -65,7 +62,6 @@ class MoleculeTransform(BaseBeamComponent):
                 block_fingerprints=block_fingerprints,
                 preprocessing_fn=preprocessing_fn,
                 settings=settings,
-                code_version=code_version,
                 examples=types.Channel(type=standard_artifacts.Examples),
                 transform_graph=types.Channel(type=standard_artifacts.TransformGraph),
                 rejected=types.Channel(type=Rejections),

@@ -14,11 +14,13 @@ from belka.contract import Subset
 from belka.settings import DataSettings, NodeSettings
 from components.artifact_types import Artifacts
 from components.molecule_transform.transform import TransformInputs, TransformOutputs, transform_molecules
+from components.recording import recorded
 
 # Below this, one process is done before worker processes have imported TensorFlow.
 IN_PROCESS_MOLECULES = 50_000
 
 
+@recorded
 class MoleculeTransformExecutor(BaseBeamExecutor):
     """The executor of MoleculeTransform."""
 

@@ -5,25 +5,26 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
-from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples
 
 from belka.contract import REJECTED_FILE, SUBMISSION_FILE, SUMMARY_FILE, TEST_ALIASES_FILE
 from belka.files import atomic_path
+from belka.raw_directory import named_content
 from belka.settings import DataSettings, NodeSettings
 from components.artifact_types import Molecules, Rejections, Submission
+from components.recording import read_raw_files, recorded_component
 from components.submission_writer.write import write_submission
 
 
-@component
+@recorded_component
 def SubmissionWriter(  # noqa: N802 - TFX names a component after its function, and takes no keyword-only arguments
     predictions: InputArtifact[Examples],
     molecules: InputArtifact[Molecules],
     rejected: InputArtifact[Rejections],
     submission: OutputArtifact[Submission],
     raw_dir: Parameter[str],
+    raw_digest: Parameter[str],
     settings: Parameter[str],
-    code_version: Parameter[str] = "",
 ) -> None:
     """Write submission.csv from the predictions of the test split, and summary.json beside it.
 
@@ -33,10 +34,10 @@ def SubmissionWriter(  # noqa: N802 - TFX names a component after its function, 
         rejected: From MoleculeTransform: the molecules it refused.
         submission: Receives `submission.csv` and `summary.json`.
         raw_dir: Raw BELKA directory.
+        raw_digest: Digest of the raw files' content, a part of the cache key; a name of it is replaced by the digest.
         settings: Section `data`, see `belka.settings.NodeSettings`.
-        code_version: Changes when the code does, so that cached results of older code are not used.
     """
-    del code_version
+    read_raw_files(submission, Path(raw_dir), named_content(Path(raw_dir), raw_digest))
     summary = write_submission(
         Path(predictions.uri),
         Path(raw_dir),

@@ -1,7 +1,6 @@
 """`belka lineage`."""
 
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +15,8 @@ if TYPE_CHECKING:
 def lineage(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder model/<version>, or model for production.")],
     metadata: Annotated[
-        Path | None, typer.Option("--metadata", help="SQLite file of ML Metadata; found above MODEL if left out.")
+        Path | None,
+        typer.Option("--metadata", help="SQLite file of ML Metadata to read instead of MODEL's provenance."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
@@ -30,6 +30,8 @@ def lineage(
 def _lines(traced: "Lineage") -> Iterator[str]:
     yield f"model    {traced.model}"
     yield f"         SHA-256 {traced.digest}"
+    for name in traced.changed:
+        yield f"         CHANGED since it was written: {name}"
     yield f"code     {traced.code or 'not named by the model'}"
     yield f"raw data {traced.raw_dir}"
     for name, content in traced.raw_files.items():
@@ -37,12 +39,13 @@ def _lines(traced: "Lineage") -> Iterator[str]:
     if not traced.raw_files:
         yield f"         content: {traced.raw_digest or 'not named'}"
     for execution in traced.executions:
-        ended = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(execution.finished))
         yield ""
-        yield f"{execution.node}  (execution {execution.id}, {ended})"
+        yield f"{execution.node}  ({execution.id}, {execution.finished})"
+        if execution.code:
+            yield f"  code {execution.code}"
         for title, artifacts in (("in ", execution.inputs), ("out", execution.outputs)):
             for artifact in artifacts:
-                yield f"  {title} {artifact.key}: artifact {artifact.id}, {artifact.uri}"
+                yield f"  {title} {artifact.key}: {artifact.id}, {artifact.uri}"
         for name, value in _flat(execution.parameters):
             if name not in ("raw_digest", "raw_fingerprint"):
                 yield f"  {name} = {value}"

@@ -53,11 +53,10 @@ def write_molecules(folder: Path) -> None:
 def make_pipeline(folder: Path, kind: str = "ecfp", size: int = 2048) -> Pipeline:
     config = Config(fingerprint=FingerprintSettings(kind=kind, size=size, method="direct"))
     molecules = Importer(source_uri=str(folder / "molecules"), artifact_type=Molecules).with_id("molecules")
-    vocab = SmilesVocab(molecules=molecules.outputs["result"], code_version="1").with_id("smiles-vocab")
+    vocab = SmilesVocab(molecules=molecules.outputs["result"]).with_id("smiles-vocab")
     blocks = BlockFingerprintLearner(
         molecules=molecules.outputs["result"],
         settings=config.deciding()[Node.BLOCK_FINGERPRINTS],
-        code_version="1",
     ).with_id("block-fingerprints")
     transform = MoleculeTransform(
         molecules=molecules.outputs["result"],
@@ -65,7 +64,6 @@ def make_pipeline(folder: Path, kind: str = "ecfp", size: int = 2048) -> Pipelin
         block_fingerprints=blocks.outputs["block_fingerprints"],
         preprocessing_fn="trainer_module.preprocessing.preprocessing_fn",
         settings=config.deciding()[Node.MOLECULE_TRANSFORM],
-        code_version="1",
     ).with_id("molecule-transform")
     return Pipeline(
         pipeline_name="transform-test",

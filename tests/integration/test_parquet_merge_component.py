@@ -43,7 +43,6 @@ def test_component_runs_under_the_local_launcher(tmp_path: Path) -> None:
                 data=DataSettings(targets=("HSA", "sEH"), validation_block_share=0.0, max_rejected_share=0.0),
                 system=SystemSettings(seed=1),
             ).deciding()[Node.PARQUET_MERGE],
-            code_version="1",
         ).with_id("parquet-merge")
         pipeline = Pipeline(
             pipeline_name="merge-only",

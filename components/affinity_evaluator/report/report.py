@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from belka.contract import (
     MODEL_CARD_FILE,
     PREDICTIONS_FILE,
     REPORT_FILE,
+    SERVING_FOLDER,
     SUMMARY_FILE,
     SplitGroup,
     Subset,
@@ -24,6 +25,7 @@ from belka.contract import (
 from belka.examples import list_examples
 from belka.files import atomic_path
 from belka.models.description import ModelDescription, read_description
+from belka.provenance import Provenance, place_of, read_provenance
 from components.affinity_evaluator.bootstrap import Interval
 from components.affinity_evaluator.evaluate import Evaluation
 from components.affinity_evaluator.gate import MEAN, Gain
@@ -51,18 +53,17 @@ class ReportSources:
     """What a report is made from, beside the evaluation.
 
     Attributes:
-        model_dir: SavedModel of the model.
+        model_dir: Folder written by the Trainer: its provenance tells how the model was made, whatever the command that
+            evaluates it says.
         examples_dir: Folder of the Examples.
         molecules_dir: Folder written by ParquetMerge.
         model_runs: Stage -> folder with the trainer's history.json.
-        configuration: The whole configuration of the run, by section; empty where it is not known.
     """
 
     model_dir: Path
     examples_dir: Path
     molecules_dir: Path
     model_runs: Mapping[str, Path]
-    configuration: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSources, targets: Sequence[str]) -> None:
@@ -83,7 +84,9 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
     data = _read_json(sources.molecules_dir / SUMMARY_FILE) or {}
     # Validation molecules of the merge; those without Examples are not evaluated.
     held_out: dict[str, int] = data.get("molecules", {}).get(Subset.VALIDATION.split, {})
-    description = read_description(sources.model_dir) or ModelDescription()
+    saved_model = sources.model_dir / SERVING_FOLDER
+    description = read_description(saved_model) or ModelDescription()
+    provenance = read_provenance(sources.model_dir)
     context: dict[str, Any] = {
         "evaluation": evaluation,
         "targets": targets,
@@ -95,8 +98,8 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
         "baseline": {part.name: part for part in baseline},
         "baseline_molecules": baseline_molecules,
         "baseline_mean": mean_average_precision(baseline),
-        "configuration": sources.configuration,
-        "lineage": _lineage(sources, evaluation, description.code or "not named"),
+        "configuration": _settings(provenance),
+        "lineage": _lineage(sources, evaluation, provenance, description.code or "not named"),
         "compared": _compared(evaluation),
         "wrong": wrong_molecules(predictions, sources.molecules_dir, targets),
         "blocks": driving_blocks(predictions, sources.molecules_dir, targets),
@@ -181,17 +184,25 @@ def _curves(
     return curves
 
 
-def _lineage(sources: ReportSources, evaluation: Evaluation, trained_by: str) -> list[tuple[str, str]]:
+def _settings(provenance: Provenance | None) -> dict[str, dict[str, Any]]:
+    """Step -> what decided its result, of all steps that led to the model."""
+    return {record.step: record.settings for record in provenance.history} if provenance else {}
+
+
+def _lineage(
+    sources: ReportSources, evaluation: Evaluation, provenance: Provenance | None, trained_by: str
+) -> list[tuple[str, str]]:
     """What the model was made from: name and value, in the order it was made."""
-    data = sources.configuration.get("data", {})
-    raw = str(data.get("raw_digest") or "not named").split()
+    history = provenance.history if provenance else ()
+    origin = provenance.origin if provenance else None
     return [
-        ("raw files", str(data.get("raw_dir", "not named"))),
-        *(("their content, SHA-256" if "=" in part else "their content", part.replace("=", " ", 1)) for part in raw),
-        ("molecules", str(sources.molecules_dir)),
-        ("Examples", str(sources.examples_dir)),
-        *((f"training, stage {stage}", str(folder)) for stage, folder in sources.model_runs.items()),
-        ("model", str(sources.model_dir)),
+        ("raw files", origin.inputs[0].uri if origin and origin.inputs else "not named"),
+        *(
+            ("their content, SHA-256", f"{name} {digest}")
+            for name, digest in (origin.raw_files if origin else {}).items()
+        ),
+        *((f"{record.step}, {record.output}", f"{record.uri} (SHA-256 {record.digest})") for record in history),
+        *((f"training, stage {stage}", place_of(folder)) for stage, folder in sources.model_runs.items()),
         ("SHA-256 of the model", evaluation.digest),
         ("code that trained it", trained_by),
         ("code that evaluated it", code_version()),

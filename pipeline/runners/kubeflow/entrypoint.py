@@ -74,6 +74,8 @@ def run_component(argv: Sequence[str], store_root: Path) -> None:
     """
     from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
+    from belka.provenance import named_places
+
     args, rest = _parse(argv)
     executor_input: Json = json.loads(args.json_serialized_invocation_args)
     inputs_spec: Json = json.loads(args.json_serialized_inputs_spec_args)
@@ -81,11 +83,13 @@ def run_component(argv: Sequence[str], store_root: Path) -> None:
     original = copy.deepcopy(executor_input)
 
     drop_outputs(executor_input, {EXECUTOR_LOGS, *(display.name for display in displays)})
+    kept = copy.deepcopy(executor_input)
     restore_input_types(executor_input, inputs_spec)
     map_to_local_paths(executor_input, store_root)
     make_output_folders(executor_input)
     args.json_serialized_invocation_args = json.dumps(executor_input)
-    kubeflow_v2_run_executor.main((args, rest))
+    with named_places(dict(zip(_uris(executor_input), _uris(kept), strict=True))):
+        kubeflow_v2_run_executor.main((args, rest))
 
     output_file = Path(executor_input["outputs"]["outputFile"])
     executor_output: Json = json.loads(output_file.read_text(encoding="utf-8"))
@@ -136,6 +140,11 @@ def restore_uris(executor_output: Json, original: Json) -> None:
     for name, listed in executor_output.get("artifacts", {}).items():
         for artifact, given in zip(listed["artifacts"], outputs[name]["artifacts"], strict=True):
             artifact["uri"] = given["uri"]
+
+
+def _uris(executor_input: Json) -> list[str]:
+    sides = (executor_input.get("inputs", {}), executor_input.get("outputs", {}))
+    return [artifact["uri"] for side in sides for _, artifact in artifacts_of(side)]
 
 
 def write_termination_message(message: str, target: Path = TERMINATION_LOG) -> None:

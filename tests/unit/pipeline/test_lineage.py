@@ -10,9 +10,10 @@ from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 from typer.testing import CliRunner
 
-from belka.code_version import code_version
 from belka.errors import InputError
 from belka.models.champion import model_digest
+from belka.provenance import Input, Record, write_provenance
+from pipeline.cli.lineage import _lines
 from pipeline.lineage import trace_model
 
 Event, Execution = metadata_store_pb2.Event, metadata_store_pb2.Execution
@@ -127,6 +128,37 @@ def test_a_model_of_another_run_is_not_given_a_lineage(output: Path, tmp_path: P
         trace_model(stranger, tmp_path / "broken.db")
 
 
+def test_a_model_with_provenance_needs_no_store_and_no_other_folder(tmp_path: Path) -> None:
+    molecules, trained = tmp_path / "molecules", tmp_path / "trained"
+    molecules.mkdir()
+    place = Input(name="raw_dir", uri="/raw", digest="")
+    merged = Record(step="parquet-merge", output="molecules", raw_files={"train.csv": "aa"}, inputs=(place,))
+    write_provenance(molecules, merged, {})
+    save_model(trained / "Format-Serving", "weights")
+    settings = {"custom_config": {"training": {"learning_rate": 0.001}}}
+    run = Record(step="trainer-clf", run="run-7", output="model", settings=settings, code_version="0.1.0+sources.abc")
+    write_provenance(trained, run, {"examples": [molecules]})
+    pushed = save_model(tmp_path / "far" / "17", "weights")
+    write_provenance(pushed, Record(step="pusher"), {"model": [trained]})
+    for folder in (molecules, trained):
+        shutil.rmtree(folder)
+
+    traced = trace_model(pushed)
+    assert [execution.node for execution in traced.executions] == ["parquet-merge", "trainer-clf", "pusher"]
+    assert (traced.raw_files, traced.raw_dir, traced.changed) == ({"train.csv": "aa"}, "/raw", ())
+    assert traced.executions[1].parameters == settings
+    assert traced.executions[1].inputs[0].id == traced.executions[0].outputs[0].id
+
+    (pushed / "saved_model.pb").write_text("others")
+    lines = list(_lines(trace_model(pushed)))
+    for line in (
+        "         CHANGED since it was written: saved_model.pb",
+        "  code 0.1.0+sources.abc",
+        "  custom_config.training.learning_rate = 0.001",
+    ):
+        assert line in lines
+
+
 def test_the_command_prints_hashes_and_settings(output: Path) -> None:
     import typer
 
@@ -144,8 +176,3 @@ def test_the_command_prints_hashes_and_settings(output: Path) -> None:
         assert line in text
     printed: dict[str, Any] = json.loads(CliRunner().invoke(app, [str(output / "model"), "--json"]).output)
     assert printed["executions"][0]["parameters"]["raw_digest"] == "train.csv=aa1 test.csv=bb"
-
-
-def test_the_code_version_names_the_sources() -> None:
-    assert code_version() == code_version()
-    assert code_version().startswith("0.1.0+sources.")

@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
 from belka import contract as dc
+from belka.provenance import Input, Record, write_provenance
 from components.affinity_evaluator.bootstrap import BootstrapSettings, Interval
 from components.affinity_evaluator.evaluate import Evaluation
 from components.affinity_evaluator.gate import MEAN, ChampionComparison, Gain, Verdict
@@ -70,6 +71,11 @@ class Bench:
             pa.table({"smiles": ["CN", "CCN", "CCCN", "<b>no molecule</b>"]}), folder / "molecules" / "blocks.parquet"
         )
         (folder / "run").mkdir()
+        merged = Record(step="parquet-merge", raw_files=RAW, inputs=(Input(name="raw_dir", uri="/raw", digest=""),))
+        write_provenance(folder / "molecules", merged, {})
+        (folder / "Format-Serving").mkdir()
+        trained = Record(step="trainer-clf", output="model", settings={"custom_config": SETTINGS})
+        write_provenance(folder, trained, {"examples": [folder / "molecules"]})
         history = [{"epoch": 1, "loss": 0.5, "val_loss": 0.4, "val_average_precision": 0.3}]
         (folder / "run" / "history.json").write_text(json.dumps(history))
 
@@ -92,16 +98,13 @@ class Bench:
             self.folder / "examples",
             self.folder / "molecules",
             {"clf": self.folder / "run"},
-            CONFIGURATION,
         )
         write_report(evaluation, self.folder / "out", sources, TARGETS)
         return tuple((self.folder / "out" / name).read_text() for name in ("report.html", "model_card.md"))  # type: ignore[return-value]
 
 
-CONFIGURATION = {
-    "data": {"raw_dir": "/raw", "raw_digest": "train.csv=aa11 test.csv=bb22"},
-    "training": {"epochs": 17, "note": "</pre><script>"},
-}
+RAW = {"train.csv": "aa11", "test.csv": "bb22"}
+SETTINGS = {"training": {"epochs": 17, "note": "</pre><script>"}}
 
 
 class Collector(HTMLParser):
@@ -150,7 +153,7 @@ def test_page_says_what_was_measured(written: tuple[str, str]) -> None:
 
 def test_page_has_the_configuration_and_the_lineage(written: tuple[str, str]) -> None:
     page = written[0]
-    assert page.index("<details><summary>training</summary>") < page.index('"epochs": 17')
+    assert page.index("<details><summary>trainer-clf</summary>") < page.index('"epochs": 17')
     assert "</pre><script>" not in page
     for text in ("train.csv aa11", "test.csv bb22", "/raw", "0.1.0+sources.", "fingerprint baseline"):
         assert text in page
@@ -210,7 +213,9 @@ def test_page_and_card_name_the_fingerprint(
     fingerprint: dict[str, Any] | None, named: str, needs: str, tmp_path: Path
 ) -> None:
     bench = Bench(tmp_path)
-    (tmp_path / "belka.json").write_text(json.dumps({"model": {"ecfp_branch": True}, "ecfp": fingerprint}))
+    (tmp_path / "Format-Serving" / "belka.json").write_text(
+        json.dumps({"model": {"ecfp_branch": True}, "ecfp": fingerprint})
+    )
     page, card = bench.report(Verdict(blessed=True, reasons=()))
     kind = named.split(" of ", maxsplit=1)[0]
     assert f"their packed fingerprints: {named})" in card

@@ -1,0 +1,244 @@
+"""provenance.json: what made an output folder, from what, and the digest of every file in it.
+
+It is the one system of digests. The folder's file names every folder that led to it as well, so that a copy of a folder
+alone, without any other folder and without a metadata store, tells where it comes from.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from belka.contract import PROVENANCE_FILE
+from belka.errors import InputError
+from belka.files import atomic_path
+from belka.machine import worker_count
+
+# Local folder -> where it stays, while a block of `named_places` runs.
+_PLACES: ContextVar[Mapping[str, str]] = ContextVar("places", default={})  # noqa: B039 - never changed in place
+_AGAIN: Final = "Run the step that makes the folder again."
+
+
+class Input(BaseModel):
+    """A folder that a step read.
+
+    Attributes:
+        name: Name of the input.
+        uri: Where it was.
+        digest: `folder_digest` of its files.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    uri: str
+    digest: str
+
+
+class Record(BaseModel):
+    """How an output folder was made.
+
+    Attributes:
+        step: Node id.
+        run: Id of the pipeline run that made it.
+        output: Name of the output.
+        uri: Where it was written.
+        finished: When, in UTC.
+        digest: `folder_digest` of its files.
+        settings: The parameters of the step that decide its result.
+        code_version: `belka.code_version.code_version` of what the step can import.
+        libraries: Versions of the libraries it can import.
+        raw_files: Name -> SHA-256 of each raw file that the step read.
+        inputs: What it read.
+        delivered: Folder outside the pipeline root that the step wrote too -> `folder_digest`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    step: str
+    run: str = ""
+    output: str = ""
+    uri: str = ""
+    finished: str = ""
+    digest: str = ""
+    settings: dict[str, Any] = {}
+    code_version: str = ""
+    libraries: dict[str, str] = {}
+    raw_files: dict[str, str] = {}
+    inputs: tuple[Input, ...] = ()
+    delivered: dict[str, str] = {}
+
+
+class Provenance(Record):
+    """The content of provenance.json.
+
+    Attributes:
+        files: Path in the folder -> SHA-256 of every file but this one.
+        upstream: The records of all folders that led to this one, each after those it was made from.
+    """
+
+    files: dict[str, str] = {}
+    upstream: tuple[Record, ...] = ()
+
+    @property
+    def history(self) -> tuple[Record, ...]:
+        """All records, this one last."""
+        return (*self.upstream, self.record())
+
+    def record(self) -> Record:
+        """This folder's own record."""
+        return Record(**self.model_dump(exclude={"files", "upstream"}))
+
+    @property
+    def origin(self) -> Record:
+        """The record of the step that read the raw files first; an empty one where none did."""
+        return next((record for record in self.history if record.raw_files), Record(step=""))
+
+
+def digest_files(folder: Path, *, n_workers: int = 0) -> dict[str, str]:
+    """Digest the files of a folder: right after writing, they are read from the page cache.
+
+    Args:
+        folder: The folder; hidden files and its provenance.json are left out.
+        n_workers: Files hashed at a time, each at over 1 GB/s; 0 = as many as there are cores to use.
+
+    Returns:
+        Path in the folder -> SHA-256, sorted by path.
+    """
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and path != folder / PROVENANCE_FILE and not path.name.startswith(".")
+    )
+    with ThreadPoolExecutor(worker_count(n_workers)) as threads:
+        digests = threads.map(file_digest, paths)
+        return {str(path.relative_to(folder)): digest for path, digest in zip(paths, digests, strict=True)}
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal text."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def files_digest(files: Mapping[str, str]) -> str:
+    """One digest of many: SHA-256 of their names and digests."""
+    return hashlib.sha256("".join(f"{name}\0{digest}\n" for name, digest in sorted(files.items())).encode()).hexdigest()
+
+
+def digests_by_name(digest: str) -> dict[str, str]:
+    """Name -> SHA-256 of each file that a text of `belka.raw_directory.raw_digest` names; empty for another text."""
+    return dict(part.split("=", 1) for part in digest.split() if "=" in part)
+
+
+def folder_digest(folder: Path) -> str:
+    """Name the content of a folder: as its provenance.json says, else by reading its files."""
+    known = read_provenance(folder)
+    return known.digest if known else files_digest(digest_files(folder))
+
+
+def read_provenance(folder: Path) -> Provenance | None:
+    """Read provenance.json.
+
+    Args:
+        folder: An output folder.
+
+    Returns:
+        Its content; None where there is none: the folder is of an earlier version, or its step did not finish.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    file = folder / PROVENANCE_FILE
+    if not file.is_file():
+        return None
+    try:
+        return Provenance.model_validate_json(file.read_text(encoding="utf-8"))
+    except (ValidationError, UnicodeDecodeError) as error:
+        raise InputError(
+            "The provenance of a folder cannot be read.",
+            received=f"{file}: {str(error).splitlines()[0]}",
+            expected="the file as the step wrote it",
+            action=_AGAIN,
+        ) from error
+
+
+def write_provenance(folder: Path, record: Record, inputs: Mapping[str, Sequence[Path]]) -> Provenance:
+    """Digest the files of a folder and write provenance.json into it, when everything else is there.
+
+    Args:
+        folder: The output folder.
+        record: What the step knows; `uri`, `digest` and `inputs` are filled here, `inputs` added to those given.
+        inputs: Name -> folders that were read.
+
+    Returns:
+        What was written.
+    """
+    files = digest_files(folder)
+    read = [(name, path, read_provenance(path)) for name, paths in inputs.items() for path in paths]
+    upstream = {(each.step, each.uri, each.digest): each for _, _, known in read if known for each in known.history}
+    provenance = Provenance(
+        **record.model_dump(exclude={"uri", "digest", "inputs"}),
+        uri=place_of(folder),
+        digest=files_digest(files),
+        inputs=(
+            *record.inputs,
+            *(
+                Input(name=name, uri=place_of(path), digest=known.digest if known else folder_digest(path))
+                for name, path, known in read
+            ),
+        ),
+        files=files,
+        upstream=tuple(upstream.values()),
+    )
+    with atomic_path(folder / PROVENANCE_FILE) as temporary:
+        temporary.write_text(provenance.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return provenance
+
+
+def changed_files(folder: Path) -> list[str]:
+    """Compare a folder with its provenance.json.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        The files that are missing, added or of another content; empty where all is as it was written.
+
+    Raises:
+        InputError: There is no provenance.json, or it is damaged.
+    """
+    known = read_provenance(folder)
+    if known is None:
+        raise InputError(
+            "The folder has no provenance.",
+            received=f"no file {folder / PROVENANCE_FILE}",
+            expected="the output folder of a step that finished",
+            action=_AGAIN,
+        )
+    found = digest_files(folder)
+    return sorted(name for name in known.files.keys() | found.keys() if known.files.get(name) != found.get(name))
+
+
+@contextmanager
+def named_places(places: Mapping[str, str]) -> Iterator[None]:
+    """Name folders by where they stay while the block runs: a pod works on local copies of what lies in a bucket.
+
+    Args:
+        places: Local folder -> URI.
+    """
+    token = _PLACES.set(places)
+    try:
+        yield
+    finally:
+        _PLACES.reset(token)
+
+
+def place_of(folder: Path) -> str:
+    """Where a folder stays: the URI that `named_places` gives, else its path."""
+    return _PLACES.get().get(str(folder), str(folder))

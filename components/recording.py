@@ -1,0 +1,167 @@
+"""Every executor leaves provenance.json in its output folders: one mechanism for our components and TFX's own.
+
+Executors are what local runs, `belka step` and Kubeflow's pods have in common, so they do it.
+"""
+
+import copy
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from tfx.dsl.component.experimental.decorators import component
+from tfx.dsl.components.base.base_component import BaseComponent
+from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
+from tfx.types.artifact import Artifact
+from tfx.types.standard_artifacts import Schema
+
+from belka.code_version import code_version, library_versions
+from belka.contract import PROVENANCE_FILE
+from belka.provenance import Input, Record, digests_by_name, files_digest, place_of, read_provenance, write_provenance
+from components.artifact_types import Artifacts
+
+# Execution parameters that this module adds to every node and reads.
+NODE: Final = "node"
+CODE_VERSION: Final = "code_version"
+# Those that name a function of ours, which the executor imports.
+_FUNCTIONS: Final = ("run_fn", "preprocessing_fn")
+# Custom properties by which an executor tells what its parameters do not: the raw files it read, as `raw_digest` names
+# them, and their folder; and, TFX's own, the folder of a pushed model.
+RAW_DIGEST: Final = "raw_digest"
+RAW_DIR: Final = "raw_dir"
+PUSHED_TO: Final = "pushed_destination"
+
+
+class Recording(BaseExecutor):
+    """Write provenance.json into each output folder when the executor, which comes next in the bases, is done."""
+
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> Any:  # noqa: N802
+        """Run the executor, then record what it left.
+
+        Args:
+            input_dict: Channel -> artifacts.
+            output_dict: Channel -> artifacts.
+            exec_properties: The parameters of the node.
+        """
+        with _alone_in_their_folders(input_dict) as readable:
+            result = super().Do(readable, output_dict, exec_properties)
+        node, modules = exec_properties.get(NODE, ""), executed_modules(type(self), exec_properties)
+        settings = _plain(exec_properties)
+        made = Record(
+            step=node,
+            run=getattr(self._context, "pipeline_run_id", None) or "",
+            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            settings=settings,
+            code_version=code_version(*modules),
+            libraries=library_versions(*modules),
+        )
+        inputs = {name: [Path(each.uri) for each in artifacts] for name, artifacts in input_dict.items()}
+        if path := (settings.get("custom_config") or {}).get("model_path"):
+            inputs["model_path"] = [Path(path)]
+        for name, artifacts in output_dict.items():
+            for artifact in artifacts:
+                _record(artifact, made.model_copy(update={"output": name}), inputs)
+        return result
+
+
+def recorded(executor: Any) -> Any:
+    """Class decorator: the same executor, under the same name, as a `Recording`."""
+    members = {"__module__": executor.__module__, "__qualname__": executor.__qualname__, "__doc__": executor.__doc__}
+    return type(executor)(executor.__name__, (Recording, executor), members)
+
+
+def recorded_component(function: Callable[..., None]) -> Any:
+    """TFX's decorator `component`, for a component whose executor is a `Recording`.
+
+    Args:
+        function: The component as a function, see TFX's decorator.
+    """
+    made = component(function)
+    executor = recorded(made.EXECUTOR_SPEC.executor_class)
+    # Where TFX registers it: a pod imports the executor by its name.
+    setattr(sys.modules[executor.__module__], executor.__name__, executor)
+    made.EXECUTOR_SPEC = ExecutorClassSpec(executor)
+    return made
+
+
+def read_raw_files(output: Artifact, raw_dir: Path, digest: str) -> None:
+    """Tell the record of an output that raw files were read.
+
+    Args:
+        output: The output.
+        raw_dir: Their folder.
+        digest: Their content as `belka.raw_directory.raw_digest` gives it.
+    """
+    output.set_string_custom_property(RAW_DIR, str(raw_dir))
+    output.set_string_custom_property(RAW_DIGEST, digest)
+
+
+def versioned(node: BaseComponent) -> BaseComponent:
+    """Give a node of a pipeline the parameters that name it and its code, which makes them part of its cache key.
+
+    Args:
+        node: The node, with its id.
+    """
+    parameters = node.exec_properties
+    modules = executed_modules(node.executor_spec.executor_class, parameters)
+    parameters |= {NODE: str(node.id), CODE_VERSION: code_version(*modules)}
+    return node
+
+
+def executed_modules(executor: type, exec_properties: Mapping[str, Any]) -> tuple[str, ...]:
+    """The modules that a node starts from: its executor's, and those of the functions that its parameters name."""
+    named = (str(exec_properties.get(name) or "") for name in _FUNCTIONS)
+    return (executor.__module__, *(name.rpartition(".")[0] for name in named if name))
+
+
+@contextmanager
+def _alone_in_their_folders(input_dict: Artifacts) -> Iterator[Artifacts]:
+    """The inputs as TFX's executors read them: a schema is the only file in its folder."""
+    with TemporaryDirectory() as root:
+        readable = dict(input_dict)
+        for name, artifacts in input_dict.items():
+            if all(each.type_name == Schema.TYPE_NAME for each in artifacts):
+                readable[name] = copies = [copy.deepcopy(each) for each in artifacts]
+                for number, each in enumerate(copies):
+                    folder = Path(root) / name / str(number)
+                    shutil.copytree(each.uri, folder, ignore=shutil.ignore_patterns(PROVENANCE_FILE))
+                    each.uri = str(folder)
+        yield readable
+
+
+def _record(artifact: Artifact, made: Record, inputs: Mapping[str, Sequence[Path]]) -> None:
+    """Write provenance.json of an output, and of the folder outside the pipeline root that it was pushed to."""
+    folder = Path(artifact.uri)
+    if not folder.is_dir():
+        return
+    if not made.run:  # Kubeflow Pipelines tells executors no run: it is the part of the URI before the node's
+        before, _, after = place_of(folder).partition(f"/{made.step}/")
+        made = made.model_copy(update={"run": before.rpartition("/")[2] if after else ""})
+    if raw := digests_by_name(artifact.get_string_custom_property(RAW_DIGEST)):
+        place = Input(name=RAW_DIR, uri=artifact.get_string_custom_property(RAW_DIR), digest=files_digest(raw))
+        made = made.model_copy(update={"raw_files": raw, "inputs": (place,)})
+    pushed = artifact.get_string_custom_property(PUSHED_TO)
+    if pushed:
+        # A model that had been pushed before keeps the record of its own training.
+        known = read_provenance(Path(pushed)) or write_provenance(Path(pushed), made, inputs)
+        made = made.model_copy(update={"delivered": {pushed: known.digest}})
+    write_provenance(folder, made, inputs)
+
+
+def _plain(exec_properties: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides the result, JSON texts as what they hold."""
+    found: dict[str, Any] = {}
+    for name, value in exec_properties.items():
+        if name in (NODE, CODE_VERSION) or value in (None, "", "null"):
+            continue
+        try:
+            found[name] = json.loads(str(value)) if str(value)[:1] in ("{", "[") else str(value)
+        except ValueError:
+            found[name] = str(value)
+    return found
