@@ -18,6 +18,7 @@ from pipeline.cli.progress import StepTable
 from pipeline.cli.session import open_session
 from pipeline.config.files import with_raw_digest, write_resolved
 from pipeline.config.settings import Config
+from pipeline.runners.output_lock import only_run_in
 from pipeline.steps import Step, nodes_between
 
 MODELS_FOLDER = "model"
@@ -38,10 +39,14 @@ def execute(config: Config, nodes: Sequence[str] | None, *, quiet: bool) -> dict
         The content of metrics.json.
 
     Raises:
+        InputError: Another run is working in the output directory.
         BelkaError: With the failing step and the log file's name in what to do.
     """
     config = with_raw_digest(config)  # first: a missing file is told at once, not after TensorFlow has loaded
-    with open_session(config.output_dir, log_level=config.system.log_level, quiet=quiet) as (console, log_file):
+    with (
+        only_run_in(config.output_dir),
+        open_session(config.output_dir, log_level=config.system.log_level, quiet=quiet) as (console, log_file),
+    ):
         write_resolved(config, config.output_dir / RESOLVED_CONFIG)
         shown = nodes or nodes_between(
             Step.GENERATE_PARQUET, Step.MAKE_SUBMISSION, config.training.stages, validated=config.data_validation.is_on

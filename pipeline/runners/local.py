@@ -16,6 +16,7 @@ from belka.settings import computation
 from pipeline.config.files import load_config_from_environment, with_raw_digest
 from pipeline.config.settings import Config
 from pipeline.create_pipeline import create_pipeline
+from pipeline.runners.output_lock import only_run_in
 
 
 def run_local(config: Config, nodes: Sequence[str] | None = None) -> None:
@@ -48,4 +49,6 @@ def run_local(config: Config, nodes: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    run_local(with_raw_digest(load_config_from_environment()))
+    _config = with_raw_digest(load_config_from_environment())
+    with only_run_in(_config.output_dir):
+        run_local(_config)
