@@ -21,6 +21,7 @@ from belka.machine import worker_count
 
 # Local folder -> where it stays, while a block of `named_places` runs.
 _PLACES: ContextVar[Mapping[str, str]] = ContextVar("places", default={})  # noqa: B039 - never changed in place
+_LEVELS: Final = 4  # of folders between an output's folder and its files
 _AGAIN: Final = "Run the step that makes the folder again."
 
 
@@ -124,6 +125,17 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file, as hexadecimal text."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def known_digest(path: Path) -> str:
+    """SHA-256 of a file: as a provenance.json above it says, unless it was written to since; else by reading it."""
+    for folder in list(path.parents)[:_LEVELS]:
+        listing = folder / PROVENANCE_FILE
+        if listing.is_file() and path.stat().st_mtime_ns <= listing.stat().st_mtime_ns:
+            known = read_provenance(folder)
+            if known and (digest := known.files.get(str(path.relative_to(folder)))):
+                return digest
+    return file_digest(path)
 
 
 def files_digest(files: Mapping[str, str]) -> str:

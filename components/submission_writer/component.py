@@ -23,8 +23,8 @@ def SubmissionWriter(  # noqa: N802 - TFX names a component after its function, 
     rejected: InputArtifact[Rejections],
     submission: OutputArtifact[Submission],
     raw_dir: Parameter[str],
-    raw_digest: Parameter[str],
     settings: Parameter[str],
+    raw_digest: Parameter[str] = "",
 ) -> None:
     """Write submission.csv from the predictions of the test split, and summary.json beside it.
 

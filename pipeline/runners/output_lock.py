@@ -40,7 +40,8 @@ def only_run_in(output_dir: Path) -> Iterator[None]:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno in (errno.EACCES, errno.EAGAIN):
-                raise _taken(output_dir, file.seek(0) or file.read()) from error
+                file.seek(0)
+                raise _taken(output_dir, file.read()) from error
             logger.warning("%s takes no locks (%s): nothing keeps a second run out of it.", output_dir, error)
         file.truncate(0)
         started = datetime.now().astimezone().isoformat(timespec="seconds")

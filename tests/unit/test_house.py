@@ -51,6 +51,7 @@ ALLOWED: Final = {
     ("components/molecule_transform/transform_graph.py", "import_module"): "imports PREPROCESSING_FN",
     ("pipeline/create_pipeline.py", "trainer_module.preprocessing.preprocessing_fn"): "PREPROCESSING_FN",
     ("pipeline/create_pipeline.py", "trainer_module.run_fn.run_fn"): "RUN_FN, which TFX's Trainer imports by name",
+    ("trainer_module/loop/checkpoints.py", "trainer_module.run_fn"): "the code that a checkpoint's key covers",
     ("pipeline/runners/kubeflow/compile.py", "pipeline.runners.kubeflow.entrypoint"): "the command of a pod",
     ("pipeline/runners/kubeflow/entrypoint.py", "pipeline.runners.kubeflow.entrypoint"): "its own name in its usage",
     # Kubeflow Pipelines imports the artifact types by these names.

@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Any, Final
 from zipfile import BadZipFile
 
+from belka.code_version import code_version
+from belka.contract import Node
 from belka.errors import InputError
 from belka.files import atomic_path
+from belka.provenance import known_digest
+from belka.settings import deciding
 from trainer_module.model import Belka
-from trainer_module.settings import RunSettings
+from trainer_module.settings import MODES, RunSettings
 
 logger = logging.getLogger(__name__)
 
@@ -24,9 +28,9 @@ _VARIABLES: Final = "variables.keras"
 _STATE: Final = "state.json"
 _BEST: Final = "best.keras"
 _KEPT: Final = 2
-_DIGESTED: Final = 1 << 16
-# None of them changes what is computed up to a given step.
-_OUTSIDE_KEY: Final = ("resume", "checkpoint_every_steps", "stages")
+# What decides a result, but not what is computed up to a given step.
+_OUTSIDE_KEY: Final = ("epochs", "stages", *MODES)
+_CODE: Final = "trainer_module.run_fn"
 
 
 @dataclass
@@ -43,6 +47,7 @@ class Progress:
         loss_sum: Sum of the losses since the last validation.
         loss_count: Number of them.
         finished: Whether training has ended.
+        stopped: Whether it ended by early stopping: more epochs change nothing then.
         history: Scores of each validation.
         callbacks: State of the callbacks, by class name.
     """
@@ -56,32 +61,30 @@ class Progress:
     loss_sum: float = 0.0
     loss_count: int = 0
     finished: bool = False
+    stopped: bool = False
     history: list[dict[str, float]] = field(default_factory=list)
     callbacks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def run_key(run: RunSettings, files: Sequence[str], extra: Sequence[str] = ()) -> str:
-    """Name a run by what decides its result.
+def run_key(run: RunSettings, files: Sequence[Path], extra: Sequence[str] = ()) -> str:
+    """Name a run by what decides the steps that it takes; how many of them it takes is not part of it.
 
     Args:
         run: Settings.
-        files: Files it reads: data, and the weights it starts from. Their names, sizes and first and last 64 KiB count,
-            not their folders, which are new in each execution of TFX.
+        files: Files it reads: data, and the weights it starts from. Their names and contents count, not their folders,
+            which are new in each execution of TFX.
         extra: Other strings that count, e.g. the vocabulary.
 
     Returns:
         `<mode>-<16 hexadecimal digits>`.
     """
-    settings = run.model_dump_json(exclude={"checkpoint_root": True, "training": set(_OUTSIDE_KEY)})
-    digest = hashlib.sha256(settings.encode())
-    digest.update("\n".join(extra).encode())
-    for path in sorted(map(Path, files), key=lambda item: (item.name, str(item))):
-        size = path.stat().st_size
-        digest.update(f"\n{path.name} {size} ".encode())
-        with path.open("rb") as stream:
-            digest.update(stream.read(_DIGESTED))
-            stream.seek(max(0, size - _DIGESTED))
-            digest.update(stream.read(_DIGESTED))
+    settings = deciding(run.model_copy(update={"training": run.training.for_mode(run.mode)}), Node.TRAINER)
+    settings.pop("model_path", None)  # the weights in it are among the files
+    for name in _OUTSIDE_KEY:
+        settings["training"].pop(name)
+    digest = hashlib.sha256(json.dumps([settings, list(extra), code_version(_CODE)], sort_keys=True).encode())
+    for path in sorted(files, key=lambda item: (item.name, str(item))):
+        digest.update(f"\n{path.name} {known_digest(path)}".encode())
     return f"{run.mode}-{digest.hexdigest()[:16]}"
 
 
@@ -117,8 +120,12 @@ class CheckpointStore:
         for old in self._states()[:-_KEPT]:
             shutil.rmtree(old)
 
-    def restore(self, model: Belka) -> Progress | None:
+    def restore(self, model: Belka, *, epochs: int) -> Progress | None:
         """Load the newest readable checkpoint into model and optimizer.
+
+        Args:
+            model: The model.
+            epochs: Epochs of the run. The checkpoints of a longer one are forgotten.
 
         Returns:
             Its progress, or None if there is no checkpoint.
@@ -126,6 +133,10 @@ class CheckpointStore:
         for state in reversed(self._states()):
             try:
                 progress = Progress(**json.loads((state / _STATE).read_text(encoding="utf-8")))
+                if (progress.epoch, progress.step_in_epoch) > (epochs, 0):
+                    logger.info("Checkpoint %s is past epoch %d: starting over.", state, epochs)
+                    self.clear()
+                    return None
                 model.load_weights(state / _VARIABLES)
             except (OSError, ValueError, TypeError, KeyError, BadZipFile) as error:
                 logger.warning("Checkpoint %s cannot be read (%s); trying the one before.", state, error)

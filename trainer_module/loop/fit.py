@@ -80,8 +80,8 @@ class Fit:
         """
         if not self._settings.resume:
             self._store.clear()
-        self._progress = self._store.restore(self._model) or self._progress
-        if not self._progress.finished:
+        self._progress = self._store.restore(self._model, epochs=self._settings.epochs) or self._progress
+        if not self._progress.stopped and self._progress.epoch < self._settings.epochs:
             self._train()
         self._store.restore_best(self._model)
         self._write_history()
@@ -170,7 +170,8 @@ class Fit:
         if progress.batch_in_pass == self._batches_per_pass:
             progress.pass_index += 1
             progress.batch_in_pass = 0
-        progress.finished = callbacks.stopped or progress.epoch >= settings.epochs
+        progress.stopped = callbacks.stopped
+        progress.finished = progress.stopped or progress.epoch >= settings.epochs
         every = settings.checkpoint_every_steps
         if done == total or progress.finished or (every is not None and progress.step % every == 0):
             self._settle_pending()

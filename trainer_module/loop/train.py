@@ -149,8 +149,8 @@ def _embedding_rows(run: RunSettings, vocabulary: Sequence[str]) -> int:
 
 
 def _checkpoint_folder(run: RunSettings, data: TrainingData, log_dir: Path) -> Path:
-    files = [*data.train_files, *data.eval_files]
+    files = [*map(Path, data.train_files), *map(Path, data.eval_files)]
     if data.start_from is not None:
-        files.append(str(exported_folder(data.start_from) / WEIGHTS_FILE))
+        files.append(exported_folder(data.start_from) / WEIGHTS_FILE)
     root = Path(run.checkpoint_root) if run.checkpoint_root else log_dir / "checkpoints"
     return root / run_key(run, files, data.vocabulary)

@@ -101,6 +101,35 @@ def test_other_settings_start_over(train_small: TrainSmall, monkeypatch: pytest.
         train_small(training={"learning_rate": 0.002})
 
 
+def test_more_epochs_continue_and_fewer_start_over(train_small: TrainSmall, monkeypatch: pytest.MonkeyPatch) -> None:
+    three = train_small(folder="whole", training={"epochs": 3})
+    two = train_small(training={"epochs": 2})
+    taken: list[int] = []
+    original = Steps.train
+
+    def train(self: Steps, inputs: Any, labels: Any, row_weight: Any, number: int) -> Any:
+        taken.append(number)
+        return original(self, inputs, labels, row_weight, number)
+
+    monkeypatch.setattr(Steps, "train", train)
+    longer = train_small(training={"epochs": 3})
+    assert taken == list(range(8, 12))  # 256 molecules in batches of 64
+    assert longer.history == three.history
+    assert_equal_weights(longer, three)
+    taken.clear()
+    shorter = train_small(training={"epochs": 2})
+    assert taken == list(range(8))
+    assert shorter.history == two.history
+    assert_equal_weights(shorter, two)
+
+
+def test_early_stopping_is_not_undone_by_more_epochs(train_small: TrainSmall, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped = train_small(training=UNTIL_STOPPED)
+    assert len(stopped.history) < UNTIL_STOPPED["epochs"]
+    interrupt_at(int(stopped.history[-1]["step"]), monkeypatch)
+    assert train_small(training={**UNTIL_STOPPED, "epochs": 300}).history == stopped.history
+
+
 def test_a_damaged_checkpoint_is_skipped(
     train_small: TrainSmall, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
