@@ -97,6 +97,8 @@ IDS: Final = "ids"  # fixed_size_list<int64>[n_targets], raw row ids (test rows)
 BLOCKS_FILE: Final = "blocks.parquet"  # block_id int32, smiles string, in_validation bool
 TEST_ALIASES_FILE: Final = "test_aliases.parquet"  # id, carrier int64: the id that carries the prediction of the first
 SUMMARY_FILE: Final = "summary.json"  # counts: rows, molecules, pairs, conflicts, rejects by reason
+CONFLICTS_FILE: Final = "conflicts.parquet"  # pairs with both labels: rows with 0, rows with 1; 1 won
+CONFLICT_COLUMNS: Final = ("molecule_smiles", "protein_name", "rows_0", "rows_1")
 REJECTED_FILE: Final = "rejected.parquet"
 REJECTED_COLUMNS: Final = ("source", "row", "id", "molecule_smiles", "protein_name", "binds", "reason")
 

@@ -1,8 +1,10 @@
 """Rows and molecules that cannot be used: what to do about too many of them, and their list where users look for it."""
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from belka.files import atomic_path
@@ -24,15 +26,23 @@ def share_advice(reasons: Mapping[str, int], total: int) -> str:
     return "Correct them, or raise data.max_rejected_share if losing them is intended."
 
 
-def collect_rejected(lists: Sequence[Path], target: Path) -> None:
+def collect_rejected(lists: Sequence[Path], target: Path) -> dict[str, dict[str, int]]:
     """Write the lists of several steps as one.
 
     Args:
         lists: Their rejected.parquet files.
         target: The file to write; it appears whole, or not at all.
+
+    Returns:
+        Source -> reason -> number of its lines, the most frequent first.
     """
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     with atomic_path(target) as temporary, pq.ParquetWriter(temporary, REJECTED_SCHEMA, compression="zstd") as writer:
         for path in lists:
             with pq.ParquetFile(path) as file:
                 for batch in file.iter_batches():
                     writer.write_batch(batch.cast(REJECTED_SCHEMA))
+                    by_reason = pa.table(batch).group_by(["source", "reason"]).aggregate([([], "count_all")])
+                    for line in by_reason.to_pylist():
+                        counts[line["source"]][line["reason"]] += line["count_all"]
+    return {source: dict(by_reason.most_common()) for source, by_reason in counts.items()}

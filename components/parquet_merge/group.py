@@ -6,36 +6,58 @@ Records of one SMILES are brought together: sorted by the order key, which is a 
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from functools import cached_property
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from belka.contract import EXTRA_TARGET, LABEL_NEGATIVE, LABEL_POSITIVE, LABEL_UNKNOWN, SplitGroup, Subset
 from belka.hashing import splitmix64
 from belka.raw_directory import EXTRA, TEST, TRAIN
 from belka.settings import DataSettings, SystemSettings
+from components.parquet_merge.conflicts import CONFLICT_SCHEMA, find_conflicts
 from components.parquet_merge.parallel import map_in_order
 from components.parquet_merge.partition import SECONDS_BETWEEN_REPORTS, Partitions, read_smiles
 from components.parquet_merge.record_format import FLAG_BIT, MERGED_FIELDS, merged_schema, tally_pairs
 from components.parquet_merge.shards import MergedStore
+from components.parquet_merge.texts import Texts
 
 logger = logging.getLogger(__name__)
 
-# So few are taken one by one: a molecule is cut in two where two batches of a sorted file meet, and nothing else
-# repeats.
-FEW_TEXTS = 1000
 ALIAS_SCHEMA = pa.schema([("id", pa.int64()), ("carrier", pa.int64())])
 _NO_TRIPLE = np.iinfo(np.int64).max
 _Places = npt.NDArray[np.intp]
 
 
+class MergedPartition(NamedTuple):
+    """What became of the records of one partition, or of several.
+
+    Attributes:
+        molecules: By subset, tables of MERGED_FIELDS, for test plus id_0 .. id_<n-1> int64; rows ordered by
+            (order key, SMILES).
+        counts: Named counts, which are added up over partitions.
+        aliases: Ids that share a prediction with another, see `group_test`.
+        conflicts: Pairs with both labels, see `find_conflicts`.
+    """
+
+    molecules: dict[Subset, pa.Table]
+    counts: Counter[str]
+    aliases: pa.Table
+    conflicts: pa.Table
+
+
 def group_partitions(
-    partitions: Mapping[str, Partitions], *, data: DataSettings, system: SystemSettings, work_dir: Path
+    partitions: Mapping[str, Partitions],
+    *,
+    data: DataSettings,
+    system: SystemSettings,
+    work_dir: Path,
+    conflicts_path: Path,
 ) -> tuple[list[MergedStore], Counter[str], pa.Table]:
     """Merge partition by partition.
 
@@ -44,6 +66,7 @@ def group_partitions(
         data: Targets, and the share of the molecules without a held-out block that become validation.
         system: Seed of that draw, and threads; `n_workers` is 1 or more.
         work_dir: Folder for the merged molecules.
+        conflicts_path: Receives the pairs with both labels, in the order of the molecules' keys.
 
     Returns:
         The molecules of each subset, in the order of molecule ids; counts; and the aliases of all partitions, see
@@ -55,7 +78,7 @@ def group_partitions(
     counts: Counter[str] = Counter()
     aliases = [ALIAS_SCHEMA.empty_table()]
 
-    def group_one(partition: int) -> tuple[dict[Subset, pa.Table], Counter[str], pa.Table]:
+    def group_one(partition: int) -> MergedPartition:
         return merge_partition(
             train.read(partition),
             extra.read(partition),
@@ -70,39 +93,21 @@ def group_partitions(
     last_report = time.monotonic()
     # One ahead: else the thread of a small partition would wait for that of a large one before it.
     grouping = map_in_order(group_one, range(train.n_partitions), n_workers=system.n_workers, n_ahead=1)
-    for partition, (by_subset, partition_counts, partition_aliases) in enumerate(grouping):
-        aliases.append(partition_aliases)
-        for subset, table in by_subset.items():
-            stores[subset].add(table)
-        counts.update(partition_counts)
-        if time.monotonic() - last_report > SECONDS_BETWEEN_REPORTS:
-            last_report = time.monotonic()
-            n_rows = sum(counts[f"{source}_rows"] for source in partitions)
-            logger.info("%d of %d partitions merged (%s rows).", partition + 1, train.n_partitions, f"{n_rows:,}")
+    with pq.ParquetWriter(conflicts_path, CONFLICT_SCHEMA, compression="zstd") as conflicts:
+        for partition, merged in enumerate(grouping):
+            aliases.append(merged.aliases)
+            for subset, table in merged.molecules.items():
+                stores[subset].add(table)
+            if len(merged.conflicts):
+                conflicts.write_table(merged.conflicts)
+            counts.update(merged.counts)
+            if time.monotonic() - last_report > SECONDS_BETWEEN_REPORTS:
+                last_report = time.monotonic()
+                n_rows = sum(counts[f"{source}_rows"] for source in partitions)
+                logger.info("%d of %d partitions merged (%s rows).", partition + 1, train.n_partitions, f"{n_rows:,}")
     for store in stores.values():
         store.close()
     return list(stores.values()), counts, pa.concat_tables(aliases).sort_by("id")
-
-
-class Texts:
-    """The SMILES of some records, read when first needed: mostly the keys tell all records apart.
-
-    Args:
-        read: Reads the SMILES of the records, in their order.
-    """
-
-    def __init__(self, read: Callable[[], pa.ChunkedArray]) -> None:
-        self._read = read
-
-    def take(self, rows: npt.NDArray[np.integer]) -> pa.Array:
-        """Take the SMILES, string[n], of the records at some places, int [n]."""
-        if len(rows) < FEW_TEXTS:
-            return pa.array([self._pieces[row] for row in rows.tolist()], pa.string())
-        return self._pieces.combine_chunks().take(pa.array(rows))
-
-    @cached_property
-    def _pieces(self) -> pa.ChunkedArray:
-        return self._read()
 
 
 def merge_partition(
@@ -114,7 +119,7 @@ def merge_partition(
     seed: int,
     training_texts: Texts,
     test_texts: Texts,
-) -> tuple[dict[Subset, pa.Table], Counter[str], pa.Table]:
+) -> MergedPartition:
     """Merge the records of one partition.
 
     A molecule is identified by its SMILES as given, compared as text. Training rows and extra rows of one SMILES are
@@ -130,10 +135,6 @@ def merge_partition(
         seed: Seed of that draw.
         training_texts: SMILES of the training records, followed by those of the extra records.
         test_texts: SMILES of the test records.
-
-    Returns:
-        Tables of MERGED_FIELDS, for test plus id_0 .. id_<n-1> int64, rows ordered by (order key, SMILES); named
-        counts, which are added up over partitions; and the aliases, see `group_test`.
     """
     counts: Counter[str] = Counter()
     training = group_training(train, extra, training_texts)
@@ -142,7 +143,8 @@ def merge_partition(
     by_subset[Subset.TEST] = _test_molecules(testing, len(data.targets), counts)
     counts["molecules_on_both_sides"] += _count_on_both_sides(training, testing, training_texts, test_texts)
     counts["test_second_ids"] += len(aliases)
-    return by_subset, counts, aliases
+    conflicts = find_conflicts(train, extra, training_texts, by_subset, data.targets)
+    return MergedPartition(by_subset, counts, aliases, conflicts)
 
 
 def _split_training(training: pa.Table, data: DataSettings, seed: int, counts: Counter[str]) -> dict[Subset, pa.Table]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from belka.contract import BLOCKS_FILE, REJECTED_FILE, SUMMARY_FILE, TEST_ALIASES_FILE
+from belka.contract import BLOCKS_FILE, CONFLICTS_FILE, REJECTED_FILE, SUMMARY_FILE, TEST_ALIASES_FILE
 from belka.files import atomic_path
 from belka.machine import worker_count
 from belka.settings import DataSettings, SystemSettings
@@ -43,7 +43,7 @@ def merge_raw_files(raw_dir: Path, output_dir: Path, *, data: DataSettings, syst
     Args:
         raw_dir: Folder with train.parquet|csv, test.parquet|csv and maybe DNA_Labeled_Data.csv.
         output_dir: Folder of the Molecules artifact: Split-*/molecules-NNNNN.parquet, blocks.parquet, rejected.parquet,
-            test_aliases.parquet, summary.json.
+            conflicts.parquet, test_aliases.parquet, summary.json.
         data: Targets, shares of validation, largest share of unusable rows, size of the shards.
         system: Seed, memory budget, threads and folder for temporary files (null = beside the output).
 
@@ -67,7 +67,9 @@ def merge_raw_files(raw_dir: Path, output_dir: Path, *, data: DataSettings, syst
             )
             sources = {count.source for count in rejected}
             write_rejected(engine, [file for file in raw.files if file.source in sources], folder / REJECTED_FILE)
-        stores, counts, aliases = group_partitions(partitions, data=data, system=system, work_dir=work_dir)
+        stores, counts, aliases = group_partitions(
+            partitions, data=data, system=system, work_dir=work_dir, conflicts_path=folder / CONFLICTS_FILE
+        )
         counts["smiles_names_cut"] = names_cut
         write_shards(stores, partitions, folder, rows_per_shard=data.rows_per_shard, n_workers=system.n_workers)
         write_blocks(raw.blocks, folder / BLOCKS_FILE)

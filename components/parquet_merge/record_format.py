@@ -59,6 +59,9 @@ def join_runs(
 ) -> tuple[npt.NDArray[np.intp], pa.Array, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Join neighbouring rows of one molecule; equality is that of the SMILES and all codes, never of a hash.
 
+    Rows that say one label of the molecule more than once stay apart: so each label of a run stands for one row, and
+    the rows behind conflicting labels can be counted.
+
     Args:
         smiles: SMILES, string or large_string [n].
         codes: Arrays of n codes, which are cheaper to compare than text.
@@ -75,9 +78,14 @@ def join_runs(
         is_same = pc.fill_null(pc.equal(smiles.slice(1), smiles.slice(0, n - 1)), fill_value=False)
         is_start[1:] |= ~is_same.to_numpy(zero_copy_only=False)
     starts = np.flatnonzero(is_start)
-    if len(starts) < n:
-        smiles, bits = smiles.take(pa.array(starts)), np.bitwise_or.reduceat(bits, starts)
-    return starts, smiles, bits, np.diff(np.append(starts, n))
+    if len(starts) == n:
+        return starts, smiles, bits, np.ones(n, dtype=np.int64)
+    n_rows, joined = np.diff(np.append(starts, n)), np.bitwise_or.reduceat(bits, starts)
+    repeats = np.bitwise_count(joined) < n_rows
+    if repeats.any():
+        starts = np.flatnonzero(is_start | np.repeat(repeats, n_rows))
+        n_rows, joined = np.diff(np.append(starts, n)), np.bitwise_or.reduceat(bits, starts)
+    return starts, smiles.take(pa.array(starts)), joined, n_rows
 
 
 def labels_of(bits: npt.NDArray[np.int64], n_targets: int) -> npt.NDArray[np.int8]:

@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from belka.contract import METADATA_FILE, METRICS_FILE, REJECTED_FILE, REPORT_FILE, SUBMISSION_FILE
+from belka.contract import METADATA_FILE, METRICS_FILE, REPORT_FILE, SUBMISSION_FILE
 from belka.errors import BelkaError, explained
 from belka.models.champion import read_champion
+from pipeline.cli.data_rows import data_rows
 from pipeline.cli.options import RESOLVED_CONFIG
 from pipeline.cli.progress import StepTable
 from pipeline.cli.session import open_session
@@ -22,7 +23,7 @@ from pipeline.runners.output_lock import only_run_in
 from pipeline.steps import Step, nodes_between
 
 MODELS_FOLDER = "model"
-_RESULTS = (SUBMISSION_FILE, METRICS_FILE, REPORT_FILE, MODELS_FOLDER, REJECTED_FILE, RESOLVED_CONFIG, "logs")
+_RESULTS = (SUBMISSION_FILE, METRICS_FILE, REPORT_FILE, MODELS_FOLDER, RESOLVED_CONFIG, "logs")
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ def execute(config: Config, nodes: Sequence[str] | None, *, quiet: bool) -> dict
                 table.mark_cached(node)
         metrics = publish_results(outcomes, table.summary(), config.output_dir)
         table.print_final()
-        print_results(console, config.output_dir, metrics)
+        print_results(console, config, metrics)
     return metrics
 
 
@@ -106,12 +107,15 @@ def verdict_rows(evaluation: Mapping[str, Any], models_dir: Path) -> Iterator[tu
         yield "in production", f"{models_dir / champion.version}: {whose}"
 
 
-def print_results(console: Console, output_dir: Path, metrics: dict[str, Any]) -> None:
-    """Print where the results are and how good the model is on validation."""
+def print_results(console: Console, config: Config, metrics: dict[str, Any]) -> None:
+    """Print how good the model is on validation, what became of rows that were not used as given, and where all is."""
+    output_dir = config.output_dir
     table = Table("result", box=None, pad_edge=False, title="results", title_justify="left")
     table.add_column("where or how much", overflow="fold")
     for name, value in verdict_rows(metrics.get("evaluation", {}), output_dir / MODELS_FOLDER):
         table.add_row(name, value)
+    for name, value in data_rows(metrics, output_dir, rejected_prediction=config.data.rejected_prediction):
+        table.add_row(escape(name), escape(value))
     for name in _RESULTS:
         if (output_dir / name).exists():
             table.add_row(name, escape(str(output_dir / name)))

@@ -1,4 +1,4 @@
-"""Put what the nodes produced where users look for it: submission.csv, metrics.json, report.html, rejected.parquet."""
+"""Put what the nodes produced where users look for it: submission.csv, metrics.json, report.html, lists of rows."""
 
 import json
 import shutil
@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from belka.contract import (
     ANOMALIES_FILE,
+    CONFLICTS_FILE,
     EVALUATION_FILE,
     METRICS_FILE,
     REJECTED_FILE,
@@ -21,9 +19,11 @@ from belka.contract import (
     Node,
 )
 from belka.files import atomic_path
+from belka.rejections import collect_rejected
 from pipeline.runners.outcomes import NodeOutcome
 
 _COPIED: Final = (
+    (Node.PARQUET_MERGE, "molecules", CONFLICTS_FILE),
     (Node.SUBMISSION_WRITER, "submission", SUBMISSION_FILE),
     (Node.AFFINITY_EVALUATOR, "evaluation", REPORT_FILE),
 )
@@ -55,14 +55,12 @@ def publish_results(
         if source := _output(outcomes, node, output, name):
             with atomic_path(output_dir / name) as temporary:
                 shutil.copyfile(source, temporary)
-    tables = [
-        pq.read_table(path)
+    lists = [
+        path
         for node, output in ((Node.PARQUET_MERGE, "molecules"), (Node.MOLECULE_TRANSFORM, "rejected"))
         if (path := _output(outcomes, node, output, REJECTED_FILE))
     ]
-    if tables:
-        with atomic_path(output_dir / REJECTED_FILE) as temporary:
-            pq.write_table(pa.concat_tables(tables, promote_options="permissive"), temporary)
+    rejected = collect_rejected(lists, output_dir / REJECTED_FILE) if lists else {}
     metrics_file = output_dir / METRICS_FILE
     earlier = json.loads(metrics_file.read_text(encoding="utf-8")) if metrics_file.is_file() else {}
     metrics: dict[str, Any] = {
@@ -70,6 +68,7 @@ def publish_results(
         for key, source in _SUMMARIES.items()
         if (path := _output(outcomes, *source))
     }
+    metrics["rejected"] = rejected
     metrics["steps"] = {**earlier.get("steps", {}), **run_steps}
     with atomic_path(metrics_file) as temporary:
         temporary.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")

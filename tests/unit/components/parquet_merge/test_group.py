@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.parquet_merge import group
-from components.parquet_merge.group import Texts, group_test, group_training
+from components.parquet_merge import texts as texts_module
+from components.parquet_merge.group import group_test, group_training
 from components.parquet_merge.record_format import RECORD_SCHEMA, TEST_SCHEMA, tally_pairs
+from components.parquet_merge.texts import Texts
 
 Row = tuple[int, str, int, int, int]
 
@@ -80,7 +81,7 @@ ROWS = st.lists(
     train=ROWS,
     extra=ROWS,
     shuffle=st.randoms(),
-    few=st.sampled_from([0, group.FEW_TEXTS]),
+    few=st.sampled_from([0, texts_module.FEW_TEXTS]),
     n_others=st.sampled_from([0, 200]),
 )
 def test_groups_are_those_of_a_dictionary_in_any_order(
@@ -109,7 +110,7 @@ def test_groups_are_those_of_a_dictionary_in_any_order(
             )
         shuffle.shuffle(rows)
     tables = records(keyed["train"]), records(keyed["extra"])
-    with patch.object(group, "FEW_TEXTS", few):
+    with patch.object(texts_module, "FEW_TEXTS", few):
         grouped = group_training(*tables, texts(*tables))
     smiles = texts(*tables).take(grouped["row"].to_numpy()).to_pylist()
     assert list(zip(grouped["order_key"].to_pylist(), smiles, strict=True)) == sorted(expected)

@@ -157,6 +157,22 @@ def check_molecules(molecules: pa.Table, raw: dict[str, Any], blocks: list[dict[
     assert not expected
 
 
+def expected_conflicts(raw: dict[str, Any], validation: set[str]) -> list[tuple[str, str, int, int]]:
+    """Pairs with both labels: SMILES, protein, rows with 0, rows with 1."""
+    rows = [
+        (row["molecule_smiles"], row["protein_name"], row["binds"]) for row in usable(raw["train"], is_train=True)[0]
+    ]
+    rows += [
+        (row["new_structure"], "sEH", int(row["read_count"] != "0"))
+        for row in raw["extra"]
+        if row["new_structure"] and row["read_count"] in ("0", "1", "17") and row["new_structure"] not in validation
+    ]
+    counts = Counter(rows)
+    pairs = sorted({(smiles, protein) for smiles, protein, _ in rows})
+    both = [(*pair, counts[*pair, 0], counts[*pair, 1]) for pair in pairs]
+    return [line for line in both if line[2] and line[3]]
+
+
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many batches and partitions even for a few rows."""
@@ -198,6 +214,12 @@ def test_merge_equals_brute_force_in_any_row_order(
     aliases = sorted((i, min(of_pair)) for of_pair in ids for i in of_pair - {min(of_pair)})
     assert [tuple(line.values()) for line in pq.read_table(first / "test_aliases.parquet").to_pylist()] == aliases
     assert summary["test_second_ids"] == len(aliases)
+    validation = {line["smiles"] for line in molecules.to_pylist() if line["subset"] == 1}
+    conflicts = pq.read_table(first / "conflicts.parquet")
+    assert conflicts.column_names == ["molecule_smiles", "protein_name", "rows_0", "rows_1"]
+    listed = [tuple(line.values()) for line in conflicts.to_pylist()]
+    assert sorted(listed) == expected_conflicts(raw, validation)
+    assert summary["conflicting_pairs"] == len(listed)
     n_rejected = sum(entry["rejected"] for entry in summary["files"].values())
     assert pq.read_metadata(first / "rejected.parquet").num_rows == n_rejected
     shuffled = {name: list(raw[name]) for name in ("train", "test", "extra")}
@@ -205,6 +227,7 @@ def test_merge_equals_brute_force_in_any_row_order(
         raw["shuffled"].shuffle(part)
     again = merge(write_raw(folders(), **shuffled), second, **options, n_workers=1)
     assert read_molecules(second).equals(molecules)
+    assert pq.read_table(second / "conflicts.parquet").equals(conflicts)
     for entry in (*summary["files"].values(), *again["files"].values()):
         entry.pop("bytes")
     assert json.dumps(again, sort_keys=True) == json.dumps(summary, sort_keys=True)

@@ -6,13 +6,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from belka.molecules import REJECTED_SCHEMA
 from pipeline.runners.outcomes import NodeOutcome
 from pipeline.runners.publish import publish_results
 
 
 def _write_rejections(folder: Path, reasons: list[str]) -> None:
     folder.mkdir(parents=True)
-    pq.write_table(pa.table({"source": ["train"] * len(reasons), "reason": reasons}), folder / "rejected.parquet")
+    rows = [{"source": "train", "row": row, "reason": reason} for row, reason in enumerate(reasons)]
+    pq.write_table(pa.Table.from_pylist(rows, REJECTED_SCHEMA), folder / "rejected.parquet")
 
 
 def test_everything_is_published(tmp_path: Path) -> None:
@@ -20,6 +22,7 @@ def test_everything_is_published(tmp_path: Path) -> None:
     _write_rejections(molecules, ["unknown protein"])
     _write_rejections(rejected, ["unparsable SMILES", "unparsable SMILES"])
     (molecules / "summary.json").write_text('{"rows": 3}', encoding="utf-8")
+    (molecules / "conflicts.parquet").write_bytes(b"a list")
     submission.mkdir()
     (submission / "submission.csv").write_text("id,binds\n1,0.5\n", encoding="utf-8")
     evaluation = tmp_path / "e"
@@ -40,10 +43,13 @@ def test_everything_is_published(tmp_path: Path) -> None:
     )
     assert (out / "report.html").read_text(encoding="utf-8") == "a page"
     assert metrics == json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    assert (out / "conflicts.parquet").read_bytes() == b"a list"
+    assert metrics["rejected"] == {"train": {"unparsable SMILES": 2, "unknown protein": 1}}
+    assert list(metrics["rejected"]["train"]) == ["unparsable SMILES", "unknown protein"]
     assert metrics["data"] == {"rows": 3}
     assert set(metrics["steps"]) == {"parquet-merge", "submission-writer"}
 
 
 def test_nothing_is_published_for_nodes_that_never_ran(tmp_path: Path) -> None:
-    assert publish_results({}, {}, tmp_path) == {"steps": {}}
+    assert publish_results({}, {}, tmp_path) == {"rejected": {}, "steps": {}}
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.json"]
