@@ -124,6 +124,15 @@ SIGNATURE_EXAMPLES: Final = "serving_default"
 SIGNATURE_SMILES: Final = "smiles"
 OUTPUT_PROBABILITIES: Final = "probabilities"  # float32 [batch, n_targets]
 
+
+def probability_name(target: str) -> str:
+    """The output of a model, and the column of predictions, with the probabilities of one target, float32 [batch].
+
+    TensorFlow sorts outputs by name, and this sorts behind OUTPUT_PROBABILITIES, which stays the first of a signature.
+    """
+    return f"probability_{target}"
+
+
 # Files and folders of a trained, exported or pushed model.
 SERVING_FOLDER: Final = "Format-Serving"  # TFX's folder of the SavedModel within a Model artifact
 SAVED_MODEL_FILE: Final = "saved_model.pb"

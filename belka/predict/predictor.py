@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from belka.contract import FEATURE_ECFP, SIGNATURE_SMILES
+from belka.contract import FEATURE_ECFP, SIGNATURE_SMILES, probability_name
 from belka.models.folder import ModelFolder
 from belka.models.loader import Signature
 from belka.predict.check import CheckedSmiles
@@ -53,7 +53,7 @@ def result_columns(targets: Sequence[str]) -> list[pa.Field]:
         float32.
     """
     return [
-        *(pa.field(f"probability_{target}", pa.float32()) for target in targets),
+        *(pa.field(probability_name(target), pa.float32()) for target in targets),
         pa.field("problem", pa.string()),
         pa.field("warning", pa.string()),
         pa.field("unknown_tokens", pa.int32()),

@@ -105,7 +105,10 @@ sys.path.append(sys.argv[1])
 assert importlib.util.find_spec("trainer_module") is None and importlib.util.find_spec("components") is None
 import tensorflow as tf
 served = tf.saved_model.load(sys.argv[2]).signatures["smiles"]
-print(json.dumps(served(smiles=tf.constant(json.loads(sys.argv[3])))["probabilities"].numpy().tolist()))
+found = served(smiles=tf.constant(json.loads(sys.argv[3])))
+outputs = {name: values.numpy().tolist() for name, values in found.items()}
+first, names = served.outputs[0].shape.rank, sorted(served.structured_outputs)
+print(json.dumps({"first": first, "names": names, "outputs": outputs}))
 assert not {"tensorflow_transform", "rdkit"} & sys.modules.keys()
 """
     # -S leaves the project's editable install out of the path; -I the environment and the working directory.
@@ -117,4 +120,9 @@ assert not {"tensorflow_transform", "rdkit"} & sys.modules.keys()
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    np.testing.assert_allclose(json.loads(done.stdout), expected(model, "no branch"), atol=1e-6)
+    found = json.loads(done.stdout)
+    # The names of the targets stand in the signature, and `probabilities` is still its first output.
+    assert (found["first"], found["names"]) == (2, ["probabilities", *COLUMNS])
+    probabilities = np.array(found["outputs"]["probabilities"])
+    np.testing.assert_allclose(probabilities, expected(model, "no branch"), atol=1e-6)
+    assert np.array_equal(probabilities, np.stack([found["outputs"][name] for name in COLUMNS], axis=1))

@@ -22,6 +22,7 @@ from belka.contract import (
     PAD_TOKEN,
     SIGNATURE_EXAMPLES,
     SIGNATURE_SMILES,
+    probability_name,
 )
 from components.molecule_transform.transform_graph import write_transform_graph
 from trainer_module.export.export import export_model
@@ -31,7 +32,7 @@ from trainer_module.settings import ModelSettings
 
 VOCABULARY = (PAD_TOKEN, MASK_TOKEN, "(", ")", "1", "=", "C", "N", "O", "c")
 NUMBER = 700  # more than the size from which batches run in compiled chunks
-TARGETS = ("BRD4", "HSA", "sEH")
+TARGETS = ("BRD4", "HSA", "5-HT2A (β, rat/human)")
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +135,8 @@ def test_the_batch_moves_no_bit_of_a_probability(ecfp_branch: bool, transform_gr
         probabilities = serve(examples=tf.constant(examples[picked]))[OUTPUT_PROBABILITIES].numpy()
         assert probabilities.tobytes() == whole[picked].tobytes(), f"batch of {rows}"
     assert serve(examples=tf.constant([], tf.string))[OUTPUT_PROBABILITIES].shape == (0, 3)
+    assert serve.outputs[0].shape.as_list() == [None, 3]
+    assert sorted(serve.structured_outputs) == [OUTPUT_PROBABILITIES, *sorted(map(probability_name, TARGETS))]
 
 
 def test_large_batches_of_smiles_predict_the_same(transform_graph: Path, tmp_path: Path) -> None:

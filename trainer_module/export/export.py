@@ -1,6 +1,6 @@
 """Export a stage as a SavedModel with its serving signatures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -8,7 +8,14 @@ from typing import Any, Final
 import keras
 import tensorflow as tf
 
-from belka.contract import FEATURE_ECFP, FEATURE_TOKENS, OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, SIGNATURE_SMILES
+from belka.contract import (
+    FEATURE_ECFP,
+    FEATURE_TOKENS,
+    OUTPUT_PROBABILITIES,
+    SIGNATURE_EXAMPLES,
+    SIGNATURE_SMILES,
+    probability_name,
+)
 from belka.tokens.graph import RAW_SMILES_FEATURE, SmilesTokenizer
 from trainer_module.export.saved_model import StoredModel, save_model
 from trainer_module.export.serving import predict
@@ -29,8 +36,9 @@ def export_model(stored: StoredModel, transform_graph_dir: Path, folder: Path) -
     - `smiles`: `smiles`, string [batch], raw SMILES with or without [Dy]; with `model.ecfp_branch` also `ecfp`, string
       [batch], the fingerprints as `numpy.packbits` packs them.
     In `serving_default` a molecule's probabilities are the same bits in every batch; in `smiles` small batches agree to
-    rounding. Both return `probabilities`, float32: [batch, n_targets] in clf, [batch, ecfp_size] in fps, [batch,
-    length, vocab_size] in mlm.
+    rounding. The first output of both is `probabilities`, float32: [batch, n_targets] in clf, [batch, ecfp_size] in
+    fps, [batch, length, vocab_size] in mlm. In clf there is also `probability_<target>`, float32 [batch], for each
+    target: the names stand in the SavedModel itself.
 
     Args:
         stored: Model, vocabulary, targets.
@@ -43,23 +51,27 @@ def export_model(stored: StoredModel, transform_graph_dir: Path, folder: Path) -
     model.set_weights(stored.model.get_weights())
     tokenizer = SmilesTokenizer(transform_graph_dir)
 
+    targets = stored.targets if model.mode == "clf" else ()
+
     archive = keras.export.ExportArchive()
     archive.track(model)
     archive.track(tokenizer)
     archive.add_endpoint(
         SIGNATURE_EXAMPLES,
-        _examples_function(model),
+        _examples_function(model, targets),
         input_signature=[tf.TensorSpec([None], tf.string, name=INPUT_EXAMPLES)],
     )
     smiles_signature = [tf.TensorSpec([None], tf.string, name=RAW_SMILES_FEATURE)]
     if model.uses_ecfp:
         smiles_signature.append(tf.TensorSpec([None], tf.string, name=FEATURE_ECFP))
-    archive.add_endpoint(SIGNATURE_SMILES, _smiles_function(model, tokenizer), input_signature=smiles_signature)
+    archive.add_endpoint(
+        SIGNATURE_SMILES, _smiles_function(model, tokenizer, targets), input_signature=smiles_signature
+    )
     archive.write_out(str(folder), verbose=False)
     save_model(folder, replace(stored, model=model))
 
 
-def _examples_function(model: Belka) -> Callable[[Any], dict[str, Any]]:
+def _examples_function(model: Belka, targets: Sequence[str]) -> Callable[[Any], dict[str, Any]]:
     def predict_examples(examples: Any) -> dict[str, Any]:
         features = parse_examples(
             examples,
@@ -67,24 +79,29 @@ def _examples_function(model: Belka) -> Callable[[Any], dict[str, Any]]:
             max_length=model.arguments["max_length"],
             ecfp_size=model.ecfp_size if model.uses_ecfp else 0,
         )
-        return {OUTPUT_PROBABILITIES: predict(model, features)}
+        return _outputs(predict(model, features), targets)
 
     return predict_examples
 
 
-def _smiles_function(model: Belka, tokenizer: SmilesTokenizer) -> Callable[..., dict[str, Any]]:
+def _smiles_function(model: Belka, tokenizer: SmilesTokenizer, targets: Sequence[str]) -> Callable[..., dict[str, Any]]:
     max_length: int = model.arguments["max_length"]
 
     def tokens_of(smiles: Any) -> Any:
         return tf.cast(tokenizer(smiles)[:, :max_length].to_tensor(), tf.int32)
 
     def predict_smiles(smiles: Any) -> dict[str, Any]:
-        return {
-            OUTPUT_PROBABILITIES: predict(model, {FEATURE_TOKENS: tokens_of(smiles)}, uncompiled_below=_COMPILED_FROM)
-        }
+        inputs = {FEATURE_TOKENS: tokens_of(smiles)}
+        return _outputs(predict(model, inputs, uncompiled_below=_COMPILED_FROM), targets)
 
     def predict_smiles_and_ecfp(smiles: Any, ecfp: Any) -> dict[str, Any]:
         inputs = {FEATURE_TOKENS: tokens_of(smiles), FEATURE_ECFP: unpack_bytes(ecfp, model.ecfp_size)}
-        return {OUTPUT_PROBABILITIES: predict(model, inputs, uncompiled_below=_COMPILED_FROM)}
+        return _outputs(predict(model, inputs, uncompiled_below=_COMPILED_FROM), targets)
 
     return predict_smiles_and_ecfp if model.uses_ecfp else predict_smiles
+
+
+def _outputs(probabilities: Any, targets: Sequence[str]) -> dict[str, Any]:
+    # Each has the batch as its first dimension: BulkInferrer and TensorFlow Serving take no other outputs.
+    named = {probability_name(target): probabilities[:, i] for i, target in enumerate(targets)}
+    return {OUTPUT_PROBABILITIES: probabilities, **named}
