@@ -81,7 +81,7 @@ def split_folder(split: str) -> str:
 
 # Columns of the molecules table: parquet shards `Split-<split>/molecules-NNNNN.parquet` of the Molecules artifact.
 MOLECULE_ID: Final = "molecule_id"  # int64, position of the row within the whole table, unique
-SMILES: Final = "smiles"  # string, as given
+SMILES: Final = "smiles"  # string, in the one spelling of belka.chemistry.spelling; as given where it is no molecule
 SMILES_NO_LINKER: Final = "smiles_no_linker"  # string, [Dy] -> [H]
 BINDS: Final = "binds"  # fixed_size_list<int8>[n_targets], codes above
 SUBSET: Final = "subset"  # int8, Subset

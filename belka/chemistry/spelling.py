@@ -12,6 +12,7 @@ Source: Weininger, Weininger, Weininger: SMILES. 2., J. Chem. Inf. Comput. Sci. 
 Landrum: Get Your Atoms in Order, J. Chem. Inf. Model. 55, 2111 (2015), which is what RDKit does.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from rdkit import Chem
@@ -42,3 +43,11 @@ def canonical_spelling(smiles: str) -> str | None:
     """
     molecule = parse(smiles)
     return None if isinstance(molecule, str) else spell(molecule)
+
+
+def canonical_spellings(texts: Sequence[str]) -> list[str]:
+    """Bring texts to the one spelling, each by itself; what is no molecule keeps its text.
+
+    RDKit holds the interpreter's lock, so several at once take several processes.
+    """
+    return [canonical_spelling(text) or text for text in texts]

@@ -26,7 +26,7 @@ class BlockTable:
     """All distinct building blocks; the block id is the position in sorted order.
 
     Attributes:
-        smiles: SMILES as given, sorted by code point.
+        smiles: SMILES in the one spelling, sorted by code point.
         in_training: bool[n_blocks], whether the raw training file shows the block, in any position.
         in_validation: bool[n_blocks], whether the block is held out for validation; a subset of `in_training`.
         training_positions: For each of the three positions, whether the training file has blocks there at all. A

@@ -122,10 +122,10 @@ def merge_partition(
 ) -> MergedPartition:
     """Merge the records of one partition.
 
-    A molecule is identified by its SMILES as given, compared as text. Training rows and extra rows of one SMILES are
-    one molecule; test rows of the same SMILES are another row, in the test subset. The extra label of a validation
-    molecule is withheld, because validation measures on the competition's labels. The result does not depend on the
-    order of the records.
+    A molecule is identified by its SMILES, compared as text, since all are in the one spelling. Training rows and
+    extra rows of one SMILES are one molecule; test rows of the same SMILES are another row, in the test subset. The
+    extra label of a validation molecule is withheld, because validation measures on the competition's labels. The
+    result does not depend on the order of the records.
 
     Args:
         train: Records of the training file.

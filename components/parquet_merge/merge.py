@@ -2,7 +2,8 @@
 
 Three stages, each streaming:
 
-1. partition: raw rows are checked and dealt out to partitions by the hash of their SMILES;
+1. partition: raw rows are checked and dealt out to partitions by the hash of their SMILES, all of which are brought to
+   the one spelling where a sample of them is not in it;
 2. group: each partition is grouped in memory to molecules, which have a seeded random order;
 3. shards: the molecules, in that order, are cut into even shards.
 
@@ -21,15 +22,17 @@ import pyarrow.parquet as pq
 from belka.contract import BLOCKS_FILE, CONFLICTS_FILE, REJECTED_FILE, SUMMARY_FILE, TEST_ALIASES_FILE
 from belka.files import atomic_path
 from belka.machine import worker_count
+from belka.queries import explained_errors
 from belka.settings import DataSettings, SystemSettings
 from components.parquet_merge.blocks import write_blocks
 from components.parquet_merge.group import group_partitions
-from components.parquet_merge.partition import partition_rows
-from components.parquet_merge.raw_input import open_raw_input
+from components.parquet_merge.partition import Dealt, estimate_bytes, partition_rows
+from components.parquet_merge.raw_input import RawInput, open_raw_input
 from components.parquet_merge.refusals import write_rejected
 from components.parquet_merge.shards import write_shards
+from components.parquet_merge.spelling import Speller, count_respelled, find_deviations, write_respelled
 from components.parquet_merge.summary import make_summary
-from components.parquet_merge.workspace import open_engine, work_folder
+from components.parquet_merge.workspace import check_room, open_engine, work_folder
 
 logger = logging.getLogger(__name__)
 
@@ -60,24 +63,47 @@ def merge_raw_files(raw_dir: Path, output_dir: Path, *, data: DataSettings, syst
     ):
         folder = staging / "molecules"
         folder.mkdir()
-        with closing(open_engine(system, temp_dir=work_dir / "duckdb")) as engine:
-            raw = open_raw_input(engine, raw_dir, data=data, seed=system.seed, work_dir=work_dir)
-            partitions, rejected, names_cut = partition_rows(
-                engine, raw, data=data, system=system, work_dir=work_dir, output_dir=folder
-            )
-            sources = {count.source for count in rejected}
-            write_rejected(engine, [file for file in raw.files if file.source in sources], folder / REJECTED_FILE)
+        raw, dealt, spelling_counts = _deal_out(raw_dir, folder, work_dir, data=data, system=system)
         stores, counts, aliases = group_partitions(
-            partitions, data=data, system=system, work_dir=work_dir, conflicts_path=folder / CONFLICTS_FILE
+            dealt.partitions, data=data, system=system, work_dir=work_dir, conflicts_path=folder / CONFLICTS_FILE
         )
-        counts["smiles_names_cut"] = names_cut
-        write_shards(stores, partitions, folder, rows_per_shard=data.rows_per_shard, n_workers=system.n_workers)
+        counts.update(spelling_counts, smiles_names_cut=dealt.names_cut)
+        write_shards(stores, dealt.partitions, folder, rows_per_shard=data.rows_per_shard, n_workers=system.n_workers)
         write_blocks(raw.blocks, folder / BLOCKS_FILE)
         pq.write_table(aliases, folder / TEST_ALIASES_FILE)
-        summary = make_summary(raw, rejected, counts, data=data, seed=system.seed)
+        summary = make_summary(raw, dealt.rejected, counts, data=data, seed=system.seed)
         (folder / SUMMARY_FILE).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
         with atomic_path(output_dir) as temporary:
             folder.rename(temporary)
     n_molecules = sum(store.n_rows for store in stores)
     logger.info("%s molecules written in %.1f s.", f"{n_molecules:,}", time.monotonic() - started)
     return summary
+
+
+def _deal_out(
+    raw_dir: Path, folder: Path, work_dir: Path, *, data: DataSettings, system: SystemSettings
+) -> tuple[RawInput, Dealt, dict[str, int]]:
+    """The first stage; once more with copies in the one spelling where files are not in it."""
+    respelled: dict[str, Path] = {}
+    with Speller(system.n_workers) as speller:
+        while True:
+            with closing(open_engine(system, temp_dir=work_dir / "duckdb")) as engine:
+                raw = open_raw_input(
+                    engine, raw_dir, data=data, seed=system.seed, work_dir=work_dir, respelled=respelled
+                )
+                dealt = partition_rows(engine, raw, data=data, system=system, work_dir=work_dir, output_dir=folder)
+                # A second look would find the few SMILES whose canonical form has another one.
+                deviations = {} if respelled else find_deviations(raw.files, dealt.samples, raw.blocks.smiles, speller)
+                if not deviations:
+                    sources = {count.source for count in dealt.rejected}
+                    rejecting = [file for file in raw.files if file.source in sources]
+                    write_rejected(engine, rejecting, folder / REJECTED_FILE)
+                    return raw, dealt, count_respelled(engine, raw.n_rows, respelled)
+                check_room([(work_dir, estimate_bytes(engine, raw).records)])
+                for file in raw.files:
+                    dealt.partitions[file.source].remove_all()
+                    if deviation := deviations.get(file.source):
+                        respelled[file.source] = work_dir / f"{file.source}-respelled.parquet"
+                        n_rows, copy = raw.n_rows[file.source], respelled[file.source]
+                        with explained_errors(f"reading {file.path}"):
+                            write_respelled(engine, file, n_rows, deviation, speller, copy)

@@ -27,6 +27,7 @@ from components.parquet_merge.raw_input import RawInput
 from components.parquet_merge.record_format import FLAG_BIT, RUN_SCHEMA, join_runs, label_bits_sql, record_schema
 from components.parquet_merge.refusals import RejectedCount, check_rejected, rejected_counts
 from components.parquet_merge.row_rules import count_cut_names
+from components.parquet_merge.spelling import TextSample, open_samples
 from components.parquet_merge.training_reader import TrainingReader, can_read_directly
 from components.parquet_merge.workspace import check_room, plain_spill_bytes
 
@@ -64,9 +65,25 @@ class Estimate(NamedTuple):
     output: int
 
 
+class Dealt(NamedTuple):
+    """What became of the raw rows.
+
+    Attributes:
+        partitions: The usable ones, by source.
+        rejected: Those that cannot be used.
+        names_cut: Number of used rows whose text held more than the SMILES, which was cut off.
+        samples: A sample of the SMILES of each source.
+    """
+
+    partitions: dict[str, "Partitions"]
+    rejected: list[RejectedCount]
+    names_cut: int
+    samples: dict[str, TextSample]
+
+
 def partition_rows(
     engine: Any, raw: RawInput, *, data: DataSettings, system: SystemSettings, work_dir: Path, output_dir: Path
-) -> tuple[dict[str, "Partitions"], list[RejectedCount], int]:
+) -> "Dealt":
     """Deal out the usable rows of every source.
 
     Args:
@@ -78,8 +95,7 @@ def partition_rows(
         output_dir: Folder of the output, whose disk must have room for it.
 
     Returns:
-        The partitions by source, the rows that cannot be used, and the number of used rows whose text held more than
-        the SMILES, which was cut off.
+        What became of the rows.
 
     Raises:
         InputError: If there is no room on the disk, a file cannot be read or too many of its rows cannot be used.
@@ -95,6 +111,7 @@ def partition_rows(
         for source in (TRAIN, TEST, EXTRA)
     }
     records = Records(engine, system.seed, data, raw.blocks)
+    samples = open_samples(raw.n_rows)
     rejected: list[RejectedCount] = []
     names_cut = 0
     for file in raw.files:
@@ -108,13 +125,19 @@ def partition_rows(
                 (has_bad_ids,) = fetch_row(engine, "SELECT count(*) > 0 FROM train_raw WHERE id IS NULL OR id < 0")
             reader = TrainingReader(file, data, raw.blocks, checks_ids=has_bad_ids)
         n_used = _partition_source(
-            file, n_rows, records, partitions[file.source], reader=reader, n_workers=system.n_workers
+            file,
+            n_rows,
+            records,
+            partitions[file.source],
+            samples[file.source],
+            reader=reader,
+            n_workers=system.n_workers,
         )
         counts = rejected_counts(engine, file) if n_used < n_rows else ()
         check_rejected(engine, file, n_rows, counts, data=data)
         rejected += counts
         names_cut += sum(reader.names_cut) if reader else count_cut_names(engine, file.source)
-    return partitions, rejected, names_cut
+    return Dealt(partitions, rejected, names_cut, samples)
 
 
 def estimate_bytes(engine: Any, raw: RawInput) -> Estimate:
@@ -286,9 +309,14 @@ class Partitions:
         return self._read(partition, [TEXT])[TEXT]
 
     def remove(self, partition: int) -> None:
-        """Delete the files of one partition."""
+        """Delete the files of one partition, of which nothing can be read any more."""
         for path in self._paths[partition]:
             path.unlink(missing_ok=True)
+
+    def remove_all(self) -> None:
+        """Delete all files."""
+        for partition in range(self.n_partitions):
+            self.remove(partition)
 
     def _read(self, partition: int, columns: Sequence[str]) -> pa.Table:
         # Without threads: decompressing the many small batches takes less time than handing them out.
@@ -323,6 +351,7 @@ def _partition_source(
     n_rows: int,
     records: Records,
     partitions: Partitions,
+    sample: TextSample,
     *,
     reader: TrainingReader | None,
     n_workers: int,
@@ -340,6 +369,7 @@ def _partition_source(
             groups = read_ahead(reader.groups() if reader else ([rows] for rows in records.rows(file.source)))
             for n_group, table, bounds in map_in_order(arranged, groups, n_workers=n_workers, n_ahead=GROUPS_AHEAD):
                 n_used += n_group
+                sample.add(table)
                 partitions.add(table, bounds)
                 if time.monotonic() - last_report > SECONDS_BETWEEN_REPORTS:
                     last_report = time.monotonic()

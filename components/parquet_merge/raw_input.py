@@ -1,6 +1,7 @@
 """The raw files of a folder as DuckDB views: what the merge and the validation of a folder both start from."""
 
 import tempfile
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ class RawInput:
         files: The open files: train, test, and extra where it is used.
         n_rows: Number of rows of each source, > 0.
         blocks: The building blocks of train and test.
-        ruled_by_row: Sources whose usable rows are those that keep the rules about one row.
+        ruled_by_row: Sources whose file holds as usable rows those that keep the rules about one row.
     """
 
     files: tuple[RawFile, ...]
@@ -108,7 +109,15 @@ def validate_raw_files(raw_dir: Path, *, data: DataSettings, system: SystemSetti
     return ValidationReport(tuple(reports), n_blocks, n_blocks - int(raw.blocks.in_training.sum()))
 
 
-def open_raw_input(engine: Any, raw_dir: Path, *, data: DataSettings, seed: int, work_dir: Path) -> RawInput:
+def open_raw_input(
+    engine: Any,
+    raw_dir: Path,
+    *,
+    data: DataSettings,
+    seed: int,
+    work_dir: Path,
+    respelled: Mapping[str, Path] | None = None,
+) -> RawInput:
     """Locate the raw files, check their columns and define which rows can be used.
 
     Args:
@@ -118,6 +127,7 @@ def open_raw_input(engine: Any, raw_dir: Path, *, data: DataSettings, seed: int,
             out when its protein is not a target.
         seed: Seed of the draw of held-out blocks.
         work_dir: Existing folder for temporary files.
+        respelled: Copies of files in the one spelling by source, see `write_respelled`, which take the place of theirs.
 
     Raises:
         InputError: If there are too many targets, or a file is missing, unreadable, or lacks a column.
@@ -132,18 +142,20 @@ def open_raw_input(engine: Any, raw_dir: Path, *, data: DataSettings, seed: int,
     define_smiles_functions(engine)
     files = locate_raw_files(raw_dir, use_extra_data=data.use_extra_data and EXTRA_TARGET in data.targets)
     n_rows = {file.source: open_raw_file(engine, file, work_dir=work_dir) for file in files}
+    for source, copy in (respelled or {}).items():
+        engine.execute(f"CREATE OR REPLACE VIEW {source}_raw AS SELECT * FROM read_parquet({sql_pattern(copy)})")  # noqa: S608 - quoted
     blocks = collect_blocks(engine, files, seed=seed, share=data.validation_block_share, work_dir=work_dir)
     ruled = [file.source for file in files if create_checked_view(engine, file, data=data, blocks=blocks)]
-    return RawInput(files, n_rows, blocks, frozenset(ruled))
+    return RawInput(files, n_rows, blocks, frozenset(ruled).difference(respelled or ()))
 
 
 def open_raw_file(engine: Any, file: RawFile, *, work_dir: Path) -> int:
     """Check the columns of a raw file, open it as the view `<source>_raw`, and return the number of its rows, > 0.
 
     The view has the columns row (BIGINT, from 0), id (BIGINT), block1, block2, block3, smiles, protein (VARCHAR), label
-    (DOUBLE), id_text and label_text (VARCHAR, as given); null where the source has no such column or the value is not
-    of that type. CSV is first turned into parquet, as text, so that a value of the wrong type is a row to reject and
-    not an end of reading.
+    (DOUBLE), id_text and label_text (VARCHAR, as given), smiles_spelled (VARCHAR, see `write_respelled`); null where
+    the source has no such column or the value is not of that type. CSV is first turned into parquet, as text, so that a
+    value of the wrong type is a row to reject and not an end of reading.
 
     Args:
         engine: DuckDB connection.
@@ -225,6 +237,7 @@ def _view_columns(file: RawFile, types: dict[str, str]) -> str:
         "protein": "NULL::VARCHAR" if is_extra else RAW_PROTEIN,
         "label": "NULL::DOUBLE" if label is None else f"nullif(TRY_CAST({label} AS DOUBLE), 'nan'::DOUBLE)",
         "label_text": "NULL::VARCHAR" if label is None else f"{label}::VARCHAR",
+        "smiles_spelled": "NULL::VARCHAR",
     }
     for i, block in enumerate(RAW_BLOCKS, start=1):
         columns[f"block{i}"] = "NULL::VARCHAR" if is_extra else block

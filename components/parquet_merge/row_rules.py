@@ -14,7 +14,7 @@ from belka.queries import explained_errors, fetch_row, sql_string
 from belka.raw_directory import EXTRA, TEST, RawFile
 from belka.settings import DataSettings
 from components.parquet_merge.blocks import CODE_BITS, BlockTable, code_sql
-from components.parquet_merge.usable_smiles import is_plain_sql
+from components.parquet_merge.usable_smiles import is_plain_sql, usable_smiles_sql
 
 NOT_BINARY = "label is not 0 or 1"
 DUPLICATE_ID = "duplicate id: another pair has it"
@@ -99,9 +99,9 @@ def create_checked_view(engine: Any, file: RawFile, *, data: DataSettings, block
     """Make the view `<source>_checked`: the raw columns and how they are coded, and why a row cannot be used.
 
     It adds protein_code TINYINT, triple BIGINT (the codes of the three blocks), smiles_text VARCHAR (the text as given,
-    `smiles` is the SMILES found in it, null where there is none) and reason VARCHAR (null = usable).
-    Rules that look at one row come first. Among the rows they leave, an id that several pairs share keeps the pair that
-    sorts first by (SMILES, protein), independent of the order of rows.
+    `smiles` is the SMILES found in it, in the one spelling; null where there is none) and reason VARCHAR (null =
+    usable). Rules that look at one row come first. Among the rows they leave, an id that several pairs share keeps the
+    pair that sorts first by (SMILES, protein), independent of the order of rows.
 
     Args:
         engine: DuckDB connection with the raw view.
@@ -123,9 +123,8 @@ def create_checked_view(engine: Any, file: RawFile, *, data: DataSettings, block
     engine.execute(
         f"CREATE VIEW {source}_rows AS SELECT * EXCLUDE (code1, code2, code3), {triple} AS triple, "  # noqa: S608 - quoted, or names of ours
         f"CASE WHEN smiles IS NULL THEN read_smiles(smiles_text).reason {cases} END AS row_reason "
-        f"FROM (SELECT * REPLACE (CASE WHEN {is_plain_sql('smiles')} THEN smiles "
-        "ELSE nullif(read_smiles(smiles).smiles, '') END "
-        f"AS smiles), smiles AS smiles_text, {protein_code}::TINYINT AS protein_code, {coded} FROM {source}_raw)"
+        f"FROM (SELECT * REPLACE (coalesce(smiles_spelled, {usable_smiles_sql('smiles')}) AS smiles), "
+        f"smiles AS smiles_text, {protein_code}::TINYINT AS protein_code, {coded} FROM {source}_raw)"
     )
     joins, repeats = "", ""
     with explained_errors(f"reading {file.path}"):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import duckdb
+import rdkit
 
 from belka.contract import EXTRA_TARGET, SplitGroup, Subset
 from belka.errors import BelkaError
@@ -12,6 +13,8 @@ from belka.raw_directory import EXTRA, RawFile
 from belka.settings import DataSettings
 from components.parquet_merge.raw_input import RawInput
 from components.parquet_merge.refusals import RejectedCount
+
+_TOLD = ("smiles_names_cut", "smiles_respelled", "twins_joined", "conflicting_pairs", "test_second_ids")
 
 
 def make_summary(
@@ -48,9 +51,7 @@ def make_summary(
             }
             for subset in (Subset.TRAIN, Subset.VALIDATION)
         },
-        "smiles_names_cut": counts["smiles_names_cut"],
-        "conflicting_pairs": counts["conflicting_pairs"],
-        "test_second_ids": counts["test_second_ids"],
+        **{name: counts[name] for name in _TOLD},
         "test_pairs_absent": {target: counts[f"test_pairs_absent/{i}"] for i, target in enumerate(targets)},
         "molecules_on_both_sides": counts["molecules_on_both_sides"],
         "molecules_in_train_and_extra": counts["molecules_in_train_and_extra"],
@@ -70,7 +71,7 @@ def make_summary(
             "max_rejected_share": data.max_rejected_share,
             "rows_per_shard": data.rows_per_shard,
         },
-        "versions": {"duckdb": duckdb.__version__},
+        "versions": {"duckdb": duckdb.__version__, "rdkit": rdkit.__version__},
     }
     _check_labels(summary, counts)
     return summary

@@ -33,6 +33,11 @@ def is_plain_sql(column: str) -> str:
     return f"coalesce(regexp_full_match({column}, {sql_string(PLAIN_TEXT)}), false)"
 
 
+def usable_smiles_sql(column: str) -> str:
+    """SQL of the SMILES in a text, VARCHAR; null where there is none."""
+    return f"(CASE WHEN {is_plain_sql(column)} THEN {column} ELSE nullif(read_smiles({column}).smiles, '') END)"
+
+
 def usable_smiles(smiles: pa.Array) -> tuple[pa.Array, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Apply the rule to a column.
 

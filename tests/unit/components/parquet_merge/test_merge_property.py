@@ -18,8 +18,23 @@ from components.parquet_merge import partition as partition_module
 from components.parquet_merge import training_reader as reader_module
 
 TARGETS = ["BRD4", "HSA", "sEH"]
-SMILES = ["C[Dy]", "N[Dy]C", "O[Dy]N", "CC(=O)N[Dy]", "C", ""]
-BLOCKS = ["Ca", "Cb", "Cc", "Cd"]
+# Text -> the one spelling of its structure; what is no molecule keeps its text.
+SPELLINGS = {
+    "CC(=O)N[Dy]": "CC(=O)N[Dy]",
+    "O=C(C)[NH][Dy]": "CC(=O)N[Dy]",
+    "N([Dy])C(C)=O": "CC(=O)N[Dy]",
+    "C1=CC=CN=C1": "c1ccncc1",
+    "n1ccccc1": "c1ccncc1",
+    "C[C@H](N)O": "C[C@H](N)O",
+    "O[C@H](C)N": "C[C@H](N)O",
+    "O[C@@H](C)N": "C[C@@H](N)O",
+    "C": "C",
+    "[CH4]": "C",
+    "C(": "C(",
+    "": "",
+}
+BLOCK_SPELLINGS = {"Ca": "Ca", "Cb": "Cb", "CCO": "CCO", "OCC": "CCO", "C1CC1.Cl": "C1CC1.Cl", "Cl.C1CC1": "C1CC1.Cl"}
+SMILES, BLOCKS = list(SPELLINGS), list(BLOCK_SPELLINGS)
 
 rows = st.fixed_dictionaries(
     {
@@ -54,6 +69,30 @@ raw_folders = st.fixed_dictionaries(
 
 
 Row = dict[str, Any]
+
+
+def spelled(raw: dict[str, Any]) -> dict[str, list[Row]]:
+    """The same rows in the one spelling, with the text of the molecule as `given`."""
+    texts = {**SPELLINGS, **BLOCK_SPELLINGS}
+    return {
+        source: [
+            {"given": row[column], **{key: texts.get(value, value) for key, value in row.items()}}
+            for row in raw[source]
+        ]
+        for source, column in {"train": "molecule_smiles", "test": "molecule_smiles", "extra": "new_structure"}.items()
+    }
+
+
+def respelled_and_twins(raw: dict[str, list[Row]]) -> tuple[int, int]:
+    """Usable rows whose text was not in the one spelling, and spellings of a structure beyond its first."""
+    rows = [row for source in ("train", "test") for row in usable(raw[source], is_train=source == "train")[0]]
+    texts = [(row["molecule_smiles"], row["given"]) for row in rows]
+    texts += [(row["new_structure"], row["given"]) for row in raw["extra"] if is_usable_extra(row)]
+    return sum(given != smiles for smiles, given in texts), len(set(texts)) - len({smiles for smiles, _ in texts})
+
+
+def is_usable_extra(row: Row) -> bool:
+    return bool(row["new_structure"]) and row["read_count"] in ("0", "1", "17")
 
 
 def triple(row: Row) -> tuple[str | None, ...]:
@@ -111,7 +150,7 @@ def expected_molecules(raw: dict[str, Any], held_out: set[str]) -> dict[tuple[st
     validation = {smiles for _, smiles in triples if any(held_out & set(t) for t in triples["train", smiles])}
     for row in raw["extra"]:
         smiles, count = row["new_structure"], row["read_count"]
-        if smiles and count in ("0", "1", "17"):
+        if is_usable_extra(row):
             molecule = labels[smiles]
             if smiles not in validation:
                 molecule["sEH"].add(int(count != "0"))
@@ -202,6 +241,8 @@ def test_merge_equals_brute_force_in_any_row_order(
     options = {"validation_block_share": 0.3, "rows_per_shard": 2}
     first, second = folders(), folders()
     summary = merge(write_raw(folders(), raw["train"], raw["test"], raw["extra"]), first, **options)
+    given, raw = raw, {**raw, **spelled(raw)}
+    assert (summary["smiles_respelled"], summary["twins_joined"]) == respelled_and_twins(raw)
     molecules = read_molecules(first)
     check_molecules(molecules, raw, pq.read_table(first / "blocks.parquet").to_pylist())
     for source, is_train in (("train", True), ("test", False)):
@@ -222,7 +263,7 @@ def test_merge_equals_brute_force_in_any_row_order(
     assert summary["conflicting_pairs"] == len(listed)
     n_rejected = sum(entry["rejected"] for entry in summary["files"].values())
     assert pq.read_metadata(first / "rejected.parquet").num_rows == n_rejected
-    shuffled = {name: list(raw[name]) for name in ("train", "test", "extra")}
+    shuffled = {name: list(given[name]) for name in ("train", "test", "extra")}
     for part in shuffled.values():
         raw["shuffled"].shuffle(part)
     again = merge(write_raw(folders(), **shuffled), second, **options, n_workers=1)
