@@ -46,6 +46,9 @@ class Node(StrEnum):
     SUBMISSION_WRITER = "submission-writer"
 
 
+RAW_READERS: Final = (Node.PARQUET_MERGE, Node.SUBMISSION_WRITER)
+
+
 class Subset(IntEnum):
     """Which part of the data a molecule belongs to; int8 in the molecules table."""
 

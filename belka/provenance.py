@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -73,6 +73,18 @@ class Record(BaseModel):
     raw_files: dict[str, str] = {}
     inputs: tuple[Input, ...] = ()
     delivered: dict[str, str] = {}
+
+
+class ReadInputs(NamedTuple):
+    """What a step read.
+
+    Attributes:
+        inputs: Its inputs.
+        upstream: The records of all that led to them, each after those it was made from.
+    """
+
+    inputs: tuple[Input, ...] = ()
+    upstream: tuple[Record, ...] = ()
 
 
 class Provenance(Record):
@@ -180,33 +192,43 @@ def read_provenance(folder: Path) -> Provenance | None:
         ) from error
 
 
-def write_provenance(folder: Path, record: Record, inputs: Mapping[str, Sequence[Path]]) -> Provenance:
+def read_inputs(folders: Mapping[str, Sequence[Path]]) -> ReadInputs:
+    """Read where the inputs of a step come from, before it begins: a damaged record must not be found at its end.
+
+    Args:
+        folders: Name -> folders that are read.
+
+    Raises:
+        InputError: A provenance.json is damaged.
+    """
+    read = [(name, path, read_provenance(path)) for name, paths in folders.items() for path in paths]
+    upstream = {(each.step, each.uri, each.digest): each for _, _, known in read if known for each in known.history}
+    inputs = (
+        Input(name=name, uri=place_of(path), digest=known.digest if known else folder_digest(path))
+        for name, path, known in read
+    )
+    return ReadInputs(tuple(inputs), tuple(upstream.values()))
+
+
+def write_provenance(folder: Path, record: Record, read: ReadInputs = ReadInputs()) -> Provenance:  # noqa: B008 - immutable
     """Digest the files of a folder and write provenance.json into it, when everything else is there.
 
     Args:
         folder: The output folder.
-        record: What the step knows; `uri`, `digest` and `inputs` are filled here, `inputs` added to those given.
-        inputs: Name -> folders that were read.
+        record: What the step knows; `uri` and `digest` are filled here, and `inputs` added to those given.
+        read: Its inputs.
 
     Returns:
         What was written.
     """
     files = digest_files(folder)
-    read = [(name, path, read_provenance(path)) for name, paths in inputs.items() for path in paths]
-    upstream = {(each.step, each.uri, each.digest): each for _, _, known in read if known for each in known.history}
     provenance = Provenance(
         **record.model_dump(exclude={"uri", "digest", "inputs"}),
         uri=place_of(folder),
         digest=files_digest(files),
-        inputs=(
-            *record.inputs,
-            *(
-                Input(name=name, uri=place_of(path), digest=known.digest if known else folder_digest(path))
-                for name, path, known in read
-            ),
-        ),
+        inputs=(*record.inputs, *read.inputs),
         files=files,
-        upstream=tuple(upstream.values()),
+        upstream=read.upstream,
     )
     with atomic_path(folder / PROVENANCE_FILE) as temporary:
         temporary.write_text(provenance.model_dump_json(indent=1) + "\n", encoding="utf-8")

@@ -7,16 +7,17 @@ the process of a node through one environment variable, which the runner sets.
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from belka.contract import DEFAULT_TARGETS, EXTRA_TARGET, LABEL_POSITIVE, Node
+from belka.contract import DEFAULT_TARGETS, EXTRA_TARGET, LABEL_POSITIVE, RAW_READERS, Node
 from belka.errors import InputError
 
 COMPUTATION_VARIABLE: Final = "BELKA_COMPUTATION"
+BEAM_FLAGS: Final = "beam_flags"  # beside the sections in that variable: flags for every Beam component
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Target = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
@@ -56,31 +57,50 @@ class StrictSection(BaseModel):
             ) from error
 
 
-def decides(*nodes: Node, unit: str = "") -> dict[str, Any]:
+def decides(*nodes: Node, unit: str = "", used_by: Sequence[Node] = ()) -> dict[str, Any]:
     """The `json_schema_extra` of a field that decides the results of other nodes than its section does.
 
     Args:
         nodes: The nodes; none = the field only says how something is computed.
         unit: Unit of the value, for the reference of the configuration.
+        used_by: The only nodes that use the value, where it decides nothing but not every node uses it.
     """
-    return {"decides": list(nodes), **({"unit": unit} if unit else {})}
+    return {
+        "decides": list(nodes),
+        **({"unit": unit} if unit else {}),
+        **({"used_by": list(used_by)} if used_by else {}),
+    }
 
 
 def nodes_decided(section: type[BaseModel], name: str) -> tuple[Node, ...]:
     """The nodes whose results a field of a section decides."""
-    extra = section.model_fields[name].json_schema_extra
-    declared = extra.get("decides") if isinstance(extra, dict) else None
-    return tuple(getattr(section, "DECIDES", ())) if declared is None else tuple(declared)  # type: ignore[arg-type]
+    declared = _declared(section, name, "decides")
+    return tuple(getattr(section, "DECIDES", ())) if declared is None else declared
+
+
+def used(settings: BaseModel, nodes: Collection[Node]) -> dict[str, Any]:
+    """The values that some nodes use, for their results or for how they compute, in their sections."""
+
+    def is_used(section: type[BaseModel], name: str) -> bool:
+        users = (*nodes_decided(section, name), *(_declared(section, name, "used_by") or ()))
+        return not users or any(node in users for node in nodes)
+
+    return _selected(settings, is_used)
 
 
 def deciding(settings: BaseModel, node: Node | None = None) -> dict[str, Any]:
     """The values that decide the result of a node (None = of any), in their sections, as JSON holds them."""
-    return _selected(settings, lambda nodes: bool(nodes) if node is None else node in nodes)
+
+    def is_decisive(section: type[BaseModel], name: str) -> bool:
+        nodes = nodes_decided(section, name)
+        return bool(nodes) if node is None else node in nodes
+
+    return _selected(settings, is_decisive)
 
 
 def computing(settings: BaseModel) -> dict[str, Any]:
     """The values that decide no result, only how it is computed, in their sections, as JSON holds them."""
-    return _selected(settings, lambda nodes: not nodes)
+    return _selected(settings, lambda section, name: not nodes_decided(section, name))
 
 
 @contextmanager
@@ -155,12 +175,12 @@ class DataSettings(StrictSection):
     raw_dir: str = Field(
         default="data",
         min_length=1,
-        json_schema_extra=decides(Node.PARQUET_MERGE, Node.SUBMISSION_WRITER),
+        json_schema_extra=decides(used_by=RAW_READERS),
         description="Folder of train and test (parquet or csv).",
     )
     raw_digest: str | None = Field(
         default=None,
-        json_schema_extra=decides(Node.PARQUET_MERGE),
+        json_schema_extra=decides(*RAW_READERS),
         description="Content of the raw files as one text, part of the cache key. null = the local runner reads them.",
     )
     output_dir: str = Field(default="output", min_length=1, description="Folder that receives every result.")
@@ -244,7 +264,13 @@ class SystemSettings(StrictSection):
     enable_cache: bool = Field(default=True, description="Serve a step from the cache when its inputs did not change.")
 
 
-def _selected(settings: BaseModel, wanted: Callable[[tuple[Node, ...]], bool]) -> dict[str, Any]:
+def _declared(section: type[BaseModel], name: str, kind: str) -> tuple[Node, ...] | None:
+    extra = section.model_fields[name].json_schema_extra
+    found = extra.get(kind) if isinstance(extra, dict) else None
+    return None if found is None else tuple(found)  # type: ignore[arg-type]
+
+
+def _selected(settings: BaseModel, wanted: Callable[[type[BaseModel], str], bool]) -> dict[str, Any]:
     kind = type(settings)
     found: dict[str, Any] = {}
     for name in kind.model_fields:
@@ -252,7 +278,7 @@ def _selected(settings: BaseModel, wanted: Callable[[tuple[Node, ...]], bool]) -
         if isinstance(value, BaseModel):
             if inner := _selected(value, wanted):
                 found[name] = inner
-        elif wanted(nodes_decided(kind, name)):
+        elif wanted(kind, name):
             found[name] = json.loads(settings.model_dump_json(include={name}))[name]
     return found
 

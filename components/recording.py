@@ -7,7 +7,7 @@ import copy
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from tfx.dsl.component.experimental.decorators import component
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
@@ -23,7 +24,18 @@ from tfx.types.standard_artifacts import Schema
 
 from belka.code_version import code_version, library_versions
 from belka.contract import PROVENANCE_FILE
-from belka.provenance import Input, Record, digests_by_name, files_digest, place_of, read_provenance, write_provenance
+from belka.provenance import (
+    Input,
+    ReadInputs,
+    Record,
+    digests_by_name,
+    files_digest,
+    place_of,
+    read_inputs,
+    read_provenance,
+    write_provenance,
+)
+from belka.settings import BEAM_FLAGS, received_computation
 from components.artifact_types import Artifacts
 
 # Execution parameters that this module adds to every node and reads.
@@ -39,7 +51,18 @@ PUSHED_TO: Final = "pushed_destination"
 
 
 class Recording(BaseExecutor):
-    """Write provenance.json into each output folder when the executor, which comes next in the bases, is done."""
+    """Write provenance.json into each output folder when the executor, which comes next in the bases, is done.
+
+    Args:
+        context: TFX's. Where it has flags for Beam, those that say how this run computes go before them.
+    """
+
+    def __init__(self, context: BaseExecutor.Context | None = None) -> None:
+        if isinstance(context, BaseBeamExecutor.Context):
+            # Not in the specification of the executor, which is part of its cache key.
+            flags = [*received_computation().get(BEAM_FLAGS, ()), *(context.beam_pipeline_args or ())]
+            context.beam_pipeline_args = flags
+        super().__init__(context)
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> Any:  # noqa: N802
         """Run the executor, then record what it left.
@@ -49,24 +72,25 @@ class Recording(BaseExecutor):
             output_dict: Channel -> artifacts.
             exec_properties: The parameters of the node.
         """
-        with _alone_in_their_folders(input_dict) as readable:
-            result = super().Do(readable, output_dict, exec_properties)
         node, modules = exec_properties.get(NODE, ""), executed_modules(type(self), exec_properties)
         settings = _plain(exec_properties)
+        folders = {name: [Path(each.uri) for each in artifacts] for name, artifacts in input_dict.items()}
+        if path := (settings.get("custom_config") or {}).get("model_path"):
+            folders["model_path"] = [Path(path)]
+        read, version, libraries = read_inputs(folders), code_version(*modules), library_versions(*modules)
+        with _alone_in_their_folders(input_dict) as readable:
+            result = super().Do(readable, output_dict, exec_properties)
         made = Record(
             step=node,
             run=getattr(self._context, "pipeline_run_id", None) or "",
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             settings=settings,
-            code_version=code_version(*modules),
-            libraries=library_versions(*modules),
+            code_version=version,
+            libraries=libraries,
         )
-        inputs = {name: [Path(each.uri) for each in artifacts] for name, artifacts in input_dict.items()}
-        if path := (settings.get("custom_config") or {}).get("model_path"):
-            inputs["model_path"] = [Path(path)]
         for name, artifacts in output_dict.items():
             for artifact in artifacts:
-                _record(artifact, made.model_copy(update={"output": name}), inputs)
+                _record(artifact, made.model_copy(update={"output": name}), read)
         return result
 
 
@@ -135,7 +159,7 @@ def _alone_in_their_folders(input_dict: Artifacts) -> Iterator[Artifacts]:
         yield readable
 
 
-def _record(artifact: Artifact, made: Record, inputs: Mapping[str, Sequence[Path]]) -> None:
+def _record(artifact: Artifact, made: Record, read: ReadInputs) -> None:
     """Write provenance.json of an output, and of the folder outside the pipeline root that it was pushed to."""
     folder = Path(artifact.uri)
     if not folder.is_dir():
@@ -149,9 +173,9 @@ def _record(artifact: Artifact, made: Record, inputs: Mapping[str, Sequence[Path
     pushed = artifact.get_string_custom_property(PUSHED_TO)
     if pushed:
         # A model that had been pushed before keeps the record of its own training.
-        known = read_provenance(Path(pushed)) or write_provenance(Path(pushed), made, inputs)
+        known = read_provenance(Path(pushed)) or write_provenance(Path(pushed), made, read)
         made = made.model_copy(update={"delivered": {pushed: known.digest}})
-    write_provenance(folder, made, inputs)
+    write_provenance(folder, made, read)
 
 
 def _plain(exec_properties: Mapping[str, Any]) -> dict[str, Any]:

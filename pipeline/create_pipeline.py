@@ -14,7 +14,7 @@ from tfx.types import BaseChannel
 from belka.beam_flags import local_beam_flags
 from belka.contract import FEATURE_TOKENS, OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, Node, Subset
 from belka.machine import worker_count
-from belka.settings import DataSettings, deciding
+from belka.settings import deciding
 from components.affinity_evaluator.component import AffinityEvaluator
 from components.block_fingerprints.component import BlockFingerprintLearner
 from components.data_validation.component import (
@@ -56,29 +56,34 @@ class _Prepared(NamedTuple):
     transform: BaseComponent
 
 
-def create_pipeline(config: Config) -> Pipeline:
+def create_pipeline(config: Config, *, raw_dir: str = "", beam_flags: Sequence[str] = ()) -> Pipeline:
     """Connect the components.
 
     Args:
         config: The configuration; `data.raw_digest` is part of the cache key of everything downstream.
+        raw_dir: `data.raw_dir`, for a platform where a run may name another one. It becomes a parameter, and so part of
+            cache keys; without it the folder reaches the nodes with `belka.settings.computation`.
+        beam_flags: Beam's flags, for a platform that passes them in the nodes' own arguments; likewise.
 
     Returns:
         The pipeline, without a metadata store: the runner sets the one of its platform.
     """
     settings = config.deciding()
-    prepared = _prepare(config.data, settings)
+    prepared = _prepare(settings, raw_digest=config.data.raw_digest or "", raw_dir=raw_dir)
     examples, validated = prepared.transform.outputs["examples"], config.data_validation
     validation = data_validation(validated, settings[Node.ANOMALY_GATE], examples) if validated.is_on else []
     trainers = _train(config, prepared.transform, after=validation[-1:])
     evaluator, pusher = _release(settings, prepared, trainers, output_dir=config.data.output_dir)
-    inferrer, writer = _submit(settings, prepared, trainers[LAST_STAGE], data=config.data)
+    inferrer, writer = _submit(
+        settings, prepared, trainers[LAST_STAGE], raw_digest=config.data.raw_digest or "", raw_dir=raw_dir
+    )
     nodes = [*prepared, *validation, *trainers.values(), evaluator, pusher, inferrer, writer]
     return Pipeline(
         pipeline_name=config.pipeline_name,
         pipeline_root=str(Path(config.data.output_dir) / "pipeline_root"),
         components=list(map(versioned, nodes)),
         enable_cache=config.system.enable_cache,
-        beam_pipeline_args=beam_pipeline_args(config.beam, config.system.n_workers),
+        beam_pipeline_args=list(beam_flags),
     )
 
 
@@ -93,11 +98,11 @@ def beam_pipeline_args(beam: BeamSettings, n_workers: int) -> list[str]:
     return [*runner, *beam.options]
 
 
-def _prepare(data: DataSettings, settings: Mapping[Node, str]) -> _Prepared:
+def _prepare(settings: Mapping[Node, str], *, raw_digest: str, raw_dir: str) -> _Prepared:
     """Raw files to molecules, vocabulary and Examples."""
-    merge = ParquetMerge(
-        raw_dir=data.raw_dir, raw_digest=data.raw_digest or "", settings=settings[Node.PARQUET_MERGE]
-    ).with_id(Node.PARQUET_MERGE)
+    merge = ParquetMerge(raw_digest=raw_digest, settings=settings[Node.PARQUET_MERGE], raw_dir=raw_dir).with_id(
+        Node.PARQUET_MERGE
+    )
     molecules = merge.outputs["molecules"]
     vocabulary = SmilesVocab(molecules=molecules, settings=settings[Node.SMILES_VOCAB]).with_id(Node.SMILES_VOCAB)
     blocks = BlockFingerprintLearner(molecules=molecules, settings=settings[Node.BLOCK_FINGERPRINTS]).with_id(
@@ -173,7 +178,7 @@ def _release(
 
 
 def _submit(
-    settings: Mapping[Node, str], prepared: _Prepared, trainer: BaseComponent, *, data: DataSettings
+    settings: Mapping[Node, str], prepared: _Prepared, trainer: BaseComponent, *, raw_digest: str, raw_dir: str
 ) -> tuple[BaseComponent, BaseComponent]:
     """Score the test split and write the submission."""
     column = bulk_inferrer_pb2.PredictOutputCol(output_key=OUTPUT_PROBABILITIES, output_column=OUTPUT_PROBABILITIES)
@@ -190,9 +195,9 @@ def _submit(
         predictions=inferrer.outputs["output_examples"],
         molecules=prepared.merge.outputs["molecules"],
         rejected=prepared.transform.outputs["rejected"],
-        raw_dir=data.raw_dir,
-        raw_digest=data.raw_digest or "",
         settings=settings[Node.SUBMISSION_WRITER],
+        raw_digest=raw_digest,
+        raw_dir=raw_dir,
     ).with_id(Node.SUBMISSION_WRITER)
     return inferrer, writer
 

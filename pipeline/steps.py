@@ -35,6 +35,11 @@ def trainer_node(mode: "Mode") -> str:
     return f"{Node.TRAINER}-{mode}"
 
 
+def node_kind(node: str) -> Node:
+    """The kind of a node: that of a Trainer whatever its stage."""
+    return next(kind for kind in Node if node == kind or node.startswith(f"{kind}-"))
+
+
 def step_nodes(step: Step, stages: Sequence["Mode"], *, validated: bool = True) -> list[str]:
     """The nodes that make up a step, in the order they run.
 

@@ -197,10 +197,12 @@ class TrainingSettings(StrictSection):
             mode: The stage.
 
         Returns:
-            Settings whose sections mlm, fps and clf are empty.
+            Settings whose sections mlm, fps and clf are empty and whose stages, which decide nothing within one, are
+            the default.
         """
         stage: StageSettings = getattr(self, mode)
         update: dict[str, Any] = stage.model_dump(exclude_none=True, exclude={"model_path", "initial_epoch"})
+        update["stages"] = MODES
         update.update((section, StageSettings()) for section in MODES)
         return self.model_copy(update=update)
 

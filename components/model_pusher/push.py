@@ -32,7 +32,8 @@ def push_model(
     """Push a model, unless it is the champion already, write champion.json, and return the folder of the pushed model.
 
     A model that was judged against another champion than the one now in production is refused: its verdict says nothing
-    about the present one.
+    about the present one. One that was pushed before, and replaced since, stays where it is. Where no model is in
+    production any more, what beat one that was is pushed.
 
     Args:
         model_dir: SavedModel of the blessed model.
@@ -45,12 +46,15 @@ def push_model(
         BelkaError: Another model went into production since the model was judged, or the pushed copy is not the model.
     """
     digest, champion = model_digest(model_dir), read_champion(models_dir)
-    if champion is not None and champion.digest == digest and (models_dir / champion.version).is_dir():
+    if champion is not None and champion.digest == digest == model_digest(models_dir / champion.version):
         return models_dir / champion.version
-    if judged_against != (champion.digest if champion else ""):
+    if champion is not None and champion.digest not in (judged_against, digest):
+        for earlier in sorted(path for path in models_dir.iterdir() if path.is_dir()):
+            if model_digest(earlier) == digest:
+                return earlier
         raise BelkaError(
             "Another model went into production since this one was judged.",
-            received=f"{models_dir}: version {champion.version if champion else 'none'}",
+            received=f"{models_dir}: version {champion.version}",
             expected=f"the model it was judged against ({judged_against[:12] or 'none'})",
             action="Judge it again: belka step evaluate_model --no-resume with the same options.",
         )

@@ -14,23 +14,25 @@ from components.recording import read_raw_files, recorded_component
 @recorded_component
 def ParquetMerge(  # noqa: N802 - TFX names a component after its function
     molecules: OutputArtifact[Molecules],
-    raw_dir: Parameter[str],
     raw_digest: Parameter[str],
     settings: Parameter[str],
+    raw_dir: Parameter[str] = "",
 ) -> None:
     """Merge raw BELKA files into one row per molecule.
 
     Args:
         molecules: The output folder.
-        raw_dir: Folder of the raw files.
         raw_digest: Digest of the raw files' content, a part of the cache key; a name of it is replaced by the digest.
         settings: Sections `data` and `system`, see `belka.settings.NodeSettings`.
+        raw_dir: Folder of the raw files, in place of `data.raw_dir`, which is no part of the cache key.
     """
-    read_raw_files(molecules, Path(raw_dir), named_content(Path(raw_dir), raw_digest))
     received = NodeSettings(settings)
+    data = received.section("data", DataSettings)
+    folder = Path(raw_dir or data.raw_dir)
+    read_raw_files(molecules, folder, named_content(folder, raw_digest))
     merge_raw_files(
-        Path(raw_dir),
+        folder,
         Path(molecules.uri),
-        data=received.section("data", DataSettings),
+        data=data,
         system=received.section("system", SystemSettings),
     )

@@ -22,9 +22,9 @@ def SubmissionWriter(  # noqa: N802 - TFX names a component after its function, 
     molecules: InputArtifact[Molecules],
     rejected: InputArtifact[Rejections],
     submission: OutputArtifact[Submission],
-    raw_dir: Parameter[str],
     settings: Parameter[str],
     raw_digest: Parameter[str] = "",
+    raw_dir: Parameter[str] = "",
 ) -> None:
     """Write submission.csv from the predictions of the test split, and summary.json beside it.
 
@@ -33,18 +33,20 @@ def SubmissionWriter(  # noqa: N802 - TFX names a component after its function, 
         molecules: From ParquetMerge: the rows it refused, and the ids that share a prediction with another.
         rejected: From MoleculeTransform: the molecules it refused.
         submission: Receives `submission.csv` and `summary.json`.
-        raw_dir: Raw BELKA directory.
-        raw_digest: Digest of the raw files' content, a part of the cache key; a name of it is replaced by the digest.
         settings: Section `data`, see `belka.settings.NodeSettings`.
+        raw_digest: Digest of the raw files' content, a part of the cache key; a name of it is replaced by the digest.
+        raw_dir: Folder of the raw files, in place of `data.raw_dir`, which is no part of the cache key.
     """
-    read_raw_files(submission, Path(raw_dir), named_content(Path(raw_dir), raw_digest))
+    data = NodeSettings(settings).section("data", DataSettings)
+    folder = Path(raw_dir or data.raw_dir)
+    read_raw_files(submission, folder, named_content(folder, raw_digest))
     summary = write_submission(
         Path(predictions.uri),
-        Path(raw_dir),
+        folder,
         [Path(artifact.uri) / REJECTED_FILE for artifact in (molecules, rejected)],
         Path(submission.uri) / SUBMISSION_FILE,
         aliases=Path(molecules.uri) / TEST_ALIASES_FILE,
-        data=NodeSettings(settings).section("data", DataSettings),
+        data=data,
     )
     with atomic_path(Path(submission.uri) / SUMMARY_FILE) as temporary:
         temporary.write_text(json.dumps(asdict(summary), indent=2) + "\n", encoding="utf-8")

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from belka.contract import METADATA_FILE, METRICS_FILE, REPORT_FILE, SUBMISSION_FILE
+from belka.contract import METADATA_FILE, METRICS_FILE, RAW_READERS, REPORT_FILE, SUBMISSION_FILE
 from belka.errors import BelkaError, explained
 from belka.models.champion import read_champion
 from pipeline.cli.data_rows import data_rows
@@ -20,7 +20,7 @@ from pipeline.cli.session import open_session
 from pipeline.config.files import with_raw_digest, write_resolved
 from pipeline.config.settings import Config
 from pipeline.runners.output_lock import only_run_in
-from pipeline.steps import Step, nodes_between
+from pipeline.steps import Step, node_kind, nodes_between
 
 MODELS_FOLDER = "model"
 _RESULTS = (SUBMISSION_FILE, METRICS_FILE, REPORT_FILE, MODELS_FOLDER, RESOLVED_CONFIG, "logs")
@@ -43,12 +43,14 @@ def execute(config: Config, nodes: Sequence[str] | None, *, quiet: bool) -> dict
         InputError: Another run is working in the output directory.
         BelkaError: With the failing step and the log file's name in what to do.
     """
-    config = with_raw_digest(config)  # first: a missing file is told at once, not after TensorFlow has loaded
+    kinds = None if nodes is None else list(map(node_kind, nodes))
+    if kinds is None or set(kinds) & set(RAW_READERS):
+        config = with_raw_digest(config)  # first: a missing file is told at once, not after TensorFlow has loaded
     with (
         only_run_in(config.output_dir),
         open_session(config.output_dir, log_level=config.system.log_level, quiet=quiet) as (console, log_file),
     ):
-        write_resolved(config, config.output_dir / RESOLVED_CONFIG)
+        write_resolved(config, config.output_dir / RESOLVED_CONFIG, kinds)
         shown = nodes or nodes_between(
             Step.GENERATE_PARQUET, Step.MAKE_SUBMISSION, config.training.stages, validated=config.data_validation.is_on
         )

@@ -37,11 +37,6 @@ def options(
         logging.getLogger().setLevel(log_level)
 
 
-@config_app.callback()
-def group() -> None:
-    """Keep `show` a command of its own while it is the only one."""
-
-
 @config_app.command()
 def show(
     config: ConfigOption = None,
@@ -55,6 +50,14 @@ def show(
 
     resolved = build_config(config, raw_dir, output_dir, overrides)
     typer.echo(explain_config(resolved) if explain else dump_config(resolved), nl=False)
+
+
+@config_app.command()
+def keys() -> None:
+    """Print which steps run again when a key changes, as the page docs/keys.md."""
+    from pipeline.config.keys import keys_table
+
+    typer.echo(keys_table(), nl=False)
 
 
 for _command in (run.run, run.step, data.make_demo_data, data.validate, predict.predict, lineage.lineage):

@@ -12,9 +12,11 @@ from typing import Any, Final
 import yaml
 from pydantic import BaseModel
 
+from belka.contract import Node
 from belka.errors import InputError
 from belka.files import atomic_path
 from belka.raw_directory import raw_digest
+from belka.settings import used
 from pipeline.config.settings import Config
 
 logger = logging.getLogger(__name__)
@@ -118,10 +120,27 @@ def dump_config(config: Config) -> str:
     return yaml.safe_dump(json.loads(config.model_dump_json()), sort_keys=False)
 
 
-def write_resolved(config: Config, target: Path) -> None:
-    """Write the resolved configuration beside the results."""
+def write_resolved(config: Config, target: Path, nodes: Sequence[Node] | None = None) -> None:
+    """Write the resolved configuration beside the results.
+
+    Args:
+        config: The configuration.
+        target: The file. What it says of steps that do not run stays: they did not use the present values.
+        nodes: The nodes that run; None = all.
+    """
+    if nodes is not None and target.is_file():
+        earlier = json.loads(load_config(target).model_dump_json())
+        config = validate_config(_replaced(earlier, used(config, nodes), config), source=str(target))
     with atomic_path(target) as temporary:
         temporary.write_text(dump_config(config), encoding="utf-8")
+
+
+def _replaced(values: dict[str, Any], by: Mapping[str, Any], section: BaseModel) -> dict[str, Any]:
+    """Values whose fields are replaced, section by section: a field may be a mapping itself."""
+    for name, value in by.items():
+        below = getattr(section, name)
+        values[name] = _replaced(values[name], value, below) if isinstance(below, BaseModel) else value
+    return values
 
 
 def explain_config(config: Config) -> str:

@@ -4,6 +4,7 @@
 configuration then comes from the file that the environment variable BELKA_CONFIG names.
 """
 
+import logging
 from collections.abc import Sequence
 
 from tfx.orchestration import metadata
@@ -12,11 +13,14 @@ from tfx.orchestration.pipeline import RunOptions
 
 from belka.contract import METADATA_FILE
 from belka.errors import InputError
-from belka.settings import computation
+from belka.settings import BEAM_FLAGS, computation
 from pipeline.config.files import load_config_from_environment, with_raw_digest
 from pipeline.config.settings import Config
-from pipeline.create_pipeline import create_pipeline
+from pipeline.create_pipeline import beam_pipeline_args, create_pipeline
+from pipeline.runners.outcomes import forget_lost_results
 from pipeline.runners.output_lock import only_run_in
+
+logger = logging.getLogger(__name__)
 
 
 def run_local(config: Config, nodes: Sequence[str] | None = None) -> None:
@@ -32,8 +36,11 @@ def run_local(config: Config, nodes: Sequence[str] | None = None) -> None:
     options = None if nodes is None else RunOptions(from_nodes=nodes, to_nodes=nodes)
     config.output_dir.mkdir(parents=True, exist_ok=True)
     database = str(config.output_dir / METADATA_FILE)
+    for folder in forget_lost_results(config.output_dir / METADATA_FILE):
+        logger.warning("%s is gone or was changed: it is pushed again.", folder)
     try:
-        with computation(config.computing()):
+        flags = beam_pipeline_args(config.beam, config.system.n_workers)
+        with computation({**config.computing(), BEAM_FLAGS: flags}):
             pipeline = create_pipeline(config)
             pipeline.metadata_connection_config = metadata.sqlite_metadata_connection_config(database)
             LocalDagRunner().run(pipeline, run_options=options)

@@ -6,6 +6,9 @@ from pathlib import Path
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
+from belka.models.champion import model_digest, read_champion
+from belka.provenance import read_provenance
+
 
 @dataclass(frozen=True)
 class NodeOutcome:
@@ -26,11 +29,12 @@ _State = metadata_store_pb2.Execution
 _FINISHED = (_State.COMPLETE, _State.CACHED)
 
 
-def open_store(database: Path) -> metadata_store.MetadataStore:
-    """Open the SQLite file of ML Metadata for reading."""
+def open_store(database: Path, *, read_only: bool = True) -> metadata_store.MetadataStore:
+    """Open the SQLite file of ML Metadata."""
     config = metadata_store_pb2.ConnectionConfig()
     config.sqlite.filename_uri = str(database)
-    config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
+    if read_only:
+        config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
     return metadata_store.MetadataStore(config)
 
 
@@ -62,3 +66,35 @@ def _outcome(store: metadata_store.MetadataStore, execution: metadata_store_pb2.
     uris = {artifact.id: artifact.uri for artifact in store.get_artifacts_by_id([e.artifact_id for e in events])}
     outputs = {event.path.steps[0].key: Path(uris[event.artifact_id]) for event in events}
     return NodeOutcome(execution.id, execution.last_known_state == _State.CACHED, outputs)
+
+
+def forget_lost_results(database: Path) -> list[str]:
+    """Have the cache forget results whose copy outside the pipeline root, a pushed model, is gone or was changed.
+
+    TFX's cache looks only whether the folder in the pipeline root is still there. A model that another one has replaced
+    in production since is not missed.
+
+    Args:
+        database: The SQLite file of ML Metadata.
+
+    Returns:
+        The folders that are missed.
+    """
+    if not database.is_file():
+        return []
+    store, lost = open_store(database, read_only=False), list[str]()
+    for artifact in store.get_artifacts():
+        known = read_provenance(Path(artifact.uri)) if artifact.state == metadata_store_pb2.Artifact.LIVE else None
+        missing = [folder for folder in (known.delivered if known else ()) if _is_missed(Path(folder))]
+        if missing:
+            artifact.state = metadata_store_pb2.Artifact.DELETED
+            store.put_artifacts([artifact])
+            lost += missing
+    return lost
+
+
+def _is_missed(version: Path) -> bool:
+    champion = read_champion(version.parent)
+    if champion is not None and champion.version != version.name:
+        return False
+    return champion is None or read_provenance(version) is None or model_digest(version) != champion.digest

@@ -1,7 +1,9 @@
 """The whole pipeline through the command line on demo data: results, cache, steps alone."""
 
 import csv
+import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +80,37 @@ def test_steps_run_one_after_the_other(demo: "Demo", tmp_path: Path) -> None:
         result = demo.run("step", step, *arguments)
         assert result.returncode == 0, f"{step}: {result.stderr}"
     assert (tmp_path / "steps" / "submission.csv").read_bytes() == (demo.output / "submission.csv").read_bytes()
+
+
+@pytest.mark.slow
+def test_report_and_card_tell_of_the_run_that_trained(demo: "Demo", tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    assert demo.run("make-demo-data", "--molecules", "300", "--seed", "9", "--out", other).returncode == 0
+    before = yaml.safe_load((demo.output / "config.yaml").read_text(encoding="utf-8"))
+    options = ["--raw-dir", str(other), "--set", "training.learning_rate=0.77"]
+    done = demo.run("step", "evaluate_model", "--no-resume", "--output-dir", demo.output, *options)
+    assert done.returncode == 0, done.stderr
+    (card,) = (demo.output / "model").glob("*/model_card.md")
+    for text in ((demo.output / "report.html").read_text(encoding="utf-8"), card.read_text(encoding="utf-8")):
+        assert str(other) not in text
+        assert "0.77" not in text
+        assert str(demo.raw) in text
+        assert hashlib.sha256((demo.raw / "train.parquet").read_bytes()).hexdigest() in text
+    after = yaml.safe_load((demo.output / "config.yaml").read_text(encoding="utf-8"))
+    assert (after["data"], after["training"]["learning_rate"]) == (before["data"], before["training"]["learning_rate"])
+
+
+@pytest.mark.slow
+def test_a_model_that_was_removed_is_pushed_again(demo: "Demo") -> None:
+    shutil.rmtree(demo.output / "model")
+    again = demo.run("run", *demo.arguments())
+    assert again.returncode == 0, again.stderr
+    states = {node: row["state"] for node, row in _metrics(demo.output)["steps"].items()}
+    assert {node for node, state in states.items() if state != "cached"} == {"pusher"}
+    assert list((demo.output / "model").glob("*/saved_model.pb"))
+    lineage = demo.run("lineage", demo.output / "model")
+    assert "trainer-clf" in lineage.stdout
+    assert "CHANGED" not in lineage.stdout
 
 
 def test_quiet_prints_nothing(demo: "Demo") -> None:

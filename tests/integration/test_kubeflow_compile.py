@@ -88,6 +88,7 @@ def test_raw_files_without_a_name_for_their_content_are_never_served_from_the_ca
 
     unnamed, named = _compile("default.yaml"), _compile("default.yaml", "data.raw_digest=v1")
     assert cached(named) - cached(unnamed) == {Node.PARQUET_MERGE, Node.SUBMISSION_WRITER}
+    assert named.spec["root"]["dag"]["tasks"].keys() - cached(named) == {Node.PUSHER}  # its model lies on a volume
     assert any("raw_digest is null" in warning for warning in unnamed.warnings)
     assert not any("raw_digest" in warning for warning in named.warnings)
 

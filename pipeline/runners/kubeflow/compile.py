@@ -11,11 +11,11 @@ from tfx.orchestration.data_types import RuntimeParameter
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
 from tfx.orchestration.pipeline import Pipeline
 
-from belka.contract import EVALUATION_FILE, REPORT_FILE, Node
+from belka.contract import EVALUATION_FILE, RAW_READERS, REPORT_FILE, Node
 from belka.files import atomic_path
 from pipeline import steps
 from pipeline.config.settings import RUN_PARAMETERS, Config
-from pipeline.create_pipeline import create_pipeline
+from pipeline.create_pipeline import beam_pipeline_args, create_pipeline
 from pipeline.runners.kubeflow import postprocess
 from pipeline.runners.kubeflow.displays import HTML, METRICS, Display
 from pipeline.runners.kubeflow.lint import check_beam, check_folders, check_local, check_settings, check_spec
@@ -24,7 +24,6 @@ from pipeline.runners.kubeflow.settings import KubeflowSettings
 
 ENTRYPOINT: Final = ("python", "-m", "pipeline.runners.kubeflow.entrypoint")
 DATA_FOLDERS: Final = ("raw_dir", "output_dir")
-RAW_READERS: Final = (Node.PARQUET_MERGE, Node.SUBMISSION_WRITER)
 MODEL_USERS: Final = (Node.AFFINITY_EVALUATOR, Node.PUSHER)  # of the pushed model, in output_dir
 DISPLAYS: Final[Mapping[str, Sequence[Display]]] = {
     Node.AFFINITY_EVALUATOR: (
@@ -70,13 +69,18 @@ def compile_config(config: Config) -> CompiledPipeline:
     seen = on_cluster(config)
     settings = seen.kubeflow
     check_beam(seen.beam.runner)
-    pipeline = create_pipeline(seen)
+    flags = beam_pipeline_args(seen.beam, seen.system.n_workers)
+    pipeline = create_pipeline(seen, raw_dir=seen.data.raw_dir, beam_flags=flags)
     writers = (*MODEL_USERS, *map(steps.trainer_node, seen.training.stages))
     folders = {"data.raw_dir": (seen.data.raw_dir, RAW_READERS), "data.output_dir": (seen.data.output_dir, writers)}
     check_folders(settings, folders)
     compiled = compile_pipeline(pipeline, settings, DISPLAYS)
     postprocess.expose_parameters(compiled.spec, RUN_PARAMETERS)
-    postprocess.set_computation(compiled.spec, settings, seen.computing(), by_cores=not config.system.n_workers)
+    values = seen.computing()
+    del values["data"]["raw_dir"]  # a parameter here
+    postprocess.set_computation(compiled.spec, settings, values, by_cores=not config.system.n_workers)
+    # Nor can it see whether a pushed model is still on its volume; where it is, pushing it again takes no time.
+    postprocess.forbid_cache(compiled.spec, (Node.PUSHER,))
     if seen.data.raw_digest is None:
         # The cluster cannot see whether files changed: unless their content has a name, their readers are never cached.
         postprocess.forbid_cache(compiled.spec, RAW_READERS)

@@ -80,7 +80,7 @@ def test_a_runner_repeats_nothing_and_a_loss_repeats_training_alone(tree: Path) 
     assert users.get("pipeline/runners/kubeflow/compile.py") is None
     assert users["trainer_module/losses/binary_loss.py"] == {"trainer-clf"}
     assert users["components/parquet_merge/group.py"] == {"parquet-merge"}
-    assert users["belka/settings.py"] == set(STARTS) - {"pusher", "bulk-inferrer"}
+    assert users["belka/settings.py"] == set(STARTS)
     assert tree / "belka/tokens/scan.py" in imported_files(*STARTS["smiles-vocab"], root=tree)
 
 

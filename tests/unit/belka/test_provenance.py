@@ -18,6 +18,7 @@ from belka.provenance import (
     files_digest,
     folder_digest,
     named_places,
+    read_inputs,
     read_provenance,
     write_provenance,
 )
@@ -36,12 +37,12 @@ def chain(tmp_path: Path) -> list[Path]:
     """Molecules from raw files, a vocabulary of them, Examples of both."""
     raw = {"train.csv": "aa"}
     molecules = folder(tmp_path / "molecules", Split__a="1", blocks="2")
-    write_provenance(molecules, Record(step="parquet-merge", raw_files=raw, settings={"seed": 1}), {})
+    write_provenance(molecules, Record(step="parquet-merge", raw_files=raw, settings={"seed": 1}))
     vocabulary = folder(tmp_path / "vocabulary", vocab="C")
-    write_provenance(vocabulary, Record(step="smiles-vocab"), {"molecules": [molecules]})
+    write_provenance(vocabulary, Record(step="smiles-vocab"), read_inputs({"molecules": [molecules]}))
     examples = folder(tmp_path / "examples", part="x")
     read = {"molecules": [molecules], "vocabulary": [vocabulary]}
-    write_provenance(examples, Record(step="molecule-transform", output="examples"), read)
+    write_provenance(examples, Record(step="molecule-transform", output="examples"), read_inputs(read))
     return [molecules, vocabulary, examples]
 
 
@@ -92,7 +93,7 @@ def test_a_folder_without_provenance_is_read_as_an_input_and_refused_as_a_result
 def test_a_pods_local_copy_is_named_by_its_uri(tmp_path: Path) -> None:
     local, made = folder(tmp_path / "in", a="1"), folder(tmp_path / "out", b="2")
     with named_places({str(local): "s3://bucket/in", str(made): "s3://bucket/out"}):
-        known = write_provenance(made, Record(step="s"), {"x": [local]})
+        known = write_provenance(made, Record(step="s"), read_inputs({"x": [local]}))
     assert (known.uri, known.inputs[0].uri) == ("s3://bucket/out", "s3://bucket/in")
 
 

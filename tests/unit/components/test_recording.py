@@ -129,7 +129,7 @@ class ReadSchema(BaseExecutor):
 def test_a_schema_with_provenance_is_still_the_only_file_that_tfx_sees(tmp_path: Path) -> None:
     schema, out = artifact(Schema, tmp_path / "schema"), artifact(Vocabulary, tmp_path / "out")
     (tmp_path / "schema" / "schema.pbtxt").touch()
-    write_provenance(tmp_path / "schema", Record(step="schema-gen"), {})
+    write_provenance(tmp_path / "schema", Record(step="schema-gen"))
     ReadSchema().Do({"schema": [schema]}, {"vocabulary": [out]}, {"node": "read"})
     assert (tmp_path / "out" / "name").read_text() == "schema.pbtxt"
     known = read_provenance(tmp_path / "out")

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from belka.errors import InputError
 from belka.models.champion import model_digest
-from belka.provenance import Input, Record, write_provenance
+from belka.provenance import Input, Record, read_inputs, write_provenance
 from pipeline.cli.lineage import _lines
 from pipeline.lineage import trace_model
 
@@ -133,13 +133,13 @@ def test_a_model_with_provenance_needs_no_store_and_no_other_folder(tmp_path: Pa
     molecules.mkdir()
     place = Input(name="raw_dir", uri="/raw", digest="")
     merged = Record(step="parquet-merge", output="molecules", raw_files={"train.csv": "aa"}, inputs=(place,))
-    write_provenance(molecules, merged, {})
+    write_provenance(molecules, merged)
     save_model(trained / "Format-Serving", "weights")
     settings = {"custom_config": {"training": {"learning_rate": 0.001}}}
     run = Record(step="trainer-clf", run="run-7", output="model", settings=settings, code_version="0.1.0+sources.abc")
-    write_provenance(trained, run, {"examples": [molecules]})
+    write_provenance(trained, run, read_inputs({"examples": [molecules]}))
     pushed = save_model(tmp_path / "far" / "17", "weights")
-    write_provenance(pushed, Record(step="pusher"), {"model": [trained]})
+    write_provenance(pushed, Record(step="pusher"), read_inputs({"model": [trained]}))
     for folder in (molecules, trained):
         shutil.rmtree(folder)
 

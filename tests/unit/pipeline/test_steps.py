@@ -2,7 +2,8 @@
 
 import re
 
-from pipeline.steps import Step, nodes_between, step_nodes
+from belka.contract import Node
+from pipeline.steps import Step, node_kind, nodes_between, step_nodes
 
 
 def test_train_model_has_a_node_a_stage() -> None:
@@ -37,3 +38,8 @@ def test_without_validation_its_nodes_do_not_run() -> None:
         "block-fingerprints",
         "molecule-transform",
     ]
+
+
+def test_the_kind_of_a_node() -> None:
+    assert node_kind("trainer-mlm") is Node.TRAINER
+    assert [node_kind(node) for node in Node] == list(Node)

@@ -1,5 +1,6 @@
 """push_model without an orchestrator: the first push, the champion again, another champion meanwhile, a broken copy."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,26 @@ def test_a_broken_copy_does_not_become_champion(tmp_path: Path, release: Path) -
     with pytest.raises(BelkaError, match="The pushed copy is not the model"):
         push_model(make_model(tmp_path / "a", "first"), tmp_path / "model", release, judged_against="", copy=copy)
     assert read_champion(tmp_path / "model") is None
+
+
+def test_what_is_lost_is_pushed_again(tmp_path: Path, release: Path) -> None:
+    model, models = make_model(tmp_path / "a", "first"), tmp_path / "model"
+    push_model(model, models, release, judged_against="")
+    shutil.rmtree(models)
+    pushed = push_model(model, models, release, judged_against="of a model that is gone too")
+    assert model_digest(pushed) == model_digest(model)
+    (pushed / "saved_model.pb").write_text("damaged")
+    again = push_model(model, models, release, judged_against="whatever")
+    champion = read_champion(models)
+    assert champion is not None
+    assert (again.name, model_digest(again)) == (champion.version, model_digest(model))
+
+
+def test_a_model_that_was_replaced_stays_where_it_was_pushed(tmp_path: Path, release: Path) -> None:
+    first, second = make_model(tmp_path / "a", "first"), make_model(tmp_path / "b", "second")
+    models = tmp_path / "model"
+    pushed = push_model(first, models, release, judged_against="")
+    push_model(second, models, release, judged_against=model_digest(first))
+    before = read_champion(models)
+    assert push_model(first, models, release, judged_against="") == pushed
+    assert read_champion(models) == before

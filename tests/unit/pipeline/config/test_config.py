@@ -200,6 +200,7 @@ def test_only_these_keys_decide_no_result() -> None:
     assert undecided == {
         "pipeline_name",
         "data.output_dir",
+        "data.raw_dir",
         "evaluation.batch_size",
         "system.enable_cache",
         "system.log_level",
@@ -224,3 +225,20 @@ def test_a_node_receives_what_decides_its_result_and_the_rest_from_the_runner() 
     assert (system.seed, system.n_workers) == (7, 3)
     assert received.section("data", DataSettings).rows_per_shard == 2000
     assert NodeSettings(parameter).section("system", SystemSettings).n_workers == 0
+
+
+def test_a_step_writes_only_what_it_used(tmp_path: Path) -> None:
+    target = tmp_path / "config.yaml"
+    before = ["data.raw_dir=/raw", "data.raw_digest=a", "training.learning_rate=0.1"]
+    write_resolved(load_config(None, [*before, "evaluation.slice_floors={HSA/shared: 0.1}"]), target)
+    later = ["data.raw_dir=/other", "data.raw_digest=b", "training.learning_rate=0.7", "system.seed=7"]
+    later += ["evaluation.confidence=0.9", "system.n_workers=3"]
+    write_resolved(load_config(None, later), target, [Node.AFFINITY_EVALUATOR, Node.PUSHER])
+    written = load_config(target)
+    assert (written.data.raw_dir, written.data.raw_digest, written.training.learning_rate) == ("/raw", "a", 0.1)
+    assert written.evaluation.slice_floors == {}
+    assert (written.evaluation.confidence, written.system.n_workers, written.system.seed) == (0.9, 3, 7)
+    write_resolved(load_config(None, later), target, [Node.SUBMISSION_WRITER])
+    assert (load_config(target).data.raw_dir, load_config(target).training.learning_rate) == ("/other", 0.1)
+    write_resolved(load_config(None, later), target)
+    assert load_config(target) == load_config(None, later)

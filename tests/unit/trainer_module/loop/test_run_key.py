@@ -33,7 +33,7 @@ def files_of(folder: Path) -> list[Path]:
 @pytest.mark.parametrize("with_provenance", [False, True])
 def test_one_byte_in_the_middle_is_another_key(examples: Path, with_provenance: bool) -> None:
     if with_provenance:
-        write_provenance(examples, Record(step="molecule-transform"), {})
+        write_provenance(examples, Record(step="molecule-transform"))
     before = key(files_of(examples))
     changed = bytearray(BYTES)
     changed[len(BYTES) // 2] ^= 1
@@ -43,7 +43,7 @@ def test_one_byte_in_the_middle_is_another_key(examples: Path, with_provenance: 
 
 def test_the_digests_in_provenance_are_those_of_reading(examples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = key(files_of(examples))
-    write_provenance(examples, Record(step="molecule-transform"), {})
+    write_provenance(examples, Record(step="molecule-transform"))
     monkeypatch.setattr("belka.provenance.file_digest", lambda path: pytest.fail(f"{path} is read again"))
     assert key(files_of(examples)) == before
 

@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
 from belka import contract as dc
-from belka.provenance import Input, Record, write_provenance
+from belka.provenance import Input, Record, read_inputs, write_provenance
 from components.affinity_evaluator.bootstrap import BootstrapSettings, Interval
 from components.affinity_evaluator.evaluate import Evaluation
 from components.affinity_evaluator.gate import MEAN, ChampionComparison, Gain, Verdict
@@ -72,10 +72,10 @@ class Bench:
         )
         (folder / "run").mkdir()
         merged = Record(step="parquet-merge", raw_files=RAW, inputs=(Input(name="raw_dir", uri="/raw", digest=""),))
-        write_provenance(folder / "molecules", merged, {})
+        write_provenance(folder / "molecules", merged)
         (folder / "Format-Serving").mkdir()
         trained = Record(step="trainer-clf", output="model", settings={"custom_config": SETTINGS})
-        write_provenance(folder, trained, {"examples": [folder / "molecules"]})
+        write_provenance(folder, trained, read_inputs({"examples": [folder / "molecules"]}))
         history = [{"epoch": 1, "loss": 0.5, "val_loss": 0.4, "val_average_precision": 0.3}]
         (folder / "run" / "history.json").write_text(json.dumps(history))
 
