@@ -13,7 +13,18 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from belka.contract import DEFAULT_TARGETS, EXTRA_TARGET, LABEL_POSITIVE, RAW_READERS, Node
+from belka.contract import (
+    DEFAULT_TARGETS,
+    EXTRA_TARGET,
+    LABEL_POSITIVE,
+    RAW_BLOCKS,
+    RAW_ID,
+    RAW_LABEL,
+    RAW_PROTEIN,
+    RAW_READERS,
+    RAW_SMILES,
+    Node,
+)
 from belka.errors import InputError
 
 COMPUTATION_VARIABLE: Final = "BELKA_COMPUTATION"
@@ -169,6 +180,28 @@ class LabelSettings(StrictSection):
     threshold: int = Field(ge=1, description="Least read count of a pair that binds; fewer reads are a negative.")
 
 
+class ColumnSettings(StrictSection):
+    """What the columns of the raw tables are called: our name of a column -> the files' name of it."""
+
+    DECIDES = RAW_READERS
+
+    id: str = Field(default=RAW_ID, min_length=1, description="Id of a row, text or number; train does without.")
+    smiles: str = Field(default=RAW_SMILES, min_length=1, description="SMILES of the whole molecule.")
+    protein: str = Field(
+        default=RAW_PROTEIN,
+        min_length=1,
+        description="Name of the target. A table without it has a column of labels named after each target.",
+    )
+    label: str = Field(default=RAW_LABEL, min_length=1, description="Whether the molecule binds: 0, 1, true or false.")
+    block1: str = Field(default=RAW_BLOCKS[0], min_length=1, description="SMILES of the first building block.")
+    block2: str = Field(default=RAW_BLOCKS[1], min_length=1, description="SMILES of the second building block.")
+    block3: str = Field(
+        default=RAW_BLOCKS[2],
+        min_length=1,
+        description="SMILES of the third. Libraries of two blocks, or of none, lack the columns.",
+    )
+
+
 class DataSettings(StrictSection):
     """Where the data are, how they are split, and what is stored for training."""
 
@@ -178,6 +211,20 @@ class DataSettings(StrictSection):
         json_schema_extra=decides(used_by=RAW_READERS),
         description="Folder of train and test (parquet or csv).",
     )
+    train_file: str | None = Field(
+        default=None,
+        min_length=1,
+        json_schema_extra=decides(*RAW_READERS),
+        description="Own name of the training table within raw_dir: a file, a folder of parts, or the name before "
+        "-00000-of-00042.parquet. null = train.",
+    )
+    test_file: str | None = Field(
+        default=None,
+        min_length=1,
+        json_schema_extra=decides(*RAW_READERS),
+        description="Own name of the test table. null = test; where there is none, there is no submission.",
+    )
+    columns: ColumnSettings = Field(default_factory=ColumnSettings)
     raw_digest: str | None = Field(
         default=None,
         json_schema_extra=decides(*RAW_READERS),

@@ -29,7 +29,7 @@ def ParquetMerge(  # noqa: N802 - TFX names a component after its function
     received = NodeSettings(settings)
     data = received.section("data", DataSettings)
     folder = Path(raw_dir or data.raw_dir)
-    read_raw_files(molecules, folder, named_content(folder, raw_digest))
+    read_raw_files(molecules, folder, named_content(folder, data, raw_digest))
     merge_raw_files(
         folder,
         Path(molecules.uri),

@@ -117,13 +117,14 @@ def partition_rows(
     for file in raw.files:
         n_rows = raw.n_rows[file.source]
         logger.info("Reading %s (%s rows).", file.path, f"{n_rows:,}")
-        is_direct = file.source in raw.ruled_by_row and can_read_directly(file)
+        table = raw.tables[file.source]
+        is_direct = file.source in raw.ruled_by_row and can_read_directly(table)
         reader = None
         if is_direct:
             # Answered by the statistics of the file, where it has them.
             with explained_errors(f"reading {file.path}"):
                 (has_bad_ids,) = fetch_row(engine, "SELECT count(*) > 0 FROM train_raw WHERE id IS NULL OR id < 0")
-            reader = TrainingReader(file, data, raw.blocks, checks_ids=has_bad_ids)
+            reader = TrainingReader(table, data, raw.blocks, checks_ids=has_bad_ids)
         n_used = _partition_source(
             file,
             n_rows,

@@ -7,19 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from belka.contract import (
-    EXTRA_COUNT,
-    EXTRA_SMILES,
-    EXTRA_TARGET,
-    RAW_BLOCKS,
-    RAW_ID,
-    RAW_LABEL,
-    RAW_PROTEIN,
-    RAW_SMILES,
-)
+from belka.contract import EXTRA_TARGET
 from belka.errors import InputError
-from belka.queries import explained_errors, fetch_row, sql_pattern, sql_string
-from belka.raw_directory import EXTRA, TRAIN, RawFile, locate_raw_files
+from belka.queries import sql_pattern
+from belka.raw_directory import TEST, TRAIN, RawFile, locate_raw_files
+from belka.raw_table import RawTable, open_raw_table
 from belka.settings import DataSettings, SystemSettings
 from components.parquet_merge.blocks import BlockTable, collect_blocks
 from components.parquet_merge.record_format import MAX_TARGETS
@@ -28,28 +20,30 @@ from components.parquet_merge.row_rules import create_checked_view
 from components.parquet_merge.usable_smiles import define_smiles_functions
 from components.parquet_merge.workspace import open_engine
 
-TEXT = frozenset({"VARCHAR"})
-INTEGER = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"})
-# pandas turns integers with a missing value into doubles, and some exports write labels as booleans.
-LABEL = INTEGER | {"BOOLEAN", "FLOAT", "DOUBLE"}
-KIND_NAMES = {TEXT: "text", INTEGER: "integer", LABEL: "number 0 or 1"}
-
 
 @dataclass(frozen=True)
 class RawInput:
     """The raw files of a folder; which of their rows are usable stands in the view `<source>_checked` of each.
 
     Attributes:
-        files: The open files: train, test, and extra where it is used.
-        n_rows: Number of rows of each source, > 0.
+        tables: The open tables: train; test where there is one; extra where it is used.
         blocks: The building blocks of train and test.
         ruled_by_row: Sources whose file holds as usable rows those that keep the rules about one row.
     """
 
-    files: tuple[RawFile, ...]
-    n_rows: dict[str, int]
+    tables: dict[str, RawTable]
     blocks: BlockTable
     ruled_by_row: frozenset[str]
+
+    @property
+    def files(self) -> tuple[RawFile, ...]:
+        """The files of each table."""
+        return tuple(table.file for table in self.tables.values())
+
+    @property
+    def n_rows(self) -> dict[str, int]:
+        """Number of rows of each source, > 0."""
+        return {source: table.n_rows for source, table in self.tables.items()}
 
 
 @dataclass(frozen=True)
@@ -140,112 +134,17 @@ def open_raw_input(
             action="Correct data.targets.",
         )
     define_smiles_functions(engine)
-    files = locate_raw_files(raw_dir, use_extra_data=data.use_extra_data and EXTRA_TARGET in data.targets)
-    n_rows = {file.source: open_raw_file(engine, file, work_dir=work_dir) for file in files}
+    files = locate_raw_files(raw_dir, data, use_extra_data=data.use_extra_data and EXTRA_TARGET in data.targets)
+    tables = {file.source: open_raw_table(engine, file, data, work_dir=work_dir) for file in files}
+    if TEST in tables and tables[TEST].columns.is_wide and not tables[TRAIN].columns.is_wide:
+        raise InputError(
+            f"The raw test file lacks the column {data.columns.protein}.",
+            received=f"{tables[TEST].file.path}",
+            expected="it, as the training file has it",
+            action="Say what the column is called with --set data.columns.protein=NAME.",
+        )
     for source, copy in (respelled or {}).items():
         engine.execute(f"CREATE OR REPLACE VIEW {source}_raw AS SELECT * FROM read_parquet({sql_pattern(copy)})")  # noqa: S608 - quoted
     blocks = collect_blocks(engine, files, seed=seed, share=data.validation_block_share, work_dir=work_dir)
     ruled = [file.source for file in files if create_checked_view(engine, file, data=data, blocks=blocks)]
-    return RawInput(files, n_rows, blocks, frozenset(ruled).difference(respelled or ()))
-
-
-def open_raw_file(engine: Any, file: RawFile, *, work_dir: Path) -> int:
-    """Check the columns of a raw file, open it as the view `<source>_raw`, and return the number of its rows, > 0.
-
-    The view has the columns row (BIGINT, from 0), id (BIGINT), block1, block2, block3, smiles, protein (VARCHAR), label
-    (DOUBLE), id_text and label_text (VARCHAR, as given), smiles_spelled (VARCHAR, see `write_respelled`); null where
-    the source has no such column or the value is not of that type. CSV is first turned into parquet, as text, so that a
-    value of the wrong type is a row to reject and not an end of reading.
-
-    Args:
-        engine: DuckDB connection.
-        file: The raw file.
-        work_dir: Existing folder for the parquet made of a CSV file.
-
-    Raises:
-        InputError: If the file cannot be read, a column is missing or of the wrong type, or there are no rows.
-    """
-    expected = _expected_columns(file.source)
-    path = file.path
-    with explained_errors(f"reading {file.path}"):
-        if file.is_csv:
-            path = work_dir / f"{file.source}.parquet"
-            _check_columns(file, _describe(engine, _csv_scan(file.path)), expected)
-            names = ", ".join(f'"{name}"' for name in expected)
-            target = f"{sql_string(path)} (FORMAT parquet, COMPRESSION lz4)"
-            engine.execute(f"COPY (SELECT {names} FROM {_csv_scan(file.path)}) TO {target}")  # noqa: S608 - names are constants
-        scan = f"read_parquet({sql_pattern(path)}, file_row_number = true)"
-        types = _describe(engine, scan)
-        if not file.is_csv:
-            _check_columns(file, types, expected)
-        engine.execute(f"CREATE VIEW {file.source}_raw AS SELECT {_view_columns(file, types)} FROM {scan}")  # noqa: S608
-        (n_rows,) = fetch_row(engine, f"SELECT count(*) FROM {scan}")  # noqa: S608 - the path is quoted
-    if n_rows == 0:
-        raise InputError(
-            f"The raw {file.source} file holds no rows.",
-            received=f"{file.path}: columns, 0 rows",
-            expected="a row for each (molecule, protein) pair",
-            action="Fetch the file again.",
-        )
-    return int(n_rows)
-
-
-def _expected_columns(source: str) -> dict[str, frozenset[str]]:
-    if source == EXTRA:
-        return {EXTRA_SMILES: TEXT, EXTRA_COUNT: LABEL}
-    columns = {RAW_ID: INTEGER, **dict.fromkeys((*RAW_BLOCKS, RAW_SMILES, RAW_PROTEIN), TEXT)}
-    return {**columns, RAW_LABEL: LABEL} if source == TRAIN else columns
-
-
-def _csv_scan(path: Path) -> str:
-    return f"read_csv({sql_pattern(path)}, header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"')"
-
-
-def _describe(engine: Any, scan: str) -> dict[str, str]:
-    rows = engine.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()  # noqa: S608 - the path is quoted
-    return {row[0]: row[1] for row in rows}
-
-
-def _check_columns(file: RawFile, found: dict[str, str], expected: dict[str, frozenset[str]]) -> None:
-    missing = [name for name in expected if name not in found]
-    if missing:
-        raise InputError(
-            f"The raw {file.source} file lacks the column {', '.join(missing)}.",
-            received=f"{file.path} with the columns {', '.join(name for name in found if name != 'file_row_number')}",
-            expected=f"the columns {', '.join(expected)}",
-            action="Rename the columns, or fetch the file again.",
-        )
-    for name, types in expected.items():
-        if not file.is_csv and found[name] not in types:
-            raise InputError(
-                f"The column {name} of the raw {file.source} file has the wrong type.",
-                received=f"{found[name]} in {file.path}",
-                expected=f"{KIND_NAMES[types]} ({', '.join(sorted(types))})",
-                action="Write the file again with that type.",
-            )
-
-
-def _view_columns(file: RawFile, types: dict[str, str]) -> str:
-    """SQL of the view's columns; what the source does not have is null."""
-    is_extra = file.source == EXTRA
-    label = EXTRA_COUNT if is_extra else RAW_LABEL if file.source == TRAIN else None
-    columns = {
-        "row": "file_row_number",
-        "id": "NULL::BIGINT" if is_extra else _whole_number(RAW_ID, types[RAW_ID]),
-        "id_text": "NULL::VARCHAR" if is_extra else f"{RAW_ID}::VARCHAR",
-        "smiles": EXTRA_SMILES if is_extra else RAW_SMILES,
-        "protein": "NULL::VARCHAR" if is_extra else RAW_PROTEIN,
-        "label": "NULL::DOUBLE" if label is None else f"nullif(TRY_CAST({label} AS DOUBLE), 'nan'::DOUBLE)",
-        "label_text": "NULL::VARCHAR" if label is None else f"{label}::VARCHAR",
-        "smiles_spelled": "NULL::VARCHAR",
-    }
-    for i, block in enumerate(RAW_BLOCKS, start=1):
-        columns[f"block{i}"] = "NULL::VARCHAR" if is_extra else block
-    return ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
-
-
-def _whole_number(column: str, sql_type: str) -> str:
-    # DuckDB rounds '1.5' to 2 when it casts text, so text must look like a whole number first.
-    if sql_type in TEXT:
-        return f"CASE WHEN regexp_full_match({column}, '[0-9]+') THEN TRY_CAST({column} AS BIGINT) END"
-    return f"TRY_CAST({column} AS BIGINT)"
+    return RawInput(tables, blocks, frozenset(ruled).difference(respelled or ()))

@@ -42,7 +42,7 @@ def rejected_counts(engine: Any, file: RawFile) -> tuple[RejectedCount, ...]:
     shown = {"id": "id_text", "protein": "protein", "label": "label_text", "smiles": f"left(smiles_text, {SHOWN})"}
     parts = " || ".join(f"', {name} ' || coalesce({column}, 'missing')" for name, column in shown.items())
     sql = (
-        f"SELECT reason, count(*), min_by('row ' || row || {parts}, row) FROM {file.source}_checked "  # noqa: S608
+        f"SELECT reason, count(*), min_by(place || {parts}, row) FROM {file.source}_checked "  # noqa: S608
         "WHERE reason IS NOT NULL GROUP BY reason ORDER BY 2 DESC, 1"
     )
     with explained_errors(f"reading {file.path}"):

@@ -122,7 +122,8 @@ def create_checked_view(engine: Any, file: RawFile, *, data: DataSettings, block
     cases = " ".join(f"WHEN {rule.broken_sql()} THEN {sql_string(rule.reason)}" for rule in rules)
     engine.execute(
         f"CREATE VIEW {source}_rows AS SELECT * EXCLUDE (code1, code2, code3), {triple} AS triple, "  # noqa: S608 - quoted, or names of ours
-        f"CASE WHEN smiles IS NULL THEN read_smiles(smiles_text).reason {cases} END AS row_reason "
+        f"CASE WHEN defect IS NOT NULL THEN defect WHEN smiles IS NULL THEN read_smiles(smiles_text).reason {cases} "
+        "END AS row_reason "
         f"FROM (SELECT * REPLACE (coalesce(smiles_spelled, {usable_smiles_sql('smiles')}) AS smiles), "
         f"smiles AS smiles_text, {protein_code}::TINYINT AS protein_code, {coded} FROM {source}_raw)"
     )

@@ -96,7 +96,7 @@ def _file_summary(
         )
     entry = {
         "name": file.path.name,
-        "bytes": file.path.stat().st_size,
+        "bytes": file.n_bytes,
         "rows_read": n_rows,
         "pairs_kept": kept,
         "duplicates": duplicates,

@@ -7,6 +7,7 @@ reports the rest by SQL, and fails if the two do not add up to the rows of the f
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from belka.contract import RAW_BLOCKS, RAW_ID, RAW_LABEL, RAW_PROTEIN, RAW_SMILES
-from belka.raw_directory import TRAIN, RawFile
+from belka.raw_columns import BLOCKS
+from belka.raw_directory import TRAIN
+from belka.raw_table import RawTable
 from belka.settings import DataSettings
 from components.parquet_merge.blocks import CODE_BITS, BlockTable
 from components.parquet_merge.record_format import RUN_SCHEMA, join_runs
@@ -27,17 +30,42 @@ BATCH_ROWS = 1 << 15
 GROUP_ROWS = 1 << 18
 _ABSENT = -1
 _DICTIONARIES = [*RAW_BLOCKS, RAW_PROTEIN]
+# Our name of a column -> its name in the batches, whatever the file calls it.
+_THEIRS = {
+    **dict(zip(BLOCKS, RAW_BLOCKS, strict=True)),
+    "smiles": RAW_SMILES,
+    "protein": RAW_PROTEIN,
+    "label": RAW_LABEL,
+    "id": RAW_ID,
+}
 
 
-def can_read_directly(file: RawFile) -> bool:
-    """Whether a file is a parquet training file whose columns have the plain types."""
-    if file.source != TRAIN or file.is_csv:
+def can_read_directly(table: RawTable) -> bool:
+    """Whether a table is training data in parquet whose files have all columns, in the plain types and encodings."""
+    names = table.columns.names
+    if table.file.source != TRAIN or table.file.is_text or table.columns.is_wide or set(_THEIRS) - set(names):
         return False
-    schema = pq.read_schema(file.path)
-    texts = [schema.field(name).type for name in (*RAW_BLOCKS, RAW_SMILES, RAW_PROTEIN)]
-    integers = [schema.field(name).type for name in (RAW_ID, RAW_LABEL)]
-    return all(pa.types.is_string(text) or pa.types.is_large_string(text) for text in texts) and all(
-        pa.types.is_integer(integer) and integer != pa.uint64() for integer in integers
+    return all(_is_plain(path, names) for path in table.file.files)
+
+
+def _is_plain(path: Path, names: Mapping[str, str]) -> bool:
+    schema, metadata = pq.read_schema(path), pq.read_metadata(path)
+    # What stands in the name of a folder is no column, and a name with a dot is a path to Arrow's reader.
+    if any(names[ours] not in schema.names or "." in names[ours] for ours in _THEIRS):
+        return False
+    texts = [schema.field(names[ours]).type for ours in (*BLOCKS, "smiles", "protein")]
+    integers = [schema.field(names[ours]).type for ours in ("id", "label")]
+    if not all(pa.types.is_string(text) or pa.types.is_large_string(text) for text in texts):
+        return False
+    if not all(pa.types.is_integer(integer) and integer != pa.uint64() for integer in integers):
+        return False
+    read = {names[ours] for ours in _THEIRS}
+    return not any(
+        "DELTA" in encoding
+        for group in range(metadata.num_row_groups)
+        for i in range(metadata.num_columns)
+        if (column := metadata.row_group(group).column(i)).path_in_schema in read
+        for encoding in column.encodings
     )
 
 
@@ -63,14 +91,14 @@ class TrainingReader:
     """Reads the training file.
 
     Attributes:
-        file: The raw file; `can_read_directly` holds, and the rules about one row decide.
+        table: The raw table; `can_read_directly` holds, and the rules about one row decide.
         data: Names of the proteins, in the order of their codes, and what the labels are.
         blocks: The building blocks.
         checks_ids: Whether some row may have no usable id; if not, ids are not read.
         names_cut: Receives the numbers of usable rows whose text held more than the SMILES.
     """
 
-    file: RawFile
+    table: RawTable
     data: DataSettings
     blocks: BlockTable
     checks_ids: bool
@@ -83,14 +111,17 @@ class TrainingReader:
             Batches in the order of the file, as many at a time as are hashed and written together.
         """
         group: list[pa.RecordBatch] = []
-        columns = [*_DICTIONARIES, RAW_SMILES, RAW_LABEL, *([RAW_ID] if self.checks_ids else [])]
-        # Buffered ahead, the bytes of all row groups read so far stay in memory.
-        with pq.ParquetFile(self.file.path, read_dictionary=_DICTIONARIES, pre_buffer=False) as file:
-            for batch in file.iter_batches(BATCH_ROWS, columns=columns, use_threads=False):
-                group.append(batch)
-                if sum(each.num_rows for each in group) >= GROUP_ROWS:
-                    yield group
-                    group = []
+        names = self.table.columns.names
+        theirs = {names[ours]: name for ours, name in _THEIRS.items() if ours != "id" or self.checks_ids}
+        dictionaries = [name for name, ours in theirs.items() if ours in _DICTIONARIES]
+        for path in self.table.file.files:
+            # Buffered ahead, the bytes of all row groups read so far stay in memory.
+            with pq.ParquetFile(path, read_dictionary=dictionaries, pre_buffer=False) as file:
+                for batch in file.iter_batches(BATCH_ROWS, columns=list(theirs), use_threads=False):
+                    group.append(batch.rename_columns(theirs))
+                    if sum(each.num_rows for each in group) >= GROUP_ROWS:
+                        yield group
+                        group = []
         if group:
             yield group
 

@@ -39,7 +39,7 @@ def SubmissionWriter(  # noqa: N802 - TFX names a component after its function, 
     """
     data = NodeSettings(settings).section("data", DataSettings)
     folder = Path(raw_dir or data.raw_dir)
-    read_raw_files(submission, folder, named_content(folder, raw_digest))
+    read_raw_files(submission, folder, named_content(folder, data, raw_digest))
     summary = write_submission(
         Path(predictions.uri),
         folder,

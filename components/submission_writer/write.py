@@ -14,11 +14,16 @@ from belka.contract import ABSENT_ID, FEATURE_IDS, OUTPUT_PROBABILITIES, Subset,
 from belka.errors import BelkaError
 from belka.examples import list_examples, read_examples
 from belka.files import atomic_path, literal_pattern
+from belka.queries import sql_string
 from belka.settings import DataSettings
 from components.submission_writer.raw_test_ids import load_raw_test_ids
 
 logger = logging.getLogger(__name__)
 _SHOWN: Final = 5
+_VALUE: Final = "coalesce(binds, getvariable('fallback')::FLOAT)"
+_LONG_ROWS: Final = (
+    f"SELECT id_text AS id, {_VALUE} AS binds FROM raw_ids LEFT JOIN predictions USING (id) ORDER BY raw_ids.id"  # noqa: S608
+)
 _BATCH: Final = 8_192
 _MEMORY_LIMIT: Final = "1GB"  # beyond it DuckDB spills to a temporary folder
 
@@ -28,12 +33,13 @@ class SubmissionSummary:
     """What was written.
 
     Attributes:
-        rows: Rows of submission.csv = distinct ids of the raw test file.
-        predicted: Rows with a prediction of the model.
-        rejected: Rows without one because an earlier step refused their raw row.
-        rejected_prediction: What stands in the `rejected` rows.
+        rows: Values of submission.csv: distinct ids of the raw test file, times the targets where a row asks for all of
+            them. 0 = there is no test file, and no submission.
+        predicted: Values that are predictions of the model.
+        rejected: Values without one because an earlier step refused their raw row.
+        rejected_prediction: What stands for the `rejected`.
         repeated_ids: Rows of the raw test file that repeat an id; it stands in submission.csv once.
-        unreadable_ids: Rows of the raw test file whose id is no whole number; they cannot stand in submission.csv.
+        unreadable_ids: Rows of the raw test file without an id; they cannot stand in submission.csv.
     """
 
     rows: int
@@ -55,6 +61,8 @@ def write_submission(
 ) -> SubmissionSummary:
     """Turn BulkInferrer's predictions into the competition's `id,binds`, checked against the raw test file itself.
 
+    Where a row of the raw test file asks for all targets, a row of the submission has a column for each.
+
     Nothing is written unless every raw id has exactly one finite probability within [0, 1] or was refused, with a
     reason, by an earlier step. Memory stays bounded whatever the number of rows.
 
@@ -63,30 +71,28 @@ def write_submission(
         raw_dir: Raw BELKA directory; its test file is read again, independently of what the pipeline made of it.
         rejected: rejected.parquet files of the earlier steps (columns `REJECTED_COLUMNS`); ids of source `test` may
             lack a prediction.
-        output_csv: File to write: ids ascending, `binds` with the float32 digits that round-trip. Appears whole or not
-            at all.
+        output_csv: File to write: ids as they were given, whole numbers ascending and others in the order of the raw
+            file; `binds` with the float32 digits that round-trip. Appears whole or not at all, and not without a test
+            file.
         aliases: test_aliases.parquet of ParquetMerge: ids of a pair that has a smaller one, which carries the
             prediction of all.
-        data: Targets, in the order of the Examples' ids and probabilities, and the probability of refused rows.
+        data: Targets, in the order of the Examples' ids and probabilities; names of files and columns; the probability
+            of refused rows.
 
     Raises:
         InputError: The raw test file is missing or has unusable ids.
         BelkaError: Predictions are missing, unexpected, repeated, not finite or outside [0, 1], or cannot be read.
     """
-    files = list_examples(predictions_dir, Subset.TEST.split)
-    if not files:
-        raise BelkaError(
-            "There are no predictions.",
-            received=f"no file {predictions_dir / split_folder(Subset.TEST.split) / 'examples*'}",
-            expected="the output_examples of BulkInferrer for the test split",
-            action="Run the inference step again; it writes nothing when its model was not blessed.",
-        )
     with tempfile.TemporaryDirectory(prefix="submission-") as scratch:
         connection = duckdb.connect(
             str(Path(scratch) / "submission.duckdb"), config={"memory_limit": _MEMORY_LIMIT, "temp_directory": scratch}
         )
         with connection:
-            raw = load_raw_test_ids(connection, raw_dir)
+            raw = load_raw_test_ids(connection, raw_dir, data, work_dir=Path(scratch))
+            if raw is None:
+                logger.warning("There is no raw test file in %s, and so no submission.", raw_dir)
+                return SubmissionSummary(0, 0, 0, data.rejected_prediction, 0, 0)
+            files = _prediction_files(predictions_dir)
             _load_predictions(connection, files, n_targets=len(data.targets))
             _load_rejected(connection, rejected)
             _load_aliases(connection, aliases)
@@ -100,9 +106,22 @@ def write_submission(
                 repeated_ids=raw.repeated,
                 unreadable_ids=raw.unreadable,
             )
-            _write_csv(connection, output_csv, data.rejected_prediction)
+            rows = _wide_rows(connection, data.targets) if raw.is_wide else _LONG_ROWS
+            _write_csv(connection, output_csv, rows, data.rejected_prediction)
     _warn(summary)
     return summary
+
+
+def _prediction_files(predictions_dir: Path) -> list[Path]:
+    files = list_examples(predictions_dir, Subset.TEST.split)
+    if not files:
+        raise BelkaError(
+            "There are no predictions.",
+            received=f"no file {predictions_dir / split_folder(Subset.TEST.split) / 'examples*'}",
+            expected="the output_examples of BulkInferrer for the test split",
+            action="Run the inference step again; it writes nothing when its model was not blessed.",
+        )
+    return files
 
 
 def _warn(summary: SubmissionSummary) -> None:
@@ -115,7 +134,7 @@ def _warn(summary: SubmissionSummary) -> None:
         )
     if summary.unreadable_ids:
         logger.warning(
-            "%d rows of the raw test file have no whole number of 0 or more as id: no submission row stands for them.",
+            "%d rows of the raw test file have no id: no submission row stands for them.",
             summary.unreadable_ids,
         )
 
@@ -206,12 +225,20 @@ def _refuse(connection: duckdb.DuckDBPyConnection, query: str, *, problem: str, 
         raise BelkaError(problem, received=f"{count:,}: {', '.join(examples)}{more}", expected=expected, action=action)
 
 
-def _write_csv(connection: duckdb.DuckDBPyConnection, output_csv: Path, rejected_prediction: float) -> None:
-    connection.execute("SET VARIABLE fallback = ?", [rejected_prediction])
-    rows = (
-        "SELECT raw_ids.id AS id, coalesce(binds, getvariable('fallback')::FLOAT) AS binds "
-        "FROM raw_ids LEFT JOIN predictions USING (id) ORDER BY raw_ids.id"
+def _wide_rows(connection: duckdb.DuckDBPyConnection, targets: Sequence[str]) -> str:
+    """SQL of the rows where each has all targets: in the order of whole numbers, else in that of the raw file."""
+    is_number = "regexp_full_match(id_text, '0|[1-9][0-9]*') AND TRY_CAST(id_text AS BIGINT) IS NOT NULL"
+    n_others = _scalar(connection, f"SELECT count(*) FROM raw_ids WHERE NOT ({is_number})")  # noqa: S608 - constants
+    order = "min(id)" if n_others else "min(id_text::BIGINT)"
+    values = ", ".join(f'max({_VALUE}) FILTER (protein = {sql_string(target)}) AS "{target}"' for target in targets)
+    return (
+        f"SELECT any_value(id_text) AS id, {values} FROM raw_ids LEFT JOIN predictions USING (id) "  # noqa: S608
+        f"GROUP BY id // {len(targets)} ORDER BY {order}"
     )
+
+
+def _write_csv(connection: duckdb.DuckDBPyConnection, output_csv: Path, rows: str, rejected_prediction: float) -> None:
+    connection.execute("SET VARIABLE fallback = ?", [rejected_prediction])
     with atomic_path(output_csv) as temporary:
         connection.sql(rows).write_csv(str(temporary), header=True)
 

@@ -110,7 +110,7 @@ def with_raw_digest(config: Config) -> Config:
     Raises:
         InputError: A raw file is missing or given twice.
     """
-    data = config.data.model_copy(update={"raw_digest": raw_digest(Path(config.data.raw_dir))})
+    data = config.data.model_copy(update={"raw_digest": raw_digest(Path(config.data.raw_dir), config.data)})
     return config.model_copy(update={"data": data})
 
 

@@ -101,7 +101,9 @@ def test_predictions_of_bulk_inferrer_become_a_submission(tmp_path: Path) -> Non
     expected = {3 * i + j: i / 100 for i in range(N_MOLECULES) for j in range(3) if not (i % 2 and j == 2)}
     raw = tmp_path / "raw"
     raw.mkdir()
-    pq.write_table(pa.table({dc.RAW_ID: [*reversed(expected), 900, 901, 902]}), raw / "test.parquet")
+    ids = [*reversed(expected), 900, 901, 902]
+    others = dict.fromkeys((dc.RAW_SMILES, dc.RAW_PROTEIN), ["x"] * len(ids))
+    pq.write_table(pa.table({dc.RAW_ID: ids, **others}), raw / "test.parquet")
     pq.write_table(pa.table({dc.RAW_ID: [0]}), raw / "train.parquet")
     rejected_list(tmp_path / "merge", [("test", 900), ("train", 3)])
     pq.write_table(pa.table({"id": [902], "carrier": [0]}), tmp_path / "merge" / dc.TEST_ALIASES_FILE)

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from belka.raw_directory import RawFile
+from belka.raw_table import open_raw_table
+from belka.settings import DataSettings
 from components.parquet_merge import row_rules
-from components.parquet_merge.raw_input import open_raw_file
 from components.parquet_merge.row_rules import ids_repeat
 
 TEXT = pa.string()
@@ -38,7 +39,7 @@ def check(ids: list[AnyId], kind: pa.DataType) -> bool:
             pq.write_table(
                 table.set_column(0, "id", table["id"].cast(kind)), path, row_group_size=max(5, len(ids) // 10)
             )
-        open_raw_file(engine, RawFile("test", path), work_dir=Path(folder))
+        open_raw_table(engine, RawFile("test", path), DataSettings(), work_dir=Path(folder))
         return ids_repeat(engine, "test")
 
 

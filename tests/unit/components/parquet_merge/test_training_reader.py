@@ -49,11 +49,11 @@ def _opened(raw_dir: Path, data: DataSettings = DATA) -> Iterator[tuple[Any, Raw
 
 
 def _is_direct(raw: RawInput) -> bool:
-    return "train" in raw.ruled_by_row and can_read_directly(raw.files[0])
+    return "train" in raw.ruled_by_row and can_read_directly(raw.tables["train"])
 
 
 def _read(raw: RawInput, data: DataSettings = DATA) -> pa.Table:
-    reader = TrainingReader(raw.files[0], data, raw.blocks, checks_ids=True)
+    reader = TrainingReader(raw.tables["train"], data, raw.blocks, checks_ids=True)
     return pa.concat_tables([reader.usable_runs(batch) for group in reader.groups() for batch in group])
 
 
