@@ -1,12 +1,13 @@
 """Tables as text (CSV and its relatives), one line at a time: no row is lost, and each that is no row says why.
 
-A row is one line. So an unclosed quote costs its own line and not those behind it, and every defect has a line number.
-Lines that are rows go through Arrow's reader together, the others are looked at one by one.
+A row is one line, or several where a quoted cell goes on and no two of the lines have as many cells as a row. So an
+unclosed quote costs its own line and not those behind it, and every defect has a line number. Lines that are rows go
+through Arrow's reader together, the others are looked at one by one.
 """
 
 import codecs
 import csv
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ DELIMITERS: Final = ",;\t|"
 BLOCK_BYTES: Final = 1 << 23
 # No row of a library is as long; a file without line ends must not fill the memory.
 MAX_LINE_BYTES: Final = 1 << 24
+# More lines than this are no cell, but a quote that was forgotten.
+MAX_CELL_LINES: Final = 64
 _COMPRESSIONS: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _OTHER_FORMATS: Final = {b"PAR1": "parquet", b"PK\x03\x04": "a zip archive or an Excel workbook", b"ARROW1": "Arrow"}
 _UTF16: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
@@ -57,20 +60,21 @@ class TextTable:
     header_line: int
 
 
-def open_text_table(path: Path) -> TextTable:
+def open_text_table(path: Path, wanted: Collection[str] = ()) -> TextTable:
     """Read the header, and find what separates cells: comma, semicolon, tab or bar.
 
     Args:
         path: The file; plain, gzip or zstd whatever its name says; UTF-8, or UTF-16 with its mark.
+        wanted: Names in lower case; what gives a column of one of them separates cells.
 
     Raises:
         InputError: The file is no text, is damaged, or has no line.
     """
     n_blank = 0
-    for block in _blocks(path):
+    for block in text_blocks(path):
         for line in block.removesuffix(b"\n").split(b"\n"):
             if line.strip():
-                return _table(path, line.rstrip(b"\r"), n_blank + 1)
+                return _table(path, line.rstrip(b"\r"), n_blank + 1, wanted)
             n_blank += 1
     raise InputError(
         "The file holds no line.", received=str(path), expected="a line with the names of columns, then rows"
@@ -78,47 +82,121 @@ def open_text_table(path: Path) -> TextTable:
 
 
 def read_text_table(table: TextTable) -> Iterator[pa.RecordBatch]:
-    """Read the lines behind the header, in order; empty ones are left out.
+    """Read the lines behind the header, in order; empty ones are left out, where more than one column is expected.
 
     Args:
         table: From `open_text_table`.
 
     Yields:
         The columns of the header by position, `0` to `n - 1`, as texts (empty = null); `line` int64, the number of the
-        line from 1; `defect` string: why the line is no row, null where it is one. A defective line has no cells.
+        (first) line from 1; `defect` string: why the line is no row, null where it is one. A defective line has no
+        cells.
 
     Raises:
         InputError: The file is damaged, or a line is too long.
     """
-    n_before = 0
-    for block in _blocks(table.path):
-        lines = _lines(block)
-        numbers = np.arange(n_before + 1, n_before + len(lines) + 1)
-        n_before += len(lines)
-        is_data = numbers > table.header_line
-        is_data &= ~_flags(pc.match_substring_regex(lines, r"\A\s*\z"))
-        is_row = is_data & _has_cells(lines, block, table) & _is_utf8(lines)
-        is_row &= ~_flags(pc.is_in(lines, value_set=pa.array(_spellings(table), pa.binary())))
-        columns = _cells(lines.filter(pa.array(is_row)), table)
-        is_defective = is_data & ~is_row
-        if is_defective.any():
-            defects = [_defect(line, table) for line in lines.filter(pa.array(is_defective)).to_pylist()]
-            # In the order of the lines: a row takes the next of the cells, a defective line none.
-            taken = pa.array(np.cumsum(is_row)[is_data] - 1, mask=is_defective[is_data])
-            columns = [column.take(taken) for column in columns]
-            of_line = pa.array(np.cumsum(is_defective)[is_data] - 1, mask=is_row[is_data])
-            defect = pa.array(defects, pa.string()).take(of_line)
-        else:
-            defect = pa.nulls(int(is_data.sum()), pa.string())
-        names = [*map(str, range(len(columns))), LINE, DEFECT]
-        yield pa.RecordBatch.from_arrays([*columns, pa.array(numbers[is_data]), defect], names)
+    n_before, held = 0, b""
+    for block in text_blocks(table.path):
+        batch, n_lines, held = _read_block(held + block, table, n_before, is_last=False)
+        n_before += n_lines
+        yield batch
+    if held:
+        yield _read_block(held, table, n_before, is_last=True)[0]
 
 
-def _table(path: Path, line: bytes, number: int) -> TextTable:
+def _read_block(block: bytes, table: TextTable, n_before: int, *, is_last: bool) -> tuple[pa.RecordBatch, int, bytes]:
+    """The rows and defects of some lines, how many lines they are, and the rest, whose last cell may go on."""
+    lines = _lines(block)
+    starts = np.frombuffer(lines.buffers()[1], np.int32)
+    is_data = np.arange(n_before + 1, n_before + len(lines) + 1) > table.header_line
+    if len(table.header) > 1:
+        blank = " \t\v\f\r\n".replace(table.delimiter, "")
+        is_data &= ~_flags(pc.match_substring_regex(lines, rf"\A[{blank}]*\z"))
+    is_row = is_data & _has_cells(lines, block, table) & _is_utf8(lines)
+    is_row &= ~_flags(pc.is_in(lines, value_set=pa.array(_spellings(table), pa.binary())))
+    joined, n_lines = _join(lines, is_data & ~is_row, is_row, table, is_last=is_last)
+    lines, is_data, is_row = lines[:n_lines], is_data[:n_lines], is_row[:n_lines]
+    columns = _cells(lines.filter(pa.array(is_row)), table)
+    is_joined = np.zeros(n_lines, np.bool_)
+    is_joined[list(joined)] = True
+    for start, (_, end) in joined.items():
+        is_data[start + 1 : end] = False
+    is_defective = is_data & ~is_row & ~is_joined
+    if is_defective.any() or joined:
+        defects = [_defect(line, table) for line in lines.filter(pa.array(is_defective)).to_pylist()]
+        # In the order of the lines: a row takes the next of the cells, a defective line none.
+        place = np.where(is_joined, is_row.sum() + np.cumsum(is_joined), np.cumsum(is_row))[is_data] - 1
+        taken = pa.array(place, mask=is_defective[is_data])
+        more = zip(*(cells for cells, _ in joined.values()), strict=True) if joined else [()] * len(columns)
+        columns = [
+            pa.concat_arrays([column, pa.array([cell or None for cell in cells], pa.string())]).take(taken)
+            for column, cells in zip(columns, more, strict=True)
+        ]
+        of_line = pa.array(np.cumsum(is_defective)[is_data] - 1, mask=~is_defective[is_data])
+        defect = pa.array(defects, pa.string()).take(of_line)
+    else:
+        defect = pa.nulls(int(is_data.sum()), pa.string())
+    numbers = n_before + 1 + np.flatnonzero(is_data)
+    names = [*map(str, range(len(columns))), LINE, DEFECT]
+    batch = pa.RecordBatch.from_arrays([*columns, pa.array(numbers), defect], names)
+    return batch, n_lines, block[starts[n_lines] :]
+
+
+def _join(
+    lines: pa.Array,
+    is_defective: npt.NDArray[np.bool_],
+    is_row: npt.NDArray[np.bool_],
+    table: TextTable,
+    *,
+    is_last: bool,
+) -> tuple[dict[int, tuple[list[str], int]], int]:
+    """Find rows with a quoted cell of several lines.
+
+    Returns:
+        The first line of each -> its cells and the line behind its last; and how many lines are settled: a cell that
+        is open at the end of a block may go on in the next one.
+    """
+    joined: dict[int, tuple[list[str], int]] = {}
+    behind, delimiter, n_delimiters = 0, table.delimiter.encode(), len(table.header) - 1
+    for start in np.flatnonzero(is_defective).tolist():
+        text = lines[start].as_py()
+        if start < behind or text.count(b'"') % 2 == 0:
+            continue
+        n_alike = int(text.count(delimiter) == n_delimiters)
+        for end in range(start + 1, start + MAX_CELL_LINES):
+            if end == len(lines):
+                if not is_last:
+                    return joined, start
+                break
+            line = lines[end].as_py()
+            n_alike += line.count(delimiter) == n_delimiters
+            # Two lines with as many cells as a row are two rows with a stray quote each: neither swallows the other.
+            if is_row[end] or n_alike > 1:
+                break
+            text += line
+            if line.count(b'"') % 2:
+                cells = _record(text, table)
+                if cells:
+                    behind = end + 1
+                    joined[start] = cells, behind
+                break
+    return joined, len(lines)
+
+
+def _record(text: bytes, table: TextTable) -> list[str]:
+    """The cells of a row of several lines; none where it is none."""
+    try:
+        cells = _parse(text.decode().rstrip("\r\n"), table.delimiter)
+    except (UnicodeDecodeError, csv.Error):
+        return []
+    return cells if len(cells) == len(table.header) else []
+
+
+def _table(path: Path, line: bytes, number: int, wanted: Collection[str]) -> TextTable:
     text, cells = _decoded(line), {}
     for delimiter in DELIMITERS if text is not None else ():
         with suppress(csv.Error):
-            cells[delimiter] = _parse(text or "", delimiter)
+            cells[delimiter] = [name.strip() for name in _parse(text or "", delimiter)]
     if not cells:
         raise InputError(
             "The line with the names of columns cannot be read.",
@@ -127,11 +205,11 @@ def _table(path: Path, line: bytes, number: int) -> TextTable:
             action="Export the table again as CSV.",
         )
     # The first of those that give most cells: the comma where there is none at all.
-    delimiter = max(cells, key=lambda each: len(cells[each]))
-    return TextTable(path, tuple(name.strip() for name in cells[delimiter]), delimiter, number)
+    delimiter = max(cells, key=lambda each: (not {*wanted}.isdisjoint(map(str.lower, cells[each])), len(cells[each])))
+    return TextTable(path, tuple(cells[delimiter]), delimiter, number)
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
+def text_blocks(path: Path) -> Iterator[bytes]:
     """The text of a file in UTF-8, without its mark, some whole lines at a time; the last line has its end too."""
     n_lines, rest = 0, b""
     try:

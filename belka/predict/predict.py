@@ -12,12 +12,13 @@ import pyarrow as pa
 
 from belka.contract import TRAINING_BLOCKS_FILE
 from belka.errors import InputError
-from belka.files import atomic_path
 from belka.machine import worker_count
 from belka.models.folder import open_model_folder
 from belka.predict.check import CheckedSmiles, CheckSettings, SmilesChecker
-from belka.predict.input_table import open_table, open_writer, read_chunks, smiles_of
+from belka.predict.input_table import InputTable, open_input, read_rows, smiles_of
+from belka.predict.output_table import open_output
 from belka.predict.predictor import Predictor, result_columns, score_checked
+from belka.predict.rows import Rows
 
 # Chunks checked ahead of the one being scored; memory grows with it, not with the file.
 _AHEAD: Final = 3
@@ -32,7 +33,7 @@ class PredictionSummary:
         rows: Rows read, all of them written.
         scored: Rows with probabilities.
         warned: Scored rows with a warning.
-        note: What was not looked at, and why; empty when everything was.
+        note: How the input was read and what was not looked at, where that needs a word.
     """
 
     rows: int
@@ -80,20 +81,24 @@ def predict_smiles(model_dir: Path, smiles: Sequence[str]) -> pa.Table:
 def predict_file(
     model_dir: Path,
     input_file: Path,
-    output_file: Path,
+    output_file: Path | None,
     *,
     column: str | None = None,
     n_workers: int = 0,
     on_progress: Callable[[int], None] | None = None,
 ) -> PredictionSummary:
-    """Predict the SMILES of a table, a few thousand rows at a time.
+    """Predict the SMILES of a file, a few thousand rows at a time.
+
+    Every row of the input is a row of the output. Lines of a text file that are no row (too few or too many cells, a
+    stray quote, the header again) and broken records of an SDF are rows too; their `problem` names the line.
 
     Args:
         model_dir: See `open_model_folder`.
-        input_file: CSV, TSV (plain or .gz) or parquet.
-        output_file: Same formats; all columns of the input, then `result_columns`; every row in its place. It appears
-            whole or not at all.
-        column: The column with the SMILES; None = molecule_smiles, smiles or new_structure.
+        input_file: CSV, TSV, SMILES lines or SDF (plain, .gz or .zst), parquet, a folder of one of them, or `-` for
+            standard input, a table or one SMILES a line.
+        output_file: CSV, TSV (plain, .gz or .zst) or parquet: all columns of the input, then `result_columns`; every
+            row in its place. It appears whole or not at all. None = CSV to standard output.
+        column: The column with the SMILES; None = molecule_smiles, smiles or new_structure; of an SDF the structure.
         n_workers: Processes that check SMILES; 0 = all cores.
         on_progress: Called with the rows written so far.
 
@@ -101,22 +106,29 @@ def predict_file(
         What happened to the rows.
 
     Raises:
-        InputError: The input or the output cannot be used; nothing is written.
+        InputError: The input or the output cannot be used; no file is written.
         BelkaError: The model cannot be used.
     """
-    table, model = open_table(input_file, column), open_model_folder(model_dir)
+    with open_input(input_file, column) as table:
+        return _predict_table(model_dir, table, output_file, n_workers, on_progress)
+
+
+def _predict_table(
+    model_dir: Path,
+    table: InputTable,
+    output_file: Path | None,
+    n_workers: int,
+    on_progress: Callable[[int], None] | None,
+) -> PredictionSummary:
+    model = open_model_folder(model_dir)
     added = result_columns(model.targets)
     settings = CheckSettings.of(model)
-    _check_output(input_file, output_file, table.schema.names, added)
+    _check_output(table, output_file, added)
     predictor = Predictor(model)
     rows = scored = warned = 0
     schema = pa.schema([*table.schema, *added])
-    with (
-        atomic_path(output_file) as temporary,
-        _Checker(settings, n_workers) as checks,
-        open_writer(temporary, output_file, schema) as writer,
-    ):
-        for batch, checked in _checked(read_chunks(table), checks, lambda batch: smiles_of(batch, table)):
+    with _Checker(settings, n_workers) as checks, open_output(output_file, schema) as writer:
+        for batch, checked in _checked(read_rows(table), checks, lambda batch: smiles_of(batch, table)):
             arrays = score_checked(checked, predictor)
             writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns, *arrays], schema=schema))
             rows += batch.num_rows
@@ -124,7 +136,7 @@ def predict_file(
             warned += sum(bool(item.warning) for item in checked)
             if on_progress is not None:
                 on_progress(rows)
-    return PredictionSummary(rows, scored, warned, unknown_similarity(settings))
+    return PredictionSummary(rows, scored, warned, "; ".join(filter(None, (table.note, unknown_similarity(settings)))))
 
 
 def unknown_similarity(settings: CheckSettings) -> str:
@@ -181,28 +193,37 @@ class _Checker:
 
 
 def _checked(
-    chunks: Iterable[pa.RecordBatch], checks: _Checker, texts_of: Callable[[pa.RecordBatch], list[str | None]]
+    chunks: Iterable[Rows], checks: _Checker, texts_of: Callable[[pa.RecordBatch], list[str | None]]
 ) -> Iterator[tuple[pa.RecordBatch, list[CheckedSmiles]]]:
-    waiting: deque[tuple[pa.RecordBatch, Callable[[], list[CheckedSmiles]]]] = deque()
+    waiting: deque[tuple[Rows, Callable[[], list[CheckedSmiles]]]] = deque()
+
+    def first() -> tuple[pa.RecordBatch, list[CheckedSmiles]]:
+        (batch, problems), results = waiting.popleft()
+        found = zip(results(), problems, strict=True)
+        return batch, [CheckedSmiles("", problem) if problem else item for item, problem in found]
+
     for chunk in chunks:
-        waiting.append((chunk, checks.submit(texts_of(chunk))))
+        waiting.append((chunk, checks.submit(texts_of(chunk.batch))))
         if len(waiting) > _AHEAD:
-            first, results = waiting.popleft()
-            yield first, results()
-    for chunk, results in waiting:
-        yield chunk, results()
+            yield first()
+    while waiting:
+        yield first()
 
 
-def _check_output(input_file: Path, output_file: Path, names: Sequence[str], added: Sequence[pa.Field]) -> None:
-    if output_file.absolute().resolve() == input_file.absolute().resolve():
-        raise InputError(
-            "The output would replace the input.", received=str(output_file), action="Give --output another name."
-        )
-    repeated = sorted({field.name for field in added} & set(names))
+def _check_output(table: InputTable, output_file: Path | None, added: Sequence[pa.Field]) -> None:
+    if output_file is not None:
+        output, source = output_file.absolute().resolve(), table.path.absolute().resolve()
+        if output == source or (table.path.is_dir() and output.parent == source):
+            raise InputError(
+                "The output would replace the input, or lie among its files.",
+                received=str(output_file),
+                action="Give --output another name.",
+            )
+    repeated = sorted({field.name for field in added} & set(table.schema.names))
     if repeated:
         raise InputError(
             "The input already has a column that prediction adds.",
-            received=f"{input_file}: {', '.join(repeated)}",
+            received=f"{table.path}: {', '.join(repeated)}",
             expected="other names",
             action="Rename or drop the column.",
         )

@@ -1,13 +1,14 @@
 """`belka predict`."""
 
 import logging
+import os
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -16,34 +17,48 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from belka.errors import InputError
 from pipeline.cli.session import diverted
 
+_BROKEN_PIPE: Final = 141  # what a shell reports of a program that SIGPIPE ended
+
 
 def predict(
     model: Annotated[Path, typer.Option("--model", help="Folder model/<version>, or model for the one in production.")],
-    smiles: Annotated[list[str] | None, typer.Argument(metavar="SMILES", help="Any number; results as CSV.")] = None,
-    input_file: Annotated[
-        Path | None, typer.Option("--input", help="CSV, TSV (or .gz) or parquet, any length.")
+    smiles: Annotated[
+        list[str] | None, typer.Argument(metavar="SMILES", help="Any number; - reads standard input.")
     ] = None,
-    output_file: Annotated[Path | None, typer.Option("--output", help="CSV, TSV (or .gz) or parquet.")] = None,
+    input_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--input",
+            help="CSV, TSV, .smi, .sdf (or .gz, .zst), parquet, a folder of one of them, or - (CSV or SMILES).",
+        ),
+    ] = None,
+    output_file: Annotated[
+        Path | None,
+        typer.Option("--output", help="CSV, TSV (or .gz, .zst) or parquet; CSV to standard output if left out."),
+    ] = None,
     column: Annotated[
-        str | None, typer.Option("--column", help="Column with the SMILES; found by name if left out.")
+        str | None,
+        typer.Option("--column", "--smiles-column", help="Column with the SMILES; found by name if left out."),
     ] = None,
     n_workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that check SMILES; 0 = all cores.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and the results asked for.")] = False,
 ) -> None:
     """Predict the probability of binding each protein for any SMILES, with or without [Dy].
 
-    Every row is kept: one that is no molecule has empty probabilities and says why in `problem`; doubtful ones say so
-    in `warning`.
+    Every row is kept: one that is no molecule, or a line that is no row, has empty probabilities and says why in
+    `problem`; doubtful ones say so in `warning`.
     """
-    if bool(smiles) == bool(input_file) or bool(input_file) != bool(output_file):
+    if smiles == ["-"] and input_file is None:
+        smiles, input_file = None, Path("-")
+    if bool(smiles) == bool(input_file) or (smiles and output_file):
         raise InputError(
             "The command predict takes either SMILES or files.",
             received=f"{len(smiles or [])} SMILES, --input {input_file}, --output {output_file}",
-            expected="SMILES as arguments, or --input with --output",
+            expected="SMILES as arguments, or --input (or -), with --output or without",
             action="See `belka predict --help`.",
         )
-    with _own_stderr(quiet=quiet) as console:
-        if input_file and output_file:
+    with _own_stderr(quiet=quiet) as console, _readers_may_leave():
+        if input_file:
             _predict_file(model, input_file, output_file, column, n_workers, console)
         else:
             import pyarrow.csv as pc
@@ -54,6 +69,18 @@ def predict(
 
             pc.write_csv(predict_smiles(model, smiles or []), sys.stdout.buffer)
             _tell(console, unknown_similarity(CheckSettings.of(open_model_folder(model))))
+        sys.stdout.flush()
+
+
+@contextmanager
+def _readers_may_leave() -> Iterator[None]:
+    """End quietly, as other programs do, when whoever reads standard output has gone: `| head`."""
+    try:
+        yield
+    except BrokenPipeError:
+        # What is still buffered would fail once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(_BROKEN_PIPE) from None
 
 
 def _tell(console: Console, note: str) -> None:
@@ -72,7 +99,7 @@ def _own_stderr(*, quiet: bool) -> Iterator[Console]:
 
 
 def _predict_file(
-    model: Path, input_file: Path, output_file: Path, column: str | None, n_workers: int, console: Console
+    model: Path, input_file: Path, output_file: Path | None, column: str | None, n_workers: int, console: Console
 ) -> None:
     from belka.predict.predict import predict_file
 
@@ -89,7 +116,8 @@ def _predict_file(
         done = predict_file(model, input_file, output_file, column=column, n_workers=n_workers, on_progress=show)
     seconds = time.monotonic() - started
     console.print(
-        f"{output_file}: {done.rows:,} rows in {seconds:,.1f} s; {done.scored:,} scored, {done.warned:,} of them with "
+        f"{output_file or 'standard output'}: "
+        f"{done.rows:,} rows in {seconds:,.1f} s; {done.scored:,} scored, {done.warned:,} of them with "
         f"a warning, {done.rows - done.scored:,} without scores (see the column problem)",
         markup=False,
         highlight=False,

@@ -41,8 +41,8 @@ def test_make_target_exists(command: str) -> None:
 def test_belka_command_runs(demo: "Demo", command: str) -> None:
     program, *arguments = shlex.split(command)
     assert program == "belka", f"README names a program this test cannot run: {command}"
-    folders = {"data": str(demo.raw), "output": str(demo.output), "output/model": str(demo.output / "model")}
-    arguments = [folders.get(argument, argument) for argument in arguments]
+    folders = {"data": demo.raw, "output": demo.output}
+    arguments = [re.sub("^(data|output)(?=/|$)", lambda found: str(folders[found[1]]), each) for each in arguments]
     if arguments[0] == "run":
         arguments += demo.options()
     result = demo.run(*arguments)

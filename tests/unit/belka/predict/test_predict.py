@@ -135,12 +135,13 @@ def test_column_by_name(length_model: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("in.csv", "", "cannot be read"),
-        ("in.csv", "smiles,n\nC,1\nC,1,2\n", r"cannot be read(.|\n)*Expected 2 columns, got 3"),
+        ("in.csv", "", "holds no line"),
         ("in.csv", "a,b\nC,1\n", r"no column with SMILES(.|\n)*a, b(.|\n)*molecule_smiles or smiles"),
         ("in.csv", "smiles,smiles\nC,C\n", "Two columns have one name"),
         ("in.csv", "smiles,problem\nC,C\n", r"already has a column(.|\n)*problem"),
-        ("in.csv", b"smiles\n\xff\xfe\n", "cannot be read"),
+        ("in.csv", b"smiles\xff\xfe\n", r"names of columns cannot be read(.|\n)*in\.csv line 1"),
+        ("in.csv", b"PAR1 and so on", r"no text(.|\n)*parquet"),
+        ("in.smi", b"\x1f\x8b\x08 and so on", r"cannot be read to its end(.|\n)*after line 0"),
         ("in.parquet", "not parquet", "cannot be read"),
         ("in.xlsx", "x", r"does not tell its format(.|\n)*in\.xlsx"),
     ],
@@ -155,10 +156,11 @@ def test_unusable_files_are_explained_and_nothing_is_written(
 
 
 def test_damage_late_in_a_file_writes_nothing(length_model: Path, tmp_path: Path) -> None:
-    (tmp_path / "in.csv").write_text("smiles,n\n" + "C,1\n" * 400_000 + "C,1,2\n")
-    with pytest.raises(InputError, match="got 3"):
-        predict_file(length_model, tmp_path / "in.csv", tmp_path / "out.csv", n_workers=1)
-    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+    whole = gzip.compress(b"smiles,n\n" + b"C,1\n" * 40_000)
+    (tmp_path / "in.csv.gz").write_bytes(whole[:-9])
+    with pytest.raises(InputError, match="cannot be read to its end"):
+        predict_file(length_model, tmp_path / "in.csv.gz", tmp_path / "out.csv", n_workers=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv.gz"]
 
 
 def test_column_of_numbers_and_missing_file_and_same_file(length_model: Path, tmp_path: Path) -> None:
