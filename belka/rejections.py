@@ -3,12 +3,16 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from belka.files import atomic_path
 from belka.molecules import REJECTED_SCHEMA
+
+# Rows of another protein than the targets are intact: they are left out, and count in no share of unusable rows.
+OTHER_PROTEIN: Final = "protein is not among data.targets"
 
 
 def share_advice(reasons: Mapping[str, int], total: int) -> str:

@@ -261,14 +261,14 @@ class DataSettings(StrictSection):
     max_rejected_share: Share = Field(
         default=0.01,
         json_schema_extra=decides(Node.PARQUET_MERGE, Node.MOLECULE_TRANSFORM),
-        description="Share of unusable rows above which the run stops.",
+        description="Share of unusable rows, among those of the targets, above which the run stops.",
     )
     rejected_prediction: float = Field(
         default=0.0,
         ge=0.0,
         le=1.0,
         json_schema_extra=decides(Node.SUBMISSION_WRITER),
-        description="Probability written for test rows that could not be used.",
+        description="Probability written for test rows that could not be used or are of no target.",
     )
     rows_per_shard: int = Field(
         default=1_000_000,

@@ -7,17 +7,19 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from belka.contract import REJECTED_COLUMNS
+from belka.contract import EXTRA_TARGET, REJECTED_COLUMNS
 from belka.errors import InputError
 from belka.molecules import REJECTED_SCHEMA
 from belka.queries import explained_errors, sql_string
-from belka.raw_directory import EXTRA, TRAIN, RawFile
-from belka.rejections import share_advice
+from belka.raw_directory import EXTRA, TEST, TRAIN, RawFile
+from belka.rejections import OTHER_PROTEIN, share_advice
 from belka.settings import DataSettings
 from components.parquet_merge.labels import check_counts, check_threshold
 from components.parquet_merge.row_rules import BATCH_ROWS, NOT_BINARY
 
 SHOWN = 200  # characters of a SMILES in a message
+_REFUSED = "reason IS NOT NULL"
+_LISTED = {TRAIN: f"{_REFUSED} AND reason <> {sql_string(OTHER_PROTEIN)}", TEST: _REFUSED, EXTRA: _REFUSED}
 
 
 @dataclass(frozen=True)
@@ -64,17 +66,25 @@ def check_rejected(
 
     Raises:
         InputError: If the share is larger, or no row of the train or test file is left; it shows an example of each of
-            the top reasons. If labels are counts and no threshold is set, or none reaches it.
+            the top reasons. If a target has no training row while other proteins have. If labels are counts and no
+            threshold is set, or none reaches it.
     """
     if file.source == TRAIN and data.binds:
         check_threshold(engine, file, data)
     if any(count.reason == NOT_BINARY for count in counts):
         check_counts(engine, file)
-    n_rejected = sum(count.n_rows for count in counts)
+    _check_targets(engine, file, counts, data=data)
+    n_left_out = sum(count.n_rows for count in counts if count.reason == OTHER_PROTEIN)
+    n_rejected = sum(count.n_rows for count in counts) - n_left_out
     # A share of 1 accepts any loss, but nothing can be made of a training or test file without one usable row.
-    nothing_left = n_rejected == n_rows and file.source != EXTRA
-    if n_rejected <= data.max_rejected_share * n_rows and not nothing_left:
+    nothing_left = n_rejected + n_left_out == n_rows and file.source != EXTRA
+    if n_rejected <= data.max_rejected_share * (n_rows - n_left_out) and not nothing_left:
         return
+    if nothing_left:
+        n_rejected = n_rows
+    else:
+        n_rows -= n_left_out
+        counts = [count for count in counts if count.reason != OTHER_PROTEIN]
     top = "; ".join(f"{count.n_rows:,} x {count.reason} ({count.example})" for count in counts[:3])
     raise InputError(
         f"Too many rows of the raw {file.source} file cannot be used.",
@@ -84,8 +94,26 @@ def check_rejected(
     )
 
 
+def _check_targets(engine: Any, file: RawFile, counts: Sequence[RejectedCount], *, data: DataSettings) -> None:
+    """Refuse a target that no training row names where rows of other proteins are left out: its name may be wrong."""
+    if file.source != TRAIN or all(count.reason != OTHER_PROTEIN for count in counts):
+        return
+    found = dict(engine.execute("SELECT protein, count(*) FROM train_raw GROUP BY ALL ORDER BY 2 DESC, 1").fetchall())
+    labelled_elsewhere = {EXTRA_TARGET} if data.use_extra_data else set()
+    if absent := [name for name in data.targets if name not in found and name not in labelled_elsewhere]:
+        raise InputError(
+            "The raw train file has no row of a target, and rows of proteins that are no targets.",
+            received=f"no row of {', '.join(absent)}; "
+            + ", ".join(f"{n_rows:,} of {name}" for name, n_rows in list(found.items())[:5]),
+            expected=f"rows of each of data.targets: {', '.join(data.targets)}",
+            action="Correct the names in data.targets, or leave out the targets without rows.",
+        )
+
+
 def write_rejected(engine: Any, files: Sequence[RawFile], path: Path) -> None:
     """Write rejected.parquet: the rejected rows in the order of the files, every value as the text that was given.
+
+    Training rows of proteins that are no targets, two thirds of the library for one target, are counted only.
 
     Args:
         engine: DuckDB connection with the checked views.
@@ -96,7 +124,7 @@ def write_rejected(engine: Any, files: Sequence[RawFile], path: Path) -> None:
         for file in files:
             values = (sql_string(file.source), "row", "id_text", "smiles_text", "protein", "label_text", "reason")
             columns = ", ".join(f"{value} AS {name}" for value, name in zip(values, REJECTED_COLUMNS, strict=True))
-            sql = f"SELECT {columns} FROM {file.source}_checked WHERE reason IS NOT NULL ORDER BY row"  # noqa: S608
+            sql = f"SELECT {columns} FROM {file.source}_checked WHERE {_LISTED[file.source]} ORDER BY row"  # noqa: S608
             with explained_errors(f"reading {file.path}"):
                 for batch in engine.sql(sql).to_arrow_reader(BATCH_ROWS):
                     writer.write_batch(batch.cast(REJECTED_SCHEMA))

@@ -1,6 +1,6 @@
 """Which raw rows can be used: one table of rules, and their SQL, which merge and validation read."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,15 @@ import pyarrow.compute as pc
 from belka.contract import LABEL_NEGATIVE, LABEL_POSITIVE
 from belka.queries import explained_errors, fetch_row, sql_string
 from belka.raw_directory import EXTRA, TEST, RawFile
+from belka.rejections import OTHER_PROTEIN
 from belka.settings import DataSettings
 from components.parquet_merge.blocks import CODE_BITS, BlockTable, code_sql
 from components.parquet_merge.usable_smiles import is_plain_sql, usable_smiles_sql
 
 NOT_BINARY = "label is not 0 or 1"
 DUPLICATE_ID = "duplicate id: another pair has it"
+# What tells names of proteins apart: BRD4, "brd-4" and "BRD4 " are one protein, of which only one is spelled as set.
+_NAME = "regexp_replace(lower({}), '[^a-z0-9]', '', 'g')"
 # One bit per id: 10^9 ids, three times the range of the full library, take 125 MB.
 MAX_ID_RANGE = 1_000_000_000
 # Batches that fit into the processor's cache.
@@ -100,8 +103,9 @@ def create_checked_view(engine: Any, file: RawFile, *, data: DataSettings, block
 
     It adds protein_code TINYINT, triple BIGINT (the codes of the three blocks), smiles_text VARCHAR (the text as given,
     `smiles` is the SMILES found in it, in the one spelling; null where there is none) and reason VARCHAR (null =
-    usable). Rules that look at one row come first. Among the rows they leave, an id that several pairs share keeps the
-    pair that sorts first by (SMILES, protein), independent of the order of rows.
+    usable). A row of a protein that is no target is left out before any rule. Rules that look at one row come first.
+    Among the rows they leave, an id that several pairs share keeps the pair that sorts first by (SMILES, protein),
+    independent of the order of rows.
 
     Args:
         engine: DuckDB connection with the raw view.
@@ -120,10 +124,11 @@ def create_checked_view(engine: Any, file: RawFile, *, data: DataSettings, block
     triple = " | ".join(f"(code{i + 1} << {CODE_BITS * i})" for i in range(len(block_codes)))
     rules = row_rules(source, blocks, data)
     cases = " ".join(f"WHEN {rule.broken_sql()} THEN {sql_string(rule.reason)}" for rule in rules)
+    other = "" if source == EXTRA else f"WHEN {_other_protein_sql(data.targets)} THEN {sql_string(OTHER_PROTEIN)}"
     engine.execute(
         f"CREATE VIEW {source}_rows AS SELECT * EXCLUDE (code1, code2, code3), {triple} AS triple, "  # noqa: S608 - quoted, or names of ours
-        f"CASE WHEN defect IS NOT NULL THEN defect WHEN smiles IS NULL THEN read_smiles(smiles_text).reason {cases} "
-        "END AS row_reason "
+        f"CASE WHEN defect IS NOT NULL THEN defect {other} WHEN smiles IS NULL THEN read_smiles(smiles_text).reason "
+        f"{cases} END AS row_reason "
         f"FROM (SELECT * REPLACE (coalesce(smiles_spelled, {usable_smiles_sql('smiles')}) AS smiles), "
         f"smiles AS smiles_text, {protein_code}::TINYINT AS protein_code, {coded} FROM {source}_raw)"
     )
@@ -141,6 +146,12 @@ def create_checked_view(engine: Any, file: RawFile, *, data: DataSettings, block
         f"CASE WHEN row_reason IS NOT NULL THEN row_reason{repeats} END AS reason FROM {source}_rows{joins}"
     )
     return not joins
+
+
+def _other_protein_sql(targets: Sequence[str]) -> str:
+    """SQL of whether a row is of a protein that is no target, and not of one that is spelled otherwise."""
+    names = ", ".join(_NAME.format(sql_string(name)) for name in targets)
+    return f"protein_code IS NULL AND trim(protein) <> '' AND {_NAME.format('protein')} NOT IN ({names})"
 
 
 def ids_repeat(engine: Any, source: str) -> bool:

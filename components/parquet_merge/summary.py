@@ -10,6 +10,7 @@ import rdkit
 from belka.contract import EXTRA_TARGET, SplitGroup, Subset
 from belka.errors import BelkaError
 from belka.raw_directory import EXTRA, RawFile
+from belka.rejections import OTHER_PROTEIN
 from belka.settings import DataSettings
 from components.parquet_merge.raw_input import RawInput
 from components.parquet_merge.refusals import RejectedCount
@@ -82,16 +83,17 @@ def _file_summary(
 ) -> dict[str, Any]:
     source = file.source
     reasons = {count.reason: count.n_rows for count in rejected if count.source == source}
+    other_proteins = reasons.pop(OTHER_PROTEIN, 0)
     merged = counts[f"{source}_rows"]
     kept = counts["extra_pairs_kept" if source == EXTRA else f"{source}_pairs"]
     withheld = counts["extra_pairs_withheld"] if source == EXTRA else 0
     duplicates = merged - kept - withheld
-    if n_rows != merged + sum(reasons.values()) or duplicates < 0:
+    if n_rows != merged + other_proteins + sum(reasons.values()) or duplicates < 0:
         raise BelkaError(
             f"The rows of the raw {source} file are not all accounted for.",
             received=f"{n_rows:,} rows read; {kept:,} pairs kept, {duplicates:,} duplicates, "
-            f"{withheld:,} withheld, {sum(reasons.values()):,} rejected",
-            expected="the four to add up to the rows read",
+            f"{withheld:,} withheld, {other_proteins:,} of other proteins, {sum(reasons.values()):,} rejected",
+            expected="the five to add up to the rows read",
             action="This is an error of the program; please report it with the file.",
         )
     entry = {
@@ -100,6 +102,7 @@ def _file_summary(
         "rows_read": n_rows,
         "pairs_kept": kept,
         "duplicates": duplicates,
+        "other_proteins": other_proteins,
         "rejected": sum(reasons.values()),
         "rejected_by_reason": reasons,
     }

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from belka.contract import CONFLICTS_FILE, METRICS_FILE, REJECTED_FILE, Subset
+from belka.rejections import OTHER_PROTEIN
 
 # Key of summary.json -> name of the line, and what became of them.
 _CHANGED: Final = {
@@ -26,14 +27,23 @@ def data_rows(metrics: Mapping[str, Any], output_dir: Path, *, rejected_predicti
         Name and value of each line.
     """
     yield from _changed_rows(metrics, output_dir)
-    refused = metrics.get("rejected", {})
+    files = metrics.get("data", {}).get("files", {})
+    for entry in files.values():
+        if number := entry.get("other_proteins"):
+            yield f"left out, {entry['name']}", f"{number:,} rows of proteins that are not among data.targets"
+    # Those of the test file are listed too: each is a row of the submission.
+    listed = metrics.get("rejected", {})
+    refused = {
+        source: {reason: n for reason, n in found.items() if reason != OTHER_PROTEIN}
+        for source, found in listed.items()
+    }
     for source, by_reason in refused.items():
-        name = metrics.get("data", {}).get("files", {}).get(source, {}).get("name", source)
+        name = files.get(source, {}).get("name", source)
         for reason, number in by_reason.items():
             yield f"refused, {name}", f"{number:,} x {reason}"
-    if refused:
+    if listed:
         yield "", f"listed in {output_dir / REJECTED_FILE}"
-    without = metrics.get("submission", {}).get("rejected", sum(refused.get(Subset.TEST.split, {}).values()))
+    without = metrics.get("submission", {}).get("rejected", sum(listed.get(Subset.TEST.split, {}).values()))
     if without:
         yield "not predicted", f"{without:,} test rows get {rejected_prediction} (data.rejected_prediction)"
     if anomalies := metrics.get("data_validation", {}).get("anomalies"):

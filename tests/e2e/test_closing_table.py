@@ -22,27 +22,27 @@ def _step(raw: Path, output: Path, *options: str) -> subprocess.CompletedProcess
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
-def _write(folder: Path, *, n_bad_test: int) -> None:
-    """Sixty molecules of which forty have both labels for HSA, and refused test rows."""
+def _write(folder: Path, *, n_other_test: int) -> None:
+    """Sixty molecules of which forty have both labels for HSA, and test rows of a protein that is no target."""
     folder.mkdir()
     blocks = {f"buildingblock{i}_smiles": ["C", "N"] * 50 for i in (1, 2, 3)}
     smiles = [f"{'C' * (1 + i % 60)}N[Dy]" for i in range(100)]
     labels = [0] * 60 + [1] * 40
     train = {"id": range(100), **blocks, "molecule_smiles": smiles, "protein_name": ["HSA"] * 100, "binds": labels}
     pq.write_table(pa.table(train), folder / "train.parquet")
-    proteins = ["CA9"] * n_bad_test + ["HSA"] * (100 - n_bad_test)
+    proteins = ["CA9"] * n_other_test + ["HSA"] * (100 - n_other_test)
     pq.write_table(pa.table({**train, "protein_name": proteins}).drop_columns(["binds"]), folder / "test.parquet")
 
 
 def test_conflicts_and_refused_rows_are_told_with_their_lists(tmp_path: Path) -> None:
-    _write(tmp_path / "raw", n_bad_test=12)
-    done = _step(tmp_path / "raw", tmp_path / "out", "--set", "data.max_rejected_share=0.2")
+    _write(tmp_path / "raw", n_other_test=12)
+    done = _step(tmp_path / "raw", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
     told = "".join(done.stdout.split())
     for line in (
         "conflicting pairs 40 with rows of 0 and of 1; 1 won",
-        "refused, test.parquet 12 x unknown protein",
+        "left out, test.parquet 12 rows of proteins that are not among data.targets",
         "not predicted 12 test rows get 0.0 (data.rejected_prediction)",
         str(tmp_path / "out" / "conflicts.parquet"),
         str(tmp_path / "out" / "rejected.parquet"),
@@ -54,7 +54,7 @@ def test_conflicts_and_refused_rows_are_told_with_their_lists(tmp_path: Path) ->
     assert {tuple(line.values())[1:] for line in conflicts} == {("HSA", 1, 1)}
     assert pq.read_metadata(tmp_path / "out" / "rejected.parquet").num_rows == 12
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))
-    assert metrics["rejected"] == {"test": {"unknown protein": 12}}
+    assert metrics["rejected"] == {"test": {"protein is not among data.targets": 12}}
 
 
 def test_a_whole_run_tells_what_it_refused(demo: "Demo") -> None:

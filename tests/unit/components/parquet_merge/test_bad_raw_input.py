@@ -191,13 +191,13 @@ def test_too_many_rejected_rows_show_reasons_with_examples(
     good: tuple[Rows, Rows],
     write_raw: Callable[..., Path],
 ) -> None:
-    bad = [row(3, "abc", "HSA", 2), row(4, "abc", "HSA", None), row(5, "abc", "XYZ", 0)]
+    bad = [row(3, "abc", "HSA", 2), row(4, "abc", "HSA", None), row(5, "abc", "brd-4", 0)]
     write_raw(raw_dir, [*good[0], *bad], good[1])
     message = refused(merge, raw_dir, max_rejected_share=0.25)
     assert "Too many rows of the raw train file cannot be used." in message
     assert "3 of 6 rows (50.00%)" in message
     assert "2 x label is not 0 or 1 (row 3, id 3, protein HSA, label 2, smiles N[Dy]abc)" in message
-    assert "1 x unknown protein (row 5, id 5, protein XYZ, label 0, smiles N[Dy]abc)" in message
+    assert "1 x unknown protein (row 5, id 5, protein brd-4, label 0, smiles N[Dy]abc)" in message
     assert "expected: at most 25.00% (data.max_rejected_share)" in message
     also_refused_by_validation(raw_dir, message, max_rejected_share=0.25)
     report = validate_raw_files(raw_dir, data=_data(0.5), system=SystemSettings())
@@ -217,6 +217,54 @@ def test_file_without_one_usable_row_is_refused_at_any_share(
 ) -> None:
     write_raw(raw_dir, good[0], [row(1, "abc", "XYZ")])
     assert "1 of 1 rows (100.00%)" in refused(merge, raw_dir, max_rejected_share=1.0)
+
+
+def test_rows_of_other_proteins_are_left_out_and_count_in_no_share(
+    *,
+    merge: Merge,
+    raw_dir: Path,
+    row: Callable[..., dict[str, Any]],
+    read_molecules: Callable[[Path], pa.Table],
+    write_raw: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    train = [
+        row(3 * i + j, f"ab{letter}", protein, 0) for i, letter in enumerate("cde") for j, protein in enumerate(TARGETS)
+    ]
+    test = [row(20 + j, "abf", protein) for j, protein in enumerate(TARGETS)]
+    summary = merge(write_raw(raw_dir, train, test), tmp_path / "out", targets=("BRD4",), max_rejected_share=0.0)
+    for source, n_left in (("train", 6), ("test", 2)):
+        entry = summary["files"][source]
+        assert (entry["other_proteins"], entry["rejected"], entry["rejected_by_reason"]) == (n_left, 0, {})
+        assert entry["pairs_kept"] == len(TARGETS) * n_left // 2 - n_left
+    assert read_molecules(tmp_path / "out")["binds"].to_pylist() == [[0], [0], [0], [2]]
+    listed = pq.read_table(tmp_path / "out" / "rejected.parquet").select(["source", "id", "reason"]).to_pylist()
+    # Each is a row of the submission; those of the training file are counted only.
+    reason = "protein is not among data.targets"
+    assert [tuple(line.values()) for line in listed] == [("test", "21", reason), ("test", "22", reason)]
+    report = validate_raw_files(
+        raw_dir, data=DataSettings(targets=("BRD4",), max_rejected_share=0.0), system=SystemSettings()
+    )
+    assert [sum(count.n_rows for count in file.rejected) for file in report.files] == [6, 2]
+
+
+def test_unusable_rows_are_a_share_of_those_of_the_targets(
+    merge: Merge,
+    raw_dir: Path,
+    row: Callable[..., dict[str, Any]],
+    good: tuple[Rows, Rows],
+    write_raw: Callable[..., Path],
+) -> None:
+    write_raw(raw_dir, [*good[0], row(5, "abd", "BRD4", 7)], good[1])
+    message = refused(merge, raw_dir, targets=("BRD4",), max_rejected_share=0.4)
+    assert "1 of 2 rows (50.00%)" in message
+    assert "not among" not in message
+
+
+def test_a_target_without_a_training_row_is_refused_where_other_proteins_have_some(merge: Merge, raw_dir: Path) -> None:
+    message = refused(merge, raw_dir, targets=("BRD4", "HAS"))
+    assert "no row of HAS; 1 of BRD4, 1 of HSA, 1 of sEH" in message
+    assert "Correct the names in data.targets" in message
 
 
 def test_rejected_rows_are_written_as_given(

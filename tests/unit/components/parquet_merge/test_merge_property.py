@@ -43,14 +43,15 @@ rows = st.fixed_dictionaries(
         "buildingblock2_smiles": st.sampled_from(BLOCKS),
         "buildingblock3_smiles": st.sampled_from(BLOCKS),
         "molecule_smiles": st.sampled_from([*SMILES, None]),
-        "protein_name": st.sampled_from([*TARGETS, *TARGETS, "XYZ", None]),
+        "protein_name": st.sampled_from([*TARGETS, *TARGETS, "XYZ", "hsa ", None]),
         "binds": st.sampled_from([0, 1, 0, 1, 2, None]),
     }
 )
 extra_rows = st.fixed_dictionaries(
     {"new_structure": st.sampled_from([*SMILES, "NEW"]), "read_count": st.sampled_from(["0", "1", "17", "-3", "many"])}
 )
-# A file without one usable row is refused, so each gets one; it is of none of the molecules above.
+# A file without one usable row is refused, and so is a training file without a row of a target, so each gets them; they
+# are of none of the molecules above.
 ANCHOR = {
     "id": 1000,
     **{f"buildingblock{i}_smiles": "Ca" for i in (1, 2, 3)},
@@ -58,10 +59,11 @@ ANCHOR = {
     "protein_name": "HSA",
     "binds": 0,
 }
+ANCHORS = [ANCHOR, {**ANCHOR, "id": 1001, "protein_name": "BRD4"}]
 raw_folders = st.fixed_dictionaries(
     {
-        "train": st.lists(rows, max_size=25).map(lambda drawn: [*drawn, ANCHOR]),
-        "test": st.lists(rows, max_size=25).map(lambda drawn: [*drawn, ANCHOR]),
+        "train": st.lists(rows, max_size=25).map(lambda drawn: [*drawn, *ANCHORS]),
+        "test": st.lists(rows, max_size=25).map(lambda drawn: [*drawn, *ANCHORS]),
         "extra": st.lists(extra_rows, min_size=1, max_size=8),
         "shuffled": st.randoms(use_true_random=False),
     }
@@ -106,6 +108,7 @@ def pair(row: Row) -> tuple[bytes, int]:
 def row_reason(row: Row, has_position: list[bool], *, is_train: bool) -> str | None:
     """Why a row cannot be used, whatever the others say."""
     tests = (
+        (row["protein_name"] == "XYZ", "protein is not among data.targets"),
         (not row["molecule_smiles"], "empty SMILES"),
         (is_train and any(has_position[i] and not triple(row)[i] for i in range(3)), "building block is missing"),
         (row["id"] is None or row["id"] < 0, "id is not a whole number of 0 or more"),
@@ -248,6 +251,7 @@ def test_merge_equals_brute_force_in_any_row_order(
     for source, is_train in (("train", True), ("test", False)):
         kept, reasons = usable(raw[source], is_train=is_train)
         pairs = {pair(row) for row in kept}
+        assert summary["files"][source]["other_proteins"] == reasons.pop("protein is not among data.targets", 0)
         assert summary["files"][source]["rejected_by_reason"] == reasons
         assert summary["files"][source]["pairs_kept"] == len(pairs)
         assert summary["files"][source]["duplicates"] == len(kept) - len(pairs)
@@ -262,7 +266,8 @@ def test_merge_equals_brute_force_in_any_row_order(
     assert sorted(listed) == expected_conflicts(raw, validation)
     assert summary["conflicting_pairs"] == len(listed)
     n_rejected = sum(entry["rejected"] for entry in summary["files"].values())
-    assert pq.read_metadata(first / "rejected.parquet").num_rows == n_rejected
+    n_listed = n_rejected + summary["files"]["test"]["other_proteins"]
+    assert pq.read_metadata(first / "rejected.parquet").num_rows == n_listed
     shuffled = {name: list(given[name]) for name in ("train", "test", "extra")}
     for part in shuffled.values():
         raw["shuffled"].shuffle(part)

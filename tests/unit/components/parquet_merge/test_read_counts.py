@@ -141,7 +141,7 @@ def test_the_extra_file_keeps_its_own_rule(tmp_path: Path, row: Row, write_raw: 
 def test_a_larger_share_is_no_advice_where_most_rows_have_one_fault(
     tmp_path: Path, row: Row, write_raw: WriteRaw, merge: Merge
 ) -> None:
-    train = [row(i, "abc", "CA9" if i else "HSA", 0) for i in range(4)]
+    train = [row(i, "abc", "hsa" if i else "HSA", 0) for i in range(4)]
     raw = write_raw(tmp_path / "raw", train, [row(7, "abe", "HSA")])
     with pytest.raises(InputError, match="3 x unknown protein") as raised:
         merge(raw, tmp_path / "out", max_rejected_share=0.5)
