@@ -66,6 +66,29 @@ def test_each_defect_costs_its_line_and_no_other() -> None:
     ]
 
 
+@pytest.mark.parametrize("block_bytes", [16, 40, 1 << 20])
+def test_a_quoted_cell_may_have_several_lines(block_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", block_bytes)
+    text = b'n,smiles\n"two\n\n ""lines"" more",C\nb,CC\nc,"C\r\nC\nC"\nd,"CC\n'
+    _, rows = read(text)
+    assert cells(rows) == [('two\n\n "lines" more', "C"), ("b", "CC"), ("c", "C\r\nC\nC")]
+    assert [row[LINE] for row in rows] == [2, 5, 6, 9]
+    assert defects(rows) == [(9, delimited.QUOTE)]
+
+
+def test_rows_with_a_stray_quote_swallow_no_other() -> None:
+    _, rows = read(b'n,smiles\na,"C\nb,CC"\n"c,C\nd,CC\ne",C\n"f\ng,C\nh",C\n')
+    assert cells(rows) == [("d", "CC"), ("g", "C")]
+    assert defects(rows) == [(line, delimited.QUOTE) for line in (2, 3, 4, 6, 7, 9)]
+    _, rows = read(b'smiles\n"C\nCC"\n')
+    assert defects(rows) == [(2, delimited.QUOTE), (3, delimited.QUOTE)]
+
+
+def test_tabs_alone_are_a_row_of_empty_cells_and_an_empty_line_is_one_where_there_is_one_column() -> None:
+    assert cells(read(b"n\tsmiles\n\t\n\n \na\tC\n")[1]) == [(None, None), ("a", "C")]
+    assert cells(read(b"smiles\n\nC\n")[1]) == [(None,), ("C",)]
+
+
 TEXT = "\nid\tsmiles\n1\tC\n2\té\n"
 
 
