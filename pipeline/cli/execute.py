@@ -28,12 +28,13 @@ _RESULTS = (SUBMISSION_FILE, METRICS_FILE, REPORT_FILE, MODELS_FOLDER, RESOLVED_
 logger = logging.getLogger(__name__)
 
 
-def execute(config: Config, nodes: Sequence[str] | None, *, quiet: bool) -> dict[str, Any]:
+def execute(config: Config, nodes: Sequence[str] | None, *, resume: bool = True, quiet: bool) -> dict[str, Any]:
     """Run nodes on this machine and publish their results.
 
     Args:
         config: The configuration, its folders absolute.
         nodes: Node ids to run on what earlier runs left; None = the whole pipeline.
+        resume: Whether the cache and checkpoints may serve. It is about this command, not about those that follow.
         quiet: Whether the console stays silent.
 
     Returns:
@@ -51,6 +52,7 @@ def execute(config: Config, nodes: Sequence[str] | None, *, quiet: bool) -> dict
         open_session(config.output_dir, log_level=config.system.log_level, quiet=quiet) as (console, log_file),
     ):
         write_resolved(config, config.output_dir / RESOLVED_CONFIG, kinds)
+        config = config if resume else config.anew()
         shown = nodes or nodes_between(
             Step.GENERATE_PARQUET, Step.MAKE_SUBMISSION, config.training.stages, validated=config.data_validation.is_on
         )

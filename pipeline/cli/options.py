@@ -34,14 +34,11 @@ def build_config(
     raw_dir: Path | None = None,
     output_dir: Path | None = None,
     overrides: list[str] | None = None,
-    *,
-    resume: bool = True,
 ) -> "Config":
     """Load the configuration, apply the command line's own options, and make its folders absolute."""
     from pipeline.config.files import load_config  # builds the model of the configuration: too slow for --help
 
-    anew = () if resume else ("system.enable_cache=false", "training.resume=false")
-    loaded = load_config(config, [*(overrides or ()), *anew])
+    loaded = load_config(config, overrides or ())
     data = loaded.data
     folders = {
         "raw_dir": str((raw_dir or Path(data.raw_dir)).absolute()),

@@ -36,7 +36,7 @@ def run(
     quiet: QuietOption = False,
 ) -> None:
     """Run the pipeline: raw files in; model, metrics and submission.csv out."""
-    settings = build_config(config, raw_dir, output_dir, overrides, resume=resume)
+    settings = build_config(config, raw_dir, output_dir, overrides)
     nodes = None
     if first or last:
         nodes = nodes_between(
@@ -54,7 +54,7 @@ def run(
             )
     from pipeline.cli.execute import execute
 
-    execute(settings, nodes, quiet=quiet)
+    execute(settings, nodes, resume=resume, quiet=quiet)
 
 
 def step(
@@ -78,15 +78,13 @@ def step(
     The configuration is the one that they ran with, unless --config is given.
     """
     start = _stage_start(mode, model_path, initial_epoch)
-    settings = build_config(
-        config or used_config(output_dir), raw_dir, output_dir, [*(overrides or []), *start], resume=resume
-    )
+    settings = build_config(config or used_config(output_dir), raw_dir, output_dir, [*(overrides or []), *start])
     nodes = step_nodes(name, settings.training.stages, validated=settings.data_validation.is_on)
     if mode is not None:
         nodes = [_stage_node(name, mode, settings.training.stages)]
     from pipeline.cli.execute import execute
 
-    execute(settings, nodes, quiet=quiet)
+    execute(settings, nodes, resume=resume, quiet=quiet)
 
 
 def _stage_start(mode: str | None, model_path: Path | None, initial_epoch: int | None) -> list[str]:

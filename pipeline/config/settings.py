@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 from pydantic import Field
 
@@ -51,6 +51,12 @@ class Config(StrictSection):
     def output_dir(self) -> Path:
         """The folder that receives every result."""
         return Path(self.data.output_dir)
+
+    def anew(self) -> Self:
+        """The same, but nothing comes from the cache or from a checkpoint."""
+        system = self.system.model_copy(update={"enable_cache": False})
+        training = self.training.model_copy(update={"resume": False})
+        return self.model_copy(update={"system": system, "training": training})
 
     def deciding(self) -> dict[Node, str]:
         """What decides the result of each node, as JSON: an execution parameter, and so part of the key of its cache.

@@ -242,3 +242,9 @@ def test_a_step_writes_only_what_it_used(tmp_path: Path) -> None:
     assert (load_config(target).data.raw_dir, load_config(target).training.learning_rate) == ("/other", 0.1)
     write_resolved(load_config(None, later), target)
     assert load_config(target) == load_config(None, later)
+
+
+def test_anew_switches_off_the_cache_and_checkpoints() -> None:
+    config = load_config(None, ["system.seed=7", "training.epochs=3"])
+    overrides = ["system.enable_cache=false", "training.resume=false", "system.seed=7", "training.epochs=3"]
+    assert config.anew() == load_config(None, overrides)
