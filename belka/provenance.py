@@ -4,9 +4,7 @@ It is the one system of digests. The folder's file names every folder that led t
 alone, without any other folder and without a metadata store, tells where it comes from.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -15,9 +13,9 @@ from typing import Any, Final, NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from belka.contract import PROVENANCE_FILE
+from belka.digests import digest_files, file_digest, files_digest
 from belka.errors import InputError
 from belka.files import atomic_path
-from belka.machine import worker_count
 
 # Local folder -> where it stays, while a block of `named_places` runs.
 _PLACES: ContextVar[Mapping[str, str]] = ContextVar("places", default={})  # noqa: B039 - never changed in place
@@ -113,32 +111,6 @@ class Provenance(Record):
         return next((record for record in self.history if record.raw_files), Record(step=""))
 
 
-def digest_files(folder: Path, *, n_workers: int = 0) -> dict[str, str]:
-    """Digest the files of a folder: right after writing, they are read from the page cache.
-
-    Args:
-        folder: The folder; hidden files and its provenance.json are left out.
-        n_workers: Files hashed at a time, each at over 1 GB/s; 0 = as many as there are cores to use.
-
-    Returns:
-        Path in the folder -> SHA-256, sorted by path.
-    """
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and path != folder / PROVENANCE_FILE and not path.name.startswith(".")
-    )
-    with ThreadPoolExecutor(worker_count(n_workers)) as threads:
-        digests = threads.map(file_digest, paths)
-        return {str(path.relative_to(folder)): digest for path, digest in zip(paths, digests, strict=True)}
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, as hexadecimal text."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def known_digest(path: Path) -> str:
     """SHA-256 of a file: as a provenance.json above it says, unless it was written to since; else by reading it."""
     for folder in list(path.parents)[:_LEVELS]:
@@ -148,16 +120,6 @@ def known_digest(path: Path) -> str:
             if known and (digest := known.files.get(str(path.relative_to(folder)))):
                 return digest
     return file_digest(path)
-
-
-def files_digest(files: Mapping[str, str]) -> str:
-    """One digest of many: SHA-256 of their names and digests."""
-    return hashlib.sha256("".join(f"{name}\0{digest}\n" for name, digest in sorted(files.items())).encode()).hexdigest()
-
-
-def digests_by_name(digest: str) -> dict[str, str]:
-    """Name -> SHA-256 of each file that a text of `belka.raw_directory.raw_digest` names; empty for another text."""
-    return dict(part.split("=", 1) for part in digest.split() if "=" in part)
 
 
 def folder_digest(folder: Path) -> str:

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from belka.contract import EXTRA_FILE
+from belka.digests import digests_by_name, file_digest, files_digest
 from belka.errors import InputError
-from belka.provenance import digests_by_name, file_digest, files_digest
 from belka.settings import DataSettings
 
 logger = logging.getLogger(__name__)

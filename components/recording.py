@@ -24,12 +24,11 @@ from tfx.types.standard_artifacts import Schema
 
 from belka.code_version import code_version, library_versions
 from belka.contract import PROVENANCE_FILE
+from belka.digests import digests_by_name, files_digest
 from belka.provenance import (
     Input,
     ReadInputs,
     Record,
-    digests_by_name,
-    files_digest,
     place_of,
     read_inputs,
     read_provenance,

@@ -10,12 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from belka.contract import PROVENANCE_FILE
+from belka.digests import digests_by_name, files_digest
 from belka.errors import InputError
 from belka.provenance import (
     Record,
     changed_files,
-    digests_by_name,
-    files_digest,
     folder_digest,
     named_places,
     read_inputs,
