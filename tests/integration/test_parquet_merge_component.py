@@ -57,5 +57,9 @@ def test_component_runs_under_the_local_launcher(tmp_path: Path) -> None:
     (summary,) = run()
     assert json.loads(summary.read_text(encoding="utf-8"))["molecules"]["train"] == {"shared": 3, "non_shared": 0}
     molecules = pq.read_table(summary.parent / "Split-train").to_pylist()
-    assert {line["smiles"]: line["binds"] for line in molecules} == {"N[Dy]C": [1, 0], "N[Dy]CC": [0, 2], "CCC": [2, 1]}
+    assert {line["smiles"]: line["binds"] for line in molecules} == {
+        "[CH3][Dy][NH2]": [1, 0],
+        "C[CH2][Dy][NH2]": [0, 2],
+        "CCC": [2, 1],
+    }
     assert run() == [summary], "the second run should come from the cache"
