@@ -31,6 +31,7 @@ COMPUTATION_VARIABLE: Final = "BELKA_COMPUTATION"
 BEAM_FLAGS: Final = "beam_flags"  # beside the sections in that variable: flags for every Beam component
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+Spelling = Literal["canonical", "as_given"]
 Target = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
 
 
@@ -247,6 +248,12 @@ class DataSettings(StrictSection):
         default=True,
         json_schema_extra=decides(Node.PARQUET_MERGE),
         description=f"Use DNA_Labeled_Data.csv where it lies in raw_dir ({EXTRA_TARGET} labels, training only).",
+    )
+    spelling: Spelling = Field(
+        default="canonical",
+        json_schema_extra=decides(Node.PARQUET_MERGE, Node.TRAINER),
+        description="Spelling of SMILES: RDKit's canonical one, to which others are brought; or as_given, where two "
+        "spellings of a structure stay two molecules, and models score what they are given.",
     )
     validation_block_share: Share = Field(
         default=0.03,

@@ -129,6 +129,7 @@ def _train(config: Config, transform: BaseComponent, after: Sequence[BaseCompone
             targets=config.data.targets,
             seed=config.system.seed,
             fingerprint=config.fingerprint,
+            spelling=config.data.spelling,
             model=config.model,
             training=config.training.for_mode(mode),
             initial_epoch=stage.initial_epoch,

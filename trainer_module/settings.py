@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import DEFAULT_TARGETS, Node
-from belka.settings import StrictSection, decides, merged
+from belka.settings import Spelling, StrictSection, decides, merged
 
 Mode = Literal["mlm", "fps", "clf"]
 MODES: Final[tuple[Mode, ...]] = ("mlm", "fps", "clf")
@@ -219,6 +219,10 @@ class RunSettings(StrictSection):
     seed: int = Field(default=42, ge=0, lt=2**31, description="Seed of weights, order, masks and dropout.")
     fingerprint: FingerprintSettings = Field(
         default=FingerprintSettings(), description="Fingerprint of the Examples; the exported model names it."
+    )
+    spelling: Spelling = Field(
+        default="canonical",
+        description="Spelling of the SMILES; the exported model names it, and prediction keeps to it.",
     )
     model: ModelSettings = Field(default=ModelSettings(), description="Architecture.")
     training: TrainingSettings = Field(default=TrainingSettings(), description="How it is trained.")

@@ -18,7 +18,9 @@ from typing import Final
 from rdkit import Chem
 
 from belka.chemistry.smiles import parse
+from belka.contract import LINKER, LINKER_REPLACEMENT
 
+CANONICAL: Final = "canonical"  # the value of data.spelling
 _LINKER_RDKIT: Final = "[NH][Dy]"
 _LINKER_BELKA: Final = "N[Dy]"
 
@@ -43,6 +45,12 @@ def canonical_spelling(smiles: str) -> str | None:
     """
     molecule = parse(smiles)
     return None if isinstance(molecule, str) else spell(molecule)
+
+
+def with_linker(smiles: str) -> str:
+    """Give a text its linker back that the column smiles_no_linker of the molecules table writes as its only [H]."""
+    is_replaced = LINKER not in smiles and smiles.count(LINKER_REPLACEMENT) == 1
+    return smiles.replace(LINKER_REPLACEMENT, LINKER) if is_replaced else smiles
 
 
 def canonical_spellings(texts: Sequence[str]) -> list[str]:

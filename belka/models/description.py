@@ -25,6 +25,8 @@ class ModelDescription:
         targets: Proteins, in the order of the outputs.
         ecfp: The fingerprint of the Examples it was trained on; None where it is not known.
         code: The code that trained it; empty where it is not known.
+        spelling: `data.spelling` of the SMILES it was trained on; empty where it is not known.
+        rdkit: Version of RDKit that spelled them; empty where it is not known.
     """
 
     model: Mapping[str, Any] = field(default_factory=dict)
@@ -32,6 +34,8 @@ class ModelDescription:
     targets: tuple[str, ...] = ()
     ecfp: FingerprintSettings | None = None
     code: str = ""
+    spelling: str = ""
+    rdkit: str = ""
 
     @property
     def reads_ecfp(self) -> bool:
@@ -68,7 +72,7 @@ def read_description(folder: Path) -> ModelDescription | None:
             tuple(content.get("vocabulary", ())),
             tuple(content.get("targets", ())),
             FingerprintSettings.parse(ecfp, source="its fingerprint", action=MODEL_ACTION) if ecfp else None,
-            str(content.get("code", "")),
+            *(str(content.get(name, "")) for name in ("code", "spelling", "rdkit")),
         )
     except InputError as error:
         raise unreadable_description(folder, f"{error.problem} {error.received}") from error

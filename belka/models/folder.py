@@ -20,6 +20,8 @@ class ModelFolder:
         vocabulary: Tokens the model knows.
         max_length: Tokens it reads; the rest of a molecule is cut.
         ecfp: The fingerprint it reads beside the SMILES; None = none.
+        spelling: `data.spelling` of the SMILES it was trained on; empty = unknown.
+        rdkit: Version of RDKit that spelled them; empty = unknown.
     """
 
     path: Path
@@ -27,6 +29,8 @@ class ModelFolder:
     vocabulary: frozenset[str]
     max_length: int
     ecfp: FingerprintSettings | None = None
+    spelling: str = ""
+    rdkit: str = ""
 
 
 def open_model_folder(folder: Path) -> ModelFolder:
@@ -56,8 +60,15 @@ def open_model_folder(folder: Path) -> ModelFolder:
             expected="a model of the stage clf",
             action=MODEL_ACTION,
         )
-    fingerprint = description.ecfp if ecfp else None
-    return ModelFolder(path, description.targets, frozenset(description.vocabulary), int(max_length), fingerprint)
+    return ModelFolder(
+        path,
+        description.targets,
+        frozenset(description.vocabulary),
+        int(max_length),
+        description.ecfp if ecfp else None,
+        description.spelling,
+        description.rdkit,
+    )
 
 
 def find_saved_model(folder: Path) -> Path:

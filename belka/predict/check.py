@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 
 import numpy as np
+import rdkit
 from numpy.typing import NDArray
 from rdkit import Chem
 
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.chemistry.reader import Chemistry, TrainingBlocks
-from belka.chemistry.smiles import SmilesText, parse, read_text
-from belka.contract import LINKER, LINKER_REPLACEMENT, MASK_TOKEN, PAD_TOKEN
+from belka.chemistry.smiles import UNPARSABLE_SMILES, parse, read_text
+from belka.chemistry.spelling import CANONICAL, spell, with_linker
+from belka.chemistry.standardise import neutral_parent
+from belka.contract import LINKER, LINKER_REPLACEMENT, MASK_TOKEN, PAD_TOKEN, TRAINING_BLOCKS_FILE
 from belka.models.folder import ModelFolder
 from belka.models.training_blocks import read_training_blocks
 from belka.tokens.grammar import split_tokens
@@ -28,7 +31,8 @@ class CheckedSmiles:
     """One input.
 
     Attributes:
-        smiles: What the model gets, see `belka.chemistry.smiles.read_text`; empty where there is a `problem`.
+        smiles: What the model gets: the SMILES found in the text, in the spelling of the model's training, with its
+            linker; empty where there is a `problem`.
         problem: Why it is not scored; empty when it is.
         warning: What makes the score doubtful, several joined by "; ".
         unknown_tokens: Tokens the model has never seen; it reads each as [MASK].
@@ -54,17 +58,52 @@ class CheckSettings:
         max_length: Tokens the model reads.
         ecfp: The fingerprint the model reads; None = none.
         training_blocks: uint8 [n, n_bytes], bits of the building blocks of training; None = unknown.
+        spelling: Spelling of the SMILES that the model was trained on; empty = unknown.
+        rdkit: Version of RDKit that spelled them; empty = unknown.
+        standardise: Whether the neutral parent of a molecule is scored, see `neutral_parent`.
     """
 
     vocabulary: frozenset[str]
     max_length: int
     ecfp: FingerprintSettings | None = None
     training_blocks: NDArray[np.uint8] | None = field(default=None, compare=False)
+    spelling: str = ""
+    rdkit: str = ""
+    standardise: bool = False
 
     @classmethod
-    def of(cls, model: ModelFolder) -> Self:
+    def of(cls, model: ModelFolder, *, standardise: bool = False) -> Self:
         """The settings of a model."""
-        return cls(model.vocabulary, model.max_length, model.ecfp, read_training_blocks(model.path))
+        return cls(
+            model.vocabulary,
+            model.max_length,
+            model.ecfp,
+            read_training_blocks(model.path),
+            model.spelling,
+            model.rdkit,
+            standardise,
+        )
+
+    def notes(self) -> str:
+        """What cannot be looked at with this model, and why; empty where all can."""
+        found = []
+        if self.training_blocks is None:
+            found.append(
+                f"the model has no {TRAINING_BLOCKS_FILE}: building blocks were not compared with those of training"
+            )
+        if not self.spelling:
+            found.append(
+                "the model does not say how the SMILES of its training were spelled: those given were scored as they "
+                "are, and another spelling of a molecule has another score"
+            )
+        elif self.spelling != CANONICAL:
+            found.append("the model was trained on SMILES as given: another spelling of a molecule has another score")
+        elif self.rdkit != rdkit.__version__:
+            found.append(
+                f"the SMILES of training were spelled by RDKit {self.rdkit or '(unknown version)'}, those given by "
+                f"{rdkit.__version__}, which may spell some molecules otherwise"
+            )
+        return "; ".join(found)
 
 
 class SmilesChecker:
@@ -86,15 +125,32 @@ class SmilesChecker:
     def check(self, text: str | None) -> CheckedSmiles:
         """Check one input; None = missing."""
         found = read_text(text)
-        plain = found.smiles.replace(LINKER, LINKER_REPLACEMENT)
+        smiles, done = self._spelled(found.smiles)
+        plain = smiles.replace(LINKER, LINKER_REPLACEMENT)
         molecule = found.reason or parse(plain)
-        return CheckedSmiles("", molecule) if isinstance(molecule, str) else self._described(found, plain, molecule)
+        if isinstance(molecule, str):
+            return CheckedSmiles("", molecule)
+        warnings = [f"cut off behind the SMILES: {found.name[:_SHOWN]}"] if found.name else []
+        if done:
+            warnings.append(f"standardised: {done}")
+        return self._described(smiles, plain, molecule, warnings)
 
-    def _described(self, found: SmilesText, plain: str, molecule: Chem.Mol) -> CheckedSmiles:
+    def _spelled(self, smiles: str) -> tuple[str, str]:
+        """The SMILES as the model knows it, and what standardising did; as it is where it is no molecule."""
+        is_canonical, standardise = self._settings.spelling == CANONICAL, self._settings.standardise
+        molecule = parse(with_linker(smiles)) if is_canonical or standardise else UNPARSABLE_SMILES
+        if isinstance(molecule, str):
+            return smiles, ""
+        molecule, done = neutral_parent(molecule) if standardise else (molecule, "")
+        return spell(molecule) if is_canonical or done else smiles, done
+
+    def _described(self, smiles: str, plain: str, molecule: Chem.Mol, warnings: list[str]) -> CheckedSmiles:
         tokens = split_tokens(plain)
         known = self._settings.vocabulary
         unknown = Counter(token for token in tokens if token not in known or token in (PAD_TOKEN, MASK_TOKEN))
-        warnings = [f"cut off behind the SMILES: {found.name[:_SHOWN]}"] if found.name else []
+        # Of an older model nobody knows whether its training had the linker.
+        if self._settings.spelling == CANONICAL and LINKER_REPLACEMENT in known and LINKER not in smiles:
+            warnings.append(f"no linker {LINKER}")
         if unknown:
             listed = ", ".join(f"{token} x{count}" for token, count in sorted(unknown.items()))
             warnings.append(f"tokens unknown to the model: {listed}")
@@ -109,7 +165,7 @@ class SmilesChecker:
             ecfp, blocks = self._chemistry.ecfp_and_blocks(molecule)
             similarity = min(map(self._blocks.similarity, blocks), default=None)
             warnings += _library_warnings(similarity)
-        return CheckedSmiles(found.smiles, "", "; ".join(warnings), unknown.total(), ecfp, similarity)
+        return CheckedSmiles(smiles, "", "; ".join(warnings), unknown.total(), ecfp, similarity)
 
 
 def _library_warnings(similarity: float | None) -> list[str]:

@@ -10,7 +10,6 @@ from typing import Final, Self
 
 import pyarrow as pa
 
-from belka.contract import TRAINING_BLOCKS_FILE
 from belka.errors import InputError
 from belka.machine import worker_count
 from belka.models.folder import open_model_folder
@@ -47,22 +46,29 @@ class LoadedModel:
 
     Args:
         model_dir: See `open_model_folder`.
+        standardise: Whether the neutral parent of a molecule is scored, see `neutral_parent`.
+
+    Attributes:
+        targets: Proteins, in the order of the columns.
+        notes: What cannot be looked at with this model, and why; empty where all can.
 
     Raises:
         BelkaError: The model cannot be used.
     """
 
-    def __init__(self, model_dir: Path) -> None:
+    def __init__(self, model_dir: Path, *, standardise: bool = False) -> None:
         found = open_model_folder(model_dir)
+        settings = CheckSettings.of(found, standardise=standardise)
         self._predictor = Predictor(found)
-        self._checker = SmilesChecker(CheckSettings.of(found))
-        self.targets = found.targets
+        self._checker = SmilesChecker(settings)
+        self.targets, self.notes = found.targets, settings.notes()
 
     def predict(self, smiles: Sequence[str]) -> pa.Table:
         """Predict how likely each molecule binds each protein.
 
         Args:
-            smiles: Any texts, with or without [Dy].
+            smiles: Any texts, in any spelling: a model trained on canonical SMILES gets theirs. The linker [Dy], or the
+                only [H], belongs to the molecule; without one there is a warning where training had it.
 
         Returns:
             One row per text, in their order: `smiles` as given, `probability_<target>` per protein, `problem` (why
@@ -85,6 +91,7 @@ def predict_file(
     *,
     column: str | None = None,
     n_workers: int = 0,
+    standardise: bool = False,
     on_progress: Callable[[int], None] | None = None,
 ) -> PredictionSummary:
     """Predict the SMILES of a file, a few thousand rows at a time.
@@ -100,6 +107,7 @@ def predict_file(
             row in its place. It appears whole or not at all. None = CSV to standard output.
         column: The column with the SMILES; None = molecule_smiles, smiles or new_structure; of an SDF the structure.
         n_workers: Processes that check SMILES; 0 = all cores.
+        standardise: See `LoadedModel`.
         on_progress: Called with the rows written so far.
 
     Returns:
@@ -110,7 +118,7 @@ def predict_file(
         BelkaError: The model cannot be used.
     """
     with open_input(input_file, column) as table:
-        return _predict_table(model_dir, table, output_file, n_workers, on_progress)
+        return _predict_table(model_dir, table, output_file, n_workers, on_progress, standardise=standardise)
 
 
 def _predict_table(
@@ -119,10 +127,12 @@ def _predict_table(
     output_file: Path | None,
     n_workers: int,
     on_progress: Callable[[int], None] | None,
+    *,
+    standardise: bool,
 ) -> PredictionSummary:
     model = open_model_folder(model_dir)
     added = result_columns(model.targets)
-    settings = CheckSettings.of(model)
+    settings = CheckSettings.of(model, standardise=standardise)
     _check_output(table, output_file, added)
     predictor = Predictor(model)
     rows = scored = warned = 0
@@ -136,14 +146,7 @@ def _predict_table(
             warned += sum(bool(item.warning) for item in checked)
             if on_progress is not None:
                 on_progress(rows)
-    return PredictionSummary(rows, scored, warned, "; ".join(filter(None, (table.note, unknown_similarity(settings)))))
-
-
-def unknown_similarity(settings: CheckSettings) -> str:
-    """Why building blocks are not compared with those of training; empty where they are."""
-    if settings.training_blocks is None:
-        return f"the model has no {TRAINING_BLOCKS_FILE}: building blocks were not compared with those of training"
-    return ""
+    return PredictionSummary(rows, scored, warned, "; ".join(filter(None, (table.note, settings.notes()))))
 
 
 _checker: SmilesChecker | None = None  # of a worker process

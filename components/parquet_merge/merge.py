@@ -19,6 +19,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from belka.chemistry.spelling import CANONICAL
 from belka.contract import BLOCKS_FILE, CONFLICTS_FILE, REJECTED_FILE, SUMMARY_FILE, TEST_ALIASES_FILE
 from belka.files import atomic_path
 from belka.machine import worker_count
@@ -93,7 +94,9 @@ def _deal_out(
                 )
                 dealt = partition_rows(engine, raw, data=data, system=system, work_dir=work_dir, output_dir=folder)
                 # A second look would find the few SMILES whose canonical form has another one.
-                deviations = {} if respelled else find_deviations(raw.files, dealt.samples, raw.blocks.smiles, speller)
+                deviations = {}
+                if data.spelling == CANONICAL and not respelled:
+                    deviations = find_deviations(raw.files, dealt.samples, raw.blocks.smiles, speller)
                 if not deviations:
                     sources = {count.source for count in dealt.rejected}
                     rejecting = [file for file in raw.files if file.source in sources]

@@ -69,6 +69,7 @@ def make_summary(
             "validation_block_share": data.validation_block_share,
             "validation_shared_share": data.validation_shared_share,
             "use_extra_data": data.use_extra_data,
+            "spelling": data.spelling,
             "max_rejected_share": data.max_rejected_share,
             "rows_per_shard": data.rows_per_shard,
         },

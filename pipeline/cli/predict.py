@@ -41,12 +41,16 @@ def predict(
         typer.Option("--column", "--smiles-column", help="Column with the SMILES; found by name if left out."),
     ] = None,
     n_workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that check SMILES; 0 = all cores.")] = 0,
+    standardise: Annotated[
+        bool, typer.Option("--standardise", help="Score the largest organic part of a salt or mixture, uncharged.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and the results asked for.")] = False,
 ) -> None:
     """Predict the probability of binding each protein for any SMILES, with or without [Dy].
 
     Every row is kept: one that is no molecule, or a line that is no row, has empty probabilities and says why in
-    `problem`; doubtful ones say so in `warning`.
+    `problem`; doubtful ones say so in `warning`. A molecule has one score however it is spelled: it is brought to the
+    spelling of the model's training.
     """
     if smiles == ["-"] and input_file is None:
         smiles, input_file = None, Path("-")
@@ -59,16 +63,15 @@ def predict(
         )
     with _own_stderr(quiet=quiet) as console, _readers_may_leave():
         if input_file:
-            _predict_file(model, input_file, output_file, column, n_workers, console)
+            _predict_file(model, input_file, output_file, column, n_workers, console, standardise=standardise)
         else:
             import pyarrow.csv as pc
 
-            from belka.models.folder import open_model_folder
-            from belka.predict.check import CheckSettings
-            from belka.predict.predict import predict_smiles, unknown_similarity
+            from belka.predict.predict import LoadedModel
 
-            pc.write_csv(predict_smiles(model, smiles or []), sys.stdout.buffer)
-            _tell(console, unknown_similarity(CheckSettings.of(open_model_folder(model))))
+            loaded = LoadedModel(model, standardise=standardise)
+            pc.write_csv(loaded.predict(smiles or []), sys.stdout.buffer)
+            _tell(console, loaded.notes)
         sys.stdout.flush()
 
 
@@ -99,7 +102,14 @@ def _own_stderr(*, quiet: bool) -> Iterator[Console]:
 
 
 def _predict_file(
-    model: Path, input_file: Path, output_file: Path | None, column: str | None, n_workers: int, console: Console
+    model: Path,
+    input_file: Path,
+    output_file: Path | None,
+    column: str | None,
+    n_workers: int,
+    console: Console,
+    *,
+    standardise: bool,
 ) -> None:
     from belka.predict.predict import predict_file
 
@@ -113,7 +123,15 @@ def _predict_file(
         def show(rows: int) -> None:
             progress.update(task, description=f"{rows:,} rows, {rows / (time.monotonic() - started):,.0f} rows/s")
 
-        done = predict_file(model, input_file, output_file, column=column, n_workers=n_workers, on_progress=show)
+        done = predict_file(
+            model,
+            input_file,
+            output_file,
+            column=column,
+            n_workers=n_workers,
+            standardise=standardise,
+            on_progress=show,
+        )
     seconds = time.monotonic() - started
     console.print(
         f"{output_file or 'standard output'}: "

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from rdkit import Chem
 from skfp.fingerprints import ECFPFingerprint, MACCSFingerprint, TopologicalTorsionFingerprint
 
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import FEATURE_ECFP, FEATURE_TOKENS
-from belka.predict.predict import predict_file, predict_smiles
+from belka.demo.blocks import amine_blocks, amino_acid_blocks
+from belka.demo.library import enumerate_product
+from belka.predict.predict import LoadedModel, predict_file, predict_smiles
 from components.molecule_transform.transform_graph import write_transform_graph
 from trainer_module.export.export import export_model
 from trainer_module.export.saved_model import StoredModel
@@ -41,7 +44,7 @@ ORACLES: dict[str, Any] = {
 COLUMNS = ["probability_BRD4", "probability_HSA", "probability_sEH"]
 
 
-def make_model(folder: Path, fingerprint: FingerprintSettings | None) -> Belka:
+def make_model(folder: Path, fingerprint: FingerprintSettings | None, spelling: str = "") -> Belka:
     write_transform_graph(
         folder / "graph", preprocessing_fn="trainer_module.preprocessing.preprocessing_fn", vocabulary=VOCABULARY
     )
@@ -50,7 +53,7 @@ def make_model(folder: Path, fingerprint: FingerprintSettings | None) -> Belka:
     model = Belka(mode="clf", settings=settings, vocab_size=len(VOCABULARY), n_targets=3, ecfp_size=size)
     generator = np.random.default_rng(5)
     model.set_weights([weight + generator.normal(0, 0.3, weight.shape) for weight in model.get_weights()])
-    stored = StoredModel(model, VOCABULARY, ("BRD4", "HSA", "sEH"), fingerprint or ECFP)
+    stored = StoredModel(model, VOCABULARY, ("BRD4", "HSA", "sEH"), fingerprint or ECFP, spelling)
     export_model(stored, folder / "graph", folder / "model")
     return model
 
@@ -93,6 +96,24 @@ def test_probabilities_are_those_of_the_model(
     (tmp_path / "in.csv").write_text("smiles\n" + "".join(f"{text}\n" for text in SMILES * 200))
     done = predict_file(folder, tmp_path / "in.csv", tmp_path / "out.parquet", n_workers=2)
     assert (done.rows, done.scored) == (1400, 1200)
+
+
+def test_two_hundred_molecules_score_the_same_bits_however_they_are_spelled(tmp_path: Path) -> None:
+    make_model(tmp_path, ECFP, "canonical")
+    first, amines = amino_acid_blocks(), amine_blocks()
+    smiles = [enumerate_product(first[i % len(first)], amines[i % len(amines)], amines[i // 5]) for i in range(200)]
+    molecules = [Chem.MolFromSmiles(text) for text in smiles]
+    model = LoadedModel(tmp_path / "model")
+    expected = model.predict(smiles).select(COLUMNS)
+    assert len(set(expected["probability_BRD4"].to_pylist())) > 190
+    for others in (
+        [Chem.MolToSmiles(molecule, kekuleSmiles=True) for molecule in molecules],
+        [Chem.MolToRandomSmilesVect(molecule, 1, randomSeed=3)[0] for molecule in molecules],
+        [Chem.MolToSmiles(Chem.AddHs(molecule)) for molecule in molecules],
+        [text.replace("[Dy]", "[H]") for text in smiles],
+    ):
+        assert not set(others) & set(smiles)
+        assert model.predict(others).select(COLUMNS).equals(expected)
 
 
 def test_plain_tensorflow_serves_the_model_without_this_project(

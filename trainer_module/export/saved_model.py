@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import rdkit
+
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.code_version import code_version
 from belka.contract import DESCRIPTION_FILE, SERVING_FOLDER, WEIGHTS_FILE
@@ -29,18 +31,26 @@ class StoredModel:
         vocabulary: Tokens, the index is the id.
         targets: Proteins, in the order of the outputs (clf).
         ecfp: The fingerprint of its Examples; None where it is not known.
+        spelling: `data.spelling` of its SMILES; empty where it is not known.
     """
 
     model: Belka
     vocabulary: tuple[str, ...]
     targets: tuple[str, ...]
     ecfp: FingerprintSettings | None = None
+    spelling: str = ""
 
 
 def save_model(folder: Path, stored: StoredModel) -> None:
     """Write configuration and weights into `folder`, which exists."""
     description = ModelDescription(
-        stored.model.arguments, stored.vocabulary, stored.targets, stored.ecfp, code_version()
+        stored.model.arguments,
+        stored.vocabulary,
+        stored.targets,
+        stored.ecfp,
+        code_version(),
+        stored.spelling,
+        rdkit.__version__ if stored.spelling else "",
     )
     write_description(folder, description)
     stored.model.save_weights(folder / WEIGHTS_FILE)
@@ -69,7 +79,7 @@ def load_model(folder: Path) -> StoredModel:
         )
     model = Belka.from_config(dict(description.model))
     model.load_weights(folder / WEIGHTS_FILE)
-    return StoredModel(model, description.vocabulary, description.targets, description.ecfp)
+    return StoredModel(model, description.vocabulary, description.targets, description.ecfp, description.spelling)
 
 
 def exported_folder(folder: Path) -> Path:

@@ -109,7 +109,7 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
         store=store,
         log_dir=log_dir,
     ).run()
-    return TrainingResult(StoredModel(model, data.vocabulary, run.targets, run.fingerprint), history)
+    return TrainingResult(StoredModel(model, data.vocabulary, run.targets, run.fingerprint, run.spelling), history)
 
 
 def _batch_spec(run: RunSettings, model: Belka, n_replicas: int) -> BatchSpec:

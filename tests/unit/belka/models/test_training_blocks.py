@@ -16,7 +16,6 @@ from belka.chemistry.reader import BLOCK_BITS, Chemistry, TrainingBlocks, packed
 from belka.errors import InputError
 from belka.models.training_blocks import read_training_blocks, write_training_blocks
 from belka.predict.check import CheckSettings, SmilesChecker
-from belka.predict.predict import unknown_similarity
 
 VOCABULARY = frozenset([*"CNOcnOF()=12345", "[H]", "[C@@H]"])
 FIRST = ("N[C@@H](C)C(=O)N[Dy]", "NCC(=O)N[Dy]")
@@ -133,7 +132,7 @@ def test_one_pass_gives_what_two_give(ecfp: FingerprintSettings | None) -> None:
 
 def test_without_blocks_nothing_is_claimed() -> None:
     unknown = CheckSettings(VOCABULARY, 128)
-    assert "no training_blocks.parquet" in unknown_similarity(unknown)
+    assert "no training_blocks.parquet" in unknown.notes()
     found = SmilesChecker(unknown).check("CCO")
     assert (found.block_similarity, found.warning) == (None, "")
 

@@ -27,7 +27,11 @@ ADDED = [
     "unknown_tokens",
     "block_similarity",
 ]
-NOTE = "the model has no training_blocks.parquet: building blocks were not compared with those of training"
+NOTE = (
+    "the model has no training_blocks.parquet: building blocks were not compared with those of training; "
+    "the model does not say how the SMILES of its training were spelled: those given were scored as they are, and "
+    "another spelling of a molecule has another score"
+)
 
 
 def as_text(path: Path) -> pa.Table:

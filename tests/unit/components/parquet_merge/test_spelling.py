@@ -165,3 +165,10 @@ def test_small_data_are_looked_at_wholly_and_large_ones_in_equal_parts() -> None
 
 def _texts(molecules: pa.Table) -> list[tuple[str, int]]:
     return list(zip(molecules["smiles"].to_pylist(), molecules["subset"].to_pylist(), strict=True))
+
+
+def test_as_given_keeps_the_texts(merged: Merged) -> None:
+    rows = with_respelled_columns(library_rows(), "molecule_smiles")
+    summary, molecules, _ = merged("given", rows, library_rows(1000), spelling="as_given")
+    assert {row["molecule_smiles"] for row in rows} <= set(molecules["smiles"].to_pylist())
+    assert (summary["smiles_respelled"], summary["settings"]["spelling"]) == (0, "as_given")

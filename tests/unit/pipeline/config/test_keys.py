@@ -24,6 +24,7 @@ OTHERS: Final[dict[str, Any]] = {
     "data.targets": ["HSA"],
     "data.binds": {"threshold": 2},
     "data.raw_digest": "train.csv=bb",
+    "data.spelling": "as_given",
     "data_validation.on_anomaly": "warn",
     "evaluation.slice_floors": {"BRD4/shared": 0.5},
     "fingerprint.kind": "fcfp",
