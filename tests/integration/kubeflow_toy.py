@@ -6,7 +6,6 @@ from typing import Any
 
 import apache_beam as beam
 import tensorflow as tf
-from tfx.components import Trainer
 from tfx.dsl.component.experimental.annotations import (
     BeamComponentParameter,
     InputArtifact,
@@ -23,6 +22,8 @@ from tfx.types.standard_artifacts import Examples, Model, ModelEvaluation
 
 from belka.errors import InputError
 from components.artifact_types import Molecules
+from components.recording import recorded_component, versioned
+from components.tfx_own import RecordedTrainer
 from pipeline.runners.kubeflow.displays import HTML, METRICS, Display
 
 DISPLAYS = {
@@ -33,7 +34,7 @@ DISPLAYS = {
 }
 
 
-@component
+@recorded_component
 def MakeMolecules(  # noqa: N802 - TFX names a component after its function
     molecules: OutputArtifact[Molecules],
     raw_dir: Parameter[str],
@@ -84,7 +85,7 @@ def run_fn(fn_args: Any) -> None:
     (folder / "model.json").write_text(json.dumps(content), encoding="utf-8")
 
 
-@component
+@recorded_component
 def Judge(  # noqa: N802
     model: InputArtifact[Model],
     evaluation: OutputArtifact[ModelEvaluation],
@@ -103,7 +104,7 @@ def toy_pipeline(raw_dir: str, fail_until: int = 0, *, enable_cache: bool = True
     """The pipeline; `raw_dir` receives a file that counts attempts."""
     make = MakeMolecules(raw_dir=raw_dir, count=3, shout=True, fail_until=fail_until).with_id("make-molecules")
     count = CountMolecules(molecules=make.outputs["molecules"]).with_id("count-molecules")
-    trainer = Trainer(
+    trainer = RecordedTrainer(
         run_fn="kubeflow_toy.run_fn",
         examples=count.outputs["examples"],
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
@@ -117,7 +118,7 @@ def toy_pipeline(raw_dir: str, fail_until: int = 0, *, enable_cache: bool = True
     return Pipeline(
         pipeline_name="toy",
         pipeline_root="unused",
-        components=[make, count, trainer, judge],
+        components=[versioned(make), count, versioned(trainer), versioned(judge)],
         enable_cache=enable_cache,
         beam_pipeline_args=["--runner=FnApiRunner", "--direct_running_mode=in_memory"],
     )

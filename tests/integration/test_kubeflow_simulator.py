@@ -18,6 +18,7 @@ from kubeflow_pods import live  # type: ignore[import-not-found]  # noqa: E402 -
 from kubeflow_toy import DISPLAYS, conditional_pipeline, toy_pipeline  # type: ignore[import-not-found]  # noqa: E402 - as above
 
 from belka.errors import BelkaError, InputError  # noqa: E402
+from belka.provenance import changed_files, read_provenance  # noqa: E402
 from pipeline.runners.kubeflow import postprocess  # noqa: E402
 from pipeline.runners.kubeflow.compile import CompiledPipeline, compile_pipeline  # noqa: E402
 from pipeline.runners.kubeflow.lint import check_spec  # noqa: E402
@@ -147,6 +148,23 @@ def test_one_artifact_under_two_inputs_is_refused_before_the_pod_starts(cluster:
     with pytest.raises(BelkaError, match=rf"driver of count-molecules fails[\s\S]*wired to {name} and twice"):
         cluster.run()
     assert not list((cluster.root / "work" / "logs").rglob(f"{COUNT}-*.log"))
+
+
+def test_provenance_names_the_bucket_and_the_run(cluster: Cluster) -> None:
+    cluster.compile()
+    results = cluster.run()
+    made, judged = (
+        read_provenance(results[task].outputs[key]) for task, key in ((MAKE, "molecules"), (JUDGE, "evaluation"))
+    )
+    assert made is not None
+    assert judged is not None
+    root, run, *rest = made.uri.removeprefix("s3://bucket/root/").split("/")
+    assert (root, made.run, rest[0], rest[-1]) == ("toy", run, MAKE, "molecules")
+    assert [(record.step, record.run) for record in judged.history] == [(TRAIN, run), (JUDGE, run)]
+    assert {record.uri.split("/toy/")[0] for record in judged.history} == {"s3://bucket/root"}
+    assert judged.inputs[0].digest == judged.upstream[0].digest
+    assert judged.upstream[0].settings["custom_config"] == {"factor": 2}
+    assert changed_files(results[JUDGE].outputs["evaluation"]) == []
 
 
 # Without a repair the run must fail with the error that made the repair necessary.
