@@ -11,6 +11,13 @@ from belka.raw_directory import EXTRA, TEST, TRAIN, RawFile
 from belka.settings import ColumnSettings, DataSettings
 
 BLOCKS: Final = ("block1", "block2", "block3")
+# How people call a column of theirs.
+_LIKELY: Final = {
+    "id": re.compile(r"^(id|name|compound|.*_id|.*name)$", re.IGNORECASE),
+    "smiles": re.compile(r"smiles|structure", re.IGNORECASE),
+    "protein": re.compile(r"protein|target", re.IGNORECASE),
+    "label": re.compile(r"label|bind|active|hit", re.IGNORECASE),
+}
 _FOURTH_BLOCK: Final = re.compile(r"(building_?block|block|bb)_?4(_?smiles)?", re.IGNORECASE)
 
 
@@ -54,17 +61,17 @@ def find_columns(file: RawFile, names: Sequence[str], data: DataSettings) -> Col
     }
     optional = {name for name in (*BLOCKS, "id") if wanted[name] == ColumnSettings.model_fields[name].default}
     if file.source == TEST:
-        optional.discard("id")
+        optional = {*BLOCKS}
         del wanted["label"]
     if file.source == EXTRA:
         wanted, optional = {"smiles": EXTRA_SMILES, "label": EXTRA_COUNT}, set()
     else:
         _check_three_blocks(file, names, wanted["block3"])
-    found = {ours: name for ours, theirs in wanted.items() if (name := _match(file, names, theirs)) is not None}
+    found = {ours: name for ours, theirs in wanted.items() if (name := find_name(file, names, theirs)) is not None}
     labels: tuple[str, ...] = ()
     is_wide = file.source != EXTRA and "protein" not in found
     if is_wide and file.source == TRAIN:
-        by_target = {target: _match(file, names, target) for target in data.targets}
+        by_target = {target: find_name(file, names, target) for target in data.targets}
         labels = tuple(name for name in by_target.values() if name is not None)
         if labels:
             missing = [target for target, name in by_target.items() if name is None]
@@ -74,7 +81,7 @@ def find_columns(file: RawFile, names: Sequence[str], data: DataSettings) -> Col
     optional |= {"protein", "label"} if is_wide else set()
     missing = [ours for ours in wanted if ours not in found and ours not in optional]
     if missing:
-        lines = " ".join(f"--set data.columns.{ours}=NAME" for ours in missing)
+        lines = " ".join(f"--set data.columns.{ours}={_guess(ours, names)}" for ours in missing)
         raise _lacking(
             file,
             names,
@@ -86,22 +93,17 @@ def find_columns(file: RawFile, names: Sequence[str], data: DataSettings) -> Col
     return Columns({ours: name for ours, name in found.items() if not (is_wide and ours == "label")}, labels, is_wide)
 
 
-def _lacking(file: RawFile, names: Sequence[str], missing: Sequence[str], *, action: str) -> InputError:
-    return InputError(
-        f"The raw {file.source} file lacks the column {', '.join(missing)}.",
-        received=f"{file.path} with the columns {', '.join(names)}",
-        expected=f"the columns {', '.join((EXTRA_SMILES, EXTRA_COUNT) if file.source == EXTRA else _expected(file))}",
-        action=action,
-    )
+def find_name(file: RawFile, names: Sequence[str], asked: str) -> str | None:
+    """Find a column: the exact name wins, then the only one that differs in capitals; None where there is neither.
 
+    Args:
+        file: The table.
+        names: Its columns.
+        asked: The name.
 
-def _expected(file: RawFile) -> tuple[str, ...]:
-    fields = ColumnSettings.model_fields
-    return tuple(fields[name].default for name in fields if not (file.source == TEST and name == "label"))
-
-
-def _match(file: RawFile, names: Sequence[str], asked: str) -> str | None:
-    """The exact name wins, then the only one that differs in capitals."""
+    Raises:
+        InputError: Several columns fit.
+    """
     exact = [name for name in names if name == asked]
     alike = exact or [name for name in names if name.lower() == asked.lower()]
     if len(alike) > 1:
@@ -112,6 +114,26 @@ def _match(file: RawFile, names: Sequence[str], asked: str) -> str | None:
             action="Rename the others, or name the one that is meant with --set data.columns...",
         )
     return alike[0] if alike else None
+
+
+def _lacking(file: RawFile, names: Sequence[str], missing: Sequence[str], *, action: str) -> InputError:
+    return InputError(
+        f"The raw {file.source} file lacks the column {', '.join(missing)}.",
+        received=f"{file.path} with the columns {', '.join(names)}",
+        expected=f"the columns {', '.join((EXTRA_SMILES, EXTRA_COUNT) if file.source == EXTRA else _expected(file))}",
+        action=action,
+    )
+
+
+def _guess(ours: str, names: Sequence[str]) -> str:
+    """The only column that may be meant; else a word that stands for its name."""
+    likely = [name for name in names if _LIKELY[ours].search(name)] if ours in _LIKELY else []
+    return likely[0] if len(likely) == 1 else "NAME"
+
+
+def _expected(file: RawFile) -> tuple[str, ...]:
+    fields = ColumnSettings.model_fields
+    return tuple(fields[name].default for name in fields if not (file.source == TEST and name == "label"))
 
 
 def _check_three_blocks(file: RawFile, names: Sequence[str], third: str) -> None:

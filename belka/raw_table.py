@@ -104,6 +104,18 @@ def open_raw_table(engine: Any, file: RawFile, data: DataSettings, *, work_dir: 
     return RawTable(file, int(n_rows), scan.columns)
 
 
+def partition_values(file: RawFile) -> dict[str, list[str | None]]:
+    """Columns that stand in the names of subfolders, `column=value`: the value of each file."""
+    found: dict[str, list[str | None]] = {}
+    for number, path in enumerate(file.parts if file.path.is_dir() else ()):
+        for folder in path.relative_to(file.path).parts[:-1]:
+            name, is_pair, value = folder.partition("=")
+            if is_pair:
+                values = found.setdefault(unquote(name), [None] * len(file.parts))
+                values[number] = None if value == _HIVE_NULL else unquote(value)
+    return found
+
+
 def _scan_text(file: RawFile, data: DataSettings, work_dir: Path) -> _Scan:
     """Text is first turned into parquet, as text: a value of the wrong kind is a row to refuse, no end of reading."""
     path = work_dir / f"{file.source}.parquet"
@@ -154,7 +166,7 @@ def _scan_parquet(engine: Any, file: RawFile, data: DataSettings) -> _Scan:
     theirs = schemas[0] if len(paths) == 1 else [row[0] for row in described]
     _check_capitals(file, schemas)
     found = {name: (_identifier(row[0]), row[1].split("(")[0]) for name, row in zip(theirs, described, strict=True)}
-    partitions = {name: values for name, values in _partitions(file).items() if name not in found}
+    partitions = {name: values for name, values in partition_values(file).items() if name not in found}
     for name, values in partitions.items():
         found[name] = (f"{_list(values)}[file_index::BIGINT + 1]", "VARCHAR")
     columns = find_columns(file, list(found), data)
@@ -186,18 +198,6 @@ def _check_capitals(file: RawFile, schemas: Sequence[Sequence[str]]) -> None:
             expected="distinct names in a table of several parts",
             action="Rename one of them.",
         )
-
-
-def _partitions(file: RawFile) -> dict[str, list[str | None]]:
-    """Columns that stand in the names of subfolders, `column=value`: the value of each file."""
-    found: dict[str, list[str | None]] = {}
-    for number, path in enumerate(file.parts if file.path.is_dir() else ()):
-        for folder in path.relative_to(file.path).parts[:-1]:
-            name, is_pair, value = folder.partition("=")
-            if is_pair:
-                values = found.setdefault(unquote(name), [None] * len(file.parts))
-                values[number] = None if value == _HIVE_NULL else unquote(value)
-    return found
 
 
 def _view_columns(file: RawFile, scan: _Scan, data: DataSettings) -> str:

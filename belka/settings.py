@@ -32,7 +32,8 @@ BEAM_FLAGS: Final = "beam_flags"  # beside the sections in that variable: flags 
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Spelling = Literal["canonical", "as_given"]
-Target = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
+TARGET_PATTERN: Final = r"^[A-Za-z0-9_.-]+$"
+Target = Annotated[str, Field(pattern=TARGET_PATTERN)]
 
 
 class StrictSection(BaseModel):
@@ -237,7 +238,7 @@ class DataSettings(StrictSection):
         min_length=1,
         strict=False,
         json_schema_extra=decides(Node.PARQUET_MERGE, Node.TRAINER, Node.AFFINITY_EVALUATOR, Node.SUBMISSION_WRITER),
-        description="Proteins, in the order of the model's outputs.",
+        description="Proteins, in the order of the model's outputs. Not given, those of the training table.",
     )
     binds: LabelSettings | None = Field(
         default=None,

@@ -65,6 +65,12 @@ def merge_raw_files(raw_dir: Path, output_dir: Path, *, data: DataSettings, syst
         folder = staging / "molecules"
         folder.mkdir()
         raw, dealt, spelling_counts = _deal_out(raw_dir, folder, work_dir, data=data, system=system)
+        if not any(raw.blocks.training_positions) and data.validation_shared_share == 0:
+            logger.warning(
+                "The training file has no building blocks: molecules are held out one by one. If it has, name their "
+                "columns with data.columns.block1 to block3."
+            )
+            data = data.model_copy(update={"validation_shared_share": data.validation_block_share})
         stores, counts, aliases = group_partitions(
             dealt.partitions, data=data, system=system, work_dir=work_dir, conflicts_path=folder / CONFLICTS_FILE
         )

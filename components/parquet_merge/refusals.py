@@ -106,7 +106,8 @@ def _check_targets(engine: Any, file: RawFile, counts: Sequence[RejectedCount], 
             received=f"no row of {', '.join(absent)}; "
             + ", ".join(f"{n_rows:,} of {name}" for name, n_rows in list(found.items())[:5]),
             expected=f"rows of each of data.targets: {', '.join(data.targets)}",
-            action="Correct the names in data.targets, or leave out the targets without rows.",
+            action="Correct the names in data.targets, or take those of the file: "
+            f"--set 'data.targets=[{', '.join(sorted(filter(None, found)))}]'.",
         )
 
 

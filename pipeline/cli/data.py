@@ -30,8 +30,9 @@ def make_demo_data(
 def validate(config: ConfigOption = None, raw_dir: RawDirOption = None, overrides: SetOption = None) -> None:
     """Check raw files without writing anything: columns, types, labels, proteins, ids."""
     from components.parquet_merge.raw_input import validate_raw_files
+    from pipeline.config.files import with_found_targets
 
-    settings = build_config(config, raw_dir, None, overrides)
+    settings = with_found_targets(build_config(config, raw_dir, None, overrides))
     report = validate_raw_files(Path(settings.data.raw_dir), data=settings.data, system=settings.system)
     console = Console()
     table = Table("file", "rows", "unusable", box=None, pad_edge=False)
@@ -42,4 +43,5 @@ def validate(config: ConfigOption = None, raw_dir: RawDirOption = None, override
         for count in file.rejected:
             table.add_row("", "", f"{count.n_rows:,}", escape(f"{count.reason}: {count.example}"))
     console.print(table)
+    console.print(f"targets: {', '.join(settings.data.targets)}", highlight=False)
     console.print(f"{report.n_blocks:,} building blocks, {report.n_test_only_blocks:,} of them in test only")

@@ -17,7 +17,7 @@ from pipeline.cli.data_rows import data_rows
 from pipeline.cli.options import RESOLVED_CONFIG
 from pipeline.cli.progress import StepTable
 from pipeline.cli.session import open_session
-from pipeline.config.files import with_raw_digest, write_resolved
+from pipeline.config.files import with_found_targets, with_raw_digest, write_resolved
 from pipeline.config.settings import Config
 from pipeline.runners.output_lock import only_run_in
 from pipeline.steps import Step, node_kind, nodes_between
@@ -46,7 +46,9 @@ def execute(config: Config, nodes: Sequence[str] | None, *, resume: bool = True,
     """
     kinds = None if nodes is None else list(map(node_kind, nodes))
     if kinds is None or set(kinds) & set(RAW_READERS):
-        config = with_raw_digest(config)  # first: a missing file is told at once, not after TensorFlow has loaded
+        config = with_raw_digest(
+            with_found_targets(config)
+        )  # first: a missing file is told at once, not after TensorFlow has loaded
     with (
         only_run_in(config.output_dir),
         open_session(config.output_dir, log_level=config.system.log_level, quiet=quiet) as (console, log_file),
@@ -120,6 +122,8 @@ def print_results(console: Console, config: Config, metrics: dict[str, Any]) -> 
         table.add_row(name, value)
     for name, value in data_rows(metrics, output_dir, rejected_prediction=config.data.rejected_prediction):
         table.add_row(escape(name), escape(value))
+    if metrics.get("submission", {}).get("rows") == 0:
+        table.add_row(SUBMISSION_FILE, "none: there is no raw test file")
     for name in _RESULTS:
         if (output_dir / name).exists():
             table.add_row(name, escape(str(output_dir / name)))

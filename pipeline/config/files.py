@@ -16,6 +16,7 @@ from belka.contract import Node
 from belka.errors import InputError
 from belka.files import atomic_path
 from belka.raw_directory import raw_digest
+from belka.raw_targets import find_targets
 from belka.settings import used
 from pipeline.config.settings import Config
 
@@ -112,6 +113,21 @@ def with_raw_digest(config: Config) -> Config:
     """
     data = config.data.model_copy(update={"raw_digest": raw_digest(Path(config.data.raw_dir), config.data)})
     return config.model_copy(update={"data": data})
+
+
+def with_found_targets(config: Config) -> Config:
+    """The configuration with the targets of the training table where it names none.
+
+    Raises:
+        InputError: The training table is missing or cannot be read.
+    """
+    data = config.data
+    if "targets" in data.model_fields_set:
+        return config
+    targets = find_targets(Path(data.raw_dir), data)
+    if targets != data.targets:
+        logger.warning("The targets found in the training table are %s (data.targets).", ", ".join(targets))
+    return config.model_copy(update={"data": data.model_copy(update={"targets": targets})})
 
 
 def dump_config(config: Config) -> str:

@@ -14,7 +14,7 @@ from tfx.orchestration.pipeline import RunOptions
 from belka.contract import METADATA_FILE
 from belka.errors import InputError
 from belka.settings import BEAM_FLAGS, computation
-from pipeline.config.files import load_config_from_environment, with_raw_digest
+from pipeline.config.files import load_config_from_environment, with_found_targets, with_raw_digest
 from pipeline.config.settings import Config
 from pipeline.create_pipeline import beam_pipeline_args, create_pipeline
 from pipeline.runners.outcomes import forget_lost_results
@@ -56,6 +56,6 @@ def run_local(config: Config, nodes: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    _config = with_raw_digest(load_config_from_environment())
+    _config = with_raw_digest(with_found_targets(load_config_from_environment()))
     with only_run_in(_config.output_dir):
         run_local(_config)

@@ -55,6 +55,9 @@ def publish_results(
         if source := _output(outcomes, node, output, name):
             with atomic_path(output_dir / name) as temporary:
                 shutil.copyfile(source, temporary)
+        elif node in outcomes:
+            # That of an earlier run is not of this one.
+            (output_dir / name).unlink(missing_ok=True)
     lists = [
         path
         for node, output in ((Node.PARQUET_MERGE, "molecules"), (Node.MOLECULE_TRANSFORM, "rejected"))

@@ -50,6 +50,17 @@ def test_everything_is_published(tmp_path: Path) -> None:
     assert set(metrics["steps"]) == {"parquet-merge", "submission-writer"}
 
 
+def test_an_earlier_submission_does_not_stay_where_this_run_has_none(tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "submission.csv").write_text("id,binds\n", encoding="utf-8")
+    (tmp_path / "report.html").write_text("of a node that did not run", encoding="utf-8")
+    publish_results(
+        {"submission-writer": NodeOutcome(3, cached=False, outputs={"submission": tmp_path / "s"})}, {}, tmp_path
+    )
+    assert not (tmp_path / "submission.csv").exists()
+    assert (tmp_path / "report.html").exists()
+
+
 def test_nothing_is_published_for_nodes_that_never_ran(tmp_path: Path) -> None:
     assert publish_results({}, {}, tmp_path) == {"rejected": {}, "steps": {}}
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.json"]
