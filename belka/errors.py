@@ -31,6 +31,24 @@ class InputError(BelkaError):
     exit_code = 2
 
 
+class RunAgainError(BelkaError):
+    """What stopped the work may be gone when it is started again (disk, memory, a lost worker). Exit code 75."""
+
+    exit_code = 75
+
+
+class InterruptedRunError(BelkaError):
+    """The user stopped the work (SIGINT, Ctrl-C). Exit code 130."""
+
+    exit_code = 130
+
+
+class TerminatedError(BelkaError):
+    """The system stopped the work (SIGTERM); its state is saved. Exit code 143."""
+
+    exit_code = 143
+
+
 def explained(error: BaseException | None) -> BelkaError | None:
     """The first error in a chain of causes that explains itself: TFX and Beam wrap what a component raises."""
     while error is not None:

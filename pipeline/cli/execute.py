@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from belka.contract import METADATA_FILE, METRICS_FILE, RAW_READERS, REPORT_FILE, SUBMISSION_FILE
-from belka.errors import BelkaError, explained
+from belka.errors import BelkaError, InterruptedRunError, explained
 from belka.models.champion import read_champion
 from pipeline.cli.data_rows import data_rows
 from pipeline.cli.options import RESOLVED_CONFIG
@@ -71,7 +71,7 @@ def execute(config: Config, nodes: Sequence[str] | None, *, resume: bool = True,
                 run_local(config, nodes)
         except KeyboardInterrupt as interrupt:
             action = "Run the same command again: it continues where it stopped."
-            raise BelkaError("The run was stopped by the user.", action=action) from interrupt
+            raise InterruptedRunError("The run was stopped by the user.", action=action) from interrupt
         except Exception as error:
             logger.exception("The run failed.")
             table.print_final()

@@ -65,7 +65,7 @@ def training_batches(files: Sequence[str], spec: BatchSpec, *, seed: int, pass_i
         Dataset of what `_with_labels` makes: `(inputs, labels, row_weight)`.
     """
     pass_seed = tf.stack([tf.constant(seed, tf.int64), tf.cast(pass_index, tf.int64)])
-    return _batches(files, spec, pass_seed=pass_seed, shuffle=True)
+    return _batches(files, spec, pass_seed=pass_seed)
 
 
 def training_stream(files: Sequence[str], spec: BatchSpec, *, seed: int, first_pass: int, skipped: int) -> Any:
@@ -90,18 +90,22 @@ def training_stream(files: Sequence[str], spec: BatchSpec, *, seed: int, first_p
     return stream.skip(skipped).prefetch(_PREFETCHED)
 
 
-def validation_batches(files: Sequence[str], spec: BatchSpec, *, seed: int) -> Any:
-    """Return each molecule once, in an order and with masks that never change.
+def validation_batches(files: Sequence[str], spec: BatchSpec, *, seed: int, most: int) -> Any:
+    """Return molecules, each once, in an order and with masks that never change.
+
+    Batches come by length; so what is left out is left out before they are made, by the order of the shards, which is
+    random.
 
     Args:
         files: TFRecord files.
         spec: What a batch holds.
         seed: Seed of the run (masks of mlm).
+        most: Batches to return at most.
 
     Returns:
         Dataset of `(inputs, labels, row_weight, split_group)`.
     """
-    return _batches(files, spec, pass_seed=tf.constant([seed, -1], tf.int64), shuffle=False)
+    return _batches(files, spec, pass_seed=tf.constant([seed, -1], tf.int64), most=most * spec.batch_size)
 
 
 def count_molecules(files: Sequence[str]) -> int:
@@ -113,7 +117,9 @@ def count_molecules(files: Sequence[str]) -> int:
     return int(records.reduce(tf.constant(0, tf.int64), add))
 
 
-def _batches(files: Sequence[str], spec: BatchSpec, *, pass_seed: Any, shuffle: bool) -> Any:
+def _batches(files: Sequence[str], spec: BatchSpec, *, pass_seed: Any, most: int | None = None) -> Any:
+    """Batches for training, shuffled; or, where `most` molecules are to be taken, for validation, in their order."""
+    shuffle = most is None
     lengths = padded_lengths(spec.boundaries, spec.max_length)
     window = max(1, _WINDOW // spec.batch_size) * spec.batch_size
 
@@ -144,6 +150,8 @@ def _batches(files: Sequence[str], spec: BatchSpec, *, pass_seed: Any, shuffle: 
         record_seed = tf.cast(tf.random.fold_in(pass_seed, _RECORDS_SALT)[0], tf.int64)
         buffer = min(spec.buffer_size, SHUFFLE_LIMIT)
         records = records.shuffle(buffer, seed=record_seed, reshuffle_each_iteration=False)
+    else:
+        records = records.take(most)
     parallel: dict[str, Any] = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
     windows = records.batch(window).map(parse, **parallel)
     batches = windows.enumerate().flat_map(split)

@@ -4,7 +4,8 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -91,14 +92,20 @@ def run_key(run: RunSettings, files: Sequence[Path], extra: Sequence[str] = ()) 
 class CheckpointStore:
     """The checkpoints of one run: the last two states and the best weights, each written whole or not at all.
 
+    Only the chief writes and reads; the other workers receive what it reads, so that all go on from the same bytes.
+
     Args:
         folder: Where they live.
-        writes: Whether this process writes (the chief does).
+        writes: Whether this process is the chief.
+        share: Gives every worker the bytes that the chief holds.
     """
 
-    def __init__(self, folder: Path, *, writes: bool = True) -> None:
+    def __init__(
+        self, folder: Path, *, writes: bool = True, share: Callable[[bytes], bytes] = lambda content: content
+    ) -> None:
         self.folder = folder
         self.writes = writes
+        self._share = share
 
     def clear(self) -> None:
         """Forget everything."""
@@ -130,20 +137,30 @@ class CheckpointStore:
         Returns:
             Its progress, or None if there is no checkpoint.
         """
-        for state in reversed(self._states()):
+        state, weights = b"", b""
+        for folder in reversed(self._states()) if self.writes else ():
             try:
-                progress = Progress(**json.loads((state / _STATE).read_text(encoding="utf-8")))
-                if (progress.epoch, progress.step_in_epoch) > (epochs, 0):
-                    logger.info("Checkpoint %s is past epoch %d: starting over.", state, epochs)
+                state, weights = (folder / _STATE).read_bytes(), (folder / _VARIABLES).read_bytes()
+                found = Progress(**json.loads(state))
+                if (found.epoch, found.step_in_epoch) > (epochs, 0):
+                    logger.info("Checkpoint %s is past epoch %d: starting over.", folder, epochs)
                     self.clear()
-                    return None
-                model.load_weights(state / _VARIABLES)
+                    state = weights = b""
+                    break
+                _load(model, weights)
             except (OSError, ValueError, TypeError, KeyError, BadZipFile) as error:
-                logger.warning("Checkpoint %s cannot be read (%s); trying the one before.", state, error)
+                logger.warning("Checkpoint %s cannot be read (%s); trying the one before.", folder, error)
+                state = weights = b""
                 continue
-            logger.info("Continuing from checkpoint %s: epoch %d, step %d.", state, progress.epoch, progress.step)
-            return progress
-        return None
+            break
+        state, weights = self._share(state), self._share(weights)
+        if not state:
+            return None
+        progress = Progress(**json.loads(state))
+        if not self.writes:
+            _load(model, weights)
+        logger.info("Continuing at epoch %d, step %d: %s.", progress.epoch, progress.step, _named(weights))
+        return progress
 
     def save_best(self, model: Belka) -> None:
         """Keep the weights of the best validation.
@@ -157,9 +174,11 @@ class CheckpointStore:
             model.save(temporary)
 
     def restore_best(self, model: Belka) -> None:
-        """Load the weights of the best validation, if there are any."""
-        if (self.folder / _BEST).is_file():
-            model.load_weights(self.folder / _BEST)
+        """Load the weights of the best validation, if there are any; on every worker the same."""
+        best = self.folder / _BEST
+        if weights := self._share(best.read_bytes() if self.writes and best.is_file() else b""):
+            _load(model, weights)
+            logger.info("The weights of the best validation: %s.", _named(weights))
 
     def _states(self) -> list[Path]:
         return sorted(self.folder.glob("step-*")) if self.folder.is_dir() else []
@@ -177,3 +196,14 @@ class CheckpointStore:
                 action="Free space or move the output directory, then start the same command again: it continues from "
                 "the last whole checkpoint.",
             ) from error
+
+
+def _load(model: Belka, weights: bytes) -> None:
+    with tempfile.NamedTemporaryFile(suffix=".keras") as stream:
+        stream.write(weights)
+        stream.flush()
+        model.load_weights(stream.name)
+
+
+def _named(weights: bytes) -> str:
+    return f"SHA-256 {hashlib.sha256(weights).hexdigest()[:16]}"

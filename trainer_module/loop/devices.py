@@ -3,9 +3,12 @@
 import json
 import logging
 import os
+from functools import cache
 from typing import Any, Final, Literal
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
@@ -13,7 +16,9 @@ _BFLOAT16_CAPABILITY: Final = 8  # CUDA compute capability (Ampere) that brought
 
 
 def choose_strategy(device: Literal["auto", "cpu", "gpu"]) -> Any:
-    """Pick the distribution strategy.
+    """Pick the distribution strategy: one for each process, whatever the number of stages it trains.
+
+    A second strategy would count its collective operations from the start again, and meet those of the first.
 
     `MultiWorkerMirroredStrategy` when TF_CONFIG names several workers, `MirroredStrategy` when this machine shows
     several devices of the wanted kind, one device otherwise.
@@ -24,7 +29,12 @@ def choose_strategy(device: Literal["auto", "cpu", "gpu"]) -> Any:
     Returns:
         A `tf.distribute.Strategy`.
     """
-    workers = json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster", {}).get("worker", [])
+    return _strategy(device, os.environ.get("TF_CONFIG", "{}"))
+
+
+@cache
+def _strategy(device: str, tf_config: str) -> Any:
+    workers = json.loads(tf_config).get("cluster", {}).get("worker", [])
     if len(workers) > 1:
         logger.info("Training on %d workers (TF_CONFIG).", len(workers))
         return tf.distribute.MultiWorkerMirroredStrategy()
@@ -69,11 +79,11 @@ def is_chief(strategy: Any) -> bool:
 
 
 def spread(strategy: Any, batch: Any) -> Any:
-    """Cut a batch into equal parts, one per replica.
+    """Cut a batch into equal parts, one per replica; rows of zeros fill the last one up.
 
     Args:
         strategy: The strategy.
-        batch: Nested tensors whose first dimension is a multiple of the number of replicas.
+        batch: Nested tensors with the same number of rows.
 
     Returns:
         The batch itself for one replica, else per-replica values; every worker cuts the same global batch.
@@ -84,10 +94,45 @@ def spread(strategy: Any, batch: Any) -> Any:
 
     def part(context: Any) -> Any:
         def cut(values: Any) -> Any:
-            rows = values.shape[0] // replicas
+            rows = -(-values.shape[0] // replicas)
             start = context.replica_id_in_sync_group * rows
-            return values[start : start + rows]
+            return pad_rows(values, rows * replicas)[start : start + rows]
 
         return tf.nest.map_structure(cut, batch)
 
     return strategy.experimental_distribute_values_from_function(part)
+
+
+def pad_rows(values: Any, rows: int) -> Any:
+    """Add rows of zeros to a tensor until it has `rows`."""
+    missing = rows - values.shape[0]
+    return tf.pad(values, [[0, missing]] + [[0, 0]] * (values.shape.rank - 1)) if missing else values
+
+
+def from_chief(strategy: Any, content: bytes) -> bytes:
+    """What the chief holds, on every worker; each must call it at the same point.
+
+    Args:
+        strategy: The strategy.
+        content: Any bytes; those of other workers than the chief are not looked at.
+    """
+    if len(json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster", {}).get("worker", [])) < 2:  # noqa: PLR2004
+        return content
+    own = np.frombuffer(content, np.uint8).astype(np.int32) if is_chief(strategy) else np.zeros(0, np.int32)
+    size = int(_summed(strategy, np.array([own.size], np.int32))[0])
+    if not size:  # reducing an empty tensor ends the process (TensorFlow 2.21)
+        return b""
+    return bytes(_summed(strategy, np.pad(own, (0, size - own.size))).astype(np.uint8))
+
+
+def _summed(strategy: Any, values: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The sum over workers; only the first replica of each contributes."""
+
+    def replica(values: Any) -> Any:
+        context = tf.distribute.get_replica_context()
+        here = context.replica_id_in_sync_group % strategy.extended._num_devices_per_worker == 0  # noqa: SLF001
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.where(here, values, tf.zeros_like(values)))
+
+    summed = tf.function(lambda given: strategy.run(replica, args=(given,)), autograph=False)(tf.constant(values))
+    result: NDArray[np.int32] = strategy.experimental_local_results(summed)[0].numpy()
+    return result

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import keras
+import numpy as np
 
 from belka.contract import HISTORY_FILE
 from belka.errors import BelkaError, InputError
@@ -18,6 +19,7 @@ from trainer_module.loop.callbacks import ValidationCallbacks
 from trainer_module.loop.checkpoints import CheckpointStore, Progress
 from trainer_module.loop.progress import ProgressLog
 from trainer_module.loop.step import Steps
+from trainer_module.loop.stopping import StopRequest
 from trainer_module.loop.validation import Validator
 from trainer_module.model import Belka
 from trainer_module.settings import RunSettings
@@ -66,9 +68,10 @@ class Fit:
         self._spec = spec
         self._store = store
         self._log_dir = log_dir
-        eval_batches = validation_batches(eval_files, spec, seed=run.seed).take(self._settings.validation_steps)
+        eval_batches = validation_batches(eval_files, spec, seed=run.seed, most=self._settings.validation_steps)
         self._validator = Validator(steps, eval_batches, mode=run.mode, targets=run.targets)
         self._progress = Progress(epoch=run.initial_epoch or 0)
+        self._saved_step = 0
         self._pending: tuple[int, Any] | None = None
         self._batches_per_pass = 0
 
@@ -81,6 +84,7 @@ class Fit:
         if not self._settings.resume:
             self._store.clear()
         self._progress = self._store.restore(self._model, epochs=self._settings.epochs) or self._progress
+        self._saved_step = self._progress.step
         if not self._progress.stopped and self._progress.epoch < self._settings.epochs:
             self._train()
         self._store.restore_best(self._model)
@@ -109,13 +113,17 @@ class Fit:
         )
         log = ProgressLog(self._run.mode, self._spec.batch_size)
         batches = iter(stream)
-        while progress.epoch < self._settings.epochs and not callbacks.stopped:
-            inputs, labels, row_weight = next(batches)
-            loss = self._steps.train(inputs, labels, row_weight, progress.step)
-            self._settle_pending()
-            self._pending = (progress.step, loss)
-            self._advance(callbacks)
-            log.tick(progress, self._epoch_steps())
+        with StopRequest(lambda: f"saved is step {self._saved_step} of {self._run.mode}") as stop:
+            while progress.epoch < self._settings.epochs and not callbacks.stopped:
+                inputs, labels, row_weight = next(batches)
+                loss = self._steps.train(inputs, labels, row_weight, progress.step)
+                self._settle_pending()
+                self._pending = (progress.step, loss)
+                self._advance(callbacks)
+                log.tick(progress, self._epoch_steps())
+                if stop.requested:
+                    self._save(callbacks)
+                    raise stop.error(f"step {progress.step} of the stage {self._run.mode} is saved")
         callbacks.end()
 
     def _start_callbacks(self) -> ValidationCallbacks:
@@ -174,9 +182,28 @@ class Fit:
         progress.finished = progress.stopped or progress.epoch >= settings.epochs
         every = settings.checkpoint_every_steps
         if done == total or progress.finished or (every is not None and progress.step % every == 0):
-            self._settle_pending()
-            progress.callbacks = callbacks.state()
-            self._store.save(self._model, progress)
+            self._save(callbacks)
+
+    def _save(self, callbacks: ValidationCallbacks) -> None:
+        """Keep the state, unless a number in it is not finite: every later run would start from there and fail."""
+        self._settle_pending()
+        progress = self._progress
+        if progress.step == self._saved_step:
+            return
+        if not all(np.isfinite(keras.ops.convert_to_numpy(variable)).all() for variable in self._model.variables):
+            raise self._not_finite(progress.step, "a weight that is not finite after the update")
+        progress.callbacks = callbacks.state()
+        self._store.save(self._model, progress)
+        self._saved_step = progress.step
+
+    def _not_finite(self, step: int, received: str) -> BelkaError:
+        return BelkaError(
+            f"The training left the finite numbers at batch {step} of the stage {self._run.mode}.",
+            received=f"{received}, in epoch {self._progress.epoch + 1}; the last good state is step {self._saved_step}",
+            expected="finite numbers",
+            action="Lower training.learning_rate or training.gradient_clip_norm. The same command goes on from the "
+            f"last good state, which is in {self._store.folder}.",
+        )
 
     def _validate(self, callbacks: ValidationCallbacks) -> None:
         self._settle_pending()
@@ -209,13 +236,7 @@ class Fit:
         (step, tensor), self._pending = self._pending, None
         loss = float(tensor)
         if not math.isfinite(loss):
-            raise BelkaError(
-                f"The loss is not finite at batch {step + 1} of the stage {self._run.mode}.",
-                received=f"loss {loss} in epoch {self._progress.epoch + 1}",
-                expected="a finite number",
-                action=f"Lower training.learning_rate or training.gradient_clip_norm. The checkpoints before it are in "
-                f"{self._store.folder}.",
-            )
+            raise self._not_finite(step + 1, f"loss {loss}")
         self._progress.loss_sum += loss
         self._progress.loss_count += 1
 

@@ -1,5 +1,6 @@
 """One training step and one validation step, compiled once for each batch shape."""
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -7,10 +8,13 @@ from typing import Any, Final
 import tensorflow as tf
 from einops import rearrange
 
-from trainer_module.layers.seeds import fold_in
-from trainer_module.loop.devices import spread
+from belka.errors import RunAgainError
+from trainer_module.layers.seeds import fold_in, from_row
+from trainer_module.loop.devices import pad_rows, spread
 from trainer_module.losses.weighted_loss import WeightedLoss
 from trainer_module.model import Belka
+
+logger = logging.getLogger(__name__)
 
 _STEP_SALT: Final = 0x5EED
 
@@ -19,7 +23,8 @@ class Steps:
     """The compiled steps of a run.
 
     Class weights come from the labels of the whole batch, before it is cut into micro-batches or spread over replicas;
-    gradients of the parts add up. So the loss does not depend on how the work is cut.
+    gradients of the parts add up, dropout is drawn by the number of a row in the batch, and rows that fill up the last
+    part have no weight. So the loss does not depend on how the work is cut.
 
     Args:
         model: Built model, its optimizer built too, both made in the strategy's scope.
@@ -54,9 +59,12 @@ class Steps:
         self._seed = tf.constant([seed, _STEP_SALT], tf.uint32)
         self._weights = tf.function(loss.weights, jit_compile=xla, autograph=False)
         self._xla = xla
-        self._single = tf.function(self._single_step, jit_compile=xla, autograph=False)
+        self._compile()
+
+    def _compile(self) -> None:
+        self._single = tf.function(self._single_step, jit_compile=self._xla, autograph=False)
         self._multiple = tf.function(self._multiple_step, autograph=False)
-        self._predict = tf.function(self._predict_step, jit_compile=xla, autograph=False)
+        self._predict = tf.function(self._predict_step, jit_compile=self._xla, autograph=False)
         self._predict_all = tf.function(self._predict_replicas, autograph=False)
 
     def train(self, inputs: dict[str, Any], labels: Any, row_weight: Any, step: int) -> Any:
@@ -70,12 +78,33 @@ class Steps:
 
         Returns:
             The loss before the update, a float32 scalar tensor (regularisation included).
+
+        Raises:
+            RunAgainError: The memory of a device holds not even one row, or that of one of several.
         """
         number = tf.constant(step, tf.uint32)
-        if self._replicas == 1:
-            return self._single(inputs, labels, row_weight, number)
-        weights = self._weights(labels, row_weight)
-        return self._multiple(*spread(self._strategy, (inputs, labels, weights)), number)
+        while True:
+            try:
+                if self._replicas == 1:
+                    return self._single(inputs, labels, row_weight, number)
+                weights = self._weights(labels, row_weight)
+                return self._multiple(*spread(self._strategy, (inputs, labels, weights)), number)
+            except tf.errors.ResourceExhaustedError as error:
+                self._take_smaller_parts(labels.shape[0], error)
+
+    def _take_smaller_parts(self, rows: int, error: Exception) -> None:
+        """Halve the micro-batch, which changes nothing but the memory; several replicas cannot agree on that."""
+        size = min(self._micro_batch or rows, rows)
+        if size == 1 or self._replicas > 1:
+            raise RunAgainError(
+                "A device has no memory left for a training step.",
+                received=f"{rows} molecules in a batch, {size} at once on each of {self._replicas} devices",
+                expected="room for the activations of a part of a batch",
+                action="Set a smaller training.batch_size, max_length or depth, or take a device with more memory.",
+            ) from error
+        self._micro_batch = -(-size // 2)
+        logger.warning("The device is out of memory: %d molecules at once from here on, same maths.", self._micro_batch)
+        self._compile()
 
     def validate(self, inputs: dict[str, Any], labels: Any, row_weight: Any) -> tuple[Any, Any]:
         """Predict without dropout.
@@ -94,7 +123,7 @@ class Steps:
             return loss, predictions
         losses, predictions = self._predict_all(*spread(self._strategy, (inputs, labels, weights)))
         total = self._strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
-        return total, self._strategy.gather(predictions, axis=0)
+        return total, self._strategy.gather(predictions, axis=0)[: labels.shape[0]]
 
     def _single_step(self, inputs: dict[str, Any], labels: Any, row_weight: Any, number: Any) -> Any:
         weights = self._loss.weights(labels, row_weight)
@@ -105,7 +134,7 @@ class Steps:
     def _multiple_step(self, inputs: Any, labels: Any, weights: Any, number: Any) -> Any:
         def replica(inputs: dict[str, Any], labels: Any, weights: Any) -> Any:
             context = tf.distribute.get_replica_context()
-            seed = fold_in(fold_in(self._seed, number), context.replica_id_in_sync_group)
+            seed = from_row(fold_in(self._seed, number), context.replica_id_in_sync_group * labels.shape[0])
             loss, gradients = self._compiled_here(self._gradients, inputs, labels, weights, seed)
             # Clipping needs the gradient of the whole batch; the optimizer adds up its replicas' gradients once more.
             gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
@@ -136,19 +165,19 @@ class Steps:
     def _gradients(self, inputs: dict[str, Any], labels: Any, weights: Any, seed: Any) -> tuple[Any, list[Any]]:
         """Return this replica's share of the loss and of its gradient."""
         rows = labels.shape[0]
-        size = self._micro_batch or rows
-        parts = rows // size if rows % size == 0 else 1
+        parts = -(-rows // self._micro_batch) if self._micro_batch else 1
         if parts == 1:
             return self._part_gradients((inputs, labels, weights), seed, share=1.0 / self._replicas)
+        size = -(-rows // parts)
         cut = tf.nest.map_structure(
-            lambda values: rearrange(values, "(parts rows) ... -> parts rows ...", parts=parts),
+            lambda values: rearrange(pad_rows(values, parts * size), "(parts rows) ... -> parts rows ...", parts=parts),
             (inputs, labels, weights),
         )
 
         def body(number: Any, loss: Any, gradients: list[Any]) -> tuple[Any, Any, list[Any]]:
             part = tf.nest.map_structure(lambda values: values[number], cut)
             share = 1.0 / (parts * self._replicas)
-            part_loss, part_gradients = self._part_gradients(part, fold_in(seed, number), share=share)
+            part_loss, part_gradients = self._part_gradients(part, from_row(seed, number * size), share=share)
             return number + 1, loss + part_loss, [a + b for a, b in zip(gradients, part_gradients, strict=True)]
 
         zeros = [tf.zeros(variable.shape) for variable in self._model.trainable_variables]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,7 @@ from belka.errors import InputError
 from trainer_module.export.saved_model import StoredModel, exported_folder, warm_start
 from trainer_module.input_pipeline.stream import BatchSpec
 from trainer_module.loop.checkpoints import CheckpointStore, run_key
-from trainer_module.loop.devices import choose_precision, choose_strategy, is_chief
+from trainer_module.loop.devices import choose_precision, choose_strategy, from_chief, is_chief
 from trainer_module.loop.fit import Fit
 from trainer_module.loop.step import Steps
 from trainer_module.losses.binary_loss import BinaryLoss
@@ -71,6 +72,13 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
         BelkaError: If the loss is not finite, or a checkpoint cannot be written.
     """
     settings = run.training.for_mode(run.mode)
+    if (run.initial_epoch or 0) >= settings.epochs:
+        raise InputError(
+            f"There is no epoch left to train in the stage {run.mode}.",
+            received=f"initial_epoch {run.initial_epoch}, epochs {settings.epochs}",
+            expected="an initial_epoch below epochs",
+            action="Lower the one or raise the other; the model would come out as it goes in.",
+        )
     keras.utils.set_random_seed(run.seed)  # initial weights; order, masks and dropout take the seed explicitly
     strategy = choose_strategy(settings.device)
     with strategy.scope():
@@ -98,28 +106,30 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
         clip_norm=settings.gradient_clip_norm,
         micro_batch=max(1, CPU_HEAD_ROWS // run.model.num_heads) if on_cpu else None,
     )
-    store = CheckpointStore(_checkpoint_folder(run, data, log_dir), writes=is_chief(strategy))
+    store = CheckpointStore(
+        _checkpoint_folder(run, data, log_dir), writes=is_chief(strategy), share=partial(from_chief, strategy)
+    )
     history = Fit(
         run=run,
         train_files=data.train_files,
         eval_files=data.eval_files,
         model=model,
         steps=steps,
-        spec=_batch_spec(run, model, strategy.num_replicas_in_sync),
+        spec=_batch_spec(run, model),
         store=store,
         log_dir=log_dir,
     ).run()
     return TrainingResult(StoredModel(model, data.vocabulary, run.targets, run.fingerprint, run.spelling), history)
 
 
-def _batch_spec(run: RunSettings, model: Belka, n_replicas: int) -> BatchSpec:
-    """Batches as the stage reads them, of a size that the replicas share evenly."""
+def _batch_spec(run: RunSettings, model: Belka) -> BatchSpec:
+    """Batches as the stage reads them, the same on any number of replicas."""
     settings = run.training.for_mode(run.mode)
     return BatchSpec(
         mode=run.mode,
         vocab_size=model.arguments["vocab_size"],
         n_targets=len(run.targets),
-        batch_size=-(-settings.batch_size // n_replicas) * n_replicas,
+        batch_size=settings.batch_size,
         max_length=run.model.max_length,
         boundaries=settings.bucket_boundaries,
         masking_rate=settings.masking_rate,

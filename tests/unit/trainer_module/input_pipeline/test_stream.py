@@ -58,10 +58,15 @@ def test_a_pass_shows_every_molecule_once_with_its_labels(training_data: Trainin
 
 
 def test_validation_shows_every_molecule_once_and_its_group(training_data: TrainingData, molecules: Any) -> None:
-    batches = list(validation_batches(training_data.eval_files, SPEC, seed=1))
+    batches = list(validation_batches(training_data.eval_files, SPEC, seed=1, most=1000))
     assert sorted(rows_of(batches)) == sorted(expected_rows(molecules.part(256, 400)))
     groups = sum(int(group.numpy()[weight.numpy() > 0].sum()) for _, _, weight, group in batches)
     assert groups == molecules.groups[256:].sum()
+
+
+def test_a_short_validation_takes_molecules_of_every_length(training_data: TrainingData, molecules: Any) -> None:
+    rows = rows_of(validation_batches(training_data.eval_files, SPEC, seed=1, most=2))
+    assert sorted(rows) == sorted(expected_rows(molecules.part(256, 256 + 2 * SPEC.batch_size)))
 
 
 def test_order_follows_seed_and_pass(training_data: TrainingData) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer_module.layers.seeds import fold_in, keep_mask
+from trainer_module.layers.seeds import fold_in, from_row, keep_mask
 
 SHAPE = (64, 8, 40, 40)
 
@@ -52,3 +52,14 @@ def test_eager_graph_and_compiled_masks_are_equal() -> None:
     expected = keep_mask((5, 7), 0.3, seed).numpy()
     compiled = tf.function(lambda value: keep_mask((5, 7), 0.3, value), jit_compile=True)
     np.testing.assert_array_equal(compiled(seed), expected)
+
+
+@pytest.mark.parametrize("start", [0, 1, 7])
+def test_the_masks_of_some_rows_are_those_rows_of_the_masks_of_the_batch(start: int) -> None:
+    seed = fold_in(seed_of(3, 4), 5)
+    whole = keep_mask((10, 4, 6), 0.3, fold_in(seed, 2)).numpy()
+    rows = keep_mask((3, 4, 6), 0.3, fold_in(from_row(seed, start), 2)).numpy()
+    np.testing.assert_array_equal(rows, whole[start : start + 3])
+    # Parts of parts, as micro-batches of a replica are.
+    last = keep_mask((1, 4, 6), 0.3, fold_in(from_row(from_row(seed, start), 2), 2)).numpy()
+    np.testing.assert_array_equal(last, whole[start + 2 : start + 3])

@@ -298,7 +298,7 @@ def test_a_loss_that_is_not_finite_stops_at_its_batch(
         return original(self, inputs, labels, row_weight, number)
 
     monkeypatch.setattr(Steps, "train", train)
-    with pytest.raises(BelkaError, match=r"not finite at batch 4 of the stage clf(.|\n)*checkpoints before it are in"):
+    with pytest.raises(BelkaError, match=r"finite numbers at batch 4 of the stage clf(.|\n)*last good state is step"):
         train_small(training={"checkpoint_every_steps": 1})
     states = sorted(tmp_path.glob("checkpoints/run/*/step-*"))
     assert [state.name for state in states] == ["step-000000002", "step-000000003"]
@@ -306,6 +306,11 @@ def test_a_loss_that_is_not_finite_stops_at_its_batch(
 
 def test_the_initial_epoch_counts(train_small: TrainSmall) -> None:
     assert [entry["epoch"] for entry in train_small(initial_epoch=1).history] == [2]
+
+
+def test_no_epoch_left_is_refused(train_small: TrainSmall) -> None:
+    with pytest.raises(InputError, match=r"no epoch left(.|\n)*initial_epoch 2, epochs 2"):
+        train_small(initial_epoch=2)
 
 
 @pytest.mark.parametrize("micro_batch", [16, 5])
