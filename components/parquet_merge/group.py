@@ -20,6 +20,7 @@ from belka.contract import EXTRA_TARGET, LABEL_NEGATIVE, LABEL_POSITIVE, LABEL_U
 from belka.hashing import splitmix64
 from belka.raw_directory import EXTRA, TEST, TRAIN
 from belka.settings import DataSettings, SystemSettings
+from components.parquet_merge.blocks import BlockTable
 from components.parquet_merge.conflicts import CONFLICT_SCHEMA, find_conflicts
 from components.parquet_merge.parallel import map_in_order
 from components.parquet_merge.partition import SECONDS_BETWEEN_REPORTS, Partitions, read_smiles
@@ -53,6 +54,7 @@ class MergedPartition(NamedTuple):
 
 def group_partitions(
     partitions: Mapping[str, Partitions],
+    blocks: BlockTable,
     *,
     data: DataSettings,
     system: SystemSettings,
@@ -63,6 +65,7 @@ def group_partitions(
 
     Args:
         partitions: The records of each source.
+        blocks: The building blocks.
         data: Targets, and the share of the molecules without a held-out block that become validation.
         system: Seed of that draw, and threads; `n_workers` is 1 or more.
         work_dir: Folder for the merged molecules.
@@ -80,9 +83,9 @@ def group_partitions(
 
     def group_one(partition: int) -> MergedPartition:
         return merge_partition(
-            train.read(partition),
+            blocks.place(train.read(partition), TRAIN),
             extra.read(partition),
-            test.read(partition),
+            blocks.place(test.read(partition), TEST),
             data=data,
             seed=system.seed,
             training_texts=Texts(lambda: read_smiles((train, extra), partition)),

@@ -25,7 +25,7 @@ from belka.files import atomic_path
 from belka.machine import worker_count
 from belka.queries import explained_errors
 from belka.settings import DataSettings, SystemSettings
-from components.parquet_merge.blocks import write_blocks
+from components.parquet_merge.blocks import make_block_table, write_blocks
 from components.parquet_merge.group import group_partitions
 from components.parquet_merge.partition import Dealt, estimate_bytes, partition_rows
 from components.parquet_merge.raw_input import RawInput, open_raw_input
@@ -71,14 +71,17 @@ def merge_raw_files(raw_dir: Path, output_dir: Path, *, data: DataSettings, syst
                 "columns with data.columns.block1 to block3."
             )
             data = data.model_copy(update={"validation_shared_share": data.validation_block_share})
+        share = data.validation_block_share
+        blocks = make_block_table(raw.blocks, dealt.used_blocks, seed=system.seed, share=share)
+        conflicts = folder / CONFLICTS_FILE
         stores, counts, aliases = group_partitions(
-            dealt.partitions, data=data, system=system, work_dir=work_dir, conflicts_path=folder / CONFLICTS_FILE
+            dealt.partitions, blocks, data=data, system=system, work_dir=work_dir, conflicts_path=conflicts
         )
         counts.update(spelling_counts, smiles_names_cut=dealt.names_cut)
         write_shards(stores, dealt.partitions, folder, rows_per_shard=data.rows_per_shard, n_workers=system.n_workers)
-        write_blocks(raw.blocks, folder / BLOCKS_FILE)
+        write_blocks(blocks, folder / BLOCKS_FILE)
         pq.write_table(aliases, folder / TEST_ALIASES_FILE)
-        summary = make_summary(raw, dealt.rejected, counts, data=data, seed=system.seed)
+        summary = make_summary(raw, dealt, blocks, counts, data=data, seed=system.seed)
         (folder / SUMMARY_FILE).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
         with atomic_path(output_dir) as temporary:
             folder.rename(temporary)
@@ -95,24 +98,21 @@ def _deal_out(
     with Speller(system.n_workers) as speller:
         while True:
             with closing(open_engine(system, temp_dir=work_dir / "duckdb")) as engine:
-                raw = open_raw_input(
-                    engine, raw_dir, data=data, seed=system.seed, work_dir=work_dir, respelled=respelled
-                )
+                raw = open_raw_input(engine, raw_dir, data=data, work_dir=work_dir, respelled=respelled)
                 dealt = partition_rows(engine, raw, data=data, system=system, work_dir=work_dir, output_dir=folder)
                 # A second look would find the few SMILES whose canonical form has another one.
-                deviations = {}
+                deviating = []
                 if data.spelling == CANONICAL and not respelled:
-                    deviations = find_deviations(raw.files, dealt.samples, raw.blocks.smiles, speller)
-                if not deviations:
+                    deviating = find_deviations(raw.files, dealt.samples, speller)
+                if not deviating:
                     sources = {count.source for count in dealt.rejected}
                     rejecting = [file for file in raw.files if file.source in sources]
                     write_rejected(engine, rejecting, folder / REJECTED_FILE)
                     return raw, dealt, count_respelled(engine, raw.n_rows, respelled)
                 check_room([(work_dir, estimate_bytes(engine, raw).records)])
-                for file in raw.files:
-                    dealt.partitions[file.source].remove_all()
-                    if deviation := deviations.get(file.source):
-                        respelled[file.source] = work_dir / f"{file.source}-respelled.parquet"
-                        n_rows, copy = raw.n_rows[file.source], respelled[file.source]
-                        with explained_errors(f"reading {file.path}"):
-                            write_respelled(engine, file, n_rows, deviation, speller, copy)
+                for partitions in dealt.partitions.values():
+                    partitions.remove_all()
+                for file in deviating:
+                    copy = respelled[file.source] = work_dir / f"{file.source}-respelled.parquet"
+                    with explained_errors(f"reading {file.path}"):
+                        write_respelled(engine, file, raw.n_rows[file.source], speller, copy)

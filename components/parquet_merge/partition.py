@@ -7,8 +7,8 @@ shards.
 
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,14 +21,14 @@ import pyarrow.compute as pc
 from belka.queries import explained_errors, fetch_row
 from belka.raw_directory import EXTRA, TEST, TRAIN, RawFile
 from belka.settings import DataSettings, SystemSettings
-from components.parquet_merge.blocks import BlockTable, block_codes
+from components.parquet_merge.blocks import block_codes
 from components.parquet_merge.parallel import map_in_order, read_ahead
 from components.parquet_merge.raw_input import RawInput
-from components.parquet_merge.record_format import FLAG_BIT, RUN_SCHEMA, join_runs, label_bits_sql, record_schema
+from components.parquet_merge.record_format import RUN_SCHEMA, join_runs, label_bits_sql, record_schema
 from components.parquet_merge.refusals import RejectedCount, check_rejected, rejected_counts
-from components.parquet_merge.row_rules import count_cut_names
 from components.parquet_merge.spelling import TextSample, open_samples
 from components.parquet_merge.training_reader import TrainingReader, can_read_directly
+from components.parquet_merge.usable_smiles import IS_CUT_SQL
 from components.parquet_merge.workspace import check_room, plain_spill_bytes
 
 logger = logging.getLogger(__name__)
@@ -69,14 +69,16 @@ class Dealt(NamedTuple):
     """What became of the raw rows.
 
     Attributes:
-        partitions: The usable ones, by source.
+        partitions: The usable ones, by source, with the codes of the texts of their building blocks.
         rejected: Those that cannot be used.
+        used_blocks: Source, train and test -> whether a used row has the text of a code, bool[n_texts + 1].
         names_cut: Number of used rows whose text held more than the SMILES, which was cut off.
         samples: A sample of the SMILES of each source.
     """
 
     partitions: dict[str, "Partitions"]
     rejected: list[RejectedCount]
+    used_blocks: dict[str, npt.NDArray[np.bool_]]
     names_cut: int
     samples: dict[str, TextSample]
 
@@ -110,10 +112,10 @@ def partition_rows(
         source: Partitions(folder, source, n_partitions, plain_bytes=plain_bytes if source == TRAIN else 0)
         for source in (TRAIN, TEST, EXTRA)
     }
-    records = Records(engine, system.seed, data, raw.blocks)
+    used = {source: raw.blocks.codes(frozenset()) for source in (TRAIN, TEST)}
+    records = Records(engine, system.seed, data, used)
     samples = open_samples(raw.n_rows)
     rejected: list[RejectedCount] = []
-    names_cut = 0
     for file in raw.files:
         n_rows = raw.n_rows[file.source]
         logger.info("Reading %s (%s rows).", file.path, f"{n_rows:,}")
@@ -124,7 +126,7 @@ def partition_rows(
             # Answered by the statistics of the file, where it has them.
             with explained_errors(f"reading {file.path}"):
                 (has_bad_ids,) = fetch_row(engine, "SELECT count(*) > 0 FROM train_raw WHERE id IS NULL OR id < 0")
-            reader = TrainingReader(table, data, raw.blocks, checks_ids=has_bad_ids)
+            reader = TrainingReader(table, data, raw.blocks, checks_ids=has_bad_ids, names_cut=records.names_cut)
         n_used = _partition_source(
             file,
             n_rows,
@@ -137,8 +139,7 @@ def partition_rows(
         counts = rejected_counts(engine, file) if n_used < n_rows else ()
         check_rejected(engine, file, n_rows, counts, data=data)
         rejected += counts
-        names_cut += sum(reader.names_cut) if reader else count_cut_names(engine, file.source)
-    return Dealt(partitions, rejected, names_cut, samples)
+    return Dealt(partitions, rejected, used, sum(records.names_cut), samples)
 
 
 def estimate_bytes(engine: Any, raw: RawInput) -> Estimate:
@@ -181,19 +182,21 @@ class Records:
         engine: DuckDB connection, whose hash of a SMILES is the order key.
         seed: Seed of the order of molecules.
         data: Targets, and what the labels are.
-        blocks: The building blocks.
+        used_blocks: Source, train and test -> whether a record has the text of a code, bool[n_texts + 1]; set here.
+        names_cut: Receives the numbers of rows of `runs` whose text held more than the SMILES.
     """
 
     engine: Any
     seed: int
     data: DataSettings
-    blocks: BlockTable
+    used_blocks: Mapping[str, npt.NDArray[np.bool_]]
+    names_cut: list[int] = field(default_factory=list)
 
     def rows(self, source: str) -> pa.RecordBatchReader:
-        """Read the usable rows of a source: smiles, triple, bits, for test also protein_code and id."""
+        """Read the usable rows of a source: smiles, is_cut, triple, bits, for test also protein_code and id."""
         test_columns = ", protein_code, id" if source == TEST else ""
         return self.engine.sql(
-            f"SELECT smiles, triple, {label_bits_sql(source, self.data)} AS bits{test_columns} "  # noqa: S608 - names of ours
+            f"SELECT smiles, {IS_CUT_SQL} AS is_cut, triple, {label_bits_sql(source, self.data)} AS bits{test_columns} "  # noqa: S608 - names of ours
             f"FROM {source}_checked WHERE reason IS NULL"
         ).to_arrow_reader(BATCH_ROWS)
 
@@ -204,6 +207,7 @@ class Records:
             rows: A batch of `rows`.
             source: `train`, `test` or `extra`.
         """
+        self.names_cut.append(rows["is_cut"].true_count)
         triple, bits = rows["triple"].to_numpy(), rows["bits"].to_numpy()
         codes = [np.arange(len(rows)) if source == TEST else triple]
         starts, smiles, bits, n_rows = join_runs(rows["smiles"], codes, bits)
@@ -213,7 +217,7 @@ class Records:
         return runs
 
     def of_runs(self, runs: pa.Table, source: str) -> pa.Table:
-        """Turn runs into records of RECORD_SCHEMA or TEST_SCHEMA: the order key is added, and the flag bit.
+        """Turn runs into records of RECORD_SCHEMA or TEST_SCHEMA: the order key is added, and their blocks are noted.
 
         May be called on several threads at once.
 
@@ -221,8 +225,9 @@ class Records:
             runs: Runs of one or several batches.
             source: `train`, `test` or `extra`.
         """
-        bits = runs["bits"].to_numpy() | (self._flag(runs["triple"].to_numpy(), source) << FLAG_BIT)
-        runs = runs.set_column(runs.schema.get_field_index("bits"), "bits", pa.array(bits))
+        if source != EXTRA:
+            for codes in block_codes(runs["triple"].to_numpy()):
+                self.used_blocks[source][codes] = True
         return runs.add_column(0, "order_key", self._order_keys(runs["smiles"])).cast(record_schema(source))
 
     def _order_keys(self, smiles: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -230,18 +235,6 @@ class Records:
         with self.engine.cursor() as cursor:
             cursor.register("texts", pa.table({"smiles": smiles}))
             return cursor.sql(f"SELECT hash(smiles, {self.seed}::BIGINT) AS key FROM texts").to_arrow_table()["key"]  # noqa: S608 - a number
-
-    def _flag(self, triple: npt.NDArray[np.int64], source: str) -> npt.NDArray[np.int64]:
-        """1 where a block is held out (train) or not shown by the training file (test), else 0."""
-        flag = np.zeros(len(triple), dtype=np.int64)
-        if source == EXTRA:
-            return flag
-        lookup = self.blocks.in_validation if source == TRAIN else ~self.blocks.in_training
-        for codes, used in zip(block_codes(triple), self.blocks.training_positions, strict=True):
-            # A test molecule without a block where the training library has one is not of that library.
-            absent = source == TEST and used
-            flag |= np.concatenate(([absent], lookup))[codes]
-        return flag
 
 
 class Partitions:

@@ -13,10 +13,10 @@ from belka.queries import sql_pattern
 from belka.raw_directory import TEST, TRAIN, RawFile, locate_raw_files
 from belka.raw_table import RawTable, open_raw_table
 from belka.settings import DataSettings, SystemSettings
-from components.parquet_merge.blocks import BlockTable, collect_blocks
+from components.parquet_merge.blocks import BlockTexts, collect_texts, make_block_table
 from components.parquet_merge.record_format import MAX_TARGETS
 from components.parquet_merge.refusals import RejectedCount, check_rejected, rejected_counts
-from components.parquet_merge.row_rules import create_checked_view
+from components.parquet_merge.row_rules import create_checked_view, find_training_positions, used_texts
 from components.parquet_merge.usable_smiles import define_smiles_functions
 from components.parquet_merge.workspace import open_engine
 
@@ -27,12 +27,12 @@ class RawInput:
 
     Attributes:
         tables: The open tables: train; test where there is one; extra where it is used.
-        blocks: The building blocks of train and test.
+        blocks: The texts of building blocks in train and test.
         ruled_by_row: Sources whose file holds as usable rows those that keep the rules about one row.
     """
 
     tables: dict[str, RawTable]
-    blocks: BlockTable
+    blocks: BlockTexts
     ruled_by_row: frozenset[str]
 
     @property
@@ -93,33 +93,29 @@ def validate_raw_files(raw_dir: Path, *, data: DataSettings, system: SystemSetti
         tempfile.TemporaryDirectory(prefix="belka-validate-") as folder,
         closing(open_engine(system, temp_dir=Path(folder) / "duckdb")) as engine,
     ):
-        raw = open_raw_input(engine, raw_dir, data=data, seed=0, work_dir=Path(folder))
-        reports = []
+        raw = open_raw_input(engine, raw_dir, data=data, work_dir=Path(folder))
+        reports, used = [], {}
         for file in raw.files:
             counts = rejected_counts(engine, file)
             check_rejected(engine, file, raw.n_rows[file.source], counts, data=data)
             reports.append(FileReport(file.source, file.path, raw.n_rows[file.source], counts))
-    n_blocks = len(raw.blocks.smiles)
-    return ValidationReport(tuple(reports), n_blocks, n_blocks - int(raw.blocks.in_training.sum()))
+            if file.source in raw.blocks.shown:
+                texts = raw.blocks
+                used[file.source] = used_texts(engine, file, texts) if counts else texts.codes(texts.shown[file.source])
+    blocks = make_block_table(raw.blocks, used, seed=0, share=0.0)
+    n_blocks = len(blocks.smiles)
+    return ValidationReport(tuple(reports), n_blocks, n_blocks - int(blocks.in_training.sum()))
 
 
 def open_raw_input(
-    engine: Any,
-    raw_dir: Path,
-    *,
-    data: DataSettings,
-    seed: int,
-    work_dir: Path,
-    respelled: Mapping[str, Path] | None = None,
+    engine: Any, raw_dir: Path, *, data: DataSettings, work_dir: Path, respelled: Mapping[str, Path] | None = None
 ) -> RawInput:
     """Locate the raw files, check their columns and define which rows can be used.
 
     Args:
         engine: DuckDB connection.
         raw_dir: Folder of the raw files.
-        data: Targets, the share of training blocks to hold out, and whether to use DNA_Labeled_Data.csv, which is left
-            out when its protein is not a target.
-        seed: Seed of the draw of held-out blocks.
+        data: Targets, and whether to use DNA_Labeled_Data.csv, which is left out when its protein is not a target.
         work_dir: Existing folder for temporary files.
         respelled: Copies of files in the one spelling by source, see `write_respelled`, which take the place of theirs.
 
@@ -145,6 +141,7 @@ def open_raw_input(
         )
     for source, copy in (respelled or {}).items():
         engine.execute(f"CREATE OR REPLACE VIEW {source}_raw AS SELECT * FROM read_parquet({sql_pattern(copy)})")  # noqa: S608 - quoted
-    blocks = collect_blocks(engine, files, seed=seed, share=data.validation_block_share, work_dir=work_dir)
+    blocks = collect_texts(engine, files, work_dir=work_dir)
+    blocks = find_training_positions(engine, files[0], data=data, blocks=blocks)
     ruled = [file.source for file in files if create_checked_view(engine, file, data=data, blocks=blocks)]
     return RawInput(tables, blocks, frozenset(ruled).difference(respelled or ()))

@@ -2,7 +2,8 @@
 
 Labels are sets of bits, so that merging is a bitwise or and no label is lost on the way: bit 2t says that target t was
 seen with label 0, bit 2t + 1 with label 1; the two bits above the targets hold the label of the extra data; the flag
-bit says that a block of the molecule is not shown by training (held out, or absent from the training file).
+bit, which the second stage sets, says that a block of the molecule is not shown by training (held out, or absent from
+the training file).
 """
 
 from collections.abc import Sequence

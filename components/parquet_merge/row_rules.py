@@ -1,7 +1,7 @@
 """Which raw rows can be used: one table of rules, and their SQL, which merge and validation read."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,13 +9,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from belka.contract import LABEL_NEGATIVE, LABEL_POSITIVE
+from belka.contract import LABEL_NEGATIVE, LABEL_POSITIVE, RAW_BLOCKS
 from belka.queries import explained_errors, fetch_row, sql_string
-from belka.raw_directory import EXTRA, TEST, RawFile
+from belka.raw_directory import EXTRA, TEST, TRAIN, RawFile
 from belka.rejections import OTHER_PROTEIN
 from belka.settings import DataSettings
-from components.parquet_merge.blocks import CODE_BITS, BlockTable, code_sql
-from components.parquet_merge.usable_smiles import is_plain_sql, usable_smiles_sql
+from components.parquet_merge.blocks import CODE_BITS, MAX_BLOCKS, BlockTexts
+from components.parquet_merge.usable_smiles import usable_smiles_sql
 
 NOT_BINARY = "label is not 0 or 1"
 DUPLICATE_ID = "duplicate id: another pair has it"
@@ -74,12 +74,12 @@ class Rule:
         return kept
 
 
-def row_rules(source: str, blocks: BlockTable, data: DataSettings) -> list[Rule]:
+def row_rules(source: str, blocks: BlockTexts, data: DataSettings) -> list[Rule]:
     """The rules about one row but that of its SMILES, which comes first; in the order in which they are tried.
 
     Args:
         source: `train`, `test` or `extra`.
-        blocks: The building blocks: a position that the training file leaves empty needs none.
+        blocks: The texts of building blocks: a position that the training file leaves empty needs none.
         data: Whether the labels are 0 and 1, or read counts.
     """
     if source == EXTRA:
@@ -98,7 +98,7 @@ def row_rules(source: str, blocks: BlockTable, data: DataSettings) -> list[Rule]
     return [*block, row_id, protein, label]
 
 
-def create_checked_view(engine: Any, file: RawFile, *, data: DataSettings, blocks: BlockTable) -> bool:
+def create_checked_view(engine: Any, file: RawFile, *, data: DataSettings, blocks: BlockTexts) -> bool:
     """Make the view `<source>_checked`: the raw columns and how they are coded, and why a row cannot be used.
 
     It adds protein_code TINYINT, triple BIGINT (the codes of the three blocks), smiles_text VARCHAR (the text as given,
@@ -111,26 +111,20 @@ def create_checked_view(engine: Any, file: RawFile, *, data: DataSettings, block
         engine: DuckDB connection with the raw view.
         file: The raw file.
         data: Names of the proteins, in the order of their codes, and what the labels are.
-        blocks: The building blocks.
+        blocks: The texts of building blocks.
 
     Returns:
         Whether the rules about one row decide alone.
     """
     source = file.source
-    names = " ".join(f"WHEN {sql_string(name)} THEN {code}" for code, name in enumerate(data.targets))
-    protein_code = "0" if source == EXTRA else f"(CASE protein {names} END)"
-    block_codes = [code_sql(f"block{i}") for i in (1, 2, 3)]
-    coded = ", ".join(f"{code} AS code{i}" for i, code in enumerate(block_codes, start=1))
-    triple = " | ".join(f"(code{i + 1} << {CODE_BITS * i})" for i in range(len(block_codes)))
+    triple = " | ".join(f"(code{i + 1} << {CODE_BITS * i})" for i in range(len(RAW_BLOCKS)))
     rules = row_rules(source, blocks, data)
     cases = " ".join(f"WHEN {rule.broken_sql()} THEN {sql_string(rule.reason)}" for rule in rules)
     other = "" if source == EXTRA else f"WHEN {_other_protein_sql(data.targets)} THEN {sql_string(OTHER_PROTEIN)}"
     engine.execute(
         f"CREATE VIEW {source}_rows AS SELECT * EXCLUDE (code1, code2, code3), {triple} AS triple, "  # noqa: S608 - quoted, or names of ours
         f"CASE WHEN defect IS NOT NULL THEN defect {other} WHEN smiles IS NULL THEN read_smiles(smiles_text).reason "
-        f"{cases} END AS row_reason "
-        f"FROM (SELECT * REPLACE (coalesce(smiles_spelled, {usable_smiles_sql('smiles')}) AS smiles), "
-        f"smiles AS smiles_text, {protein_code}::TINYINT AS protein_code, {coded} FROM {source}_raw)"
+        f"{cases} END AS row_reason FROM ({_coded_rows(source, data)})"
     )
     joins, repeats = "", ""
     with explained_errors(f"reading {file.path}"):
@@ -152,6 +146,52 @@ def _other_protein_sql(targets: Sequence[str]) -> str:
     """SQL of whether a row is of a protein that is no target, and not of one that is spelled otherwise."""
     names = ", ".join(_NAME.format(sql_string(name)) for name in targets)
     return f"protein_code IS NULL AND trim(protein) <> '' AND {_NAME.format('protein')} NOT IN ({names})"
+
+
+def find_training_positions(engine: Any, file: RawFile, *, data: DataSettings, blocks: BlockTexts) -> BlockTexts:
+    """Find in which positions the training library has blocks: a text in a row that is refused anyway makes none.
+
+    Args:
+        engine: DuckDB connection with the raw view.
+        file: The training file.
+        data: Names of the proteins, and what the labels are.
+        blocks: The texts of building blocks, and the positions in question.
+
+    Returns:
+        The texts with the positions found.
+    """
+    rules = row_rules(TRAIN, replace(blocks, training_positions=(False,) * len(RAW_BLOCKS)), data)
+    broken = " OR ".join(rule.broken_sql() for rule in rules)
+    first = f"FROM ({_coded_rows(TRAIN, data)}) WHERE defect IS NULL AND smiles IS NOT NULL AND NOT ({broken})"
+    with explained_errors(f"reading {file.path}"):
+        found = [
+            # Ends at the first such row, which is the file's first where all is well.
+            has_text and bool(engine.execute(f"SELECT 1 {first} AND code{i} > 0 LIMIT 1").fetchall())
+            for i, has_text in enumerate(blocks.training_positions, start=1)
+        ]
+    return replace(blocks, training_positions=tuple(found))
+
+
+def used_texts(engine: Any, file: RawFile, blocks: BlockTexts) -> npt.NDArray[np.bool_]:
+    """Which texts of building blocks the usable rows of a file have, bool[n_texts + 1] by code; reads the file once."""
+    with explained_errors(f"reading {file.path}"):
+        rows = f"SELECT DISTINCT triple FROM {file.source}_checked WHERE reason IS NULL"  # noqa: S608 - a name of ours
+        lists = ", ".join(f"list(DISTINCT (triple >> {CODE_BITS * i}) & {MAX_BLOCKS})" for i in range(len(RAW_BLOCKS)))
+        found = fetch_row(engine, f"SELECT {lists} FROM ({rows})")  # noqa: S608 - names of ours
+    used = blocks.codes(frozenset())
+    used[[code for codes in found for code in codes or ()]] = True
+    return used
+
+
+def _coded_rows(source: str, data: DataSettings) -> str:
+    """SQL of the raw rows with smiles_text, protein_code and the codes of the texts of building blocks."""
+    names = " ".join(f"WHEN {sql_string(name)} THEN {code}" for code, name in enumerate(data.targets))
+    protein_code = "0" if source == EXTRA else f"(CASE protein {names} END)"
+    coded = ", ".join(f"block_code(block{i}) AS code{i}" for i in (1, 2, 3))
+    return (
+        f"SELECT * REPLACE (coalesce(smiles_spelled, {usable_smiles_sql('smiles')}) AS smiles), smiles AS smiles_text, "  # noqa: S608 - quoted, or names of ours
+        f"{protein_code}::TINYINT AS protein_code, {coded} FROM {source}_raw"
+    )
 
 
 def ids_repeat(engine: Any, source: str) -> bool:
@@ -201,10 +241,3 @@ def _keep_one_pair_per_id(engine: Any, source: str) -> None:
         f"AND id IN (SELECT id FROM {rows} WHERE row_reason IS NULL GROUP BY id HAVING count(*) > 1) "
         "GROUP BY id HAVING count(DISTINCT struct_pack(smiles := smiles, protein_code := protein_code)) > 1"
     )
-
-
-def count_cut_names(engine: Any, source: str) -> int:
-    """Count the usable rows of a source whose text held more than the SMILES."""
-    cut = f"NOT {is_plain_sql('smiles_text')} AND read_smiles(smiles_text).name <> ''"
-    (n_rows,) = fetch_row(engine, f"SELECT count(*) FROM {source}_checked WHERE {cut} AND reason IS NULL")  # noqa: S608
-    return int(n_rows)

@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from belka.chemistry.spelling import canonical_spellings
-from belka.raw_directory import EXTRA, RawFile
+from belka.raw_directory import RawFile
 from components.parquet_merge.usable_smiles import usable_smiles, usable_smiles_sql
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,6 @@ FEW_TEXTS = 10_000
 CHUNK_TEXTS = 1_000
 BATCH_ROWS = 1 << 18
 SECONDS_BETWEEN_REPORTS = 10.0
-BLOCK_COLUMNS = ("block1", "block2", "block3")
 
 
 class TextSample:
@@ -126,45 +125,20 @@ class Speller:
         return chain.from_iterable(self._pool.map(canonical_spellings, chunks))
 
 
-class Deviation(NamedTuple):
-    """What of a file is not in the one spelling.
-
-    Attributes:
-        molecules: Whether SMILES of molecules are not.
-        blocks: Texts of building blocks that are not, with their spelling.
-    """
-
-    molecules: bool
-    blocks: Mapping[str, str]
-
-
-def find_deviations(
-    files: Sequence[RawFile], samples: Mapping[str, TextSample], blocks: Sequence[str], speller: Speller
-) -> dict[str, Deviation]:
-    """Look at the samples, and at every building block.
+def find_deviations(files: Sequence[RawFile], samples: Mapping[str, TextSample], speller: Speller) -> list[RawFile]:
+    """Look at the samples.
 
     Args:
         files: The raw files.
         samples: What was read of each.
-        blocks: The building blocks of train and test.
         speller: Spells texts.
 
     Returns:
-        The files of which anything deviates, by source.
+        The files in which a SMILES is not in the one spelling.
     """
-    changed_blocks = speller.changed(blocks)
-    if changed_blocks:
-        text, spelling = next(iter(changed_blocks.items()))
-        logger.warning(
-            "%s building blocks are not RDKit's canonical SMILES, such as %s, which is %s; they are brought to it.",
-            f"{len(changed_blocks):,}",
-            text,
-            spelling,
-        )
-    found = {}
+    found = []
     for file in files:
-        sample = samples[file.source]
-        texts = sample.texts()
+        texts = samples[file.source].texts()
         changed = speller.changed(texts, remember=True)
         if changed:
             text, spelling = next(iter(changed.items()))
@@ -177,22 +151,17 @@ def find_deviations(
                 text,
                 spelling,
             )
-        of_file = {} if file.source == EXTRA else changed_blocks
-        if changed or of_file:
-            found[file.source] = Deviation(bool(changed), of_file)
+            found.append(file)
     return found
 
 
-def write_respelled(
-    engine: Any, file: RawFile, n_rows: int, deviation: Deviation, speller: Speller, path: Path
-) -> None:
-    """Copy the rows of a raw file with every molecule and block in the one spelling.
+def write_respelled(engine: Any, file: RawFile, n_rows: int, speller: Speller, path: Path) -> None:
+    """Copy the rows of a raw file with every molecule in the one spelling.
 
     Args:
         engine: DuckDB connection with the view `<source>_raw`.
         file: The raw file.
         n_rows: Number of its rows.
-        deviation: What has to be spelled anew.
         speller: Spells texts.
         path: Parquet file to write: the columns of the view; smiles_spelled is null where smiles is in the spelling.
     """
@@ -202,13 +171,10 @@ def write_respelled(
     with pq.ParquetWriter(path, reader.schema, compression="lz4") as writer:
         for batch in reader:
             columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-            for name in BLOCK_COLUMNS:
-                columns[name] = _mapped(columns[name], lambda block: deviation.blocks.get(block, block))
-            if deviation.molecules:
-                smiles, _, _ = usable_smiles(columns["smiles"])
-                texts = pc.unique(smiles).drop_null().to_pylist()
-                columns["smiles_spelled"] = _mapped(smiles, speller.changed(texts).get)
-                n_texts += len(texts)
+            smiles, _, _ = usable_smiles(columns["smiles"])
+            texts = pc.unique(smiles).drop_null().to_pylist()
+            columns["smiles_spelled"] = _mapped(smiles, speller.changed(texts).get)
+            n_texts += len(texts)
             writer.write_batch(pa.RecordBatch.from_arrays(list(columns.values()), schema=reader.schema))
             n_read += batch.num_rows
             if time.monotonic() - last_report > SECONDS_BETWEEN_REPORTS:

@@ -12,6 +12,8 @@ from belka.errors import BelkaError
 from belka.raw_directory import EXTRA, RawFile
 from belka.rejections import OTHER_PROTEIN
 from belka.settings import DataSettings
+from components.parquet_merge.blocks import BlockTable
+from components.parquet_merge.partition import Dealt
 from components.parquet_merge.raw_input import RawInput
 from components.parquet_merge.refusals import RejectedCount
 
@@ -19,13 +21,14 @@ _TOLD = ("smiles_names_cut", "smiles_respelled", "twins_joined", "conflicting_pa
 
 
 def make_summary(
-    raw: RawInput, rejected: Sequence[RejectedCount], counts: Counter[str], *, data: DataSettings, seed: int
+    raw: RawInput, dealt: Dealt, blocks: BlockTable, counts: Counter[str], *, data: DataSettings, seed: int
 ) -> dict[str, Any]:
     """Put the counts in order, ready for JSON, and check that every row read is accounted for.
 
     Args:
         raw: The raw files.
-        rejected: Rejected rows by file and reason.
+        dealt: What became of their rows.
+        blocks: The building blocks.
         counts: Counts of all partitions.
         data: The settings the result depends on.
         seed: The seed it depends on.
@@ -34,7 +37,7 @@ def make_summary(
         BelkaError: If kept, duplicate, withheld and rejected rows do not add up to the rows read, or a label is lost or
             invented.
     """
-    targets = data.targets
+    targets, rejected = data.targets, dealt.rejected
     summary = {
         "files": {file.source: _file_summary(file, raw.n_rows[file.source], rejected, counts) for file in raw.files},
         "extra_data": _extra_note(raw, data),
@@ -57,11 +60,7 @@ def make_summary(
         "molecules_on_both_sides": counts["molecules_on_both_sides"],
         "molecules_in_train_and_extra": counts["molecules_in_train_and_extra"],
         "molecules_with_several_block_triples": counts["molecules_with_several_block_triples"],
-        "blocks": {
-            "distinct": len(raw.blocks.smiles),
-            "in_training": int(raw.blocks.in_training.sum()),
-            "in_validation": int(raw.blocks.in_validation.sum()),
-        },
+        "blocks": blocks.counts(),
         "settings": {
             "targets": list(targets),
             "seed": seed,

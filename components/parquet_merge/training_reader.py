@@ -20,7 +20,7 @@ from belka.raw_columns import BLOCKS
 from belka.raw_directory import TRAIN
 from belka.raw_table import RawTable
 from belka.settings import DataSettings
-from components.parquet_merge.blocks import CODE_BITS, BlockTable
+from components.parquet_merge.blocks import CODE_BITS, BlockTexts
 from components.parquet_merge.record_format import RUN_SCHEMA, join_runs
 from components.parquet_merge.row_rules import row_rules
 from components.parquet_merge.usable_smiles import usable_smiles
@@ -93,14 +93,14 @@ class TrainingReader:
     Attributes:
         table: The raw table; `can_read_directly` holds, and the rules about one row decide.
         data: Names of the proteins, in the order of their codes, and what the labels are.
-        blocks: The building blocks.
+        blocks: The texts of building blocks.
         checks_ids: Whether some row may have no usable id; if not, ids are not read.
         names_cut: Receives the numbers of usable rows whose text held more than the SMILES.
     """
 
     table: RawTable
     data: DataSettings
-    blocks: BlockTable
+    blocks: BlockTexts
     checks_ids: bool
     names_cut: list[int] = field(default_factory=list)
 
@@ -174,7 +174,7 @@ class TrainingReader:
 
     @cached_property
     def _blocks(self) -> list[_Coding]:
-        return [_Coding(self.blocks.smiles) for _ in RAW_BLOCKS]
+        return [_Coding(self.blocks.texts) for _ in RAW_BLOCKS]
 
     @cached_property
     def _targets(self) -> _Coding:

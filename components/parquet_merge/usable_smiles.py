@@ -14,6 +14,8 @@ from belka.chemistry.smiles import MAX_CHARACTERS, PLAIN_TEXT, read_text
 from belka.queries import sql_string
 
 _FIRST, _LAST = 0x21, 0x7E  # the printable characters of ASCII
+# SQL of whether a text, `smiles_text`, held more than its `smiles`; only what differs from it is read again.
+IS_CUT_SQL: Final = "CASE WHEN smiles = smiles_text THEN false ELSE read_smiles(smiles_text).name <> '' END"
 _SHORTEST: Final = int(PLAIN_TEXT.split("{")[1].split(",")[0])
 
 

@@ -18,6 +18,7 @@ from components.parquet_merge import partition as partition_module
 from components.parquet_merge import training_reader as reader_module
 
 TARGETS = ["BRD4", "HSA", "sEH"]
+BLOCK_COLUMNS = tuple(f"buildingblock{i}_smiles" for i in (1, 2, 3))
 # Text -> the one spelling of its structure; what is no molecule keeps its text.
 SPELLINGS = {
     "CC(=O)N[Dy]": "CC(=O)N[Dy]",
@@ -31,30 +32,50 @@ SPELLINGS = {
     "C": "C",
     "[CH4]": "C",
     "C(": "C(",
-    "": "",
 }
-BLOCK_SPELLINGS = {"Ca": "Ca", "Cb": "Cb", "CCO": "CCO", "OCC": "CCO", "C1CC1.Cl": "C1CC1.Cl", "Cl.C1CC1": "C1CC1.Cl"}
-SMILES, BLOCKS = list(SPELLINGS), list(BLOCK_SPELLINGS)
+LONG = "C" * 1001
+# Text -> the SMILES in it and whether a name was cut off, or why it is refused. Other texts are SMILES.
+ODD: dict[str | None, tuple[str, bool] | str] = {
+    " C[C@H](N)O": ("C[C@H](N)O", False),
+    "c1ccncc1  ": ("c1ccncc1", False),
+    "CC(=O)N[Dy] CMPD-1013": ("CC(=O)N[Dy]", True),
+    "O=C(C)[NH][Dy]\t|$_R1$| x": ("O=C(C)[NH][Dy]", True),
+    **dict.fromkeys(("", None, " ", "nan", "None", " NA", "null"), "empty SMILES"),
+    **dict.fromkeys(("C\x01C[Dy]", "C\u200b", "N[Dy]\u00e9"), "SMILES with a character other than printable ASCII"),
+    LONG: "SMILES of more than 1,000 characters",
+}
+# Text -> the block; None = there is none.
+BLOCK_SPELLINGS: dict[str | None, str | None] = {
+    **{block: block for block in ("Ca", "Cb", "CCO", "C1CC1.Cl")},
+    **dict.fromkeys(("OCC", " C(C)O", "CCO BB-17"), "CCO"),
+    "Cl.C1CC1": "C1CC1.Cl",
+}
+NO_BLOCK: dict[str | None, str | None] = dict.fromkeys((None, "", "nan", "N/A"))
+SMILES, BLOCKS = [*SPELLINGS, *SPELLINGS, *ODD], [*BLOCK_SPELLINGS]
 
 rows = st.fixed_dictionaries(
     {
         "id": st.one_of(st.integers(0, 30), st.just(-1), st.none()),
-        "buildingblock1_smiles": st.sampled_from([*BLOCKS, *BLOCKS, None]),
+        "buildingblock1_smiles": st.sampled_from([*BLOCKS, *BLOCKS, *NO_BLOCK]),
         "buildingblock2_smiles": st.sampled_from(BLOCKS),
-        "buildingblock3_smiles": st.sampled_from(BLOCKS),
-        "molecule_smiles": st.sampled_from([*SMILES, None]),
+        # Mostly none: often the rows with a block are refused, and then the library has none in this position.
+        "buildingblock3_smiles": st.sampled_from([*[*NO_BLOCK] * 6, "CCO"]),
+        "molecule_smiles": st.sampled_from(SMILES),
         "protein_name": st.sampled_from([*TARGETS, *TARGETS, "XYZ", "hsa ", None]),
         "binds": st.sampled_from([0, 1, 0, 1, 2, None]),
     }
 )
 extra_rows = st.fixed_dictionaries(
-    {"new_structure": st.sampled_from([*SMILES, "NEW"]), "read_count": st.sampled_from(["0", "1", "17", "-3", "many"])}
+    {
+        "new_structure": st.sampled_from([*filter(None, SMILES), "NEW"]),
+        "read_count": st.sampled_from(["0", "1", "17", "-3", "many"]),
+    }
 )
 # A file without one usable row is refused, and so is a training file without a row of a target, so each gets them; they
 # are of none of the molecules above.
 ANCHOR = {
     "id": 1000,
-    **{f"buildingblock{i}_smiles": "Ca" for i in (1, 2, 3)},
+    **dict(zip(BLOCK_COLUMNS, ("Ca", "Ca", "nan"), strict=True)),
     "molecule_smiles": "ANCHOR",
     "protein_name": "HSA",
     "binds": 0,
@@ -73,22 +94,40 @@ raw_folders = st.fixed_dictionaries(
 Row = dict[str, Any]
 
 
-def spelled(raw: dict[str, Any]) -> dict[str, list[Row]]:
-    """The same rows in the one spelling, with the text of the molecule as `given`."""
-    texts = {**SPELLINGS, **BLOCK_SPELLINGS}
+def read(row: Row, column: str) -> Row:
+    """The row with its blocks and the SMILES in `column` in the one spelling.
+
+    Keys beside those of the row: `given`, the SMILES in the text; `is_cut`, whether it had a name; `reason`, why there
+    is none.
+    """
+    found = ODD.get(row[column], (row[column], False))
+    given, is_cut = (None, False) if isinstance(found, str) else found
+    blocks = {name: {**BLOCK_SPELLINGS, **NO_BLOCK}[row[name]] for name in BLOCK_COLUMNS if name in row}
+    reason = found if isinstance(found, str) else None
     return {
-        source: [
-            {"given": row[column], **{key: texts.get(value, value) for key, value in row.items()}}
-            for row in raw[source]
-        ]
-        for source, column in {"train": "molecule_smiles", "test": "molecule_smiles", "extra": "new_structure"}.items()
+        **row,
+        **blocks,
+        column: given and SPELLINGS.get(given, given),
+        "given": given,
+        "is_cut": is_cut,
+        "reason": reason,
     }
+
+
+def spelled(raw: dict[str, Any]) -> dict[str, list[Row]]:
+    """What `read` makes of all rows."""
+    columns = {"train": "molecule_smiles", "test": "molecule_smiles", "extra": "new_structure"}
+    return {source: [read(row, column) for row in raw[source]] for source, column in columns.items()}
+
+
+def used_rows(raw: dict[str, Any]) -> list[Row]:
+    """The usable rows of train and test."""
+    return [row for source in ("train", "test") for row in usable(raw[source], is_train=source == "train")[0]]
 
 
 def respelled_and_twins(raw: dict[str, list[Row]]) -> tuple[int, int]:
     """Usable rows whose text was not in the one spelling, and spellings of a structure beyond its first."""
-    rows = [row for source in ("train", "test") for row in usable(raw[source], is_train=source == "train")[0]]
-    texts = [(row["molecule_smiles"], row["given"]) for row in rows]
+    texts = [(row["molecule_smiles"], row["given"]) for row in used_rows(raw)]
     texts += [(row["new_structure"], row["given"]) for row in raw["extra"] if is_usable_extra(row)]
     return sum(given != smiles for smiles, given in texts), len(set(texts)) - len({smiles for smiles, _ in texts})
 
@@ -98,7 +137,17 @@ def is_usable_extra(row: Row) -> bool:
 
 
 def triple(row: Row) -> tuple[str | None, ...]:
-    return tuple(row[f"buildingblock{i}_smiles"] for i in (1, 2, 3))
+    return tuple(row[name] for name in BLOCK_COLUMNS)
+
+
+def blocks_of(rows: list[Row]) -> set[str]:
+    return {block for row in rows for block in triple(row) if block}
+
+
+def positions(train: list[Row]) -> list[bool]:
+    """In which positions the training library has blocks: those of rows that nothing else is wrong with."""
+    sound = [row for row in train if not row_reason(row, [False] * 3, is_train=True)]
+    return [any(triple(row)[i] for row in sound) for i in range(3)]
 
 
 def pair(row: Row) -> tuple[bytes, int]:
@@ -109,7 +158,7 @@ def row_reason(row: Row, has_position: list[bool], *, is_train: bool) -> str | N
     """Why a row cannot be used, whatever the others say."""
     tests = (
         (row["protein_name"] == "XYZ", "protein is not among data.targets"),
-        (not row["molecule_smiles"], "empty SMILES"),
+        (row["reason"], row["reason"]),
         (is_train and any(has_position[i] and not triple(row)[i] for i in range(3)), "building block is missing"),
         (row["id"] is None or row["id"] < 0, "id is not a whole number of 0 or more"),
         (row["protein_name"] not in TARGETS, "unknown protein"),
@@ -120,7 +169,7 @@ def row_reason(row: Row, has_position: list[bool], *, is_train: bool) -> str | N
 
 def usable(raw: list[Row], *, is_train: bool) -> tuple[list[Row], Counter[str]]:
     """The rows that survive, and why the others do not."""
-    has_position = [any(triple(row)[i] for row in raw) for i in range(3)]
+    has_position = positions(raw) if is_train else [False] * 3
     reasons = Counter(reason for row in raw if (reason := row_reason(row, has_position, is_train=is_train)))
     kept = [row for row in raw if not row_reason(row, has_position, is_train=is_train)]
     owner: dict[int, tuple[bytes, int]] = {}
@@ -141,12 +190,11 @@ def ids_by_pair(test: list[Row]) -> dict[tuple[bytes, int], set[int]]:
 
 def expected_molecules(raw: dict[str, Any], held_out: set[str]) -> dict[tuple[str, str], dict[str, Any]]:
     """(side, SMILES) -> what the molecules table must say."""
-    shown = {block for row in raw["train"] for block in triple(row) if block}
-    has_position = [any(triple(row)[i] for row in raw["train"]) for i in range(3)]
+    train, _ = usable(raw["train"], is_train=True)
+    shown, has_position = blocks_of(train), positions(raw["train"])
     result: dict[tuple[str, str], dict[str, Any]] = {}
     labels: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
     triples: dict[tuple[str, str], set[tuple[str | None, ...]]] = defaultdict(set)
-    train, _ = usable(raw["train"], is_train=True)
     for row in train:
         labels[row["molecule_smiles"]][row["protein_name"]].add(row["binds"])
         triples["train", row["molecule_smiles"]].add(triple(row))
@@ -183,6 +231,7 @@ def expected_molecules(raw: dict[str, Any], held_out: set[str]) -> dict[tuple[st
 
 def check_molecules(molecules: pa.Table, raw: dict[str, Any], blocks: list[dict[str, Any]]) -> None:
     names = [block["smiles"] for block in blocks]
+    assert names == sorted(blocks_of(used_rows(raw)))
     held_out = {block["smiles"] for block in blocks if block["in_validation"]}
     expected = expected_molecules(raw, held_out)
     found = molecules.to_pylist()
@@ -207,7 +256,7 @@ def expected_conflicts(raw: dict[str, Any], validation: set[str]) -> list[tuple[
     rows += [
         (row["new_structure"], "sEH", int(row["read_count"] != "0"))
         for row in raw["extra"]
-        if row["new_structure"] and row["read_count"] in ("0", "1", "17") and row["new_structure"] not in validation
+        if is_usable_extra(row) and row["new_structure"] not in validation
     ]
     counts = Counter(rows)
     pairs = sorted({(smiles, protein) for smiles, protein, _ in rows})
@@ -248,6 +297,11 @@ def test_merge_equals_brute_force_in_any_row_order(
     assert (summary["smiles_respelled"], summary["twins_joined"]) == respelled_and_twins(raw)
     molecules = read_molecules(first)
     check_molecules(molecules, raw, pq.read_table(first / "blocks.parquet").to_pylist())
+    n_training = len(blocks_of(usable(raw["train"], is_train=True)[0]))
+    assert summary["blocks"]["in_training"] == n_training
+    assert summary["blocks"]["in_validation"] == max(round(0.3 * n_training), int(n_training > 1))
+    extra_used = [row for row in raw["extra"] if is_usable_extra(row)]
+    assert summary["smiles_names_cut"] == sum(row["is_cut"] for row in [*used_rows(raw), *extra_used])
     for source, is_train in (("train", True), ("test", False)):
         kept, reasons = usable(raw[source], is_train=is_train)
         pairs = {pair(row) for row in kept}

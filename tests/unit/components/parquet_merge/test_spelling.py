@@ -79,6 +79,8 @@ def test_respelled_files_give_the_molecules_labels_and_splits_of_canonical_ones(
     assert again.pop("smiles_respelled") == sum(text not in canonical for text in texts) > 300
     assert again.pop("twins_joined") == len(set(texts)) - len(canonical)
     assert (summary.pop("smiles_respelled"), summary.pop("twins_joined")) == (0, 0)
+    assert again["blocks"].pop("respelled") > 300
+    assert summary["blocks"].pop("respelled") == 0
     for entry in (*summary["files"].values(), *again["files"].values()):
         entry.pop("bytes")
     assert again == summary

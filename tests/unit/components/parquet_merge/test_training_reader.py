@@ -45,7 +45,7 @@ def _opened(raw_dir: Path, data: DataSettings = DATA) -> Iterator[tuple[Any, Raw
     with tempfile.TemporaryDirectory() as folder:
         system = SystemSettings(memory_limit_gb=1.0, n_workers=2)
         with closing(open_engine(system, temp_dir=Path(folder) / "duckdb")) as engine:
-            yield engine, open_raw_input(engine, raw_dir, data=data, seed=0, work_dir=Path(folder))
+            yield engine, open_raw_input(engine, raw_dir, data=data, work_dir=Path(folder))
 
 
 def _is_direct(raw: RawInput) -> bool:
@@ -97,7 +97,7 @@ def test_reads_exactly_the_rows_of_the_checked_view(
         pq.write_table(table if is_large else _text_size(table, pa.string()), path, row_group_size=group_rows)
         with _opened(raw_dir, data) as (engine, raw):
             assert _is_direct(raw)
-            expected = Records(engine, 0, data, raw.blocks).rows("train").read_all()
+            expected = Records(engine, 0, data, {}).rows("train").read_all()
             assert _joined(_read(raw, data).to_pylist()) == _joined(expected.to_pylist())
 
 
@@ -159,13 +159,15 @@ def test_leaves_other_files_to_sql(
 def test_smiles_that_is_not_utf8_is_an_error(
     row: Callable[..., dict[str, Any]], write_raw: Callable[..., Path], tmp_path: Path
 ) -> None:
-    rows = [row(i, "abc", "BRD4", 0, molecule_smiles=f"C{i}") for i in range(4)]
-    raw_dir = write_raw(tmp_path / "raw", rows, [row(9, "abc", "HSA")])
+    # The first rows are looked at before all others are read.
+    rows = [row(i, "abc", "BRD4", 0, molecule_smiles="CC") for i in range(10_000)]
+    raw_dir = write_raw(tmp_path / "raw", rows, [row(10_000, "abc", "HSA")])
     table = pq.read_table(raw_dir / "train.parquet")
-    offsets, texts = np.arange(5, dtype=np.int32) * 2, bytearray(b"C0C1C2C3")
-    texts[3] = 0xFF
-    broken = pa.StringArray.from_buffers(4, pa.py_buffer(offsets), pa.py_buffer(bytes(texts)))
-    pq.write_table(table.set_column(4, "molecule_smiles", broken), raw_dir / "train.parquet")
+    offsets, texts = np.arange(10_001, dtype=np.int32) * 2, bytearray(b"CC" * 10_000)
+    texts[-1] = 0xFF
+    broken = pa.StringArray.from_buffers(10_000, pa.py_buffer(offsets), pa.py_buffer(bytes(texts)))
+    table = table.set_column(4, "molecule_smiles", broken)
+    pq.write_table(table, raw_dir / "train.parquet", use_dictionary=False)
     with _opened(raw_dir) as (_, raw), pytest.raises(pa.ArrowInvalid, match="UTF8"):
         _read(raw)
 
@@ -185,7 +187,7 @@ def test_order_keys_follow_the_rows_whatever_the_size_of_a_batch(
     ]
     raw_dir = write_raw(tmp_path / "raw", rows, rows[:1])
     with _opened(raw_dir) as (engine, raw):
-        layout = Records(engine, 7, DATA, raw.blocks)
+        layout = Records(engine, 7, DATA, {"train": raw.blocks.codes(set())})
         whole = _read(raw)
         records = layout.of_runs(whole, "train")
         parts = [layout.of_runs(whole.slice(start, 1), "train") for start in range(0, 5000, 500)]
