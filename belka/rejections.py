@@ -15,6 +15,11 @@ from belka.molecules import REJECTED_SCHEMA
 OTHER_PROTEIN: Final = "protein is not among data.targets"
 
 
+def is_one_fault(reasons: Mapping[str, int], total: int) -> bool:
+    """Whether one reason has most of all rows or molecules; `reasons` holds at least one."""
+    return 2 * max(reasons.values()) > total
+
+
 def share_advice(reasons: Mapping[str, int], total: int) -> str:
     """Say what to do where too large a share cannot be used.
 
@@ -25,7 +30,7 @@ def share_advice(reasons: Mapping[str, int], total: int) -> str:
         reasons: Rows or molecules by reason; at least one.
         total: All rows or molecules, usable or not.
     """
-    if 2 * max(reasons.values()) > total:
+    if is_one_fault(reasons, total):
         return "One fault in most of them is a fault of the file, or of what the configuration says of it: mend that."
     return "Correct them, or raise data.max_rejected_share if losing them is intended."
 

@@ -37,6 +37,7 @@ class MoleculeTransformExecutor(BaseBeamExecutor):
         examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
         tables = input_dict.get("block_fingerprints")
         settings = NodeSettings(exec_properties["settings"])
+        data = settings.section("data", DataSettings)
         transform_molecules(
             TransformInputs(
                 Path(artifact_utils.get_single_uri(input_dict["molecules"])),
@@ -47,8 +48,9 @@ class MoleculeTransformExecutor(BaseBeamExecutor):
                 Path(examples.uri),
                 Path(artifact_utils.get_single_uri(output_dict["transform_graph"])),
                 Path(artifact_utils.get_single_uri(output_dict["rejected"])),
+                Path(data.output_dir),
             ),
-            data=settings.section("data", DataSettings),
+            data=data,
             fingerprint=settings.section("fingerprint", FingerprintSettings),
             max_length=settings.value("model", "max_length"),
             preprocessing_fn=exec_properties["preprocessing_fn"],

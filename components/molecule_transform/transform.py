@@ -18,7 +18,7 @@ from belka.contract import REJECTED_FILE, TRANSFORM_SUMMARY_FILE, Subset, split_
 from belka.errors import InputError
 from belka.files import atomic_path
 from belka.molecules import list_shards
-from belka.rejections import share_advice
+from belka.rejections import collect_rejected, share_advice
 from belka.settings import DataSettings
 from belka.tokens.vocabulary import read_vocabulary
 from components.molecule_transform.local_pipeline import local_pipeline
@@ -55,11 +55,14 @@ class TransformOutputs:
         examples: Receives `Split-<split>/data_tfrecord-*`; a split without molecules gets one shard without records.
         transform_graph: Receives the graph, in the layout of tensorflow_transform.TFTransformOutput.
         rejected: Receives rejected.parquet (always, also empty) and transform_summary.json.
+        lists: Receives rejected.parquet, rows that the merge refused included, where too many molecules are unusable:
+            the runner removes the other folders then. None = it does not.
     """
 
     examples: Path
     transform_graph: Path
     rejected: Path
+    lists: Path | None = None
 
 
 def transform_molecules(
@@ -116,8 +119,29 @@ def transform_molecules(
     }
     with atomic_path(outputs.rejected / TRANSFORM_SUMMARY_FILE) as temporary:
         temporary.write_text(json.dumps(summary, indent=2) + "\n")
-    _report(total, max_length=max_length, max_rejected_share=data.max_rejected_share, rejected_dir=outputs.rejected)
+    _report(total, max_length=max_length)
+    if total.molecules - total.written > data.max_rejected_share * total.molecules:
+        _refuse(total, data.max_rejected_share, inputs, outputs)
     return summary
+
+
+def _refuse(total: UnitCounts, max_rejected_share: float, inputs: TransformInputs, outputs: TransformOutputs) -> None:
+    """Fail, with the list of refused molecules in a folder that stays."""
+    path = outputs.rejected / REJECTED_FILE
+    if outputs.lists:
+        lists = [list_ for list_ in (inputs.molecules / REJECTED_FILE, path) if list_.is_file()]
+        try:
+            collect_rejected(lists, outputs.lists / REJECTED_FILE)
+            path = outputs.lists / REJECTED_FILE
+        except OSError:
+            logger.exception("The list of refused molecules cannot be written to %s.", outputs.lists)
+    raise InputError(
+        "Too many molecules cannot be used.",
+        received=f"{total.molecules - total.written:,} of {total.molecules:,} rejected ({total.rejected}), "
+        f"for example {total.first_rejected}",
+        expected=f"at most a share of {max_rejected_share}",
+        action=f"See {path}. {share_advice(total.rejected, total.molecules)}",
+    )
 
 
 def _remove_earlier_output(examples_dir: Path, rejected_dir: Path) -> None:
@@ -139,8 +163,8 @@ def _totals(units: Sequence[WorkUnit], by_unit: Sequence[UnitCounts]) -> tuple[U
     return total, by_split
 
 
-def _report(total: UnitCounts, *, max_length: int, max_rejected_share: float, rejected_dir: Path) -> None:
-    """Log what is unusual and fail if too much of it is unusable."""
+def _report(total: UnitCounts, *, max_length: int) -> None:
+    """Log what is unusual."""
     n_rejected = total.molecules - total.written
     logger.info("%d of %d fingerprints composed from building blocks.", total.composed, total.molecules)
     if total.contradicted:
@@ -165,11 +189,3 @@ def _report(total: UnitCounts, *, max_length: int, max_rejected_share: float, re
         )
     if n_rejected:
         logger.warning("%d of %d molecules rejected: %s.", n_rejected, total.molecules, total.rejected)
-    if n_rejected > max_rejected_share * total.molecules:
-        raise InputError(
-            "Too many molecules cannot be used.",
-            received=f"{n_rejected} of {total.molecules} rejected ({total.rejected}), "
-            f"for example {total.first_rejected}",
-            expected=f"at most a share of {max_rejected_share}",
-            action=f"See {rejected_dir / REJECTED_FILE}. {share_advice(total.rejected, total.molecules)}",
-        )

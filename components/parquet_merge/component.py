@@ -35,4 +35,5 @@ def ParquetMerge(  # noqa: N802 - TFX names a component after its function
         Path(molecules.uri),
         data=data,
         system=received.section("system", SystemSettings),
+        lists_dir=Path(data.output_dir),  # the runner removes the output of a node that fails
     )

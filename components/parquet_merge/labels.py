@@ -15,6 +15,13 @@ SHOWN_THRESHOLDS = (1, 2, 3, 5, 10, 20, 50, 100)
 _IS_COUNT = "isfinite(label) AND label >= 0 AND label = trunc(label)"
 
 
+class ReadCountsError(InputError):
+    """The labels are read counts, and nothing says which of them bind."""
+
+    # The least that leaves single reads out, which sequencing makes by chance.
+    least_threshold = 2
+
+
 def check_counts(engine: Any, file: RawFile) -> None:
     """Refuse labels that are read counts, however few of them are above 1: dropping those drops every real hit.
 
@@ -23,7 +30,7 @@ def check_counts(engine: Any, file: RawFile) -> None:
         file: The training file, some of whose labels are neither 0 nor 1.
 
     Raises:
-        InputError: The labels look like counts; it says how many pairs each threshold would make positive.
+        ReadCountsError: The labels look like counts; it says how many pairs each threshold would make positive.
     """
     hits = ", ".join(f"count(*) FILTER ({_IS_COUNT} AND label >= {number})" for number in SHOWN_THRESHOLDS)
     with explained_errors(f"reading {file.path}"):
@@ -41,7 +48,7 @@ def check_counts(engine: Any, file: RawFile) -> None:
     if not is_count:
         return
     by_threshold = "; ".join(f"{n:,} of {t} or more" for t, n in zip(SHOWN_THRESHOLDS, n_hits, strict=True) if n)
-    raise InputError(
+    raise ReadCountsError(
         "The labels of the raw train file look like read counts.",
         received=f"{n_values:,} different whole numbers from 2 to {highest:,.0f} in {file.path}; rows: {by_threshold}",
         expected="0 and 1, or the least count of a pair that binds",

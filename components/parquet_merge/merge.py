@@ -29,7 +29,7 @@ from components.parquet_merge.blocks import make_block_table, write_blocks
 from components.parquet_merge.group import group_partitions
 from components.parquet_merge.partition import Dealt, estimate_bytes, partition_rows
 from components.parquet_merge.raw_input import RawInput, open_raw_input
-from components.parquet_merge.refusals import write_rejected
+from components.parquet_merge.refusals import kept_list, write_rejected
 from components.parquet_merge.shards import write_shards
 from components.parquet_merge.spelling import Speller, count_respelled, find_deviations, write_respelled
 from components.parquet_merge.summary import make_summary
@@ -38,7 +38,9 @@ from components.parquet_merge.workspace import check_room, open_engine, work_fol
 logger = logging.getLogger(__name__)
 
 
-def merge_raw_files(raw_dir: Path, output_dir: Path, *, data: DataSettings, system: SystemSettings) -> dict[str, Any]:
+def merge_raw_files(
+    raw_dir: Path, output_dir: Path, *, data: DataSettings, system: SystemSettings, lists_dir: Path | None = None
+) -> dict[str, Any]:
     """Merge the raw files into the molecules table, and return the summary, which is also written to summary.json.
 
     The result depends on the content of the files, the seed and the shares only: not on the order of the raw rows, the
@@ -50,6 +52,8 @@ def merge_raw_files(raw_dir: Path, output_dir: Path, *, data: DataSettings, syst
             conflicts.parquet, test_aliases.parquet, summary.json.
         data: Targets, shares of validation, largest share of unusable rows, size of the shards.
         system: Seed, memory budget, threads and folder for temporary files (null = beside the output).
+        lists_dir: Receives rejected.parquet where too many rows are unusable, and so no output appears; None = the
+            parent of `output_dir`.
 
     Raises:
         InputError: If a file is missing, unreadable or of the wrong form, too many rows are unusable, there are too
@@ -64,7 +68,10 @@ def merge_raw_files(raw_dir: Path, output_dir: Path, *, data: DataSettings, syst
     ):
         folder = staging / "molecules"
         folder.mkdir()
-        raw, dealt, spelling_counts = _deal_out(raw_dir, folder, work_dir, data=data, system=system)
+        lists_path = (lists_dir or output_dir.parent) / REJECTED_FILE
+        raw, dealt, spelling_counts = _deal_out(
+            raw_dir, folder, work_dir, data=data, system=system, lists_path=lists_path
+        )
         if not any(raw.blocks.training_positions) and data.validation_shared_share == 0:
             logger.warning(
                 "The training file has no building blocks: molecules are held out one by one. If it has, name their "
@@ -91,7 +98,7 @@ def merge_raw_files(raw_dir: Path, output_dir: Path, *, data: DataSettings, syst
 
 
 def _deal_out(
-    raw_dir: Path, folder: Path, work_dir: Path, *, data: DataSettings, system: SystemSettings
+    raw_dir: Path, folder: Path, work_dir: Path, *, data: DataSettings, system: SystemSettings, lists_path: Path
 ) -> tuple[RawInput, Dealt, dict[str, int]]:
     """The first stage; once more with copies in the one spelling where files are not in it."""
     respelled: dict[str, Path] = {}
@@ -99,7 +106,8 @@ def _deal_out(
         while True:
             with closing(open_engine(system, temp_dir=work_dir / "duckdb")) as engine:
                 raw = open_raw_input(engine, raw_dir, data=data, work_dir=work_dir, respelled=respelled)
-                dealt = partition_rows(engine, raw, data=data, system=system, work_dir=work_dir, output_dir=folder)
+                with kept_list(engine, raw.files, lists_path):
+                    dealt = partition_rows(engine, raw, data=data, system=system, work_dir=work_dir, output_dir=folder)
                 # A second look would find the few SMILES whose canonical form has another one.
                 deviating = []
                 if data.spelling == CANONICAL and not respelled:

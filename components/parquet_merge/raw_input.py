@@ -1,8 +1,6 @@
 """The raw files of a folder as DuckDB views: what the merge and the validation of a folder both start from."""
 
-import tempfile
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +10,11 @@ from belka.errors import InputError
 from belka.queries import sql_pattern
 from belka.raw_directory import TEST, TRAIN, RawFile, locate_raw_files
 from belka.raw_table import RawTable, open_raw_table
-from belka.settings import DataSettings, SystemSettings
-from components.parquet_merge.blocks import BlockTexts, collect_texts, make_block_table
+from belka.settings import DataSettings
+from components.parquet_merge.blocks import BlockTexts, collect_texts
 from components.parquet_merge.record_format import MAX_TARGETS
-from components.parquet_merge.refusals import RejectedCount, check_rejected, rejected_counts
-from components.parquet_merge.row_rules import create_checked_view, find_training_positions, used_texts
+from components.parquet_merge.row_rules import create_checked_view, find_training_positions
 from components.parquet_merge.usable_smiles import define_smiles_functions
-from components.parquet_merge.workspace import open_engine
 
 
 @dataclass(frozen=True)
@@ -44,67 +40,6 @@ class RawInput:
     def n_rows(self) -> dict[str, int]:
         """Number of rows of each source, > 0."""
         return {source: table.n_rows for source, table in self.tables.items()}
-
-
-@dataclass(frozen=True)
-class FileReport:
-    """What the validation found in one file.
-
-    Attributes:
-        source: `train`, `test` or `extra`.
-        path: The file.
-        n_rows: Number of rows.
-        rejected: Rows that cannot be used, by reason.
-    """
-
-    source: str
-    path: Path
-    n_rows: int
-    rejected: tuple[RejectedCount, ...]
-
-
-@dataclass(frozen=True)
-class ValidationReport:
-    """What the validation found in a folder of raw files.
-
-    Attributes:
-        files: One report per file: train, test, and extra where it is used.
-        n_blocks: Number of distinct building blocks in train and test.
-        n_test_only_blocks: Number of those the training file does not show.
-    """
-
-    files: tuple[FileReport, ...]
-    n_blocks: int
-    n_test_only_blocks: int
-
-
-def validate_raw_files(raw_dir: Path, *, data: DataSettings, system: SystemSettings) -> ValidationReport:
-    """Check a folder of raw files as the merge would, without writing anything but temporary files.
-
-    Args:
-        raw_dir: Folder of the raw files.
-        data: Targets, largest share of unusable rows, and whether DNA_Labeled_Data.csv is looked at.
-        system: Memory budget and threads.
-
-    Raises:
-        InputError: Whatever would stop the merge.
-    """
-    with (
-        tempfile.TemporaryDirectory(prefix="belka-validate-") as folder,
-        closing(open_engine(system, temp_dir=Path(folder) / "duckdb")) as engine,
-    ):
-        raw = open_raw_input(engine, raw_dir, data=data, work_dir=Path(folder))
-        reports, used = [], {}
-        for file in raw.files:
-            counts = rejected_counts(engine, file)
-            check_rejected(engine, file, raw.n_rows[file.source], counts, data=data)
-            reports.append(FileReport(file.source, file.path, raw.n_rows[file.source], counts))
-            if file.source in raw.blocks.shown:
-                texts = raw.blocks
-                used[file.source] = used_texts(engine, file, texts) if counts else texts.codes(texts.shown[file.source])
-    blocks = make_block_table(raw.blocks, used, seed=0, share=0.0)
-    n_blocks = len(blocks.smiles)
-    return ValidationReport(tuple(reports), n_blocks, n_blocks - int(blocks.in_training.sum()))
 
 
 def open_raw_input(

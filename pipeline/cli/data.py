@@ -1,8 +1,9 @@
 """`belka make-demo-data` and `belka validate`."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -10,6 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.cli.options import ConfigOption, RawDirOption, SetOption, build_config
+
+if TYPE_CHECKING:
+    from components.parquet_merge.validate import SideReport, ValidationReport
 
 
 def make_demo_data(
@@ -28,8 +32,8 @@ def make_demo_data(
 
 
 def validate(config: ConfigOption = None, raw_dir: RawDirOption = None, overrides: SetOption = None) -> None:
-    """Check raw files without writing anything: columns, types, labels, proteins, ids."""
-    from components.parquet_merge.raw_input import validate_raw_files
+    """Say what a run would make of raw files, without writing anything; exit code 2 where it would refuse them."""
+    from components.parquet_merge.validate import configured_and_found, validate_raw_files
     from pipeline.config.files import with_found_targets
 
     settings = with_found_targets(build_config(config, raw_dir, None, overrides))
@@ -43,5 +47,42 @@ def validate(config: ConfigOption = None, raw_dir: RawDirOption = None, override
         for count in file.rejected:
             table.add_row("", "", f"{count.n_rows:,}", escape(f"{count.reason}: {count.example}"))
     console.print(table)
-    console.print(f"targets: {', '.join(settings.data.targets)}", highlight=False)
-    console.print(f"{report.n_blocks:,} building blocks, {report.n_test_only_blocks:,} of them in test only")
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
+    for name, value in _findings(report):
+        table.add_row(name, escape(value))
+    for number, text in enumerate(configured_and_found(report, settings.data)):
+        table.add_row("" if number else "targets", escape(text))
+    if report.refusal is None:
+        table.add_row("a run", "would start")
+        console.print(table)
+        return
+    table.add_row("a run", "would refuse these files" + (", but start with" if report.remedies else ""))
+    for remedy in report.remedies:
+        table.add_row("", escape(f"--set '{remedy}'"))
+    console.print(table)
+    raise report.refusal
+
+
+def _findings(report: "ValidationReport") -> Iterator[tuple[str, str]]:
+    """Name and value of each line about molecules, pairs and SMILES."""
+    yield "training", _side(report.training)
+    if report.training.conflicts:
+        yield "conflicting pairs", f"{report.training.conflicts:,} with rows of 0 and of 1; 1 wins"
+    yield "test", _side(report.test)
+    yield "building blocks", f"{report.n_blocks:,}, {report.n_test_only_blocks:,} of them in test only"
+    sample = report.sample
+    yield "SMILES", f"RDKit read {'all' if sample.is_whole else 'a sample of'} {sample.n_smiles:,}"
+    for reason, number in sample.unusable.items():
+        yield "", f"{number:,} x {reason}: {sample.first_unusable}"
+    if sample.respelled:
+        yield "", f"{sample.respelled:,} in another spelling than RDKit's canonical one"
+    if sample.twins:
+        yield "", f"{sample.twins:,} of these stand in the files in another spelling too: twins"
+
+
+def _side(side: "SideReport") -> str:
+    about = "" if side.is_exact else "about "
+    source = "counted" if side.is_exact else "estimated from a sample of the molecules"
+    return f"{about}{side.molecules:,} molecules, {about}{side.pairs:,} pairs ({source})"

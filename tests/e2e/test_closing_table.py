@@ -57,6 +57,15 @@ def test_conflicts_and_refused_rows_are_told_with_their_lists(tmp_path: Path) ->
     assert metrics["rejected"] == {"test": {"protein is not among data.targets": 12}}
 
 
+def test_a_refused_run_leaves_its_list_where_the_message_says(tmp_path: Path) -> None:
+    _write(tmp_path / "raw", n_other_test=100)
+    failed = _step(tmp_path / "raw", tmp_path / "out")
+    assert failed.returncode == 2
+    kept = tmp_path / "out" / "rejected.parquet"
+    assert f"{kept} lists the rows" in failed.stderr
+    assert pq.read_table(kept)["reason"].to_pylist() == ["protein is not among data.targets"] * 100
+
+
 def test_a_whole_run_tells_what_it_refused(demo: "Demo") -> None:
     told = " ".join(demo.first.stdout.split())
     assert "refused, train.parquet 1 x label is not 0 or 1" in told

@@ -80,6 +80,10 @@ def test_folders_of_the_pods_lie_on_the_volume() -> None:
         _compile("default.yaml", "data.raw_dir=/elsewhere")
     with pytest.raises(InputError, match=r"data.raw_dir lies on no persistent volume[\s\S]*no volume"):
         _compile("default.yaml", "kubeflow.volumes=[]", "data.raw_dir=/mnt/belka/raw")
+    # The list of what a step refused would vanish with its pod.
+    mounted = "[parquet-merge, submission-writer, trainer-mlm, trainer-fps, trainer-clf, affinity-evaluator, pusher]"
+    with pytest.raises(InputError, match=r"data.output_dir lies on no persistent volume that molecule-tr"):
+        _compile("default.yaml", f"kubeflow.volumes=[{{claim: belka-data, mount_path: /mnt/belka, nodes: {mounted}}}]")
 
 
 def test_raw_files_without_a_name_for_their_content_are_never_served_from_the_cache() -> None:

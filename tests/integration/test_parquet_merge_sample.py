@@ -10,7 +10,7 @@ import pytest
 
 from belka.settings import DataSettings, SystemSettings
 from components.parquet_merge.merge import merge_raw_files
-from components.parquet_merge.raw_input import validate_raw_files
+from components.parquet_merge.validate import validate_raw_files
 
 TARGETS = ["BRD4", "HSA", "sEH"]
 SAMPLE = Path(__file__).parents[2].parent / "shared" / "data" / "leash_sample"

@@ -24,6 +24,7 @@ from pipeline.runners.kubeflow.settings import KubeflowSettings
 
 ENTRYPOINT: Final = ("python", "-m", "pipeline.runners.kubeflow.entrypoint")
 DATA_FOLDERS: Final = ("raw_dir", "output_dir")
+LISTERS: Final = (Node.PARQUET_MERGE, Node.MOLECULE_TRANSFORM)  # of what they refused, in output_dir
 MODEL_USERS: Final = (Node.AFFINITY_EVALUATOR, Node.PUSHER)  # of the pushed model, in output_dir
 DISPLAYS: Final[Mapping[str, Sequence[Display]]] = {
     Node.AFFINITY_EVALUATOR: (
@@ -71,7 +72,7 @@ def compile_config(config: Config) -> CompiledPipeline:
     check_beam(seen.beam.runner)
     flags = beam_pipeline_args(seen.beam, seen.system.n_workers)
     pipeline = create_pipeline(seen, raw_dir=seen.data.raw_dir, beam_flags=flags)
-    writers = (*MODEL_USERS, *map(steps.trainer_node, seen.training.stages))
+    writers = (*LISTERS, *MODEL_USERS, *map(steps.trainer_node, seen.training.stages))
     folders = {"data.raw_dir": (seen.data.raw_dir, RAW_READERS), "data.output_dir": (seen.data.output_dir, writers)}
     check_folders(settings, folders)
     compiled = compile_pipeline(pipeline, settings, DISPLAYS)

@@ -4,6 +4,7 @@ import gzip
 import itertools
 import json
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from skfp.fingerprints import AtomPairFingerprint, ECFPFingerprint, MACCSFingerp
 
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.errors import InputError
+from belka.molecules import REJECTED_SCHEMA
 from belka.settings import DataSettings
 from belka.tokens.graph import SmilesTokenizer
 from components.block_fingerprints.learn import learn_block_fingerprints
@@ -88,7 +90,7 @@ def run(molecules_dir: Path, vocabulary: Path, out: Path, **settings: Any) -> di
     }
     return transform_molecules(
         TransformInputs(molecules_dir, vocabulary, settings.pop("block_fingerprints_dir", None)),
-        TransformOutputs(out / "examples", out / "graph", out / "rejected"),
+        TransformOutputs(out / "examples", out / "graph", out / "rejected", settings.pop("lists", None)),
         data=DataSettings().model_copy(update=data),  # no configuration allows shards of two molecules
         **(defaults | settings),
     )
@@ -307,9 +309,36 @@ def test_composed_examples_are_the_same_bytes_as_direct_ones(tmp_path: Path, cap
 def test_too_many_refused_molecules_is_an_error_that_names_one(
     molecules_dir: Path, vocabulary: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=r"2 of 9 rejected .*for example C1CC"):
+    with pytest.raises(InputError, match=r"2 of 9 rejected .*for example C1CC") as raised:
         run(molecules_dir, vocabulary, tmp_path, max_rejected_share=0.2)
     assert pq.read_metadata(tmp_path / "rejected" / "rejected.parquet").num_rows == 3
+    assert str(tmp_path / "rejected" / "rejected.parquet") in raised.value.action
+
+
+def test_the_list_of_refused_molecules_stays_beside_what_the_merge_refused(
+    molecules_dir: Path, vocabulary: Path, tmp_path: Path
+) -> None:
+    merged = tmp_path / "molecules"
+    shutil.copytree(molecules_dir, merged)
+    of_merge = pa.Table.from_pylist([{"source": "train", "row": 7, "reason": "unknown protein"}], REJECTED_SCHEMA)
+    pq.write_table(of_merge, merged / "rejected.parquet")
+    with pytest.raises(InputError) as raised:
+        run(merged, vocabulary, tmp_path, max_rejected_share=0.2, lists=tmp_path / "output")
+    shutil.rmtree(tmp_path / "rejected")  # as the runner does
+    kept = tmp_path / "output" / "rejected.parquet"
+    assert str(kept) in raised.value.action
+    assert [line["reason"] for line in pq.read_table(kept).to_pylist()] == [
+        "unknown protein",
+        *["unparsable SMILES"] * 3,
+    ]
+
+
+def test_without_a_place_for_the_list_the_error_still_says_why(
+    molecules_dir: Path, vocabulary: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"2 of 9 rejected"):
+        run(molecules_dir, vocabulary, tmp_path, max_rejected_share=0.2, lists=tmp_path / "file" / "output")
 
 
 @pytest.mark.parametrize(

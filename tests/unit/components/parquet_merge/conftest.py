@@ -68,6 +68,7 @@ def _merge(raw_dir: Path, output_dir: Path, **changes: Any) -> dict[str, Any]:
         output_dir,
         data=DataSettings().model_copy(update=data),
         system=SystemSettings().model_copy(update=system),
+        lists_dir=changes.get("lists_dir"),
     )
 
 

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -16,7 +17,8 @@ from belka.errors import InputError
 from belka.raw_directory import raw_digest
 from belka.settings import DataSettings, SystemSettings
 from components.parquet_merge import partition as partition_module
-from components.parquet_merge.raw_input import validate_raw_files
+from components.parquet_merge import refusals
+from components.parquet_merge.validate import validate_raw_files
 
 Rows = list[dict[str, Any]]
 TARGETS = ["BRD4", "HSA", "sEH"]
@@ -38,12 +40,13 @@ Merge = Callable[..., dict[str, Any]]
 
 
 def refused(merge: Merge, raw_dir: Path, **changes: Any) -> str:
-    """The message, which must leave no output behind and be the same when the folder is only validated."""
+    """The message, which must leave nothing behind but the list of refused rows that it names."""
     output = raw_dir.parent / "out"
     with pytest.raises(InputError) as raised:
         merge(raw_dir, output, **changes)
     assert raised.value.exit_code == 2
-    assert [path.name for path in raw_dir.parent.iterdir()] == [raw_dir.name]
+    kept = raw_dir.parent / "rejected.parquet"
+    assert set(raw_dir.parent.iterdir()) == {raw_dir, *([kept] if str(kept) in str(raised.value) else [])}
     return str(raised.value)
 
 
@@ -52,9 +55,11 @@ def _data(max_rejected_share: float) -> DataSettings:
 
 
 def also_refused_by_validation(raw_dir: Path, message: str, *, max_rejected_share: float = 1.0) -> None:
-    with pytest.raises(InputError) as raised:
-        validate_raw_files(raw_dir, data=_data(max_rejected_share), system=SystemSettings())
-    assert str(raised.value) == message
+    try:
+        refusal = validate_raw_files(raw_dir, data=_data(max_rejected_share), system=SystemSettings()).refusal
+    except InputError as error:
+        refusal = error
+    assert str(refusal) == message.partition(f" {raw_dir.parent / 'rejected.parquet'}")[0]
 
 
 def test_missing_training_file_names_the_place_and_what_is_there(merge: Merge, raw_dir: Path) -> None:
@@ -199,6 +204,9 @@ def test_too_many_rejected_rows_show_reasons_with_examples(
     assert "2 x label is not 0 or 1 (row 3, id 3, protein HSA, label 2, smiles N[Dy]abc)" in message
     assert "1 x unknown protein (row 5, id 5, protein brd-4, label 0, smiles N[Dy]abc)" in message
     assert "expected: at most 25.00% (data.max_rejected_share)" in message
+    assert message.endswith(f" {raw_dir.parent / 'rejected.parquet'} lists the rows (up to 1,000,000 of a file).")
+    reasons = pq.read_table(raw_dir.parent / "rejected.parquet")["reason"].to_pylist()
+    assert reasons == ["label is not 0 or 1"] * 2 + ["unknown protein"]
     also_refused_by_validation(raw_dir, message, max_rejected_share=0.25)
     report = validate_raw_files(raw_dir, data=_data(0.5), system=SystemSettings())
     assert [(file.source, file.n_rows, sum(count.n_rows for count in file.rejected)) for file in report.files] == [
@@ -265,6 +273,21 @@ def test_a_target_without_a_training_row_is_refused_where_other_proteins_have_so
     message = refused(merge, raw_dir, targets=("BRD4", "HAS"))
     assert "no row of HAS; 1 of BRD4, 1 of HSA, 1 of sEH" in message
     assert "Correct the names in data.targets" in message
+
+
+def test_the_list_of_a_refused_run_goes_where_it_is_wanted_and_no_further_than_its_limit(
+    *, merge: Merge, raw_dir: Path, row: Callable[..., dict[str, Any]], write_raw: Callable[..., Path], tmp_path: Path
+) -> None:
+    write_raw(raw_dir, [row(i, "abc", "HSA", 0) for i in range(3)], [row(i, "abc", "XYZ") for i in range(5)])
+    wanted = tmp_path / "output" / "rejected.parquet"
+    with patch.object(refusals, "MAX_LISTED_ROWS", 4), pytest.raises(InputError) as raised:
+        merge(raw_dir, tmp_path / "out", lists_dir=wanted.parent)
+    assert f"{wanted} lists the rows (up to 4 of a file)" in raised.value.action
+    assert pq.read_table(wanted)["row"].to_pylist() == [0, 1, 2, 3]
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="5 x protein is not among") as raised:
+        merge(raw_dir, tmp_path / "out", lists_dir=tmp_path / "file" / "output")
+    assert "lists the rows" not in raised.value.action
 
 
 def test_rejected_rows_are_written_as_given(

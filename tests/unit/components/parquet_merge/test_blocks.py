@@ -9,7 +9,7 @@ import pytest
 
 from belka.contract import BLOCKS_FILE, RAW_BLOCKS
 from belka.settings import DataSettings, SystemSettings
-from components.parquet_merge.raw_input import validate_raw_files
+from components.parquet_merge.validate import validate_raw_files
 
 Row = dict[str, Any]
 MakeRow = Callable[..., Row]

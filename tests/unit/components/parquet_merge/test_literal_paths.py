@@ -11,7 +11,7 @@ import pytest
 
 from belka.molecules import list_shards
 from belka.settings import DataSettings, SystemSettings
-from components.parquet_merge.raw_input import validate_raw_files
+from components.parquet_merge.validate import validate_raw_files
 
 # A name, and another that it matches when it is taken for a pattern.
 NAMES = [("a[b]", "ab"), ("a[b]?*c d", "abxyc d"), ("what?", "whats"), ("*", "any"), ("it's", "its")]
