@@ -19,7 +19,8 @@ TEXT_REASONS: Final = (EMPTY_SMILES, LONG_SMILES, UNPRINTABLE_SMILES)
 _MISSING: Final = frozenset({"", "nan", "none", "null", "na", "n/a", "#n/a", "<na>", "nat"})
 _LONGEST_MISSING: Final = max(map(len, _MISSING))
 # A text that is used as it is. Every text that it does not match goes through `read_text`; so do a few short SMILES.
-PLAIN_TEXT: Final = f"[!-~]{{{_LONGEST_MISSING + 1},{MAX_CHARACTERS}}}"
+MIN_PLAIN_CHARACTERS: Final = _LONGEST_MISSING + 1
+PLAIN_TEXT: Final = f"[!-~]{{{MIN_PLAIN_CHARACTERS},{MAX_CHARACTERS}}}"
 _WHITE_SPACE: Final = " \t\n\v\f\r"
 _NAME: Final = re.compile(r"[ \t].*", re.DOTALL)
 _UNPRINTABLE: Final = re.compile(r"[^!-~]")

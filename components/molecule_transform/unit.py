@@ -11,6 +11,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from belka.chemistry.direct import FingerprintSource
+from belka.chemistry.smiles_column import usable_smiles
 from belka.contract import MASK_ID, SMILES, SMILES_NO_LINKER
 from belka.examples import COPIED_COLUMNS, encode_examples, open_examples
 from belka.molecules import read_rows
@@ -95,7 +96,7 @@ class TransformUnit(beam.DoFn):
             kept[list(fingerprints.rejected)] = False
             batch = batch.filter(pa.array(kept))
         counts.written += batch.num_rows
-        smiles = batch.column(SMILES_NO_LINKER)
+        smiles, _, _ = usable_smiles(batch.column(SMILES_NO_LINKER))
         ragged = self._tokenize(tf.constant(smiles.to_pylist(), tf.string, shape=[batch.num_rows]))
         tokens, row_splits = ragged.values.numpy(), ragged.row_splits.numpy()
 

@@ -19,9 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from belka.chemistry.smiles_column import usable_smiles
 from belka.chemistry.spelling import canonical_spellings
 from belka.raw_directory import RawFile
-from components.parquet_merge.usable_smiles import usable_smiles, usable_smiles_sql
+from components.parquet_merge.usable_smiles import usable_smiles_sql
 
 logger = logging.getLogger(__name__)
 

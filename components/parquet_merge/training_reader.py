@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from belka.chemistry.smiles_column import usable_smiles
 from belka.contract import RAW_BLOCKS, RAW_ID, RAW_LABEL, RAW_PROTEIN, RAW_SMILES
 from belka.raw_columns import BLOCKS
 from belka.raw_directory import TRAIN
@@ -23,7 +24,6 @@ from belka.settings import DataSettings
 from components.parquet_merge.blocks import CODE_BITS, BlockTexts
 from components.parquet_merge.record_format import RUN_SCHEMA, join_runs
 from components.parquet_merge.row_rules import row_rules
-from components.parquet_merge.usable_smiles import usable_smiles
 
 # Batches that fit into the processor's cache: those of 2^20 rows take three times the processor time.
 BATCH_ROWS = 1 << 15

@@ -4,6 +4,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from belka.chemistry.smiles_column import usable_smiles
 from belka.contract import FIRST_TOKEN_ID, MASK_TOKEN, SMILES_NO_LINKER, VOCAB_FILE
 from belka.errors import InputError
 from belka.molecules import MoleculeShard, list_shards, read_rows
@@ -55,13 +56,14 @@ def _scan_shard(shard: MoleculeShard) -> TokenScan:
     """Scan one shard in batches that fit the processor's cache."""
     found = TokenScan()
     for batch in read_rows(shard.path, [SMILES_NO_LINKER]):
-        found.update(scan_tokens(batch.column(0)))
+        smiles, _, _ = usable_smiles(batch.column(0))
+        found.update(scan_tokens(smiles))
     return found
 
 
 def _storable(tokens: set[str]) -> set[str]:
-    """Leave out tokens that a line of the file cannot hold or that would take the id of a special token."""
-    refused = {token for token in tokens if "\n" in token or token in SPECIAL_TOKENS}
+    """Leave out tokens that would take the id of a special token."""
+    refused = tokens & set(SPECIAL_TOKENS)
     for token in sorted(refused):
         logger.warning("The token %r cannot be part of the vocabulary; it is read as %s.", token, MASK_TOKEN)
     return tokens - refused

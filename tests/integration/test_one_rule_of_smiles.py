@@ -7,8 +7,10 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 import pytest
+import tensorflow as tf
 
 import belka
+from belka.chemistry.fingerprints import FingerprintSettings
 from belka.chemistry.smiles import (
     EMPTY_SMILES,
     LONG_SMILES,
@@ -18,12 +20,14 @@ from belka.chemistry.smiles import (
     parse,
     read_text,
 )
-from belka.contract import EXTRA_FILE, REJECTED_FILE
+from belka.contract import EXTRA_FILE, FIRST_TOKEN_ID, REJECTED_FILE
 from belka.errors import InputError
 from belka.molecules import list_shards
 from belka.predict.check import CheckSettings, SmilesChecker
 from belka.settings import DataSettings, SystemSettings
+from components.molecule_transform.transform import TransformInputs, TransformOutputs, transform_molecules
 from components.parquet_merge.merge import merge_raw_files
+from components.smiles_vocab.build import build_vocabulary
 
 PLAIN = "CCOCCCC"
 # Text -> the SMILES and the name in it, or why there is none.
@@ -89,6 +93,40 @@ def test_the_raw_files_of_every_format_follow_the_rule(tmp_path: Path, suffix: s
     # An empty cell of a CSV file is a missing value.
     assert {row["molecule_smiles"] or "" for row in listed if row["source"] == "train"} == set(refused)
     assert summary["smiles_names_cut"] == 3 * len(summary["files"])
+
+
+def test_vocabulary_and_transform_follow_the_rule(tmp_path: Path) -> None:
+    texts = [*TEXTS, WITH_NUL]
+    n = len(texts)
+    columns = {
+        "molecule_id": pa.array(range(n), pa.int64()),
+        "smiles": texts,
+        "smiles_no_linker": texts,
+        "binds": pa.array([[0, 1, 2]] * n, pa.list_(pa.int8(), 3)),
+        "split_group": pa.array([0] * n, pa.int8()),
+        "ids": pa.array([[None] * 3] * n, pa.list_(pa.int64(), 3)),
+    }
+    folder = tmp_path / "molecules" / "Split-train"
+    folder.mkdir(parents=True)
+    pq.write_table(pa.table(columns), folder / "molecules-00000.parquet")
+    vocabulary = build_vocabulary(tmp_path / "molecules", tmp_path / "vocabulary", n_workers=1)
+    assert vocabulary[FIRST_TOKEN_ID:] == ["1", "C", "N", "O"]
+    summary = transform_molecules(
+        TransformInputs(tmp_path / "molecules", tmp_path / "vocabulary", None),
+        TransformOutputs(tmp_path / "examples", tmp_path / "graph", tmp_path / "rejected"),
+        data=DataSettings().model_copy(update={"max_rejected_share": 1.0}),
+        fingerprint=FingerprintSettings(),
+        max_length=128,
+        preprocessing_fn="trainer_module.preprocessing.preprocessing_fn",
+    )
+    refused = [why for why in TEXTS.values() if isinstance(why, str)] + [UNPRINTABLE_SMILES]
+    assert summary["rejected"] == {reason: refused.count(reason) for reason in TEXT_REASONS}
+    tokens = [
+        [vocabulary[i] for i in tf.train.Example.FromString(record).features.feature["tokens"].int64_list.value]
+        for path in sorted((tmp_path / "examples" / "Split-train").iterdir())
+        for record in tf.data.TFRecordDataset(str(path), "GZIP" if path.suffix == ".gz" else "").as_numpy_iterator()
+    ]
+    assert tokens == [belka.tokenize(found[0]) for found in TEXTS.values() if isinstance(found, tuple)]
 
 
 def test_prediction_and_notebook_follow_the_rule() -> None:

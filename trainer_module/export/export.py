@@ -37,6 +37,7 @@ def export_model(stored: StoredModel, transform_graph_dir: Path, folder: Path) -
       [batch], the fingerprints as `numpy.packbits` packs them. A graph cannot spell a molecule anew: it reads the text
       as it stands, and scores another spelling of the molecule as another text. Send the spelling that belka.json names
       (`belka.chemistry.spelling`), or use `belka predict`, which brings any to it.
+      Nor does it refuse a text or cut off a name (`belka.chemistry.smiles`): of those it scores the tokens it finds.
     In `serving_default` a molecule's probabilities are the same bits in every batch; in `smiles` small batches agree to
     rounding. The first output of both is `probabilities`, float32: [batch, n_targets] in clf, [batch, ecfp_size] in
     fps, [batch, length, vocab_size] in mlm. In clf there is also `probability_<target>`, float32 [batch], for each
