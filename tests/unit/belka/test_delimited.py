@@ -191,10 +191,12 @@ def test_rows_written_are_rows_read_and_rows_refused(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(delimited, "BLOCK_BYTES", block_bytes)
         _, rows = read(end.join(written) + end)
+    # A line of delimiters is a row of empty cells; one of other white space is none.
+    blank = b" \t".replace(delimiter.encode(), b"")
     wanted = [
         tuple(cell or None for cell in row)
         for (kind, row), line in zip(lines, written[1:], strict=True)
-        if kind == "row" and line.strip()
+        if kind == "row" and line.strip(blank)
     ]
     assert cells(rows) == wanted
     assert [line for line, _ in defects(rows)] == [i for i, (kind, _) in enumerate(lines, start=2) if kind in FAULTS]
