@@ -84,7 +84,7 @@ def row_rules(source: str, blocks: BlockTexts, data: DataSettings) -> list[Rule]
     """
     if source == EXTRA:
         return [Rule("read_count is not a number of 0 or more", ("label",), at_least=0)]
-    row_id = Rule("id is not a whole number of 0 or more", ("id",), at_least=0)
+    row_id = Rule("id is missing, or a number below 0", ("id",), at_least=0)
     protein = Rule("unknown protein", ("protein_code",))
     if source == TEST:
         return [row_id, protein]

@@ -160,7 +160,7 @@ def row_reason(row: Row, has_position: list[bool], *, is_train: bool) -> str | N
         (row["protein_name"] == "XYZ", "protein is not among data.targets"),
         (row["reason"], row["reason"]),
         (is_train and any(has_position[i] and not triple(row)[i] for i in range(3)), "building block is missing"),
-        (row["id"] is None or row["id"] < 0, "id is not a whole number of 0 or more"),
+        (row["id"] is None or row["id"] < 0, "id is missing, or a number below 0"),
         (row["protein_name"] not in TARGETS, "unknown protein"),
         (is_train and row["binds"] not in (0, 1), "label is not 0 or 1"),
     )
