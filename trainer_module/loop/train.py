@@ -72,13 +72,7 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
         BelkaError: If the loss is not finite, or a checkpoint cannot be written.
     """
     settings = run.training.for_mode(run.mode)
-    if (run.initial_epoch or 0) >= settings.epochs:
-        raise InputError(
-            f"There is no epoch left to train in the stage {run.mode}.",
-            received=f"initial_epoch {run.initial_epoch}, epochs {settings.epochs}",
-            expected="an initial_epoch below epochs",
-            action="Lower the one or raise the other; the model would come out as it goes in.",
-        )
+    _check_epochs(run)
     keras.utils.set_random_seed(run.seed)  # initial weights; order, masks and dropout take the seed explicitly
     strategy = choose_strategy(settings.device)
     with strategy.scope():
@@ -120,6 +114,17 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
         log_dir=log_dir,
     ).run()
     return TrainingResult(StoredModel(model, data.vocabulary, run.targets, run.fingerprint, run.spelling), history)
+
+
+def _check_epochs(run: RunSettings) -> None:
+    epochs = run.training.for_mode(run.mode).epochs
+    if (run.initial_epoch or 0) >= epochs:
+        raise InputError(
+            f"There is no epoch left to train in the stage {run.mode}.",
+            received=f"initial_epoch {run.initial_epoch}, epochs {epochs}",
+            expected="an initial_epoch below epochs",
+            action="Lower the one or raise the other; the model would come out as it goes in.",
+        )
 
 
 def _batch_spec(run: RunSettings, model: Belka) -> BatchSpec:
