@@ -86,7 +86,8 @@ def tokenize(smiles: str) -> list[str]:
     """Cut a SMILES into the tokens that models read.
 
     Args:
-        smiles: The text; its [Dy] reads as [H].
+        smiles: The text; its [Dy] reads as [H]. It is cut as it stands; models read the tokens of the canonical
+            spelling.
 
     Returns:
         The tokens in their order. Characters that belong to no token are left out.

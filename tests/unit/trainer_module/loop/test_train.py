@@ -63,6 +63,7 @@ def test_same_seed_same_losses_other_seed_other_losses(train_small: TrainSmall) 
     other = train_small(folder="c", seed=4)
     assert first.history == again.history
     assert first.history != other.history
+    assert first.stored.spelling == "canonical"
 
 
 def test_an_interrupted_run_ends_like_an_uninterrupted_one(
