@@ -2,10 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from belka.contract import Node
 from belka.errors import InputError
 from pipeline.cli.options import (
     ConfigOption,
@@ -22,6 +23,9 @@ from pipeline.steps import Step, nodes_between, step_nodes, trainer_node
 if TYPE_CHECKING:
     from trainer_module.settings import Mode
 
+# Exit code of a whole run that ends with all outputs and a model that is not pushed; steps, pods and tasks end with 0.
+NOT_PUSHED: Final = 3
+
 
 def run(
     config: ConfigOption = None,
@@ -35,7 +39,10 @@ def run(
     resume: ResumeOption = True,
     quiet: QuietOption = False,
 ) -> None:
-    """Run the pipeline: raw files in; model, metrics and submission.csv out."""
+    """Run the pipeline: raw files in; model, metrics and submission.csv out.
+
+    Exit code 3: all outputs are there, but the model did not pass the gate and was not pushed.
+    """
     settings = build_config(config, raw_dir, output_dir, overrides)
     nodes = None
     if first or last:
@@ -54,7 +61,10 @@ def run(
             )
     from pipeline.cli.execute import execute
 
-    execute(settings, nodes, resume=resume, quiet=quiet)
+    metrics = execute(settings, nodes, resume=resume, quiet=quiet)
+    judged = nodes is None or Node.PUSHER in nodes
+    if judged and not metrics["evaluation"]["verdict"]["blessed"]:
+        raise typer.Exit(NOT_PUSHED)
 
 
 def step(

@@ -63,3 +63,12 @@ def test_the_cluster_gives_the_submission_of_the_local_run(demo: "Demo", tmp_pat
     assert [line for line in again.stdout.splitlines() if line.endswith(": cached")] == [
         f"{task.name}: cached" for task in pipeline.tasks if task.name != Node.PUSHER
     ]
+
+    # A model that is not pushed fails no task, as it fails no pod.
+    floor = ("--set", "evaluation.min_mean_average_precision=1.0")
+    assert demo.run("compile", "--out", package, "--image", IMAGE, *demo.options(), *named, *floor).returncode == 0
+    versions = sorted((volume / "output" / "model").iterdir())
+    refused = demo.run("simulate", package, "--volume", f"{CLAIM}={volume}", "--work-dir", tmp_path / "cluster")
+    assert refused.returncode == 0, refused.stdout + refused.stderr
+    assert f"{Node.AFFINITY_EVALUATOR}: cached" not in refused.stdout
+    assert sorted((volume / "output" / "model").iterdir()) == versions

@@ -69,6 +69,18 @@ def test_second_run_comes_from_the_cache(demo: "Demo") -> None:
     assert (demo.output / "submission.csv").read_bytes() == before
 
 
+def test_a_run_whose_model_is_not_pushed_ends_with_its_own_exit_code_and_a_step_with_none(demo: "Demo") -> None:
+    before = (demo.output / "submission.csv").read_bytes()
+    floor = ("--set", "evaluation.min_mean_average_precision=1.0")
+    done = demo.run("run", *demo.arguments(), *floor)
+    assert done.returncode == 3, done.stderr
+    assert done.stderr == ""
+    assert "below the floor min_mean_average_precision 1.0" in " ".join(done.stdout.split())
+    assert (demo.output / "submission.csv").read_bytes() == before
+    assert demo.run("step", "evaluate_model", *demo.arguments(), *floor).returncode == 0
+    assert demo.run("run", *demo.arguments(), *floor, "--to", "get_vocab").returncode == 0
+
+
 @pytest.mark.slow
 def test_steps_run_one_after_the_other(demo: "Demo", tmp_path: Path) -> None:
     arguments = [*demo.arguments()[:-1], str(tmp_path / "steps")]

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline.cli.run import NOT_PUSHED
+
 if TYPE_CHECKING:
     from tests.e2e.conftest import Demo
 
@@ -46,4 +48,6 @@ def test_belka_command_runs(demo: "Demo", command: str) -> None:
     if arguments[0] == "run":
         arguments += demo.options()
     result = demo.run(*arguments)
-    assert result.returncode == 0, result.stderr
+    # A model with fewer epochs than the one in production need not be pushed.
+    allowed = {0, NOT_PUSHED} if arguments[0] == "run" else {0}
+    assert result.returncode in allowed, result.stderr
