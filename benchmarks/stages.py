@@ -71,7 +71,7 @@ def train_recipe(config: Config, recipe: Recipe, seed: int, data: SampleData, fo
         last ones.
     """
     from belka.tokens.vocabulary import read_vocabulary
-    from pipeline.create_pipeline import TRAINING_SUBSETS
+    from pipeline.create_pipeline import training_subsets
     from trainer_module.export.saved_model import save_model
     from trainer_module.loop.train import TrainingData, train
 
@@ -86,7 +86,7 @@ def train_recipe(config: Config, recipe: Recipe, seed: int, data: SampleData, fo
             result = train(
                 stage_settings(config, recipe, mode, epochs, seed),
                 TrainingData(
-                    data.files(*TRAINING_SUBSETS[mode]),
+                    data.files(*training_subsets(mode, use_test_molecules=config.training.use_test_molecules)),
                     data.files(Subset.VALIDATION),
                     tuple(read_vocabulary(data.transform_graph_dir)),
                     start_from,

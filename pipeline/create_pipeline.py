@@ -39,12 +39,6 @@ from trainer_module.settings import MODES, Mode, RunSettings, StageSettings
 PREPROCESSING_FN = "trainer_module.preprocessing.preprocessing_fn"
 RUN_FN = "trainer_module.run_fn.run_fn"
 LAST_STAGE = MODES[-1]  # every run ends with it
-# What each stage may see: labels of validation molecules and fingerprints of them stay out of training.
-TRAINING_SUBSETS: dict[Mode, tuple[Subset, ...]] = {
-    "mlm": (Subset.TRAIN, Subset.VALIDATION, Subset.TEST),
-    "fps": (Subset.TRAIN, Subset.TEST),
-    "clf": (Subset.TRAIN,),
-}
 
 
 class _Prepared(NamedTuple):
@@ -98,6 +92,16 @@ def beam_pipeline_args(beam: BeamSettings, n_workers: int) -> list[str]:
     return [*runner, *beam.options]
 
 
+def training_subsets(mode: Mode, *, use_test_molecules: bool) -> tuple[Subset, ...]:
+    """What a stage may train on: never the held-out molecules of validation, on which every stage stops early.
+
+    Args:
+        mode: The stage.
+        use_test_molecules: `training.use_test_molecules`; test molecules have no labels for the stage clf.
+    """
+    return (Subset.TRAIN, Subset.TEST) if use_test_molecules and mode != LAST_STAGE else (Subset.TRAIN,)
+
+
 def _prepare(settings: Mapping[Node, str], *, raw_digest: str, raw_dir: str) -> _Prepared:
     """Raw files to molecules, vocabulary and Examples."""
     merge = ParquetMerge(raw_digest=raw_digest, settings=settings[Node.PARQUET_MERGE], raw_dir=raw_dir).with_id(
@@ -135,12 +139,13 @@ def _train(config: Config, transform: BaseComponent, after: Sequence[BaseCompone
             initial_epoch=stage.initial_epoch,
             model_path=stage.model_path,
         )
+        subsets = training_subsets(mode, use_test_molecules=config.training.use_test_molecules)
         trainer = RecordedTrainer(
             run_fn=RUN_FN,
             examples=transform.outputs["examples"],
             transform_graph=transform.outputs["transform_graph"],
             base_model=base_model,
-            train_args=trainer_pb2.TrainArgs(splits=[subset.split for subset in TRAINING_SUBSETS[mode]]),
+            train_args=trainer_pb2.TrainArgs(splits=[subset.split for subset in subsets]),
             eval_args=trainer_pb2.EvalArgs(splits=[Subset.VALIDATION.split]),
             custom_config=deciding(run, Node.TRAINER),
         )

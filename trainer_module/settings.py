@@ -111,6 +111,10 @@ class TrainingSettings(StrictSection):
         strict=False,
         description="Stages to run, in this order; each starts from the weights of the one before. The last is clf.",
     )
+    use_test_molecules: bool = Field(
+        default=False,
+        description="Let mlm and fps, which need no labels, train on test molecules as well (transductive).",
+    )
     batch_size: int = _count(2048, "Molecules in a step, over all devices.", unit="molecules")
     buffer_size: int = _count(
         10_000_000,

@@ -8,9 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from tfx.types.standard_artifacts import Examples, Model, ModelRun, TransformGraph
+
+from belka.contract import Subset
+from belka.examples import read_examples
+from belka.molecules import list_shards
+from components.tfx_own import TrainerExecutor
+from pipeline.config.files import load_config
+from pipeline.create_pipeline import create_pipeline
+from pipeline.runners.outcomes import read_outcomes
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Demo
@@ -59,6 +70,49 @@ def test_metrics_hold_every_step_and_score(demo: "Demo") -> None:
     assert set(metrics) >= {"data", "examples", "evaluation", "submission", "steps"}
     assert {"parquet-merge", "trainer-clf", "submission-writer"} <= set(metrics["steps"])
     assert 0 < metrics["evaluation"]["mean_average_precision"] <= 1
+
+
+@pytest.mark.parametrize("use_test_molecules", [False, True])
+def test_no_stage_receives_a_file_with_a_held_out_molecule(
+    demo: "Demo", tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, use_test_molecules: bool
+) -> None:
+    """The Trainers of the pipeline, run by TFX, with a run_fn that only says which files it got."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    config = load_config(demo.output / "config.yaml", [f"training.use_test_molecules={use_test_molecules}"])
+    outcomes = read_outcomes(demo.output / "metadata.db", config.pipeline_name)
+    transform = outcomes["molecule-transform"].outputs
+    examples, graph = Examples(), TransformGraph()
+    examples.uri, graph.uri = str(transform["examples"]), str(transform["transform_graph"])
+    examples.split_names = json.dumps([subset.split for subset in Subset])
+    ids: dict[str, dict[str, set[int]]] = {}
+    trainers = {node.id: node for node in create_pipeline(config).components if node.id.startswith("trainer-")}
+    for name, trainer in trainers.items():
+        model, run = Model(), ModelRun()
+        model.uri, run.uri = str(tmp_path / name / "model"), str(tmp_path / name / "run")
+        parameters = {**trainer.exec_properties, "run_fn": "training_files.run_fn"}
+        inputs = {"examples": [examples], "transform_graph": [graph]}
+        TrainerExecutor().Do(inputs, {"model": [model], "model_run": [run]}, parameters)
+        files = json.loads(next(Path(run.uri).rglob("files.json")).read_text(encoding="utf-8"))
+        ids[name] = {
+            kind: {
+                int(i)
+                for batch in read_examples(list(map(Path, paths)), ("molecule_id",), n_targets=3, batch_size=512)
+                for i in batch.columns["molecule_id"]
+            }
+            for kind, paths in files.items()
+        }
+    assert list(ids) == ["trainer-mlm", "trainer-fps", "trainer-clf"]
+    shards = list_shards(outcomes["parquet-merge"].outputs["molecules"])
+    table = pa.concat_tables(pq.read_table(shard.path, columns=["molecule_id", "subset", "smiles"]) for shard in shards)
+    of_split = {code: set(table.filter(pc.equal(table["subset"], code))["molecule_id"].to_pylist()) for code in Subset}
+    spelled = dict(zip(table["molecule_id"].to_pylist(), table["smiles"].to_pylist(), strict=True))
+    for name, found in ids.items():
+        assert found["train"]
+        assert found["eval"]
+        assert found["eval"] <= of_split[Subset.VALIDATION]
+        assert not found["train"] & of_split[Subset.VALIDATION]
+        assert not {spelled[i] for i in found["train"]} & {spelled[i] for i in of_split[Subset.VALIDATION]}
+        assert bool(found["train"] & of_split[Subset.TEST]) == (use_test_molecules and name != "trainer-clf")
 
 
 def test_second_run_comes_from_the_cache(demo: "Demo") -> None:

@@ -99,6 +99,8 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
         "baseline_molecules": baseline_molecules,
         "baseline_mean": mean_average_precision(baseline),
         "configuration": _settings(provenance),
+        "trained_on": trained_on(provenance),
+        "held_out": held_out_note(provenance),
         "lineage": _lineage(sources, evaluation, provenance, description.code or "not named"),
         "compared": _compared(evaluation),
         "wrong": wrong_molecules(predictions, sources.molecules_dir, targets),
@@ -187,6 +189,25 @@ def _curves(
 def _settings(provenance: Provenance | None) -> dict[str, dict[str, Any]]:
     """Step -> what decided its result, of all steps that led to the model."""
     return {record.step: record.settings for record in provenance.history} if provenance else {}
+
+
+def trained_on(provenance: Provenance | None) -> dict[str, list[str]]:
+    """Stage -> the splits whose molecules it trained on, as its Trainer was told."""
+    history = provenance.history if provenance else ()
+    return {
+        record.settings["custom_config"]["mode"]: record.settings["train_args"]["splits"]
+        for record in history
+        if "train_args" in record.settings
+    }
+
+
+def held_out_note(provenance: Provenance | None) -> str:
+    """Say whether any stage trained on molecules of validation; versions before 0.2 let mlm do so."""
+    stages = trained_on(provenance)
+    seen = [stage for stage, splits in stages.items() if Subset.VALIDATION.split in splits]
+    if seen:
+        return f"Molecules of validation, without their labels, were in the training data of {', '.join(seen)}."
+    return "No stage trained on molecules of validation." if stages else ""
 
 
 def _lineage(

@@ -74,7 +74,7 @@ class Bench:
         merged = Record(step="parquet-merge", raw_files=RAW, inputs=(Input(name="raw_dir", uri="/raw", digest=""),))
         write_provenance(folder / "molecules", merged)
         (folder / "Format-Serving").mkdir()
-        trained = Record(step="trainer-clf", output="model", settings={"custom_config": SETTINGS})
+        trained = Record(step="trainer-clf", output="model", settings=TRAINED)
         write_provenance(folder, trained, read_inputs({"examples": [folder / "molecules"]}))
         history = [{"epoch": 1, "loss": 0.5, "val_loss": 0.4, "val_average_precision": 0.3}]
         (folder / "run" / "history.json").write_text(json.dumps(history))
@@ -104,7 +104,8 @@ class Bench:
 
 
 RAW = {"train.csv": "aa11", "test.csv": "bb22"}
-SETTINGS = {"training": {"epochs": 17, "note": "</pre><script>"}}
+SETTINGS = {"mode": "clf", "training": {"epochs": 17, "note": "</pre><script>"}}
+TRAINED = {"custom_config": SETTINGS, "train_args": {"splits": ["train"]}}
 
 
 class Collector(HTMLParser):
@@ -149,6 +150,24 @@ def test_page_says_what_was_measured(written: tuple[str, str]) -> None:
     assert "&lt;b&gt;no molecule&lt;/b&gt;" in page
     assert "<b>no molecule" not in page
     assert "Training" in page
+
+
+def test_card_and_page_say_which_molecules_trained(written: tuple[str, str]) -> None:
+    assert "- The stage clf trained on the molecules of train.\n" in written[1]
+    for text in written:
+        assert "No stage trained on molecules of validation." in text
+        assert "transductive" not in text
+
+
+def test_card_and_page_say_what_else_trained(tmp_path: Path) -> None:
+    """As versions did that let mlm train on everything: such a model may be evaluated again."""
+    bench = Bench(tmp_path)
+    settings = {"custom_config": {"mode": "mlm"}, "train_args": {"splits": ["train", "validation", "test"]}}
+    write_provenance(bench.folder, Record(step="trainer-mlm", output="model", settings=settings))
+    page, card = bench.report(Verdict(blessed=True, reasons=()))
+    for text in (page, card):
+        assert "Molecules of validation, without their labels, were in the training data of mlm." in text
+        assert "transductive" in text
 
 
 def test_page_has_the_configuration_and_the_lineage(written: tuple[str, str]) -> None:
