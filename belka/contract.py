@@ -143,6 +143,7 @@ DESCRIPTION_FILE: Final = "belka.json"  # see belka.models.description
 WEIGHTS_FILE: Final = "belka.weights.h5"
 HISTORY_FILE: Final = "history.json"  # one mapping per epoch
 TRAINING_BLOCKS_FILE: Final = "training_blocks.parquet"
+UNSEEN_FILE: Final = "unseen.parquet"  # beside a pushed model: what its training never saw
 CHAMPION_FILE: Final = "champion.json"  # beside the pushed versions
 
 # Files of the other artifacts.

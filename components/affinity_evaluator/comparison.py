@@ -1,23 +1,33 @@
-"""Measure the model in production on the data of the new one."""
+"""Measure the model in production on the validation molecules that neither it nor the new one saw in training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from belka.chemistry.blocks.compose import read_catalogue
 from belka.contract import (
+    BLOCK_IDS,
     CHAMPION_FILE,
     CHAMPION_PREDICTIONS_FILE,
+    MOLECULE_ID,
     SAVED_MODEL_FILE,
     SIGNATURE_EXAMPLES,
     SIGNATURE_SMILES,
+    SMILES,
+    UNSEEN_FILE,
 )
 from belka.errors import BelkaError
 from belka.models.champion import Champion, model_digest, read_champion
 from belka.models.description import ModelDescription, read_description
+from belka.models.unseen import Unseen, block_columns, molecule_hashes, read_unseen
 from components.affinity_evaluator.bootstrap import BootstrapSettings
-from components.affinity_evaluator.gate import MEAN, ChampionComparison, Gain
+from components.affinity_evaluator.gate import MEAN, WAY_OUT, ChampionComparison, Gain
 from components.affinity_evaluator.measurement import Measurement, mean_samples, measure_predictions
-from components.affinity_evaluator.scoring import score_examples, score_molecules
+from components.affinity_evaluator.scoring import score_examples, score_molecules, scored_molecules
+from components.affinity_evaluator.settings import EvaluationSettings
 
 
 @dataclass(frozen=True)
@@ -26,11 +36,13 @@ class ChampionSource:
 
     Attributes:
         models_dir: Folder of the pushed versions, with champion.json.
-        molecules_dir: Folder written by ParquetMerge: the SMILES, for a champion that knows other token ids.
+        molecules_dir: Folder written by ParquetMerge: SMILES and blocks of the molecules.
+        unseen: What the new model never saw in training; None = it is not known.
     """
 
     models_dir: Path
     molecules_dir: Path
+    unseen: Unseen | None
 
 
 def compare_with_champion(
@@ -41,10 +53,10 @@ def compare_with_champion(
     examples_files: Sequence[Path],
     candidate_file: Path,
     targets: Sequence[str],
-    batch_size: int,
+    settings: EvaluationSettings,
     bootstrap: BootstrapSettings,
 ) -> ChampionComparison | None:
-    """Score and measure the champion on the molecules the candidate was measured on.
+    """Score and measure the champion on those molecules of the candidate's that neither saw in training.
 
     The Examples hold the candidate's token ids and fingerprints. A champion that reads the same ones is scored on them;
     one of another vocabulary or another fingerprint would take them for something else, and is scored from the SMILES
@@ -57,7 +69,7 @@ def compare_with_champion(
         examples_files: TFRecord files of the validation split.
         candidate_file: Its predictions.parquet; champion_predictions.parquet is written beside it.
         targets: Target names.
-        batch_size: Molecules scored at a time.
+        settings: How many molecules a comparison takes at least, and how many are scored at a time.
         bootstrap: How intervals are computed.
 
     Returns:
@@ -72,14 +84,19 @@ def compare_with_champion(
         return None
     named = ChampionComparison(champion.version, champion.digest)
     if champion.digest == model_digest(model_dir):
-        return _measured(replace(named, same_model=True), candidate)
+        return _measured(replace(named, same_model=True, molecules=candidate.molecules), candidate, candidate)
     folder = source.models_dir / champion.version
     predictions_file = candidate_file.with_name(CHAMPION_PREDICTIONS_FILE)
-    sizes = {"n_targets": len(targets), "batch_size": batch_size}
+    sizes = {"n_targets": len(targets), "batch_size": settings.batch_size}
     try:
         description = read_description(folder) or ModelDescription()
         if problem := _unusable(champion, folder, description, targets):
             return replace(named, problem=problem)
+        ids = _seen_by_neither(source, read_unseen(folder), candidate_file)
+        judged = measure_predictions(candidate_file, targets=targets, bootstrap=bootstrap, molecules=ids)
+        named = replace(named, molecules=judged.molecules)
+        if judged.molecules < min(settings.min_comparison_molecules, candidate.molecules):
+            return replace(named, problem=_too_few(judged, candidate, settings))
         reads_examples = _reads_examples_of(description, read_description(model_dir) or ModelDescription())
         if reads_examples:
             score_examples(folder, examples_files, predictions_file, **sizes)
@@ -87,13 +104,53 @@ def compare_with_champion(
             score_molecules(folder, source.molecules_dir, candidate_file, predictions_file, **sizes)
     except BelkaError as error:
         return replace(named, problem=f"{error.problem} {error.received}. {error.action}")
-    measured = measure_predictions(predictions_file, targets=targets, bootstrap=bootstrap)
+    measured = measure_predictions(predictions_file, targets=targets, bootstrap=bootstrap, molecules=ids)
     signature = SIGNATURE_EXAMPLES if reads_examples else SIGNATURE_SMILES
-    return _measured(replace(named, scored_by=signature, gains=_gains(candidate, measured, bootstrap)), measured)
+    return _measured(replace(named, scored_by=signature, gains=_gains(judged, measured, bootstrap)), measured, judged)
 
 
-def _measured(named: ChampionComparison, measured: Measurement) -> ChampionComparison:
-    return replace(named, mean_average_precision=measured.mean_average_precision, slices=measured.slices)
+def _measured(named: ChampionComparison, measured: Measurement, judged: Measurement) -> ChampionComparison:
+    return replace(
+        named,
+        mean_average_precision=measured.mean_average_precision,
+        slices=measured.slices,
+        judged_mean=judged.mean_average_precision,
+        judged_slices=judged.slices,
+    )
+
+
+def _seen_by_neither(source: ChampionSource, champion: Unseen | None, candidate_file: Path) -> NDArray[np.int64]:
+    """The ids of the validation molecules that neither model saw in training, int64 [n].
+
+    Raises:
+        BelkaError: One of them does not tell what it saw.
+    """
+    for name, record in (("It", champion), ("The new model", source.unseen)):
+        if record is None:
+            raise BelkaError(
+                f"{name} has no record of what its training saw, which may be the molecules of the comparison.",
+                received=f"no {UNSEEN_FILE}, as versions before 0.2 made models" if name == "It" else "no provenance",
+                action=WAY_OUT,
+            )
+    catalogue = read_catalogue(source.molecules_dir)
+    found = [np.empty(0, np.int64)]
+    for rows in scored_molecules(source.molecules_dir, candidate_file, [SMILES, *BLOCK_IDS]):
+        hashes, blocks = molecule_hashes(rows.column(SMILES)), block_columns(rows)
+        kept = np.ones(rows.num_rows, np.bool_)
+        for record in (champion, source.unseen):
+            if record is not None:
+                kept &= record.never_saw(hashes, blocks, catalogue)
+        found.append(rows.column(MOLECULE_ID).to_numpy()[kept])
+    return np.concatenate(found)
+
+
+def _too_few(judged: Measurement, candidate: Measurement, settings: EvaluationSettings) -> str:
+    slices = ", ".join(f"{part.name} {part.n:,}" for part in judged.slices)
+    return (
+        f"only {judged.molecules:,} of {candidate.molecules:,} validation molecules were in the training data of "
+        f"neither model (with labels: {slices}). evaluation.min_comparison_molecules asks for "
+        f"{settings.min_comparison_molecules:,}: set it lower to compare on these few. {WAY_OUT}"
+    )
 
 
 def _gains(candidate: Measurement, champion: Measurement, bootstrap: BootstrapSettings) -> tuple[Gain, ...]:

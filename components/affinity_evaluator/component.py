@@ -12,11 +12,14 @@ from belka.contract import CHAMPION_PROPERTY, MODEL_CARD_FILE, RELEASE_FOLDER, S
 from belka.examples import list_examples
 from belka.files import atomic_path
 from belka.models.training_blocks import write_training_blocks
+from belka.models.unseen import Unseen, write_unseen
+from belka.provenance import read_provenance
 from belka.settings import DataSettings, NodeSettings, SystemSettings
 from components.affinity_evaluator.comparison import ChampionSource
 from components.affinity_evaluator.evaluate import Evaluation, evaluate_model
 from components.affinity_evaluator.report.report import ReportSources, write_report
 from components.affinity_evaluator.settings import EvaluationSettings
+from components.affinity_evaluator.training_data import what_it_never_saw
 from components.artifact_types import Molecules
 from components.recording import recorded_component
 
@@ -57,6 +60,7 @@ def AffinityEvaluator(  # noqa: N802, PLR0913, PLR0917 - TFX: artifacts and para
     received = NodeSettings(settings)
     targets = received.section("data", DataSettings).targets
     model_dir, evaluation_dir = Path(path_utils.serving_model_path(model.uri)), Path(evaluation.uri)
+    unseen = what_it_never_saw(read_provenance(Path(model.uri)), Path(molecules.uri))
     result = evaluate_model(
         model_dir,
         list_examples(Path(examples.uri), Subset.VALIDATION.split),
@@ -64,22 +68,24 @@ def AffinityEvaluator(  # noqa: N802, PLR0913, PLR0917 - TFX: artifacts and para
         targets=targets,
         settings=received.section("evaluation", EvaluationSettings),
         seed=received.section("system", SystemSettings).seed,
-        champion=ChampionSource(Path(champion_dir), Path(molecules.uri)),
+        champion=ChampionSource(Path(champion_dir), Path(molecules.uri), unseen),
     )
     runs = {"mlm": mlm_run, "fps": fps_run, "clf": clf_run}
     run_dirs = {stage: Path(run.uri) for stage, run in runs.items() if run is not None}
     sources = ReportSources(Path(model.uri), Path(examples.uri), Path(molecules.uri), run_dirs)
     write_report(result, evaluation_dir, sources, targets)
-    _release(Path(blessing.uri) / RELEASE_FOLDER, evaluation_dir, Path(molecules.uri))
+    _release(Path(blessing.uri) / RELEASE_FOLDER, evaluation_dir, Path(molecules.uri), unseen)
     _bless(blessing, result, model, champion_dir)
 
 
-def _release(folder: Path, evaluation_dir: Path, molecules_dir: Path) -> None:
+def _release(folder: Path, evaluation_dir: Path, molecules_dir: Path, unseen: Unseen | None) -> None:
     """Make the folder whose files the Pusher puts beside the model."""
     with atomic_path(folder) as release:
         release.mkdir()
         shutil.copyfile(evaluation_dir / MODEL_CARD_FILE, release / MODEL_CARD_FILE)
         write_training_blocks(molecules_dir, release)
+        if unseen is not None:
+            write_unseen(unseen, release)
 
 
 def _bless(blessing: ModelBlessing, result: Evaluation, model: Model, champion_dir: str) -> None:

@@ -89,7 +89,7 @@ def evaluate_model(
             examples_files=examples_files,
             candidate_file=predictions_file,
             targets=targets,
-            batch_size=settings.batch_size,
+            settings=settings,
             bootstrap=bootstrap,
         )
     evaluation = Evaluation(

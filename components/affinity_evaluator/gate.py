@@ -1,5 +1,6 @@
 """Whether a model may go into production, and why not."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +11,12 @@ from components.affinity_evaluator.settings import GateSettings
 from components.affinity_evaluator.slices import SliceMetrics
 
 MEAN: Final = "mean"
+# Differences of the mean average precision below this are rounding.
+TIE: Final = 1e-6
+WAY_OUT: Final = (
+    "To judge the new model by the floors alone, and so replace the one in production, set "
+    "evaluation.replace_champion=true once."
+)
 
 
 @dataclass(frozen=True)
@@ -37,8 +44,11 @@ class ChampionComparison:
         same_model: Whether it is the very model that is judged.
         problem: Why it could not be measured; empty when it was.
         scored_by: Signature that scored it; empty when it was not scored anew.
+        molecules: Validation molecules that neither model saw in training; both are compared on these alone.
         mean_average_precision: Its mean; None when it could not be measured.
         slices: Its metrics of every slice; empty when it could not be measured.
+        judged_mean: Mean of the judged model on the same molecules.
+        judged_slices: Metrics of the judged model on the same molecules.
         gains: What the judged model gains on the mean and on each slice that both have; empty for the very model.
     """
 
@@ -47,8 +57,11 @@ class ChampionComparison:
     same_model: bool = False
     problem: str = ""
     scored_by: str = ""
+    molecules: int = 0
     mean_average_precision: float | None = None
     slices: tuple[SliceMetrics, ...] = ()
+    judged_mean: float | None = None
+    judged_slices: tuple[SliceMetrics, ...] = ()
     gains: tuple[Gain, ...] = ()
 
 
@@ -68,9 +81,10 @@ class Verdict:
 def judge(measured: Measurement, champion: ChampionComparison | None, settings: GateSettings) -> Verdict:
     """Check a model against absolute floors and against the model in production.
 
-    Against the champion it must be better on the mean and must not lose more than `max_slice_regression` on any slice;
-    a tie keeps the champion. A champion that cannot be measured lets nothing through: the gate would otherwise open by
-    accident. The champion itself, judged again, faces the floors alone.
+    Against the champion, on molecules that neither saw in training, it must be better on the mean and must not lose
+    more than `max_slice_regression` on any slice; a tie keeps the champion. A champion that cannot be measured lets
+    nothing through: the gate would otherwise open by accident. The champion itself, judged again, faces the floors
+    alone, and so does any model with `replace_champion`.
 
     Args:
         measured: The model on the validation data.
@@ -84,8 +98,8 @@ def judge(measured: Measurement, champion: ChampionComparison | None, settings: 
         InputError: A floor names a slice that cannot exist.
     """
     reasons = list(_below_floors(measured, settings))
-    if champion is not None and not champion.same_model:
-        reasons += _not_better(measured, champion, settings)
+    if champion is not None and not champion.same_model and not settings.replace_champion:
+        reasons += _not_better(champion, settings)
     return Verdict(blessed=not reasons, reasons=tuple(reasons))
 
 
@@ -116,20 +130,27 @@ def _below_floors(measured: Measurement, settings: GateSettings) -> list[str]:
     return reasons
 
 
-def _not_better(measured: Measurement, champion: ChampionComparison, settings: GateSettings) -> list[str]:
+def _not_better(champion: ChampionComparison, settings: GateSettings) -> list[str]:
     if champion.problem:
         return [f"The model in production, version {champion.version}, cannot be compared: {champion.problem}"]
     reasons: list[str] = []
-    mean, to_beat = measured.mean_average_precision, champion.mean_average_precision
-    if mean is not None and to_beat is not None and mean <= to_beat:
-        word = "equals" if mean == to_beat else "is below"
+    mean, to_beat = champion.judged_mean, champion.mean_average_precision
+    if mean is None or to_beat is None:
+        problem = f"none of the slices of {champion.molecules:,} molecules can be measured. {WAY_OUT}"
+        return [f"The model in production, version {champion.version}, cannot be compared: {problem}"]
+    if math.isclose(mean, to_beat, rel_tol=0, abs_tol=TIE):
         reasons.append(
-            f"The mean average precision {mean:.4f} {word} the {to_beat:.4f} of the model in production, "
+            f"It ties with the model in production, version {champion.version}, which stays: both have the mean "
+            f"average precision {mean:.4f}."
+        )
+    elif mean < to_beat:
+        reasons.append(
+            f"The mean average precision {mean:.4f} is below the {to_beat:.4f} of the model in production, "
             f"version {champion.version}."
         )
     allowed = settings.max_slice_regression
     champions = {part.name: part.average_precision for part in champion.slices}
-    for part in measured.slices:
+    for part in champion.judged_slices:
         value, before = part.average_precision, champions.get(part.name)
         if value is not None and before is not None and value < before - allowed:
             reasons.append(

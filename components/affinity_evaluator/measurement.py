@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from belka.contract import SplitGroup
 from components.affinity_evaluator.bootstrap import BootstrapSettings, Interval, RankedSlice, Samples, resample_rankings
@@ -47,7 +48,11 @@ class Measurement:
 
 
 def measure_predictions(
-    predictions_file: Path, *, targets: Sequence[str], bootstrap: BootstrapSettings | None = None
+    predictions_file: Path,
+    *,
+    targets: Sequence[str],
+    bootstrap: BootstrapSettings | None = None,
+    molecules: NDArray[np.int64] | None = None,
 ) -> Measurement:
     """Measure predictions that `score_examples` wrote; memory: about 60 bytes a molecule of the larger split group.
 
@@ -55,8 +60,11 @@ def measure_predictions(
         predictions_file: predictions.parquet, in any order of the molecules.
         targets: Target names, in the order of its columns.
         bootstrap: How intervals are computed; None = none are.
+        molecules: Ids of the molecules to measure on; None = all.
     """
     predictions = read_predictions(predictions_file, len(targets))
+    if molecules is not None:
+        predictions = predictions.where(np.isin(predictions.ids, molecules))
     found: dict[str, SliceMetrics] = {}
     samples: dict[str, Samples] = {}
     for group in SplitGroup:

@@ -1,6 +1,6 @@
 """Score validation molecules with an exported model, and keep the predictions beside the labels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -73,31 +73,53 @@ def score_molecules(
     Raises:
         BelkaError: The model cannot be used, or the molecules are others than those of the Examples.
     """
-    wanted = np.sort(pq.read_table(reference, columns=[MOLECULE_ID])[0].to_numpy())
     predictor = Predictor(open_model_folder(model_dir))
-    columns = [MOLECULE_ID, SPLIT_GROUP, BINDS, SMILES]
+    columns = [SPLIT_GROUP, BINDS, SMILES]
     with PredictionsWriter(predictions_file, n_targets) as writer:
-        for shard in list_shards(molecules_dir):
-            if shard.split != Subset.VALIDATION.split:
-                continue
-            for batch in read_rows(shard.path, columns, batch_rows=batch_size):
-                rows = batch.filter(pa.array(np.isin(batch.column(MOLECULE_ID).to_numpy(), wanted)))
-                if rows.num_rows:
-                    smiles = rows.column(SMILES).to_pylist()
-                    probabilities = predictor.predict(smiles, _fingerprints(smiles, predictor.model.ecfp))
-                    writer.write(
-                        rows.column(MOLECULE_ID).to_numpy(),
-                        rows.column(SPLIT_GROUP).to_numpy(),
-                        rows.column(BINDS).flatten().to_numpy(),
-                        probabilities,
-                    )
-        if writer.n_rows != wanted.size:
-            raise BelkaError(
-                "The molecules are not those of the Examples.",
-                received=f"{writer.n_rows} of {wanted.size} molecules of the Examples are in {molecules_dir}",
-                expected="Examples made from these molecules",
-                action="Run the step make_dataset again.",
+        for rows in scored_molecules(molecules_dir, reference, columns, batch_size=batch_size):
+            smiles = rows.column(SMILES).to_pylist()
+            probabilities = predictor.predict(smiles, _fingerprints(smiles, predictor.model.ecfp))
+            writer.write(
+                rows.column(MOLECULE_ID).to_numpy(),
+                rows.column(SPLIT_GROUP).to_numpy(),
+                rows.column(BINDS).flatten().to_numpy(),
+                probabilities,
             )
+
+
+def scored_molecules(
+    molecules_dir: Path, reference: Path, columns: Sequence[str], *, batch_size: int = 1 << 16
+) -> Iterator[pa.RecordBatch]:
+    """Read the rows of the molecules that a predictions.parquet holds.
+
+    Args:
+        molecules_dir: Folder written by ParquetMerge.
+        reference: The predictions.parquet.
+        columns: Columns to read beside the id.
+        batch_size: Rows read at a time.
+
+    Yields:
+        Rows of the validation molecules that are in `reference`, in the order of the table.
+
+    Raises:
+        BelkaError: At the end, if molecules of `reference` were not in the table.
+    """
+    wanted, n_found = np.sort(pq.read_table(reference, columns=[MOLECULE_ID])[0].to_numpy()), 0
+    for shard in list_shards(molecules_dir):
+        if shard.split != Subset.VALIDATION.split:
+            continue
+        for batch in read_rows(shard.path, [MOLECULE_ID, *columns], batch_rows=batch_size):
+            rows = batch.filter(pa.array(np.isin(batch.column(MOLECULE_ID).to_numpy(), wanted)))
+            n_found += rows.num_rows
+            if rows.num_rows:
+                yield rows
+    if n_found != wanted.size:
+        raise BelkaError(
+            "The molecules are not those of the Examples.",
+            received=f"{n_found} of {wanted.size} molecules of the Examples are in {molecules_dir}",
+            expected="Examples made from these molecules",
+            action="Run the step make_dataset again.",
+        )
 
 
 def _fingerprints(smiles: Sequence[str], ecfp: FingerprintSettings | None) -> list[bytes]:

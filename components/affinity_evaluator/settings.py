@@ -31,6 +31,17 @@ class GateSettings(StrictSection):
         description="Average precision that any slice may lose against the pushed model; "
         "on the mean a model must be better.",
     )
+    min_comparison_molecules: int = Field(
+        default=500,
+        ge=1,
+        description="Fewest validation molecules, seen in training by neither, on which a model is compared with the "
+        "pushed one; all of validation is always enough.",
+    )
+    replace_champion: bool = Field(
+        default=False,
+        description="Push a model that holds the floors without comparing it with the pushed one, such as where "
+        "the two cannot be compared.",
+    )
 
 
 class EvaluationSettings(GateSettings):

@@ -107,6 +107,13 @@ def verdict_rows(evaluation: Mapping[str, Any], models_dir: Path) -> Iterator[tu
     yield "gate", "not passed: this model is not pushed" if reasons else "passed"
     for reason in reasons:
         yield "", reason
+    compared = evaluation.get("champion") or {}
+    if compared.get("judged_slices") and not compared["same_model"]:
+        slices = ", ".join(
+            f"{part['target']}/{part['split_group']} {part['n']:,}" for part in compared["judged_slices"]
+        )
+        number = f"{compared['molecules']:,} of {evaluation['molecules']:,}"
+        yield "compared on", f"{number} validation molecules, which neither model trained on ({slices})"
     champion = read_champion(models_dir)
     if champion is not None:
         whose = "this run's model" if champion.digest == evaluation.get("digest") else "another model than this run's"

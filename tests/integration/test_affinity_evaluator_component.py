@@ -13,6 +13,8 @@ from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEv
 
 from belka import contract as dc
 from belka.contract import Node
+from belka.models.unseen import molecule_hashes, read_unseen
+from belka.provenance import Record, write_provenance
 from belka.settings import SystemSettings
 from components.affinity_evaluator.component import AffinityEvaluator
 from components.affinity_evaluator.settings import EvaluationSettings
@@ -84,6 +86,8 @@ def test_blessing_is_what_the_standard_pusher_reads(tmp_path: Path, floor: float
     write_examples(tmp_path / "examples" / "Split-validation")
     write_examples(tmp_path / "examples" / "Split-train")
     write_molecules(tmp_path / "molecules")
+    trained = {"custom_config": {"mode": "clf"}, "train_args": {"splits": ["train"]}}
+    write_provenance(tmp_path / "model", Record(step="trainer-clf", output="model", settings=trained))
 
     AffinityEvaluator.test_call(
         examples=examples,
@@ -104,6 +108,10 @@ def test_blessing_is_what_the_standard_pusher_reads(tmp_path: Path, floor: float
     names = sorted(path.name for path in (tmp_path / "blessing").iterdir())
     assert names == ["BLESSED" if blessed else "NOT_BLESSED", "release"]
     assert "# Model card" in (tmp_path / "blessing" / "release" / "model_card.md").read_text()
+    unseen = read_unseen(tmp_path / "blessing" / "release")
+    assert unseen is not None
+    assert unseen.molecules.tolist() == sorted(molecule_hashes(pa.array(["C" * (i + 1) for i in range(10)])).tolist())
+    assert (unseen.seen_blocks, unseen.unseen_blocks) == (frozenset(), {"CN"})
     assert "Evaluation report" in (tmp_path / "evaluation" / "report.html").read_text()
     assert blessing.get_string_custom_property("current_model") == model.uri
     assert blessing.get_int_custom_property("current_model_id") == 7

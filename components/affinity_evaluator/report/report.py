@@ -34,6 +34,7 @@ from components.affinity_evaluator.report import figures
 from components.affinity_evaluator.report.baseline import baseline_slices
 from components.affinity_evaluator.report.structures import driving_blocks, wrong_molecules
 from components.affinity_evaluator.slices import SliceMetrics, mean_average_precision
+from components.affinity_evaluator.training_data import held_out_note, trained_on
 
 _LIBRARIES: Final = (
     "belka",
@@ -138,7 +139,7 @@ def _compared(evaluation: Evaluation) -> list[_Compared]:
         {MEAN: mean, **{part.name: part.average_precision for part in slices}}
         for mean, slices in (
             (evaluation.champion.mean_average_precision, evaluation.champion.slices),
-            (evaluation.mean_average_precision, evaluation.slices),
+            (evaluation.champion.judged_mean, evaluation.champion.judged_slices),
         )
     )
     return [_Compared(gain.name, before[gain.name], now[gain.name], gain) for gain in evaluation.champion.gains]
@@ -189,25 +190,6 @@ def _curves(
 def _settings(provenance: Provenance | None) -> dict[str, dict[str, Any]]:
     """Step -> what decided its result, of all steps that led to the model."""
     return {record.step: record.settings for record in provenance.history} if provenance else {}
-
-
-def trained_on(provenance: Provenance | None) -> dict[str, list[str]]:
-    """Stage -> the splits whose molecules it trained on, as its Trainer was told."""
-    history = provenance.history if provenance else ()
-    return {
-        record.settings["custom_config"]["mode"]: record.settings["train_args"]["splits"]
-        for record in history
-        if "train_args" in record.settings
-    }
-
-
-def held_out_note(provenance: Provenance | None) -> str:
-    """Say whether any stage trained on molecules of validation; versions before 0.2 let mlm do so."""
-    stages = trained_on(provenance)
-    seen = [stage for stage, splits in stages.items() if Subset.VALIDATION.split in splits]
-    if seen:
-        return f"Molecules of validation, without their labels, were in the training data of {', '.join(seen)}."
-    return "No stage trained on molecules of validation." if stages else ""
 
 
 def _lineage(

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
+from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.Chem import rdFingerprintGenerator
 from skfp.fingerprints import AvalonFingerprint
@@ -21,6 +22,7 @@ from belka import contract as dc
 from belka.errors import InputError
 from belka.models.champion import Champion, model_digest, read_champion, write_champion
 from belka.models.description import ModelDescription, read_description
+from belka.models.unseen import Unseen, find_unseen, molecule_hashes, write_unseen
 from components.affinity_evaluator.bootstrap import BootstrapSettings
 from components.affinity_evaluator.comparison import ChampionSource, _reads_examples_of
 from components.affinity_evaluator.evaluate import Evaluation, evaluate_model
@@ -36,22 +38,26 @@ class Bench:
     """Examples whose label follows `score`, molecules of the same ids, a candidate and a folder of pushed models."""
 
     def __init__(self, folder: Path, export: Callable[..., Path], write_examples: Callable[..., Path]) -> None:
-        self.folder, self.export = folder, export
+        self.folder, self.export, self.write_examples = folder, export, write_examples
         rng = np.random.default_rng(11)
         self.labels = rng.integers(0, 2, (N, 3))
         scores = np.clip(self.labels * 0.3 + rng.random((N, 3)) * 0.6, 0, 1)
-        groups = rng.integers(0, 2, N)
-        rows = [(100 + i, int(groups[i]), self.labels[i].tolist(), scores[i].tolist()) for i in range(N)]
-        self.examples = write_examples(folder / "e.gz", rows)
+        self.groups = groups = rng.integers(0, 2, N)
+        self.write(scores)
         self.models = folder / "model"
         self.molecules = folder / "molecules"
         self.lengths = rng.integers(1, 90, N)
-        self._write_molecules(groups)
+        self.write_molecules(groups)
+        self.unseen = find_unseen(self.molecules, [dc.Subset.TRAIN])
 
-    def _write_molecules(self, groups: Any) -> None:
+    def write(self, scores: NDArray[np.float64]) -> None:
+        rows = [(100 + i, int(self.groups[i]), self.labels[i].tolist(), scores[i].tolist()) for i in range(N)]
+        self.examples = self.write_examples(self.folder / "e.gz", rows)
+
+    def write_molecules(self, groups: Any) -> None:
         """Validation molecules with ids from 97: the first three have no Examples, as if they had been rejected."""
         target = self.molecules / "Split-validation" / "molecules-00000.parquet"
-        target.parent.mkdir(parents=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         smiles = ["C"] * 3 + ["C" * int(length) for length in self.lengths]
         binds = np.concatenate([np.ones((3, 3), np.int64), self.labels]).ravel()
         table = pa.table(
@@ -60,9 +66,11 @@ class Bench:
                 dc.SPLIT_GROUP: pa.array([0, 0, 0, *groups.tolist()], pa.int8()),
                 dc.BINDS: pa.FixedSizeListArray.from_arrays(pa.array(binds, pa.int8()), 3),
                 dc.SMILES: smiles,
+                **{name: pa.nulls(3 + N, pa.int32()) for name in dc.BLOCK_IDS},
             }
         )
         pq.write_table(table, target, row_group_size=16)
+        pq.write_table(pa.table({"smiles": ["CN", "CO"]}), self.molecules / dc.BLOCKS_FILE)
 
     def model(self, name: str, *, reverse: bool = False, vocabulary: list[str] | None = None, note: str = "") -> Path:
         folder = self.export(self.folder / name, reverse=reverse, note=note)
@@ -74,20 +82,21 @@ class Bench:
         (folder / "belka.json").write_text(json.dumps(description))
         return folder
 
-    def push(self, model: Path, version: str = "17") -> Path:
+    def push(self, model: Path, version: str = "17", unseen: Unseen | None = None) -> Path:
         shutil.copytree(model, self.models / version)
+        write_unseen(unseen or self.unseen, self.models / version)
         write_champion(self.models, Champion(version, model_digest(model)))
         return self.models / version
 
-    def evaluate(self, candidate: Path, targets: tuple[str, ...] = TARGETS) -> Evaluation:
+    def evaluate(self, candidate: Path, targets: tuple[str, ...] = TARGETS, **settings: Any) -> Evaluation:
         return evaluate_model(
             candidate,
             [self.examples],
             self.folder / "out",
             targets=targets,
-            settings=EvaluationSettings(batch_size=16, bootstrap_samples=20),
+            settings=EvaluationSettings(batch_size=16, bootstrap_samples=20, **settings),
             seed=42,
-            champion=ChampionSource(self.models, self.molecules),
+            champion=ChampionSource(self.models, self.molecules, self.unseen),
         )
 
 
@@ -168,7 +177,7 @@ def test_tie_of_another_model_keeps_the_champion(bench: Bench) -> None:
     bench.push(bench.model("good"))
     twin = bench.evaluate(bench.model("twin", note="other files, same predictions"))
     assert not twin.verdict.blessed
-    assert "equals" in twin.verdict.reasons[0]
+    assert "It ties with the model in production, version 17, which stays" in twin.verdict.reasons[0]
 
 
 def test_champion_judged_again_stays_blessed_and_is_not_scored_twice(bench: Bench) -> None:
@@ -315,3 +324,85 @@ def test_pointer_reads_back_and_digest_ignores_what_a_push_adds(bench: Bench) ->
     assert read_champion(bench.models) == Champion("5", model_digest(model))
     (model / "saved_model.pb").write_bytes(b"x")
     assert model_digest(model) != before
+
+
+def memorised(bench: Bench, is_seen: NDArray[np.bool_]) -> None:
+    """Write SMILES by which the old model knows the labels of the molecules it saw, and nothing of the others.
+
+    Those it saw have the block 0, the others the block 1. All targets have the same labels, so that one length tells.
+    """
+    bench.labels[:] = bench.labels[:, :1]
+    bench.write(np.clip(bench.labels * 0.3 + np.random.default_rng(5).random((N, 3)) * 0.7, 0, 1))
+    bench.write_molecules(bench.groups)
+    path = bench.molecules / "Split-validation" / "molecules-00000.parquet"
+    table = pq.read_table(path)
+    knows = np.where(is_seen, 10 + 20 * bench.labels.sum(axis=1), 40)
+    smiles = ["C"] * 3 + [f"[{100 + i}C]" + "C" * int(length) for i, length in enumerate(knows)]
+    blocks = pa.array([0] * 3 + (~is_seen).astype(int).tolist(), pa.int32())
+    for name, column in {dc.SMILES: pa.array(smiles), **dict.fromkeys(dc.BLOCK_IDS, blocks)}.items():
+        table = table.set_column(table.schema.get_field_index(name), name, column)
+    pq.write_table(table, path)
+    bench.unseen = find_unseen(bench.molecules, [dc.Subset.TRAIN])
+
+
+@pytest.mark.parametrize("case", ["another seed", "another share", "other data"])
+def test_a_champion_is_compared_on_molecules_it_never_saw(bench: Bench, case: str) -> None:
+    is_seen = np.arange(N) % 3 > 0
+    memorised(bench, is_seen)
+    hashes = molecule_hashes(pa.array([f"[{100 + i}C]" + "C" * 40 for i in np.flatnonzero(~is_seen)]))
+    unseen = {
+        "another seed": Unseen(np.sort(hashes), seen_blocks=frozenset({"CN", "CO"})),
+        "another share": Unseen(np.sort(hashes[:15]), seen_blocks=frozenset({"CN", "CO"})),
+        "other data": Unseen(np.empty(0, np.uint64), seen_blocks=frozenset({"CN"})),
+    }[case]
+    bench.push(bench.model("old", vocabulary=["[PAD]", "[MASK]", "C", "N"]), unseen=unseen)
+    evaluation = bench.evaluate(bench.model("good"), min_comparison_molecules=15, max_slice_regression=1.0)
+    champion, measured_on_all = evaluation.champion, bench.folder / "out" / "champion_predictions.parquet"
+    assert champion is not None
+    assert champion.molecules == (15 if case == "another share" else 20)
+    assert sum(part.n for part in champion.judged_slices) == 3 * champion.molecules
+    assert sum(part.n for part in champion.slices) == 3 * champion.molecules
+    # On all molecules, most of which it trained on, the champion seems the better one.
+    seeming = measure_predictions(measured_on_all, targets=TARGETS).mean_average_precision
+    assert seeming is not None
+    assert evaluation.mean_average_precision is not None
+    assert seeming > evaluation.mean_average_precision
+    assert champion.mean_average_precision is not None
+    assert champion.judged_mean is not None
+    assert champion.judged_mean > champion.mean_average_precision
+    assert champion.gains[0].value == champion.judged_mean - champion.mean_average_precision
+    assert evaluation.verdict.blessed
+
+
+def test_too_few_molecules_that_neither_saw_are_told_with_the_way_out(bench: Bench) -> None:
+    is_seen = np.arange(N) % 3 > 0
+    memorised(bench, is_seen)
+    smiles = pq.read_table(bench.molecules / "Split-validation" / "molecules-00000.parquet")[dc.SMILES]
+    seven = np.sort(molecule_hashes(smiles.slice(3, 7)))
+    bench.push(bench.model("bad", reverse=True), unseen=Unseen(seven, seen_blocks=frozenset({"CN", "CO"})))
+    good = bench.model("good")
+    refused = bench.evaluate(good, min_comparison_molecules=8)
+    (reason,) = refused.verdict.reasons
+    assert "only 7 of 60 validation molecules" in reason
+    assert "BRD4/shared" in reason
+    assert "evaluation.min_comparison_molecules asks for 8" in reason
+    assert "evaluation.replace_champion=true" in reason
+    assert bench.evaluate(good, min_comparison_molecules=8, replace_champion=True).verdict.blessed
+    assert not (bench.folder / "out" / "champion_predictions.parquet").exists()
+    assert bench.evaluate(good, min_comparison_molecules=7).champion.problem == ""  # type: ignore[union-attr]
+
+
+def test_a_champion_of_an_earlier_version_cannot_be_compared_honestly(bench: Bench) -> None:
+    (bench.push(bench.model("bad", reverse=True)) / "unseen.parquet").unlink()
+    good = bench.model("good")
+    refused = bench.evaluate(good)
+    assert not refused.verdict.blessed
+    assert "has no record of what its training saw" in refused.verdict.reasons[0]
+    assert "evaluation.replace_champion=true" in refused.verdict.reasons[0]
+    assert bench.evaluate(good, replace_champion=True).verdict.blessed
+
+
+def test_a_new_model_that_does_not_tell_what_it_saw_cannot_be_compared(bench: Bench) -> None:
+    bench.push(bench.model("bad", reverse=True))
+    bench.unseen = None  # type: ignore[assignment]
+    assert "The new model has no record" in bench.evaluate(bench.model("good")).verdict.reasons[0]

@@ -1,5 +1,7 @@
 """The verdict: floors, and the comparison with the model in production."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -25,8 +27,21 @@ def model(*values: float, absent: bool = False) -> Measurement:
 def champion(*values: float, problem: str = "", same_model: bool = False) -> ChampionComparison:
     measured = model(*values)
     return ChampionComparison(
-        "17", "abc", same_model, problem, "serving_default", measured.mean_average_precision, measured.slices
+        "17",
+        "abc",
+        same_model,
+        problem,
+        "serving_default",
+        molecules=100,
+        mean_average_precision=measured.mean_average_precision,
+        slices=measured.slices,
     )
+
+
+def compared(judged: Measurement, champion: ChampionComparison, settings: GateSettings) -> Verdict:
+    """The verdict where both were measured on all molecules."""
+    both = replace(champion, judged_mean=judged.mean_average_precision, judged_slices=judged.slices)
+    return judge(judged, both, settings)
 
 
 @pytest.mark.parametrize(
@@ -73,11 +88,11 @@ def test_floor_of_an_unknown_slice_is_an_error() -> None:
 
 
 def test_win() -> None:
-    assert judge(model(0.6, 0.6), champion(0.5, 0.5), GateSettings()) == Verdict(blessed=True, reasons=())
+    assert compared(model(0.6, 0.6), champion(0.5, 0.5), GateSettings()) == Verdict(blessed=True, reasons=())
 
 
 def test_lose() -> None:
-    verdict = judge(model(0.5, 0.5), champion(0.6, 0.52), GateSettings(max_slice_regression=0.05))
+    verdict = compared(model(0.5, 0.5), champion(0.6, 0.52), GateSettings(max_slice_regression=0.05))
     assert verdict.reasons == (
         "The mean average precision 0.5000 is below the 0.5600 of the model in production, version 17.",
         (
@@ -89,21 +104,21 @@ def test_lose() -> None:
 
 def test_better_on_the_mean_but_worse_on_one_slice() -> None:
     settings = GateSettings(max_slice_regression=0.05)
-    verdict = judge(model(0.9, 0.44), champion(0.5, 0.5), settings)
+    verdict = compared(model(0.9, 0.44), champion(0.5, 0.5), settings)
     assert not verdict.blessed
     assert len(verdict.reasons) == 1
     assert "HSA/shared loses 0.0600" in verdict.reasons[0]
-    assert judge(model(0.9, 0.46), champion(0.5, 0.5), settings).blessed
+    assert compared(model(0.9, 0.46), champion(0.5, 0.5), settings).blessed
 
 
 def test_not_worse_on_any_slice_but_not_better_on_the_mean() -> None:
-    assert not judge(model(0.49, 0.5), champion(0.5, 0.5), GateSettings(max_slice_regression=0.05)).blessed
+    assert not compared(model(0.49, 0.5), champion(0.5, 0.5), GateSettings(max_slice_regression=0.05)).blessed
 
 
 def test_tie_keeps_the_champion() -> None:
-    verdict = judge(model(0.5, 0.5), champion(0.5, 0.5), GateSettings())
+    verdict = compared(model(0.5, 0.5), champion(0.5, 0.5), GateSettings())
     assert verdict.reasons == (
-        "The mean average precision 0.5000 equals the 0.5000 of the model in production, version 17.",
+        "It ties with the model in production, version 17, which stays: both have the mean average precision 0.5000.",
     )
 
 
@@ -116,3 +131,16 @@ def test_the_champion_itself_stays_blessed_and_still_faces_the_floors() -> None:
 def test_champion_that_cannot_be_compared_lets_nothing_through() -> None:
     verdict = judge(model(1.0, 1.0), ChampionComparison("17", "abc", problem="it is gone."), GateSettings())
     assert verdict.reasons == ("The model in production, version 17, cannot be compared: it is gone.",)
+
+
+def test_a_comparison_without_a_slice_that_both_have_lets_nothing_through() -> None:
+    verdict = judge(model(1.0, 1.0), replace(champion(0.5), judged_mean=None, molecules=700), GateSettings())
+    assert not verdict.blessed
+    assert "none of the slices of 700 molecules can be measured" in verdict.reasons[0]
+
+
+def test_the_way_out_leaves_the_floors_alone() -> None:
+    settings = GateSettings(replace_champion=True, min_mean_average_precision=0.4)
+    assert compared(model(0.5, 0.5), champion(0.9, 0.9), settings).blessed
+    assert judge(model(0.5, 0.5), ChampionComparison("17", "abc", problem="it is gone."), settings).blessed
+    assert not compared(model(0.3, 0.3), champion(0.9, 0.9), settings).blessed

@@ -41,3 +41,15 @@ def test_nothing_measured_and_nothing_evaluated(tmp_path: Path) -> None:
         ("", "no molecule."),
     ]
     assert list(verdict_rows({}, tmp_path)) == []
+
+
+def test_on_which_molecules_two_models_were_compared(tmp_path: Path) -> None:
+    slices = [{"target": "BRD4", "split_group": group, "n": n} for group, n in (("shared", 1200), ("non_shared", 34))]
+    compared = {"same_model": False, "molecules": 1250, "judged_slices": slices}
+    told = dict(verdict_rows({**evaluation(), "molecules": 7600, "champion": compared}, tmp_path))
+    assert told["compared on"] == (
+        "1,250 of 7,600 validation molecules, which neither model trained on (BRD4/shared 1,200, BRD4/non_shared 34)"
+    )
+    assert "compared on" not in dict(
+        verdict_rows({**evaluation(), "champion": {**compared, "same_model": True}}, tmp_path)
+    )
