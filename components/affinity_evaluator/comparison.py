@@ -58,9 +58,7 @@ def compare_with_champion(
 ) -> ChampionComparison | None:
     """Score and measure the champion on those molecules of the candidate's that neither saw in training.
 
-    The Examples hold the candidate's token ids and fingerprints. A champion that reads the same ones is scored on them;
-    one of another vocabulary or another fingerprint would take them for something else, and is scored from the SMILES
-    of the same molecules.
+    A champion of another vocabulary or fingerprint than the Examples hold is scored from the SMILES.
 
     Args:
         source: The champion.
@@ -84,7 +82,7 @@ def compare_with_champion(
         return None
     named = ChampionComparison(champion.version, champion.digest)
     if champion.digest == model_digest(model_dir):
-        return _measured(replace(named, same_model=True, molecules=candidate.molecules), candidate, candidate)
+        return _measured(replace(named, same_model=True), candidate, candidate)
     folder = source.models_dir / champion.version
     predictions_file = candidate_file.with_name(CHAMPION_PREDICTIONS_FILE)
     sizes = {"n_targets": len(targets), "batch_size": settings.batch_size}
@@ -94,19 +92,18 @@ def compare_with_champion(
             return replace(named, problem=problem)
         ids = _seen_by_neither(source, read_unseen(folder), candidate_file)
         judged = measure_predictions(candidate_file, targets=targets, bootstrap=bootstrap, molecules=ids)
-        named = replace(named, molecules=judged.molecules)
         if judged.molecules < min(settings.min_comparison_molecules, candidate.molecules):
             return replace(named, problem=_too_few(judged, candidate, settings))
-        reads_examples = _reads_examples_of(description, read_description(model_dir) or ModelDescription())
-        if reads_examples:
+        if _reads_examples_of(description, read_description(model_dir) or ModelDescription()):
+            named = replace(named, scored_by=SIGNATURE_EXAMPLES)
             score_examples(folder, examples_files, predictions_file, **sizes)
         else:
+            named = replace(named, scored_by=SIGNATURE_SMILES)
             score_molecules(folder, source.molecules_dir, candidate_file, predictions_file, **sizes)
     except BelkaError as error:
-        return replace(named, problem=f"{error.problem} {error.received}. {error.action}")
+        return replace(named, scored_by="", problem=f"{error.problem} {error.received}. {error.action}")
     measured = measure_predictions(predictions_file, targets=targets, bootstrap=bootstrap, molecules=ids)
-    signature = SIGNATURE_EXAMPLES if reads_examples else SIGNATURE_SMILES
-    return _measured(replace(named, scored_by=signature, gains=_gains(judged, measured, bootstrap)), measured, judged)
+    return _measured(replace(named, gains=_gains(judged, measured, bootstrap)), measured, judged)
 
 
 def _measured(named: ChampionComparison, measured: Measurement, judged: Measurement) -> ChampionComparison:
@@ -114,6 +111,7 @@ def _measured(named: ChampionComparison, measured: Measurement, judged: Measurem
         named,
         mean_average_precision=measured.mean_average_precision,
         slices=measured.slices,
+        molecules=judged.molecules,
         judged_mean=judged.mean_average_precision,
         judged_slices=judged.slices,
     )

@@ -1,6 +1,7 @@
 """Fingerprints put together from rows of building blocks; whatever is not licensed is computed from its SMILES."""
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 # Of so many composed molecules one, chosen by the hash of its id, is computed from its SMILES as well.
 CHECKED_SHARE: Final = 4096
+# The same where a block has a licensed isomer, by which the checksum cannot tell that the molecule has the other one.
+CHECKED_SHARE_ISOMERS: Final = 256
 _NONE: Final = -1
 _WORD_BYTES: Final = 8
 
@@ -68,7 +71,8 @@ class ComposedEcfp:
 
     A molecule is composed only if each of its blocks is licensed in its position, its kind of core is licensed, and the
     checksum of its SMILES is the sum of those of its parts. All others are computed by `DirectFingerprints`. One of
-    CHECKED_SHARE composed molecules is computed both ways.
+    CHECKED_SHARE composed molecules is computed both ways; of those with a block that has an isomer among the licensed
+    ones, one of CHECKED_SHARE_ISOMERS, and the first that this object meets of each such block in each position.
 
     Args:
         tables: The licensed rows.
@@ -90,6 +94,9 @@ class ComposedEcfp:
         self._bits = _words([row.bits for row in tables.blocks])
         self._checksums = np.array([row.checksum for row in tables.blocks], dtype=np.uint64)
         self._join = join_checksum(LINKER_REPLACEMENT)
+        alike = Counter((row.role, row.checksum) for row in tables.blocks)
+        self._has_isomer = np.array([alike[row.role, row.checksum] > 1 for row in tables.blocks], dtype=np.bool_)
+        self._met = np.zeros((len(BLOCK_IDS), len(tables.blocks)), dtype=np.bool_)
 
         kinds = sorted({row.nitrogen for row in tables.blocks})
         self._kinds = np.array([kinds.index(row.nitrogen) for row in tables.blocks])
@@ -114,7 +121,8 @@ class ComposedEcfp:
         """
         own = self.compose(batch)
         ids = batch.column(MOLECULE_ID).to_numpy()
-        checked = own.composed & (splitmix64(ids) % np.uint64(CHECKED_SHARE) == 0)
+        hashes = splitmix64(ids)
+        checked = own.composed & ((hashes % np.uint64(CHECKED_SHARE) == 0) | self._confusable(batch, own, hashes))
         wanted = np.flatnonzero(~own.composed | checked)
         if not wanted.size:
             return own
@@ -124,6 +132,22 @@ class ComposedEcfp:
             raise composition_error(batch, int(wanted[int(np.argmax(differs))]), self._catalogue)
         own.packed[wanted] = direct.packed
         return replace(own, rejected={int(wanted[row]): reason for row, reason in direct.rejected.items()})
+
+    def _confusable(
+        self, batch: pa.RecordBatch, own: Fingerprints, hashes: npt.NDArray[np.uint64]
+    ) -> npt.NDArray[np.bool_]:
+        """Choose molecules to check among those that may hold an isomer of a block they are listed with, bool [n]."""
+        chosen = np.zeros(batch.num_rows, dtype=np.bool_)
+        for met, name, at in zip(self._met, BLOCK_IDS, self._rows, strict=True):
+            molecules = np.flatnonzero(own.composed)
+            rows = self._rows_of(batch.column(name), at)[molecules]
+            molecules, rows = molecules[self._has_isomer[rows]], rows[self._has_isomer[rows]]
+            chosen[molecules[hashes[molecules] % np.uint64(CHECKED_SHARE_ISOMERS) == 0]] = True
+            is_new = ~met[rows]
+            new, first = np.unique(rows[is_new], return_index=True)
+            chosen[molecules[is_new][first]] = True
+            met[new] = True
+        return chosen
 
     def compose(self, batch: pa.RecordBatch) -> Fingerprints:
         """Compose what is licensed and leave the rest.

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rdkit import Chem
 from skfp.fingerprints import ECFPFingerprint
 
 from belka.chemistry.blocks import row_tables
@@ -138,6 +139,47 @@ def test_an_isomer_as_a_wrong_block_stops_the_composition_of_checked_molecules(
     row = library.row_of(GLYCINE, "C#CCN", PROPYL)
     with pytest.raises(BelkaError, match=f"molecule {row}: "):
         both(library.relabel(row, 3, ISOPROPYL), learnt)
+
+
+@pytest.mark.parametrize("position", [2, 3])
+def test_a_block_that_all_molecules_list_as_its_isomer_stops_the_composition(
+    library: Any, learnt: Path, position: int
+) -> None:
+    """The checksum cannot tell the two apart, and the molecules need not be those that the tables were audited on."""
+    wrong, propyl = library, library.catalogue.index(PROPYL)
+    ids = library.molecules[f"block{position}_id"].to_pylist()
+    for row in (row for row, block in enumerate(ids) if block == propyl):
+        wrong = wrong.relabel(row, position, ISOPROPYL)
+    with pytest.raises(BelkaError, match="differs from the one RDKit computes"):
+        both(library=wrong, learnt=learnt)
+
+
+def test_a_stereo_isomer_as_a_wrong_block_stops_the_composition(
+    build_library: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("belka.chemistry.blocks.compose.CHECKED_SHARE_ISOMERS", 1)
+    left, right, other = "C[C@H](N)C(C)C", "C[C@@H](N)C(C)C", "C#CCN"
+    texts = {left: "N[C@@H](C)C(C)C", right: "N[C@H](C)C(C)C", other: "NCC#C"}
+    catalogue = sorted([GLYCINE, *texts])
+    number = catalogue.index
+    rows = [
+        (
+            Chem.CanonSmiles(f"c1({texts[b]})nc({texts[c]})nc(NCC(=O)N[Dy])n1").replace("[NH][Dy]", "N[Dy]"),
+            number(GLYCINE),
+            number(b),
+            number(c),
+        )
+        for b in texts
+        for c in texts
+    ]
+    right_library = build_library(catalogue, rows)
+    learn(right_library.write(tmp_path / "molecules"), tmp_path / "out")
+    result, direct = both(right_library, tmp_path / "out")
+    assert result.composed.all()
+    assert (result.packed == direct.packed).all()
+    swapped = [(smiles, a, number(left) if b == number(right) else b, c) for smiles, a, b, c in rows]
+    with pytest.raises(BelkaError, match="differs from the one RDKit computes"):
+        both(build_library(catalogue, swapped), tmp_path / "out")
 
 
 def test_a_block_that_is_another_everywhere_gets_no_licence(

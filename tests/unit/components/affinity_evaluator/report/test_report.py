@@ -188,15 +188,29 @@ def test_curves_have_bands_and_best_possible_enrichment(written: tuple[str, str]
 
 def test_comparison_with_the_champion_shows_the_gain_and_how_sure_it_is(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
-    slices = measure_predictions(bench.predictions, targets=TARGETS).slices
+    measured = measure_predictions(bench.predictions, targets=TARGETS)
+    slices = measured.slices
     gains = (Gain(MEAN, 0.0213, Interval(-0.0101, 0.0502)), Gain("HSA/non_shared", -0.0321, None))
-    champion = ChampionComparison("17", "abc", mean_average_precision=0.5, slices=slices, gains=gains)
+    champion = ChampionComparison(
+        "17",
+        "abc",
+        molecules=1234,
+        mean_average_precision=0.5,
+        slices=slices,
+        judged_mean=0.5213,
+        judged_slices=slices,
+        gains=gains,
+    )
     page, card = bench.report(Verdict(blessed=True, reasons=()), champion)
     start = page.index("Against the model in production")
     section = page[start : page.index("</section>", start)]
     for text in ("version 17", "0.5000", "+0.0213", "-0.0101 to 0.0502", "HSA / non-shared", "-0.0321"):
         assert text in section
-    assert "version 17, has 0.5000: a gain of +0.0213 (-0.0101 to 0.0502)" in card
+    assert (
+        "1,234 validation molecules that neither model trained on, the model in production before, version 17" in card
+    )
+    assert "version 17, has 0.5000 and this one 0.5213: a gain of +0.0213 (-0.0101 to 0.0502)" in card
+    assert "1,234 molecules, which neither trained on" in page
     assert "Against the model in production" not in bench.report(Verdict(blessed=True, reasons=()))[0]
 
 
