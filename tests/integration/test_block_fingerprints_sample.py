@@ -14,9 +14,8 @@ SAMPLE = Path(__file__).parents[2] / "../shared/data/leash_sample"
 
 @pytest.mark.skipif(not SAMPLE.exists(), reason="the real sample is not beside the checkout")
 def test_all_molecules_of_the_sample_are_composed_and_equal_rdkit(tmp_path: Path) -> None:
-    merge_raw_files(
-        SAMPLE, tmp_path / "molecules", data=DataSettings(), system=SystemSettings(memory_limit_gb=2.0, n_workers=2)
-    )
+    system = SystemSettings(memory_limit_gb=2.0, n_workers=2)
+    merge_raw_files(SAMPLE, tmp_path / "molecules", data=DataSettings(spelling="as_given"), system=system)
     summary = learn_block_fingerprints(
         tmp_path / "molecules", tmp_path / "tables", FingerprintSettings(), n_workers=2, audit_at_random=1_000_000
     )
