@@ -136,7 +136,18 @@ class CheckpointStore:
 
         Returns:
             Its progress, or None if there is no checkpoint.
+
+        Raises:
+            InputError: If the chief does other work than this worker.
         """
+        own = self.folder.name
+        if (chiefs := self._share(own.encode()).decode()) != own:
+            raise InputError(
+                "The workers were not started for the same training.",
+                received=f"{own} here, {chiefs} at worker 0",
+                expected="equal settings, data, model to start from and code on every worker",
+                action="Start every worker with the same configuration on the same dataset.",
+            )
         state, weights = b"", b""
         for folder in reversed(self._states()) if self.writes else ():
             try:

@@ -3,6 +3,8 @@
 import json
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final, Literal
 
@@ -10,9 +12,19 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from belka.errors import RunAgainError
+
 logger = logging.getLogger(__name__)
 
 _BFLOAT16_CAPABILITY: Final = 8  # CUDA compute capability (Ampere) that brought bfloat16 units
+# What a collective operation raises when another worker is gone; which of them depends on who notices first.
+_LOST_WORKER: Final = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+)
 
 
 def choose_strategy(device: Literal["auto", "cpu", "gpu"]) -> Any:
@@ -109,6 +121,31 @@ def pad_rows(values: Any, rows: int) -> Any:
     return tf.pad(values, [[0, missing]] + [[0, 0]] * (values.shape.rank - 1)) if missing else values
 
 
+def several_workers() -> bool:
+    """Return whether TF_CONFIG names other processes that train the same model."""
+    return len(json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster", {}).get("worker", [])) > 1
+
+
+@contextmanager
+def explained_loss_of_worker() -> Iterator[None]:
+    """Say so where the training in the block ends because another worker is gone.
+
+    Raises:
+        RunAgainError: In place of what a collective operation raised.
+    """
+    try:
+        yield
+    except _LOST_WORKER as error:
+        if not several_workers():
+            raise
+        raise RunAgainError(
+            "Another worker is gone, and the training cannot go on without it.",
+            received=f"{type(error).__name__}: {str(error).splitlines()[0]}",
+            expected="all workers of TF_CONFIG to the end",
+            action="Start all workers again with the same command: they continue from worker 0's last checkpoint.",
+        ) from error
+
+
 def from_chief(strategy: Any, content: bytes) -> bytes:
     """What the chief holds, on every worker; each must call it at the same point.
 
@@ -116,7 +153,7 @@ def from_chief(strategy: Any, content: bytes) -> bytes:
         strategy: The strategy.
         content: Any bytes; those of other workers than the chief are not looked at.
     """
-    if len(json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster", {}).get("worker", [])) < 2:  # noqa: PLR2004
+    if not several_workers():
         return content
     own = np.frombuffer(content, np.uint8).astype(np.int32) if is_chief(strategy) else np.zeros(0, np.int32)
     size = int(_summed(strategy, np.array([own.size], np.int32))[0])

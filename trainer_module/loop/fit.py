@@ -190,11 +190,21 @@ class Fit:
         progress = self._progress
         if progress.step == self._saved_step:
             return
-        if not all(np.isfinite(keras.ops.convert_to_numpy(variable)).all() for variable in self._model.variables):
-            raise self._not_finite(progress.step, "a weight that is not finite after the update")
+        self._check_finite()
         progress.callbacks = callbacks.state()
         self._store.save(self._model, progress)
         self._saved_step = progress.step
+
+    def _check_finite(self) -> None:
+        """Look at the state after an update, before anything is made of it.
+
+        Raises:
+            BelkaError: If a number of model or optimizer is not finite.
+        """
+        for variable in (*self._model.variables, *self._model.optimizer.variables):
+            if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
+                what = "a weight" if any(variable is weight for weight in self._model.variables) else "the optimizer"
+                raise self._not_finite(self._progress.step, f"{what} that is not finite after the update")
 
     def _not_finite(self, step: int, received: str) -> BelkaError:
         return BelkaError(
@@ -207,6 +217,7 @@ class Fit:
 
     def _validate(self, callbacks: ValidationCallbacks) -> None:
         self._settle_pending()
+        self._check_finite()
         progress = self._progress
         scores = {
             "epoch": progress.epoch + 1,

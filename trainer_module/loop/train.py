@@ -13,7 +13,13 @@ from belka.errors import InputError
 from trainer_module.export.saved_model import StoredModel, exported_folder, warm_start
 from trainer_module.input_pipeline.stream import BatchSpec
 from trainer_module.loop.checkpoints import CheckpointStore, run_key
-from trainer_module.loop.devices import choose_precision, choose_strategy, from_chief, is_chief
+from trainer_module.loop.devices import (
+    choose_precision,
+    choose_strategy,
+    explained_loss_of_worker,
+    from_chief,
+    is_chief,
+)
 from trainer_module.loop.fit import Fit
 from trainer_module.loop.step import Steps
 from trainer_module.losses.binary_loss import BinaryLoss
@@ -69,7 +75,7 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
 
     Raises:
         InputError: If data, vocabulary, settings or a model to start from do not fit together.
-        BelkaError: If the loss is not finite, or a checkpoint cannot be written.
+        BelkaError: If the state is not finite, a checkpoint cannot be written, or another worker is gone.
     """
     settings = run.training.for_mode(run.mode)
     _check_epochs(run)
@@ -103,7 +109,7 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
     store = CheckpointStore(
         _checkpoint_folder(run, data, log_dir), writes=is_chief(strategy), share=partial(from_chief, strategy)
     )
-    history = Fit(
+    fit = Fit(
         run=run,
         train_files=data.train_files,
         eval_files=data.eval_files,
@@ -112,7 +118,9 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
         spec=_batch_spec(run, model),
         store=store,
         log_dir=log_dir,
-    ).run()
+    )
+    with explained_loss_of_worker():
+        history = fit.run()
     return TrainingResult(StoredModel(model, data.vocabulary, run.targets, run.fingerprint, run.spelling), history)
 
 

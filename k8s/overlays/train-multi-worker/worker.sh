@@ -14,5 +14,5 @@ if [ "$JOB_COMPLETION_INDEX" != 0 ]; then
   mkdir -p "$output"
   cp /mnt/belka/output/metadata.db "$output/metadata.db"
 fi
-# Workers restore no checkpoint of their own: they must start at the same step.
-exec belka step train_model --config /etc/belka/config.yaml --output-dir "$output" --no-resume
+# Worker 0 restores its checkpoint and hands it to the others, so that all continue at the same step.
+exec belka step train_model --config /etc/belka/config.yaml --output-dir "$output"

@@ -52,6 +52,26 @@ def test_a_state_that_is_not_finite_is_never_kept_and_a_rerun_goes_on(
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("part", ["weights", "optimizer"])
+def test_a_validation_right_after_a_broken_update_keeps_nothing(
+    train_small: TrainSmall, monkeypatch: pytest.MonkeyPatch, original: Any, tmp_path: Path, part: str
+) -> None:
+    def poisoned(self: Steps, inputs: Any, labels: Any, row_weight: Any, step: int) -> Any:
+        loss = original(self, inputs, labels, row_weight, step)
+        variables = self._optimizer._velocities if part == "optimizer" else self._model.trainable_variables
+        if (
+            step == 3
+        ):  # the last batch of the epoch; a second moment of infinity leaves losses finite and stops learning
+            variables[0].assign(variables[0] + np.inf)
+        return loss
+
+    monkeypatch.setattr(Steps, "train", poisoned)
+    with pytest.raises(BelkaError, match=r"finite numbers at batch 4 of the stage clf(.|\n)*last good state is step 3"):
+        train_small(training=EVERY_STEP)
+    assert not list(tmp_path.glob("checkpoints/run/*/best.keras"))
+    assert max(path.name for path in tmp_path.glob("checkpoints/run/*/step-*")) == "step-000000003"
+
+
 def exhausted_above(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = Steps._part_gradients
 
