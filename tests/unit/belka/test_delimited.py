@@ -107,6 +107,8 @@ TEXT = "\nid\tsmiles\n1\tC\n2\té\n"
         (TEXT.rstrip("\n").encode(), "no end.csv"),
         (TEXT.replace("\t", "|").encode(), "bars.csv"),
     ],
+    # Names of their own: gzip writes the time into what it makes, and pytest would name the cases by their bytes.
+    ids=["tab", "bom", "utf-16-le", "utf-16-be", "gzip", "two members", "zstd", "windows", "old mac", "no end", "bars"],
 )
 def test_encodings_compressions_and_line_ends(content: bytes, name: str) -> None:
     table, rows = read(content, name)
@@ -124,6 +126,7 @@ def test_encodings_compressions_and_line_ends(content: bytes, name: str) -> None
         (gzip.compress(b"id,x\n" + bytes(range(256)) * 9)[:-9], "cannot be read to its end"),
         (codecs.BOM_UTF16_LE + "id,x\n1,2\n3".encode("utf-16-le")[:-1], r"to its end(.|\n)*after line 2"),
     ],
+    ids=["blank", "parquet", "excel", "bad names", "gzip cut off", "utf-16 cut off"],
 )
 def test_files_that_are_no_tables_of_text(content: bytes, message: str) -> None:
     with pytest.raises(InputError, match=message):
