@@ -91,9 +91,15 @@ def test_what_is_no_molecule_has_no_fingerprint() -> None:
         belka.fingerprints(["CCO", "C1C"])
 
 
-@pytest.mark.parametrize("smiles", ["CCO", "Clc1ccc(Br)cc1%12[C@@H]", "", "C[Si](C)", "x[]C", "é[Dy"])
+@pytest.mark.parametrize("smiles", ["CCO", "Clc1ccc(Br)cc1%12[C@@H]", "C[Si](C)", "x[]C", "e[Dy"])
 def test_tokens_are_those_of_atom_in_smiles(smiles: str) -> None:
     assert belka.tokenize(smiles) == smiles_tokenizer(smiles)
+
+
+@pytest.mark.parametrize("text", ["", "nan", "é[Dy"])
+def test_what_is_no_smiles_has_no_tokens(text: str) -> None:
+    with pytest.raises(InputError, match="A SMILES is no molecule"):
+        belka.tokenize(text)
 
 
 def test_the_linker_reads_as_hydrogen() -> None:
