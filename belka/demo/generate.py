@@ -133,6 +133,7 @@ def _extra_rows(
 ) -> list[tuple[str, int]]:
     """Ureas with read counts: above zero when the rule's sEH score of the two amines, scaled to three blocks, binds."""
     pairs = np.column_stack(np.triu_indices(len(library.amines)))
+    n_rows = min(n_rows, len(pairs))
     pairs = pairs[rng.choice(len(pairs), n_rows, replace=False)]
     counts = substructure_counts(library.amines)[pairs].sum(axis=1)
     target = PROTEINS.index(EXTRA_TARGET)

@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score
 
 from belka import contract as dc
 from belka.demo.blocks import Block, amine_blocks, amino_acid_blocks
-from belka.demo.generate import DemoSummary, make_demo_data
+from belka.demo.generate import DemoSummary, _extra_rows, make_demo_data
 from belka.demo.hidden_rule import PROTEINS, SUBSTRUCTURES, noise_free_scores, substructure_counts
 from belka.demo.library import Library, enumerate_product, enumerate_urea, triple_space
 from belka.errors import BelkaError, InputError
@@ -219,3 +219,9 @@ def test_largest_size_leaves_distinct_test_molecules() -> None:
     train, test, spare = library.choose(library.capacity(), rng)
     together = np.concatenate([train, test, spare])
     assert len(np.unique(together, axis=0)) == len(together) >= round(1.2 * library.capacity())
+
+
+def test_the_extra_file_of_the_largest_library_has_every_pair_of_amines_once() -> None:
+    library = Library.draw(np.random.default_rng(1))
+    rows = _extra_rows(library, np.zeros(len(PROTEINS)), 10_000, np.random.default_rng(2))
+    assert len(rows) == len({smiles for smiles, _ in rows}) == len(library.amines) * (len(library.amines) + 1) // 2
