@@ -14,7 +14,7 @@ from zipfile import BadZipFile
 
 from belka.code_version import code_version
 from belka.contract import Node
-from belka.errors import InputError
+from belka.errors import InputError, RunAgainError
 from belka.files import atomic_path
 from belka.provenance import known_digest
 from belka.settings import deciding
@@ -116,7 +116,7 @@ class CheckpointStore:
         """Write variables and progress, then drop the oldest.
 
         Raises:
-            InputError: If the disk is full or refuses; the checkpoints before stay.
+            RunAgainError: If the disk is full or refuses; the checkpoints before stay.
         """
         if not self.writes:
             return
@@ -177,7 +177,7 @@ class CheckpointStore:
         """Keep the weights of the best validation.
 
         Raises:
-            InputError: If the disk is full or refuses.
+            RunAgainError: If the disk is full or refuses.
         """
         if not self.writes:
             return
@@ -200,7 +200,7 @@ class CheckpointStore:
             with atomic_path(self.folder / name) as temporary:
                 yield temporary
         except OSError as error:
-            raise InputError(
+            raise RunAgainError(
                 "A checkpoint could not be written.",
                 received=f"{self.folder}: {error}",
                 expected="room on the disk and the right to write",

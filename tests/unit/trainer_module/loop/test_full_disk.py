@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from belka.errors import BelkaError
+from belka.errors import RunAgainError
 from trainer_module.loop.checkpoints import CheckpointStore
 from trainer_module.loop.train import TrainingResult
 from trainer_module.model import Belka
@@ -41,7 +41,7 @@ def test_a_full_disk_is_explained_and_the_run_goes_on_when_there_is_room(
 
     with monkeypatch.context() as patch:
         patch.setattr(CheckpointStore, "save", save)
-        with pytest.raises(BelkaError, match=r"checkpoint could not be written(.|\n)*start the same command again"):
+        with pytest.raises(RunAgainError, match=r"checkpoint could not be written(.|\n)*start the same command again"):
             train_small(folder="cut", training=SIX_STEPS)
     (folder,) = tmp_path.glob("checkpoints/cut/*")
     assert sorted(path.name for path in folder.iterdir()) == ["best.keras", "step-000000002"]
@@ -50,6 +50,6 @@ def test_a_full_disk_is_explained_and_the_run_goes_on_when_there_is_room(
 
 
 def test_best_weights_on_a_full_disk_leave_nothing_half_written(train_small: TrainSmall, tmp_path: Path) -> None:
-    with largest_file(20_000), pytest.raises(BelkaError, match="checkpoint could not be written"):
+    with largest_file(20_000), pytest.raises(RunAgainError, match="checkpoint could not be written"):
         train_small()
     assert not list(tmp_path.glob("checkpoints/run/*/*"))
