@@ -5,13 +5,14 @@ sources themselves, imports inside functions included, so that no list has to be
 """
 
 import ast
-import hashlib
 import sys
 from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Final
+
+from belka.digests import file_digest, files_digest
 
 _PACKAGES: Final = ("belka", "components", "pipeline", "trainer_module")
 _ROOT: Final = Path(__file__).parents[1]
@@ -30,16 +31,12 @@ def code_version(*modules: str, root: Path = _ROOT) -> str:
     Returns:
         Like `0.1.0+sources.1f0c...`, followed by `.libraries.77aa...` for given modules.
     """
-    files = sorted(imported_files(*modules, root=root) if modules else _all_sources(root))
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(f"{path.relative_to(root)}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    named = f"{version('belka')}+sources.{digest.hexdigest()[:_DIGITS]}"
+    files = imported_files(*modules, root=root) if modules else _all_sources(root)
+    sources = files_digest({str(path.relative_to(root)): file_digest(path) for path in files})
+    named = f"{version('belka')}+sources.{sources[:_DIGITS]}"
     if not modules:
         return named
-    libraries = repr(sorted(library_versions(*modules, root=root).items()))
-    return f"{named}.libraries.{hashlib.sha256(libraries.encode()).hexdigest()[:_DIGITS]}"
+    return f"{named}.libraries.{files_digest(library_versions(*modules, root=root))[:_DIGITS]}"
 
 
 def imported_files(*modules: str, root: Path = _ROOT) -> set[Path]:

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -96,24 +96,26 @@ def pipeline(
     out: JsonOption = None,
 ) -> None:
     """Raw files to submission.csv: time and peak memory of each step against its bound."""
-    from belka.files import atomic_path
     from benchmarks.pipeline import print_costs, run_pipeline
 
     costs = run_pipeline(molecules, raw_dir=raw_dir, overrides=overrides or (), work_dir=work_dir)
     print_costs(costs, Console())
-    if out is not None:
-        with atomic_path(out) as partial:
-            partial.write_text(json.dumps([asdict(cost) for cost in costs], indent=2) + "\n")
+    _write([asdict(cost) for cost in costs], out)
     if not all(cost.is_within for cost in costs):
         raise typer.Exit(1)
 
 
 def _show(comparison: "Comparison", out: Path | None) -> None:
     """Print the table, and write the figures where asked."""
-    from belka.files import atomic_path
     from benchmarks.measurement import print_comparisons
 
     print_comparisons([comparison], Console())
+    _write([comparison.as_dict()], out)
+
+
+def _write(figures: list[dict[str, Any]], out: Path | None) -> None:
+    from belka.files import atomic_path
+
     if out is not None:
         with atomic_path(out) as partial:
-            partial.write_text(json.dumps([comparison.as_dict()], indent=2) + "\n")
+            partial.write_text(json.dumps(figures, indent=2) + "\n")

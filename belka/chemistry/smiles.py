@@ -58,14 +58,19 @@ def read_text(text: str | None) -> SmilesText:
     """
     if is_missing(text):
         return SmilesText("", reason=EMPTY_SMILES)
-    stripped = str(text).strip(_WHITE_SPACE)
-    found = _NAME.search(stripped)
-    smiles, name = (stripped[: found.start()], found.group().strip(_WHITE_SPACE)) if found else (stripped, "")
+    smiles, name = split_name(str(text))
     if _UNPRINTABLE.search(smiles[: MAX_CHARACTERS + 1]):
         return SmilesText("", reason=UNPRINTABLE_SMILES)
     if len(smiles) > MAX_CHARACTERS:
         return SmilesText("", reason=LONG_SMILES)
     return SmilesText(smiles, name)
+
+
+def split_name(text: str) -> tuple[str, str]:
+    """The SMILES of a text and what stands behind its first blank or tab, both without surrounding white space."""
+    stripped = text.strip(_WHITE_SPACE)
+    found = _NAME.search(stripped)
+    return (stripped[: found.start()], found.group().strip(_WHITE_SPACE)) if found else (stripped, "")
 
 
 def parse(smiles: str | None) -> Chem.Mol | str:

@@ -6,6 +6,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from belka.chemistry.smiles import split_name
 from belka.contract import SMILES
 from belka.delimited import NOT_UTF8, RETURN, text_blocks
 from belka.predict.rows import Format, Rows
@@ -33,13 +34,12 @@ def _read(path: Path, schema: pa.Schema) -> Iterator[Rows]:
 def _parse(line: bytes) -> tuple[str, str, str]:
     """SMILES, name, and why the line is no row. An empty line is a row without SMILES."""
     try:
-        text = line.decode().strip()
+        text = line.decode()
     except UnicodeDecodeError:
         return "", "", NOT_UTF8.removeprefix("line ")
     if "\r" in text:
         return "", "", RETURN.removeprefix("line ")
-    smiles, *name = text.split(maxsplit=1) or [""]
-    return smiles, "".join(name), ""
+    return *split_name(text), ""
 
 
 SMILES_LINES: Final = Format("SMILES, one a line", _open, _read)

@@ -4,7 +4,6 @@
 """
 
 import argparse
-import hashlib
 import os
 import shutil
 import socket
@@ -17,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
+from belka.digests import file_digest
 from belka.errors import BelkaError, InputError
 from belka.machine import worker_count
 
@@ -83,7 +83,7 @@ def check_jars(jar_dir: Path, checksums: Path) -> None:
     """
     lines = [line.split(maxsplit=1) for line in checksums.read_text(encoding="utf-8").splitlines()]
     expected = {name: digest for digest, name in lines}
-    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in jar_dir.glob("*.jar")}
+    found = {path.name: file_digest(path) for path in jar_dir.glob("*.jar")}
     wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     if wrong:
         raise InputError(

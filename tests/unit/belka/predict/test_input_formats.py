@@ -16,6 +16,7 @@ from rdkit import Chem
 
 from belka.errors import InputError
 from belka.predict.predict import predict_file
+from belka.predict.smiles_input import SMILES_LINES
 from belka.predict.table_input import CHUNK_ROWS
 from pipeline.cli.predict import predict
 
@@ -241,3 +242,12 @@ def test_a_reader_that_leaves_ends_it_quietly(length_model: Path, tmp_path: Path
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 141
+
+
+def test_a_line_of_smiles_is_cut_by_the_rule_of_a_smiles(tmp_path: Path) -> None:
+    file = tmp_path / "s.smi"
+    file.write_bytes("CCO\u00a0ethanol\nCCN amine\u00a0one\n \tCCC\tpropane \n".encode())
+    schema, _ = SMILES_LINES.open([file], None)
+    (rows,) = SMILES_LINES.read(file, schema)
+    assert rows.batch.column(0).to_pylist() == ["CCO\u00a0ethanol", "CCN", "CCC"]
+    assert rows.batch.column(1).to_pylist() == ["", "amine\u00a0one", "propane"]
