@@ -76,9 +76,9 @@ def submit(
     options = {"endpoint": endpoint, "namespace": namespace, "experiment": experiment}
     given = [f"kubeflow.{key}={json.dumps(value)}" for key, value in options.items() if value is not None]
     settings = load_config(config, [*(overrides or ()), *given]).kubeflow
+    from pipeline.runners.kubeflow.follow import wait as follow
     from pipeline.runners.kubeflow.submit import SubmissionRequest, connect
     from pipeline.runners.kubeflow.submit import submit as send
-    from pipeline.runners.kubeflow.submit import wait as follow
 
     request = SubmissionRequest(package, settings, _pairs(parameters, "--parameter", "NAME=VALUE"), run_name, cache)
     described = request.describe()

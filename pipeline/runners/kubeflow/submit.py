@@ -1,29 +1,17 @@
-"""Send a compiled pipeline to Kubeflow Pipelines and follow its run."""
+"""Send a compiled pipeline to Kubeflow Pipelines."""
 
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from urllib3.exceptions import HTTPError
-
-from belka.errors import BelkaError, InputError
+from belka.errors import InputError
+from pipeline.runners.kubeflow.connection import explain_connection
 from pipeline.runners.kubeflow.pipeline_file import read_pipeline, run_parameters
 from pipeline.runners.kubeflow.settings import KubeflowSettings
-
-POLL_SECONDS: Final = 10.0
-INSTALLATION_NAMESPACE: Final = "kubeflow"  # where the UI's service lies; runs may have a namespace of their own
-# Looks at a run that may fail in a row while a port-forward is started anew or the API server moves: a minute.
-LOST_LOOKS: Final = 6
-CONNECTION_ERRORS: Final = (HTTPError, ConnectionError, TimeoutError)
-FINAL_STATES: Final = frozenset({"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"})
-# Steps the backend adds around ours: the run itself, the drivers, and the pod within a task.
-_INTERNAL_NAMES: Final = frozenset({"root", "executor"})
-_INTERNAL_SUFFIX: Final = "-driver"
 
 
 @dataclass(frozen=True)
@@ -78,10 +66,12 @@ class SubmittedRun:
     Attributes:
         run_id: Its id.
         url: Its page.
+        tasks: Names of its tasks, in an order in which they can run.
     """
 
     run_id: str
     url: str
+    tasks: tuple[str, ...]
 
 
 def connect(settings: KubeflowSettings) -> Any:
@@ -96,7 +86,7 @@ def connect(settings: KubeflowSettings) -> Any:
     Raises:
         InputError: A token is missing, or nothing answers at the endpoint.
     """
-    with warnings.catch_warnings(), _explain_connection(settings):
+    with warnings.catch_warnings(), explain_connection(settings):
         warnings.simplefilter("ignore", FutureWarning)
         from kfp import Client
         from kfp.client.set_volume_credentials import ServiceAccountTokenVolumeCredentials
@@ -139,7 +129,7 @@ def submit(client: Any, request: SubmissionRequest) -> SubmittedRun:
     """
     pipeline, settings = read_pipeline(request.package), request.settings
     arguments = run_parameters(pipeline, request.parameters)
-    with _explain_connection(settings):
+    with explain_connection(settings):
         run = client.create_run_from_pipeline_package(
             str(request.package),
             arguments=arguments,
@@ -151,97 +141,5 @@ def submit(client: Any, request: SubmissionRequest) -> SubmittedRun:
             enable_caching=None if request.enable_cache else False,
             service_account=settings.service_account,
         )
-    return SubmittedRun(run.run_id, f"{settings.endpoint.rstrip('/')}/#/runs/details/{run.run_id}")
-
-
-def wait(
-    client: Any,
-    run: SubmittedRun,
-    settings: KubeflowSettings,
-    observe: Callable[[str, str], None],
-    poll_seconds: float = POLL_SECONDS,
-) -> None:
-    """Follow a run to its end.
-
-    Args:
-        client: From `connect`.
-        run: The run.
-        settings: The section `kubeflow` of the configuration.
-        observe: Called with a task's name and state whenever that changes.
-        poll_seconds: Time between two looks.
-
-    Raises:
-        InputError: The server refuses, or has not answered for `LOST_LOOKS` looks; the run itself goes on.
-        BelkaError: The run did not succeed; the message names the tasks, how to see their logs and how to retry.
-    """
-    seen: dict[str, str] = {}
-    while True:
-        current = _look(client, run, settings, poll_seconds)
-        listed = getattr(current.run_details, "task_details", None) or ()
-        tasks = [task for task in listed if task.state and _is_ours(task.display_name)]
-        for task in tasks:
-            if seen.get(task.display_name) != task.state:
-                seen[task.display_name] = task.state
-                observe(task.display_name, task.state)
-        if current.state in FINAL_STATES:
-            break
-        time.sleep(poll_seconds)
-    if current.state != "SUCCEEDED":
-        raise _run_failed(run, settings, current.state, [task for task in tasks if task.state == "FAILED"])
-
-
-def _look(client: Any, run: SubmittedRun, settings: KubeflowSettings, poll_seconds: float) -> Any:
-    for _ in range(LOST_LOOKS):
-        try:
-            with _explain_refusal():
-                return client.get_run(run.run_id)
-        except CONNECTION_ERRORS:
-            time.sleep(poll_seconds)
-    with _explain_connection(settings, f" The run goes on: {run.url}"):
-        return client.get_run(run.run_id)
-
-
-def _run_failed(run: SubmittedRun, settings: KubeflowSettings, state: str, failed: list[Any]) -> BelkaError:
-    pods = [child.pod_name for task in failed for child in task.child_tasks or () if child.pod_name]
-    logs = "; ".join(f"kubectl logs -n {settings.namespace} {pod} -c main" for pod in pods)
-    reasons = [f"{task.display_name}: {getattr(task.error, 'message', None) or 'no message'}" for task in failed]
-    return BelkaError(
-        f"The run ended as {state}.",
-        received="; ".join(reasons) or f"no failed task is reported; see {run.url}",
-        action=f"Read the log ({logs or run.url}), mend the cause, then press Retry on {run.url} or submit again: "
-        "finished tasks come from the cache.",
-    )
-
-
-def _is_ours(name: str | None) -> bool:
-    return bool(name) and name not in _INTERNAL_NAMES and not str(name).endswith(_INTERNAL_SUFFIX)
-
-
-@contextmanager
-def _explain_connection(settings: KubeflowSettings, addition: str = "") -> Iterator[None]:
-    try:
-        with _explain_refusal():
-            yield
-    except CONNECTION_ERRORS as error:
-        raise InputError(
-            "Nothing answers at the endpoint of Kubeflow Pipelines.",
-            received=f"{settings.endpoint}: {type(error).__name__}",
-            expected="the URL of the API server or of the UI (kubeflow.endpoint)",
-            action=f"Forward it: kubectl port-forward -n {INSTALLATION_NAMESPACE} svc/ml-pipeline-ui 8080:80 (where "
-            f"Kubeflow Pipelines is installed), then use --endpoint http://localhost:8080.{addition}",
-        ) from error
-
-
-@contextmanager
-def _explain_refusal() -> Iterator[None]:
-    import kfp_server_api  # type: ignore[import-untyped]  # ships no types
-
-    try:
-        yield
-    except kfp_server_api.ApiException as error:
-        raise InputError(
-            "Kubeflow Pipelines refuses the request.",
-            received=f"HTTP {error.status} {error.reason}: {str(error.body).strip()[:1000]}",
-            expected="a request that the account may make, and a pipeline that the server can read",
-            action="Check kubeflow.auth and kubeflow.namespace (401, 403), or compile again (400).",
-        ) from error
+    page = f"{settings.endpoint.rstrip('/')}/#/runs/details/{run.run_id}"
+    return SubmittedRun(run.run_id, page, tuple(task.name for task in pipeline.tasks))
