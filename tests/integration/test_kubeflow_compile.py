@@ -11,6 +11,9 @@ import yaml
 from kfp import components as kfp_components
 from typer.testing import CliRunner
 
+sys.path.insert(0, str(Path(__file__).parent))
+from kubeflow_node_status import LIMIT, status_bytes  # type: ignore[import-not-found]
+
 from belka.contract import Node
 from belka.errors import InputError
 from belka.settings import COMPUTATION_VARIABLE
@@ -55,6 +58,13 @@ def test_every_step_that_depends_on_the_fingerprint_is_told_its_kind() -> None:
 
 def test_the_same_configuration_gives_the_same_file() -> None:
     assert _compile("demo.yaml").as_yaml() == _compile("demo.yaml").as_yaml()
+
+
+def test_the_status_of_a_run_stays_below_what_the_engine_compresses() -> None:
+    """With room for what the file does not say (the workflow's own text, some 100 kB)."""
+    compiled = _compile("default.yaml")
+    found = status_bytes(compiled.spec, compiled.platform, attempts=1)
+    assert found["total"] < LIMIT - 200_000, found
 
 
 def test_the_file_knows_nothing_of_this_machine() -> None:

@@ -123,6 +123,7 @@ def compile_pipeline(
     postprocess.restore_defaults(spec, {value.name: value.default for value in runtime})
     postprocess.wire_dynamic_parameters(spec)
     postprocess.wire_conditions(spec)
+    postprocess.shorten(spec)
     postprocess.set_pods(spec, settings)
     postprocess.add_displays(spec, displays)
     if settings.pipeline_root is not None:

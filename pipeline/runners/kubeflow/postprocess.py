@@ -18,7 +18,9 @@ from pipeline.runners.kubeflow.settings import KubeflowSettings, PodSettings
 INPUTS_SPEC_FLAG: Final = "--json_serialized_inputs_spec_args"
 DISPLAY_FLAG: Final = "--display"
 DISPLAY_SCHEMA_VERSION: Final = "0.0.1"
+COMPACT: Final = (",", ":")  # JSON without blanks
 CONDITION_INPUT: Final = re.compile(r"inputs\.artifacts\['([^']+)'\]")
+_DESCRIPTION: Final = re.compile(r"(?m)^ *description: .*\n")  # of a property, in the YAML that TFX writes: one line
 
 
 def type_booleans(spec: Json, booleans: Iterable[tuple[str, str]]) -> None:
@@ -111,6 +113,23 @@ def condition_inputs(task: Mapping[str, Any]) -> set[str]:
     return set(CONDITION_INPUT.findall(task.get("triggerPolicy", {}).get("condition", "")))
 
 
+def shorten(spec: Json) -> None:
+    """Leave out what only a reader of the file would miss: descriptions in artifact types, and blanks in JSON.
+
+    The workflow engine keeps each text of a task 5 to 12 times, escaped twice, in a status that it compresses beyond
+    1 MiB; Kubeflow's API does not see a task's changes from there on.
+    """
+    for task in tasks_of(spec):
+        component = component_of(spec, task)
+        for side in ("inputDefinitions", "outputDefinitions"):
+            for artifact in component.get(side, {}).get("artifacts", {}).values():
+                kind = artifact["artifactType"]
+                if "instanceSchema" in kind:
+                    kind["instanceSchema"] = _DESCRIPTION.sub("", kind["instanceSchema"])
+        if INPUTS_SPEC_FLAG in container_of(spec, task)["args"]:
+            _rewrite_inputs_spec(spec, task)
+
+
 def set_pods(spec: Json, settings: KubeflowSettings) -> None:
     """Give every task its resources, environment and retries.
 
@@ -155,7 +174,8 @@ def set_computation(
                 f"{WORKERS_FLAG}{cores}" if argument.startswith(WORKERS_FLAG) else argument
                 for argument in container["args"]
             ]
-        container.setdefault("env", []).append({"name": COMPUTATION_VARIABLE, "value": json.dumps(own, sort_keys=True)})
+        value = json.dumps(own, sort_keys=True, separators=COMPACT)
+        container.setdefault("env", []).append({"name": COMPUTATION_VARIABLE, "value": value})
 
 
 def forbid_cache(spec: Json, tasks: Iterable[str]) -> None:
@@ -183,7 +203,7 @@ def add_displays(spec: Json, displays: Mapping[str, Sequence[Display]]) -> None:
 def _rewrite_inputs_spec(spec: Json, task: str) -> None:
     arguments = container_of(spec, task)["args"]
     position = arguments.index(INPUTS_SPEC_FLAG) + 1
-    arguments[position] = json.dumps(component_of(spec, task)["inputDefinitions"], sort_keys=True)
+    arguments[position] = json.dumps(component_of(spec, task)["inputDefinitions"], sort_keys=True, separators=COMPACT)
 
 
 def _resources(node: PodSettings) -> Json:
