@@ -52,9 +52,32 @@ def test_pods_are_bounded_and_powerless(template: dict[str, Any]) -> None:
     mounted = {volume["name"] for volume in spec["volumes"]}
     for container in _containers(template):
         assert {"cpu", "memory"} <= container["resources"]["limits"].keys()
+        assert {"cpu", "memory"} <= container["resources"]["requests"].keys()
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
         assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
         assert {mount["name"] for mount in container.get("volumeMounts", ())} <= mounted
+
+
+def test_a_pod_of_a_pipeline_asks_for_hardly_more_than_its_task_does() -> None:
+    """Argo's init and wait containers name no requests: the LimitRange's land on them (seen on 2.17.0)."""
+    (limits,) = (d["spec"]["limits"][0] for d in _documents(K8S / "base") if d["kind"] == "LimitRange")
+    added, task = limits["defaultRequest"], {"cpu": 2.0, "memory": 8e9}
+    for resource, parse in (("cpu", _cores), ("memory", _bytes)):
+        pod = max(task[resource] + parse(added[resource]), parse(added[resource]))  # main and wait together, or init
+        assert pod <= 1.03 * task[resource], f"{resource}: the pod asks for {pod}, its task for {task[resource]}"
+    # The quota counts limits too, and so refuses a container without them.
+    assert limits["default"].keys() == {"cpu", "memory"}
+    assert _bytes(limits["default"]["memory"]) >= 256 * 2**20  # Argo's wait container sends logs and results
+
+
+def _cores(text: str) -> float:
+    return float(text.removesuffix("m")) / (1000 if text.endswith("m") else 1)
+
+
+def _bytes(text: str) -> float:
+    units = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "k": 1e3, "M": 1e6, "G": 1e9}
+    unit = next((unit for unit in units if text.endswith(unit)), "")
+    return float(text.removesuffix(unit)) * units.get(unit, 1)
 
 
 def test_serving_is_probed() -> None:
