@@ -1,69 +1,22 @@
-"""Figures as inline SVG that takes the page's colours, light or dark."""
+"""The report's figures as inline SVG."""
 
-import io
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 
+from belka.pages.figures import LINE, PALETTE, TEXT, draw
 from components.affinity_evaluator.bootstrap import Interval
 from components.affinity_evaluator.slices import ENRICHMENT_SHARES, RECALLS, SliceMetrics
 
-# Stand-ins that become the page's own colours in the SVG text.
-_TEXT, _LINE = "#010203", "#040506"
-_PAGE_COLOURS: Final = {_TEXT: "currentColor", _LINE: "var(--line)"}
-# Told apart on white and on black, and by readers who see red and green alike.
-PALETTE: Final = ("#3b82f6", "#f59e0b", "#10b981", "#c084fc", "#ef4444", "#64748b")
 _CURVE_POINTS: Final = 300
 _PRECISION: Final = "val_average_precision"
-_PAGE_INCHES: Final = 9.3  # a figure is as wide as the page, whatever it holds
-_STYLE: Final[dict[str, Any]] = {
-    **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), _TEXT),
-    **dict.fromkeys(("axes.edgecolor", "grid.color"), _LINE),
-    **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "none"),
-    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "axes.grid": True,
-    "grid.alpha": 0.35,
-    "grid.linewidth": 0.5,
-}
-_IDS: Final = re.compile(
-    r' id="(?:figure|axes|patch|line2d|text|matplotlib\.axis|xtick|ytick|legend|[A-Za-z]*Collection)_\d+"'
-)
 
 Curve = tuple[NDArray[np.int8], NDArray[np.float32]]
-
-
-def draw(name: str, height: float, panels: int, paint: Callable[[Sequence[Axes]], None]) -> str:
-    """Make one figure: an `<svg>` element, the same text for the same data.
-
-    Args:
-        name: Keeps the ids of this figure apart from those of others on the page.
-        height: Inches; the width is that of the page, or more for many panels.
-        panels: Panels side by side; at least one is made.
-        paint: Draws into the panels.
-    """
-    style: Any = {**_STYLE, "svg.hashsalt": name}
-    columns = max(panels, 1)
-    with mpl.rc_context(style):
-        figure = Figure(figsize=(max(_PAGE_INCHES, 3.1 * columns), height), layout="constrained")
-        paint([figure.add_subplot(1, columns, i + 1) for i in range(columns)])
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    svg = _IDS.sub("", buffer.getvalue())
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    for stand_in, colour in _PAGE_COLOURS.items():
-        svg = svg.replace(stand_in, colour)
-    return svg
 
 
 def _group(name: str) -> str:
@@ -126,7 +79,7 @@ def enrichment(slices: Sequence[SliceMetrics], targets: Sequence[str]) -> str:
                 if part.intervals:
                     _bars(panel, x, part.intervals.enrichment, color=colour, lw=2, alpha=0.6)
                 best = [part.n / max(part.positives, one.molecules) for one in part.enrichment]
-                panel.plot(x, best, "_", color=_TEXT, ms=9, label="best possible" if part is existing[-1] else None)
+                panel.plot(x, best, "_", color=TEXT, ms=9, label="best possible" if part is existing[-1] else None)
             panel.set(title=target, xlabel="best-ranked share", xlim=(-0.5, len(ENRICHMENT_SHARES) - 0.5))
             panel.set_xticks(range(len(ENRICHMENT_SHARES)), [f"{100 * share:g}%" for share in ENRICHMENT_SHARES])
             panel.set_ylim(0, 1.12 * panel.dataLim.y1 if existing else 1)
@@ -164,7 +117,7 @@ def average_precisions(
                     panel.plot([interval.low, interval.high], [y, y], color=PALETTE[i], linewidth=2, alpha=0.6)
                 panel.plot(found.average_precision, y, "o", color=PALETTE[i], label=name if row == 0 else None)
         for row, part in enumerate(shown):
-            panel.plot(part.prevalence or 0.0, row, "|", color=_TEXT, label="random ranking" if row == 0 else None)
+            panel.plot(part.prevalence or 0.0, row, "|", color=TEXT, label="random ranking" if row == 0 else None)
         panel.set_yticks(range(len(shown)), [_group(part.name) for part in shown])
         panel.invert_yaxis()
         panel.set(xlabel="average precision", xlim=(0, 1.01))
@@ -184,7 +137,7 @@ def calibration(slices: Sequence[SliceMetrics], targets: Sequence[str]) -> str:
 
     def paint(panels: Sequence[Axes]) -> None:
         for panel, target in zip(panels, targets, strict=True):
-            panel.plot([0, 1], [0, 1], color=_LINE, linewidth=1, linestyle="--")
+            panel.plot([0, 1], [0, 1], color=LINE, linewidth=1, linestyle="--")
             for colour, part in zip(PALETTE, (s for s in slices if s.target == target), strict=False):
                 if not part.calibration:
                     continue

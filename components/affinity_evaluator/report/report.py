@@ -25,6 +25,7 @@ from belka.contract import (
 from belka.examples import list_examples
 from belka.files import atomic_path
 from belka.models.description import ModelDescription, read_description
+from belka.pages.style import page_style
 from belka.provenance import Provenance, place_of, read_provenance
 from components.affinity_evaluator.bootstrap import Interval
 from components.affinity_evaluator.evaluate import Evaluation
@@ -89,6 +90,7 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
     description = read_description(saved_model) or ModelDescription()
     provenance = read_provenance(sources.model_dir)
     context: dict[str, Any] = {
+        "style": page_style(),
         "evaluation": evaluation,
         "targets": targets,
         "data": data,

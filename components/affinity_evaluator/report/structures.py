@@ -21,8 +21,8 @@ from belka.contract import (
     Subset,
 )
 from belka.molecules import list_shards, read_rows
+from belka.pages.drawing import draw_smiles
 from components.affinity_evaluator.predictions import Predictions
-from components.affinity_evaluator.report.drawing import draw_smiles
 
 WRONG_PER_TARGET: Final = 3
 BLOCKS_PER_TARGET: Final = 3

@@ -28,6 +28,7 @@ STARTS: Final = {
 # Files that are no modules -> the only nodes that read them.
 READ_FILES: Final = {
     "components/data_validation/schema.pbtxt": {"statistics-gen"},
+    "belka/pages/style.css": {"affinity-evaluator"},
     "components/affinity_evaluator/report/report.html.j2": {"affinity-evaluator"},
     "components/affinity_evaluator/report/model_card.md.j2": {"affinity-evaluator"},
 }

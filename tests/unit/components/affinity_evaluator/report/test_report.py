@@ -16,15 +16,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
 from belka import contract as dc
+from belka.pages import drawing
+from belka.pages.drawing import draw_smiles
 from belka.provenance import Input, Record, read_inputs, write_provenance
 from components.affinity_evaluator.bootstrap import BootstrapSettings, Interval
 from components.affinity_evaluator.evaluate import Evaluation
 from components.affinity_evaluator.gate import MEAN, ChampionComparison, Gain, Verdict
 from components.affinity_evaluator.measurement import measure_predictions
 from components.affinity_evaluator.predictions import PredictionsWriter, read_predictions
-from components.affinity_evaluator.report import drawing
 from components.affinity_evaluator.report.baseline import baseline_slices
-from components.affinity_evaluator.report.drawing import draw_smiles
 from components.affinity_evaluator.report.report import ReportSources, write_report
 from components.affinity_evaluator.report.structures import driving_blocks, wrong_molecules
 from components.affinity_evaluator.settings import GateSettings
