@@ -1,4 +1,4 @@
-"""The second document of the YAML file: volumes, node selectors, tolerations, secrets and /dev/shm of the pods."""
+"""The second document of the YAML file: volumes, node selectors, tolerations, secrets, users and /dev/shm of the pods."""
 
 from typing import Final
 
@@ -46,6 +46,9 @@ def _executor(task: str, settings: KubeflowSettings) -> Json:
         "tolerations": [toleration.model_dump(exclude_none=True) for toleration in node.tolerations],
         "nodeSelector": {"labels": dict(node.node_selector)} if node.node_selector else {},
     }
+    identity = {"runAsUser": settings.run_as_user, "runAsGroup": settings.run_as_group}
+    if given := {key: value for key, value in identity.items() if value is not None}:
+        config["securityContext"] = {**given, "runAsNonRoot": True}  # all that the document can say of it
     if node.shm_gb:
         memory = {"medium": "Memory", "sizeLimit": f"{node.shm_gb:g}G"}
         config["emptyDirMounts"] = [{"volumeName": SHM_VOLUME, "mountPath": SHM_PATH, **memory}]

@@ -150,6 +150,15 @@ class KubeflowSettings(StrictSection):
     service_account: DnsLabel | None = Field(
         default=None, description="Service account of the pods; null = the installation's default."
     )
+    run_as_user: int | None = Field(
+        default=1000, ge=1, description="User of the pods' containers, not root; null = the image's or the cluster's."
+    )
+    run_as_group: int | None = Field(
+        default=1000,
+        ge=0,
+        description="Group of the pods' containers; null = the image's. Both null: nothing is set, as backends before "
+        "2.16 want it.",
+    )
     auth: Literal["none", "token", "service_account"] = Field(
         default="none",
         description="How `belka submit` proves who it is: not at all (port-forward), with the token in token_variable, "

@@ -110,6 +110,22 @@ def test_the_platform_document_is_what_the_backend_parses() -> None:
     assert (config.empty_dir_mounts[0].mount_path, config.empty_dir_mounts[0].size_limit) == ("/dev/shm", "2G")  # noqa: S108
 
 
+def _security(**values: Any) -> Any:
+    settings = KubeflowSettings.model_validate(values)
+    document = platform_document(_spec({}, {}), settings)
+    executor = document["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["a_executor"]
+    return json_format.ParseDict(executor, messages.KubernetesExecutorConfig())
+
+
+def test_pods_run_as_a_user_and_a_group_that_are_not_root() -> None:
+    security = _security().security_context
+    assert (security.run_as_user, security.run_as_group, security.run_as_non_root) == (1000, 1000, True)
+    own = _security(run_as_user=None, run_as_group=0).security_context  # a cluster that gives out users itself
+    assert (own.HasField("run_as_user"), own.run_as_group, own.run_as_non_root) == (False, 0, True)
+    # Backends before 2.16 do not know the field and refuse the pipeline.
+    assert not _security(run_as_user=None, run_as_group=None).HasField("security_context")
+
+
 def test_numbers_are_flattened_and_what_is_none_is_left_out() -> None:
     values = {"mean": 0.5, "by": {"BRD4": {"shared": 1}}, "name": "x", "ok": True, "nan": float("nan"), "list": [1]}
     assert dict(flat_numbers(values)) == {"mean": 0.5, "by.BRD4.shared": 1.0}

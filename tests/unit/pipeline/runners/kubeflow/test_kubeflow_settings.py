@@ -38,6 +38,7 @@ def test_nodes_with_accelerators_take_the_gpu_image_and_an_own_image_goes_first(
         {"retry": {"backoff_factor": 1.5}},
         {"retry": {"give_up_after_seconds": 0}},
         {"defaults": {"cpu": 0}},
+        {"run_as_user": 0},
     ],
 )
 def test_wrong_values_are_refused(values: dict[str, object]) -> None:
