@@ -1,4 +1,4 @@
-"""The second document of the YAML file: volumes, node selectors, tolerations, secrets, users and /dev/shm of the pods."""
+"""The second document of the YAML file: volumes, selectors, tolerations, secrets, users and /dev/shm of pods."""
 
 from typing import Final
 
