@@ -77,6 +77,7 @@ def submit(
     given = [f"kubeflow.{key}={json.dumps(value)}" for key, value in options.items() if value is not None]
     settings = load_config(config, [*(overrides or ()), *given]).kubeflow
     from pipeline.runners.kubeflow.follow import wait as follow
+    from pipeline.runners.kubeflow.retries_seen import describe_retries
     from pipeline.runners.kubeflow.submit import SubmissionRequest, connect
     from pipeline.runners.kubeflow.submit import submit as send
 
@@ -89,6 +90,7 @@ def submit(
     client = connect(settings)
     run, started = send(client, request), time.monotonic()
     typer.echo(run.url)
+    typer.echo(f"retries: {describe_retries(client)}")
 
     def show(task: str, state: str) -> None:
         typer.echo(f"{time.monotonic() - started:7.0f} s  {task}: {state.lower()}")

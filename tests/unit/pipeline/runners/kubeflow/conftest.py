@@ -36,6 +36,7 @@ class Api:
     Attributes:
         states: State of the run, one after the other; the last one stays.
         details: Display name and state of the tasks that go with each of `states`, as the run API lists them.
+        health: What the healthz of the API server, or of the UI, says besides.
         kubernetes: Path -> answer of the Kubernetes API; a path that is absent is forbidden.
     """
 
@@ -45,6 +46,7 @@ class Api:
         self.states = ["RUNNING", "SUCCEEDED"]
         self.details: list[list[tuple[str, str]]] = [[("make", "RUNNING")], [("make", "SUCCEEDED")]]
         self.kubernetes: dict[str, dict[str, Any]] = {}
+        self.health: dict[str, Any] = {}
         self.queries: list[str] = []
         self.refuse = 0
         self.drop = 0
@@ -54,6 +56,8 @@ class Api:
         if "/namespaces/" in path:
             self.queries.append(path)
             return self.kubernetes.get(path.partition("?")[0])
+        if path.endswith("/healthz"):
+            return {"multi_user": False, **self.health}
         if "/experiments" in path:
             return {"experiment_id": "e1", "display_name": "belka"} if method == "POST" else {"experiments": []}
         if method == "POST":
