@@ -46,3 +46,8 @@ def literal_pattern(path: Path) -> str:
 def is_pattern(path: Path) -> bool:
     """Whether a path holds `[`, `*` or `?`: TensorFlow and Beam take it for a pattern, and cannot be told otherwise."""
     return glob.has_magic(str(path))
+
+
+def is_name(text: str) -> bool:
+    """Whether a text that was read from a file is the name of a thing in one folder, and no way out of that folder."""
+    return text not in ("", ".", "..") and not set(text) & {"/", "\\", "\0"}

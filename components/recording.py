@@ -5,6 +5,7 @@ Executors are what local runs, `belka step` and Kubeflow's pods have in common, 
 
 import copy
 import json
+import logging
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -25,8 +26,10 @@ from tfx.types.standard_artifacts import Schema
 from belka.code_version import code_version, library_versions
 from belka.contract import PROVENANCE_FILE
 from belka.digests import digests_by_name, files_digest
+from belka.errors import InputError
 from belka.provenance import (
     Input,
+    Provenance,
     ReadInputs,
     Record,
     place_of,
@@ -35,7 +38,10 @@ from belka.provenance import (
     write_provenance,
 )
 from belka.settings import BEAM_FLAGS, received_computation
+from belka.state_files import RECOVERY, set_aside
 from components.artifact_types import Artifacts
+
+logger = logging.getLogger(RECOVERY)
 
 # Execution parameters that this module adds to every node and reads.
 NODE: Final = "node"
@@ -172,9 +178,17 @@ def _record(artifact: Artifact, made: Record, read: ReadInputs) -> None:
     pushed = artifact.get_string_custom_property(PUSHED_TO)
     if pushed:
         # A model that had been pushed before keeps the record of its own training.
-        known = read_provenance(Path(pushed)) or write_provenance(Path(pushed), made, read)
+        known = _whole_record(Path(pushed)) or write_provenance(Path(pushed), made, read)
         made = made.model_copy(update={"delivered": {pushed: known.digest}})
     write_provenance(folder, made, read)
+
+
+def _whole_record(folder: Path) -> Provenance | None:
+    try:
+        return read_provenance(folder)
+    except InputError as error:
+        logger.warning("%s It is now %s, and the model is recorded anew.", error, set_aside(folder / PROVENANCE_FILE))
+        return None
 
 
 def _plain(exec_properties: Mapping[str, Any]) -> dict[str, Any]:

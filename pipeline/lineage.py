@@ -4,6 +4,7 @@ Its provenance.json says so, wherever the model was copied; for models of earlie
 """
 
 import json
+import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from belka.models.champion import model_digest
 from belka.models.description import read_description
 from belka.models.folder import find_saved_model
 from belka.provenance import Provenance, changed_files, read_provenance
-from pipeline.runners.outcomes import open_store
+from pipeline.runners.metadata_store import is_store, reading
 
 _Event = metadata_store_pb2.Event
 _OUTPUTS: Final = (_Event.OUTPUT, _Event.DECLARED_OUTPUT)
@@ -114,14 +115,17 @@ def trace_model(model_dir: Path, database: Path | None = None) -> Lineage:
     if database is None and (known := read_provenance(folder)):
         return _by_provenance(path, folder, digest, known)
     database = database or _nearest_database(path)
-    if not database.is_file():
+    if not is_store(database):
         raise InputError(
-            "The metadata store does not exist.", received=str(database.absolute()), expected="a SQLite file"
+            "The metadata store does not exist, or holds nothing.",
+            received=str(database.absolute()),
+            expected="a SQLite file",
         )
     try:
-        graph = _Graph(open_store(database))
+        with reading(database) as store:
+            graph = _Graph(store)
         start = graph.model_artifact(digest)
-    except (errors.StatusError, RuntimeError) as error:
+    except (errors.StatusError, RuntimeError, sqlite3.Error) as error:
         raise InputError(
             "The metadata store cannot be read.",
             received=f"{database}: {error}",

@@ -5,14 +5,14 @@ own folder, so that the folder can be moved.
 """
 
 import hashlib
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
 from belka.contract import CHAMPION_FILE, SAVED_MODEL_FILE
 from belka.errors import InputError
-from belka.files import atomic_path
+from belka.files import is_name
+from belka.state_files import read_state, write_state
 
 _READ_BYTES: Final = 1 << 20
 # What a SavedModel is made of; files that a push adds beside it do not change its digest.
@@ -47,16 +47,19 @@ def read_champion(models_dir: Path) -> Champion | None:
     file = models_dir / CHAMPION_FILE
     if not file.exists():
         return None
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        return Champion(str(content["version"]), str(content["digest"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    problem, expected = (
+        "The pointer to the model in production cannot be read.",
+        '{"version": "<folder>", "digest": "<sha256>"}',
+    )
+    action = "Restore the file; or delete it, and the next model is judged by the absolute floors alone."
+    content = read_state(file, problem=problem, expected=expected, action=action)
+    version, digest = content.get("version"), content.get("digest")
+    # The file names a folder beside it, never a way out of its own.
+    if not isinstance(version, str) or not isinstance(digest, str) or not is_name(version):
         raise InputError(
-            "The pointer to the model in production cannot be read.",
-            received=f"{file}: {type(error).__name__}: {error}",
-            expected='{"version": "<folder>", "digest": "<sha256>"}',
-            action="Restore the file; or delete it, and the next model is judged by the absolute floors alone.",
-        ) from error
+            problem, received=f"{file}: version {version!r}, digest {digest!r}", expected=expected, action=action
+        )
+    return Champion(version, digest)
 
 
 def write_champion(models_dir: Path, champion: Champion) -> None:
@@ -66,8 +69,7 @@ def write_champion(models_dir: Path, champion: Champion) -> None:
         models_dir: Folder of the pushed versions.
         champion: The model.
     """
-    with atomic_path(models_dir / CHAMPION_FILE) as temporary:
-        temporary.write_text(json.dumps(asdict(champion), indent=2) + "\n", encoding="utf-8")
+    write_state(models_dir / CHAMPION_FILE, asdict(champion))
 
 
 def model_digest(model_dir: Path) -> str:

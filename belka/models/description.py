@@ -9,6 +9,7 @@ from typing import Any, Final
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import DESCRIPTION_FILE, SAVED_MODEL_FILE
 from belka.errors import InputError
+from belka.state_files import read_state
 
 MODEL_ACTION: Final = (
     "Give model/<version> of an output directory, the folder model itself, or a model artifact of the stage clf."
@@ -65,7 +66,7 @@ def read_description(folder: Path) -> ModelDescription | None:
     if not file.is_file():
         return None
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_state(file, problem="It cannot be read.", expected="an object", action=MODEL_ACTION)
         ecfp = content.get("ecfp")
         return ModelDescription(
             dict(content.get("model", {})),
@@ -76,7 +77,7 @@ def read_description(folder: Path) -> ModelDescription | None:
         )
     except InputError as error:
         raise unreadable_description(folder, f"{error.problem} {error.received}") from error
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise unreadable_description(folder, f"{type(error).__name__}: {error}") from error
 
 

@@ -61,9 +61,11 @@ def execute(config: Config, nodes: Sequence[str] | None, *, resume: bool = True,
         with console.status("loading TensorFlow Extended"):
             # Their import takes 10 s; nothing on the command line's start-up path may cause it.
             from pipeline.runners.local import run_local
+            from pipeline.runners.metadata_store import mend
             from pipeline.runners.node_events import observe_nodes
             from pipeline.runners.outcomes import read_outcomes
             from pipeline.runners.publish import publish_results
+        mend(config.output_dir / METADATA_FILE)
         before = read_outcomes(config.output_dir / METADATA_FILE, config.pipeline_name)
         table = StepTable(console, shown)
         try:

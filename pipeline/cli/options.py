@@ -55,6 +55,15 @@ def build_config(
 
 
 def used_config(output_dir: Path | None) -> Path | None:
-    """The configuration of the last run in an output directory; None where there was none."""
+    """The configuration of the last run in an output directory; None where there was none.
+
+    Raises:
+        InputError: The file was cut.
+    """
     file = output_dir / RESOLVED_CONFIG if output_dir else None
-    return file if file and file.is_file() else None
+    if file is None or not file.is_file():
+        return None
+    from pipeline.config.files import load_resolved  # too slow for --help
+
+    load_resolved(file)
+    return file

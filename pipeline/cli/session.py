@@ -11,6 +11,8 @@ from typing import IO, TextIO
 
 from rich.console import Console
 
+from belka.state_files import RECOVERY
+
 
 @contextmanager
 def open_session(output_dir: Path, *, log_level: str, quiet: bool) -> Iterator[tuple[Console, Path]]:
@@ -40,11 +42,35 @@ def open_session(output_dir: Path, *, log_level: str, quiet: bool) -> Iterator[t
     logging.captureWarnings(capture=True)
     try:
         with log_file.open("ab", buffering=0) as sink, diverted((sys.stdout, sys.stderr), sink) as terminal:
-            yield Console(file=terminal, quiet=quiet, soft_wrap=False), log_file
+            console = Console(file=terminal, quiet=quiet, soft_wrap=False)
+            with _told(console):
+                yield console, log_file
     finally:
         root.removeHandler(handler)
         root.setLevel(level)
         handler.close()
+
+
+class _Notes(logging.Handler):
+    """Shows on the console what was found damaged and what became of it; everything else is in the log."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.WARNING)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record."""
+        self._console.print(f"note: {record.getMessage()}", markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _told(console: Console) -> Iterator[None]:
+    notes, logger = _Notes(console), logging.getLogger(RECOVERY)
+    logger.addHandler(notes)
+    try:
+        yield
+    finally:
+        logger.removeHandler(notes)
 
 
 @contextmanager

@@ -18,11 +18,14 @@ from belka.files import atomic_path
 from belka.raw_directory import raw_digest
 from belka.raw_targets import find_targets
 from belka.settings import used
+from belka.state_files import RECOVERY, set_aside
 from pipeline.config.settings import Config
 
 logger = logging.getLogger(__name__)
+recovery = logging.getLogger(RECOVERY)
 
 CONFIG_VARIABLE = "BELKA_CONFIG"
+END: Final = "...\n"  # YAML's mark of a document's end: the file was written whole
 WIDTH: Final = 118
 HEADER: Final = "# Every key with its default. Written by `belka config show --explain`; a test keeps it so.\n"
 # Keys of earlier versions and what they are called now.
@@ -145,10 +148,36 @@ def write_resolved(config: Config, target: Path, nodes: Sequence[Node] | None = 
         nodes: The nodes that run; None = all.
     """
     if nodes is not None and target.is_file():
-        earlier = json.loads(load_config(target).model_dump_json())
-        config = validate_config(_replaced(earlier, used(config, nodes), config), source=str(target))
+        try:
+            earlier = json.loads(load_resolved(target).model_dump_json())
+        except InputError as error:
+            recovery.warning(
+                "%s\nIt is now %s; this command's configuration takes its place.", error, set_aside(target)
+            )
+        else:
+            config = validate_config(_replaced(earlier, used(config, nodes), config), source=str(target))
     with atomic_path(target) as temporary:
-        temporary.write_text(dump_config(config), encoding="utf-8")
+        temporary.write_text(dump_config(config) + END, encoding="utf-8")
+
+
+def load_resolved(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read what `write_resolved` wrote; a file that was cut is refused, for what it lacks would be taken as default.
+
+    Raises:
+        InputError: The file is not whole.
+    """
+    values = _read_yaml(path)
+    # Files of earlier versions have no end mark, but every section of theirs.
+    if not path.read_text(encoding="utf-8").endswith(END) and not {"model", "training", "data", "system"} <= set(
+        values
+    ):
+        raise InputError(
+            "The configuration of the last run is not whole.",
+            received=f"{path}: {path.stat().st_size:,} bytes, without the mark at its end",
+            expected="the file as the run wrote it",
+            action="Name the configuration with --config; or run `belka run`, which writes the file anew.",
+        )
+    return load_config(path, overrides)
 
 
 def _replaced(values: dict[str, Any], by: Mapping[str, Any], section: BaseModel) -> dict[str, Any]:

@@ -14,13 +14,16 @@ from tfx.orchestration.pipeline import RunOptions
 from belka.contract import METADATA_FILE
 from belka.errors import InputError
 from belka.settings import BEAM_FLAGS, computation
+from belka.state_files import RECOVERY
 from pipeline.config.files import load_config_from_environment, with_found_targets, with_raw_digest
 from pipeline.config.settings import Config
 from pipeline.create_pipeline import beam_pipeline_args, create_pipeline
+from pipeline.runners.metadata_store import back_up, mend
+from pipeline.runners.node_events import observe_nodes
 from pipeline.runners.outcomes import forget_lost_results
 from pipeline.runners.output_lock import only_run_in
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(RECOVERY)
 
 
 def run_local(config: Config, nodes: Sequence[str] | None = None) -> None:
@@ -35,15 +38,17 @@ def run_local(config: Config, nodes: Sequence[str] | None = None) -> None:
     """
     options = None if nodes is None else RunOptions(from_nodes=nodes, to_nodes=nodes)
     config.output_dir.mkdir(parents=True, exist_ok=True)
-    database = str(config.output_dir / METADATA_FILE)
-    for folder in forget_lost_results(config.output_dir / METADATA_FILE):
-        logger.warning("%s is gone or was changed: it is pushed again.", folder)
+    database = config.output_dir / METADATA_FILE
+    mend(database)
+    for folder in forget_lost_results(database):
+        logger.warning("%s is gone or was changed: the step that makes it runs again.", folder)
     try:
         flags = beam_pipeline_args(config.beam, config.system.n_workers)
         with computation({**config.computing(), BEAM_FLAGS: flags}):
             pipeline = create_pipeline(config)
-            pipeline.metadata_connection_config = metadata.sqlite_metadata_connection_config(database)
-            LocalDagRunner().run(pipeline, run_options=options)
+            pipeline.metadata_connection_config = metadata.sqlite_metadata_connection_config(str(database))
+            with observe_nodes(started=lambda _: None, finished=lambda _: back_up(database)):
+                LocalDagRunner().run(pipeline, run_options=options)
     except LookupError as error:
         if nodes is None:
             raise

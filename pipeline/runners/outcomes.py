@@ -6,8 +6,10 @@ from pathlib import Path
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
+from belka.errors import InputError
 from belka.models.champion import model_digest, read_champion
-from belka.provenance import read_provenance
+from belka.provenance import Provenance, read_provenance
+from pipeline.runners.metadata_store import connect, is_store, reading
 
 
 @dataclass(frozen=True)
@@ -29,15 +31,6 @@ _State = metadata_store_pb2.Execution
 _FINISHED = (_State.COMPLETE, _State.CACHED)
 
 
-def open_store(database: Path, *, read_only: bool = True) -> metadata_store.MetadataStore:
-    """Open the SQLite file of ML Metadata."""
-    config = metadata_store_pb2.ConnectionConfig()
-    config.sqlite.filename_uri = str(database)
-    if read_only:
-        config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
-    return metadata_store.MetadataStore(config)
-
-
 def read_outcomes(database: Path, pipeline_name: str) -> dict[str, NodeOutcome]:
     """The last finished execution of every node of the pipeline.
 
@@ -48,15 +41,16 @@ def read_outcomes(database: Path, pipeline_name: str) -> dict[str, NodeOutcome]:
     Returns:
         Node id -> outcome; nodes that never finished are absent.
     """
-    if not database.is_file():
+    if not is_store(database):
         return {}
-    store, found = open_store(database), {}
-    for context in store.get_contexts_by_type("node"):
-        pipeline, _, node = context.name.partition(".")
-        executions = store.get_executions_by_context(context.id)
-        finished = [execution for execution in executions if execution.last_known_state in _FINISHED]
-        if pipeline == pipeline_name and finished:
-            found[node] = _outcome(store, max(finished, key=lambda execution: execution.id))
+    found = {}
+    with reading(database) as store:
+        for context in store.get_contexts_by_type("node"):
+            pipeline, _, node = context.name.partition(".")
+            executions = store.get_executions_by_context(context.id)
+            finished = [execution for execution in executions if execution.last_known_state in _FINISHED]
+            if pipeline == pipeline_name and finished:
+                found[node] = _outcome(store, max(finished, key=lambda execution: execution.id))
     return found
 
 
@@ -69,10 +63,10 @@ def _outcome(store: metadata_store.MetadataStore, execution: metadata_store_pb2.
 
 
 def forget_lost_results(database: Path) -> list[str]:
-    """Have the cache forget results whose copy outside the pipeline root, a pushed model, is gone or was changed.
+    """Have the cache forget results whose record is damaged, or whose copy outside the pipeline root is gone or other.
 
-    TFX's cache looks only whether the folder in the pipeline root is still there. A model that another one has replaced
-    in production since is not missed.
+    TFX's cache looks only whether the folder in the pipeline root is still there. The copy is a pushed model; one that
+    another one has replaced in production since is not missed.
 
     Args:
         database: The SQLite file of ML Metadata.
@@ -80,12 +74,11 @@ def forget_lost_results(database: Path) -> list[str]:
     Returns:
         The folders that are missed.
     """
-    if not database.is_file():
+    if not is_store(database):
         return []
-    store, lost = open_store(database, read_only=False), list[str]()
+    store, lost = connect(database), list[str]()
     for artifact in store.get_artifacts():
-        known = read_provenance(Path(artifact.uri)) if artifact.state == metadata_store_pb2.Artifact.LIVE else None
-        missing = [folder for folder in (known.delivered if known else ()) if _is_missed(Path(folder))]
+        missing = _missed(Path(artifact.uri)) if artifact.state == metadata_store_pb2.Artifact.LIVE else []
         if missing:
             artifact.state = metadata_store_pb2.Artifact.DELETED
             store.put_artifacts([artifact])
@@ -93,8 +86,24 @@ def forget_lost_results(database: Path) -> list[str]:
     return lost
 
 
+def _missed(folder: Path) -> list[str]:
+    """The folders that an output was delivered to and that are gone; itself where its own record is damaged."""
+    known, damaged = _record_of(folder)
+    if damaged:
+        return [str(folder)]
+    return [place for place in (known.delivered if known else ()) if _is_missed(Path(place))]
+
+
 def _is_missed(version: Path) -> bool:
     champion = read_champion(version.parent)
     if champion is not None and champion.version != version.name:
         return False
-    return champion is None or read_provenance(version) is None or model_digest(version) != champion.digest
+    return champion is None or _record_of(version)[0] is None or model_digest(version) != champion.digest
+
+
+def _record_of(folder: Path) -> tuple[Provenance | None, bool]:
+    """The record of a folder, and whether there is one that cannot be read."""
+    try:
+        return read_provenance(folder), False
+    except InputError:
+        return None, True

@@ -1,6 +1,5 @@
 """Put what the nodes produced where users look for it: submission.csv, metrics.json, report.html, lists of rows."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from belka.contract import (
 )
 from belka.files import atomic_path
 from belka.rejections import collect_rejected
+from belka.state_files import read_or_set_aside, read_state, write_state
 from pipeline.runners.outcomes import NodeOutcome
 
 _COPIED: Final = (
@@ -65,17 +65,23 @@ def publish_results(
     ]
     rejected = collect_rejected(lists, output_dir / REJECTED_FILE) if lists else {}
     metrics_file = output_dir / METRICS_FILE
-    earlier = json.loads(metrics_file.read_text(encoding="utf-8")) if metrics_file.is_file() else {}
+    earlier = read_or_set_aside(metrics_file).get("steps", {})
     metrics: dict[str, Any] = {
-        key: json.loads(path.read_text(encoding="utf-8"))
-        for key, source in _SUMMARIES.items()
-        if (path := _output(outcomes, *source))
+        key: _summary(path) for key, source in _SUMMARIES.items() if (path := _output(outcomes, *source))
     }
     metrics["rejected"] = rejected
-    metrics["steps"] = {**earlier.get("steps", {}), **run_steps}
-    with atomic_path(metrics_file) as temporary:
-        temporary.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    metrics["steps"] = {**(earlier if isinstance(earlier, dict) else {}), **run_steps}
+    write_state(metrics_file, metrics)
     return metrics
+
+
+def _summary(file: Path) -> dict[str, Any]:
+    return read_state(
+        file,
+        problem="The summary of a step cannot be read.",
+        expected="the file as the step wrote it",
+        action="Run the step that makes the folder again: belka step ... --no-resume.",
+    )
 
 
 def _output(outcomes: Mapping[str, NodeOutcome], node: str, output: str, name: str) -> Path | None:

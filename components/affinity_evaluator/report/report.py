@@ -1,6 +1,5 @@
 """Write report.html, one page that needs nothing beside it, and model_card.md from an evaluation."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -27,6 +26,7 @@ from belka.files import atomic_path
 from belka.models.description import ModelDescription, read_description
 from belka.pages.style import page_style
 from belka.provenance import Provenance, place_of, read_provenance
+from belka.state_files import read_state, read_state_list
 from components.affinity_evaluator.bootstrap import Interval
 from components.affinity_evaluator.evaluate import Evaluation
 from components.affinity_evaluator.gate import MEAN, Gain
@@ -37,6 +37,11 @@ from components.affinity_evaluator.report.structures import driving_blocks, wron
 from components.affinity_evaluator.slices import SliceMetrics, mean_average_precision
 from components.affinity_evaluator.training_data import held_out_note, trained_on
 
+_UNREADABLE: Final = {
+    "problem": "What an earlier step left for the report cannot be read.",
+    "expected": "the file as the step wrote it",
+    "action": "Run the step that makes the folder again: belka step ... --no-resume.",
+}
 _LIBRARIES: Final = (
     "belka",
     "tfx",
@@ -83,7 +88,7 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
         targets,
     )
     predictions = read_predictions(evaluation_dir / PREDICTIONS_FILE, len(targets))
-    data = _read_json(sources.molecules_dir / SUMMARY_FILE) or {}
+    data = _summary(sources.molecules_dir / SUMMARY_FILE)
     # Validation molecules of the merge; those without Examples are not evaluated.
     held_out: dict[str, int] = data.get("molecules", {}).get(Subset.VALIDATION.split, {})
     saved_model = sources.model_dir / SERVING_FOLDER
@@ -157,7 +162,7 @@ def _figures(
     others: dict[str, Sequence[SliceMetrics]] = {"fingerprint baseline": baseline}
     if evaluation.champion and evaluation.champion.slices and not evaluation.champion.same_model:
         others[f"in production ({evaluation.champion.version})"] = evaluation.champion.slices
-    histories = {stage: _read_json(folder / HISTORY_FILE) for stage, folder in sources.model_runs.items()}
+    histories = {stage: _history(folder / HISTORY_FILE) for stage, folder in sources.model_runs.items()}
     drawn = {
         "average_precision": figures.average_precisions(evaluation.slices, others, evaluation.bootstrap.confidence),
         "precision_recall": figures.precision_recall(
@@ -214,8 +219,12 @@ def _lineage(
     ]
 
 
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+def _summary(path: Path) -> dict[str, Any]:
+    return read_state(path, **_UNREADABLE) if path.is_file() else {}
+
+
+def _history(path: Path) -> list[Any] | None:
+    return read_state_list(path, **_UNREADABLE) if path.is_file() else None
 
 
 def _number(value: float | None, digits: int = 3) -> str:

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from belka.errors import BelkaError
-from belka.files import atomic_path
+from belka.state_files import read_or_set_aside, write_state
 from pipeline.runners.kubeflow.pipeline_file import TaskSpec
 from pipeline.runners.kubeflow.protocol import Json, artifacts_of
 
@@ -21,9 +21,7 @@ class MetadataStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._content: Json = {"artifacts": {}, "executions": {}}
-        if path.is_file():
-            self._content = json.loads(path.read_text(encoding="utf-8"))
+        self._content: Json = read_or_set_aside(path) or {"artifacts": {}, "executions": {}}
 
     def record(self, output: str, uri: str, metadata: Json) -> str:
         """Keep an artifact and give it an id. As in the backend's store, its type does not survive.
@@ -54,8 +52,7 @@ class MetadataStore:
         return outputs
 
     def _save(self) -> None:
-        with atomic_path(self._path) as temporary:
-            temporary.write_text(json.dumps(self._content, indent=1), encoding="utf-8")
+        write_state(self._path, self._content)
 
 
 def check_events(task: str, executor_input: Json) -> None:

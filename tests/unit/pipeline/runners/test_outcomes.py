@@ -9,7 +9,8 @@ from ml_metadata.proto import metadata_store_pb2
 
 from belka.models.champion import Champion, model_digest, write_champion
 from belka.provenance import Record, write_provenance
-from pipeline.runners.outcomes import forget_lost_results, open_store
+from pipeline.runners.metadata_store import connect
+from pipeline.runners.outcomes import forget_lost_results
 
 Artifact = metadata_store_pb2.Artifact
 
@@ -34,7 +35,7 @@ def output(tmp_path: Path) -> Path:
 
 
 def live(output: Path) -> set[str]:
-    store = open_store(output / "metadata.db")
+    store = connect(output / "metadata.db", read_only=True)
     return {Path(each.uri).name for each in store.get_artifacts() if each.state == Artifact.LIVE}
 
 

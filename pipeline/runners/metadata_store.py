@@ -1,0 +1,134 @@
+"""The SQLite file of ML Metadata in an output directory: opened so that what a kill left in it is recovered.
+
+A transaction that a kill cut off leaves a journal, which SQLite plays back only where it may write. What cannot be
+mended is set aside, and the copy that was made after the last finished node takes its place.
+"""
+
+import logging
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+from ml_metadata import metadata_store
+from ml_metadata.proto import metadata_store_pb2
+
+from belka.contract import METADATA_FILE
+from belka.files import atomic_path
+from belka.state_files import RECOVERY, set_aside
+
+BACKUP: Final = f"{METADATA_FILE}.backup"
+# What SQLite keeps beside a database that is being written.
+_BESIDE: Final = ("-journal", "-wal", "-shm")
+_WAIT_SECONDS: Final = 30.0
+
+logger = logging.getLogger(RECOVERY)
+
+
+def is_store(database: Path) -> bool:
+    """Whether there is a store: a file of no bytes, which a full disk leaves, is none."""
+    return database.is_file() and database.stat().st_size > 0
+
+
+def connect(database: Path, *, read_only: bool = False) -> metadata_store.MetadataStore:
+    """Open a store, which is made where there is none."""
+    config = metadata_store_pb2.ConnectionConfig()
+    config.sqlite.filename_uri = str(database)
+    if read_only:
+        config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
+    return metadata_store.MetadataStore(config)
+
+
+@contextmanager
+def reading(database: Path) -> Iterator[metadata_store.MetadataStore]:
+    """Open a store to read it while the block runs, wherever it lies.
+
+    Args:
+        database: The file. Where it may not be written and needs recovery, a copy is recovered and read.
+
+    Raises:
+        sqlite3.DatabaseError: It is damaged.
+    """
+    try:
+        recover_in_place(database)
+    except sqlite3.OperationalError:
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / database.name
+            for suffix in ("", *_BESIDE):
+                if (source := database.with_name(database.name + suffix)).is_file():
+                    shutil.copyfile(source, copy.with_name(copy.name + suffix))
+            recover_in_place(copy)
+            yield connect(copy, read_only=True)
+        return
+    yield connect(database, read_only=True)
+
+
+def recover_in_place(database: Path) -> None:
+    """Have SQLite play back what an unfinished transaction left.
+
+    Raises:
+        sqlite3.OperationalError: The folder or the file may not be written.
+        sqlite3.DatabaseError: The file is no database.
+    """
+    with closing(sqlite3.connect(database, timeout=_WAIT_SECONDS)) as base:
+        base.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+
+def mend(database: Path) -> None:
+    """Make a store usable before a run opens it; what was lost is told. Only the run that holds the folder calls this.
+
+    Args:
+        database: The file. An empty one is removed, a damaged one renamed; the copy takes its place where there is one.
+    """
+    if not database.is_file():
+        return
+    is_empty = database.stat().st_size == 0
+    damage = "it is empty" if is_empty else _damage(database)
+    if not damage:
+        return
+    copy = database.with_name(BACKUP)
+    has_copy = is_store(copy) and not _damage(copy)
+    if is_empty:
+        kept = "removed"
+        database.unlink()
+    else:
+        kept = f"now {set_aside(database)}"
+    for suffix in _BESIDE:
+        database.with_name(database.name + suffix).unlink(missing_ok=True)
+    if has_copy:
+        with atomic_path(database) as temporary:
+            shutil.copyfile(copy, temporary)
+        after = f"Its copy {copy} has taken its place."
+    else:
+        after = "There is no copy: no earlier result is known, and `belka run` makes all again. Checkpoints are found."
+    if has_copy or not is_empty:
+        logger.warning("The metadata store %s is damaged (%s); it is %s. %s", database, damage, kept, after)
+
+
+def back_up(database: Path) -> None:
+    """Copy a store beside it, whole or not at all; a failure is logged, for the run needs no copy."""
+    copy = database.with_name(BACKUP)
+    try:
+        with (
+            atomic_path(copy) as temporary,
+            closing(sqlite3.connect(database)) as source,
+            closing(sqlite3.connect(temporary)) as target,
+        ):
+            source.backup(target)
+    except (OSError, sqlite3.Error) as error:
+        logger.warning("The copy of %s could not be made: %s.", database, error)
+
+
+def _damage(database: Path) -> str:
+    """What SQLite finds wrong with a file; empty where it is whole."""
+    try:
+        with closing(sqlite3.connect(database, timeout=_WAIT_SECONDS)) as base:
+            found = base.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.OperationalError:
+        return ""  # locked, or not to be written: no damage
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return "" if found == "ok" else str(found).splitlines()[0]

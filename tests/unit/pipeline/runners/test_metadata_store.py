@@ -1,0 +1,151 @@
+"""A metadata store that a kill or a full disk left behind."""
+
+import logging
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ml_metadata.proto import metadata_store_pb2
+
+from belka.errors import InputError
+from pipeline.lineage import trace_model
+from pipeline.runners.metadata_store import BACKUP, back_up, connect, mend, reading, recover_in_place
+from pipeline.runners.outcomes import forget_lost_results, read_outcomes
+
+# Ends in the middle of a transaction whose first pages are in the database already: the journal is hot.
+KILLED_WRITER = """
+import os, sqlite3, sys
+base = sqlite3.connect(sys.argv[1], isolation_level=None)
+base.execute("PRAGMA cache_size = 1")
+base.execute("BEGIN IMMEDIATE")
+base.execute("CREATE TABLE half (text)")
+base.executemany("INSERT INTO half VALUES (?)", [("x" * 900,)] * 2000)
+os._exit(0)
+"""
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """A store that knows of one finished execution."""
+    path = tmp_path / "metadata.db"
+    store = connect(path)
+    kind = store.put_execution_type(metadata_store_pb2.ExecutionType(name="merge"))
+    context = store.put_context_type(metadata_store_pb2.ContextType(name="node"))
+    execution = metadata_store_pb2.Execution(type_id=kind, last_known_state=metadata_store_pb2.Execution.COMPLETE)
+    (number,) = store.put_executions([execution])
+    (node,) = store.put_contexts([metadata_store_pb2.Context(type_id=context, name="belka.merge")])
+    association = metadata_store_pb2.Association(execution_id=number, context_id=node)
+    store.put_attributions_and_associations([], [association])
+    return path
+
+
+def kill_a_writer(database: Path) -> None:
+    subprocess.run([sys.executable, "-c", KILLED_WRITER, str(database)], check=True)
+    assert database.with_name("metadata.db-journal").stat().st_size > 512
+
+
+def test_after_a_kill_within_a_transaction_the_store_is_as_it_was_before(database: Path) -> None:
+    kill_a_writer(database)
+    mend(database)
+    assert set(read_outcomes(database, "belka")) == {"merge"}
+    assert forget_lost_results(database) == []
+    with sqlite3.connect(database) as base:
+        assert base.execute("SELECT count(*) FROM sqlite_master WHERE name = 'half'").fetchone() == (0,)
+
+
+def test_a_reader_alone_recovers_it_as_well(database: Path) -> None:
+    kill_a_writer(database)
+    assert set(read_outcomes(database, "belka")) == {"merge"}
+
+
+def test_a_reader_without_the_right_to_write_reads_a_copy(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kill_a_writer(database)
+    before = database.read_bytes()
+
+    def refuse(path: Path) -> None:
+        if path == database:
+            raise sqlite3.OperationalError(f"attempt to write a readonly database: {path}")
+        recover_in_place(path)
+
+    # Root, as whom containers run tests, may write everywhere: what SQLite says elsewhere is said for it.
+    monkeypatch.setattr("pipeline.runners.metadata_store.recover_in_place", refuse)
+    with reading(database) as store:
+        assert len(store.get_executions()) == 1
+    assert database.read_bytes() == before
+
+
+def test_an_empty_file_is_no_store(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    database = tmp_path / "metadata.db"
+    database.touch()
+    assert read_outcomes(database, "belka") == {}
+    assert forget_lost_results(database) == []
+    mend(database)
+    assert not database.exists()
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("damage", ["half", "garbage", "page"])
+def test_a_damaged_store_is_set_aside_and_its_copy_serves(
+    database: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    back_up(database)
+    whole = database.read_bytes()
+    damaged = {
+        "half": whole[: len(whole) // 2],
+        "garbage": b"no database at all, " * 4000,
+        "page": whole[:4096] + bytes(12288) + whole[16384:],
+    }[damage]
+    database.write_bytes(damaged)
+    mend(database)
+    kept = database.with_name("metadata.db.damaged-1")
+    assert str(kept) in caplog.text
+    assert kept.read_bytes() == damaged
+    assert set(read_outcomes(database, "belka")) == {"merge"}
+
+
+def test_without_a_copy_the_run_starts_with_an_empty_store(database: Path, caplog: pytest.LogCaptureFixture) -> None:
+    database.write_bytes(b"no database at all, " * 4000)
+    mend(database)
+    assert "no earlier result is known" in caplog.text
+    assert not database.exists()
+    assert read_outcomes(database, "belka") == {}
+
+
+def test_an_empty_file_after_a_full_disk_is_replaced_by_the_copy(
+    database: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    back_up(database)
+    database.write_bytes(b"")
+    mend(database)
+    assert "has taken its place" in caplog.text
+    assert set(read_outcomes(database, "belka")) == {"merge"}
+
+
+def test_a_copy_that_is_damaged_as_well_is_not_taken(database: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("metadata.db", BACKUP):
+        (database.parent / name).write_bytes(b"no database at all, " * 4000)
+    mend(database)
+    assert "no earlier result is known" in caplog.text
+    assert not database.exists()
+
+
+def test_a_copy_that_cannot_be_made_stops_nothing(database: Path, caplog: pytest.LogCaptureFixture) -> None:
+    database.write_bytes(b"no database at all, " * 4000)
+    with caplog.at_level(logging.WARNING):
+        back_up(database)
+    assert "copy of" in caplog.text
+    assert not (database.parent / BACKUP).exists()
+
+
+def test_lineage_of_an_older_model_after_a_kill(database: Path) -> None:
+    model = database.parent / "model"
+    model.mkdir()
+    (model / "saved_model.pb").write_text("weights")
+    kill_a_writer(database)
+    with pytest.raises(InputError, match="does not know the model"):
+        trace_model(model)
+    database.write_bytes(b"")
+    with pytest.raises(InputError, match="store"):
+        trace_model(model)
