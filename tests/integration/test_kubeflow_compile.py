@@ -132,6 +132,29 @@ def test_every_pod_runs_as_many_workers_as_it_has_cores() -> None:
     assert own_workers(given, Node.PARQUET_MERGE) == 3
 
 
+def test_the_configuration_for_kubeflow_is_ready_to_compile() -> None:
+    compiled = _compile("kubeflow.yaml")
+    executors = compiled.platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    for task, executor in compiled.spec["deploymentSpec"]["executors"].items():
+        asks = "accelerator" in executor["container"]["resources"]
+        assert asks == task.startswith("trainer-")
+        assert ("nodeSelector" in executors[task]) == asks
+    assert [warning for warning in compiled.warnings if "raw_digest" not in warning] == []
+
+
+def test_a_training_on_a_spot_node_saves_its_state_as_often_as_such_a_node_needs() -> None:
+    spot = ("kubeflow.nodes={trainer-fps: {spot: true}}", "kubeflow.spot.node_selector={spot: 'true'}")
+
+    def every(task: str, *overrides: str) -> object:
+        env = _compile("default.yaml", *spot, *overrides).spec["deploymentSpec"]["executors"][f"{task}_executor"]
+        (value,) = (v["value"] for v in env["container"]["env"] if v["name"] == COMPUTATION_VARIABLE)
+        return json.loads(value)["training"]["checkpoint_every_steps"]
+
+    assert (every("trainer-fps"), every("trainer-clf")) == (200, 1000)
+    assert every("trainer-fps", "training.checkpoint_every_steps=50") == 50
+    assert every("trainer-fps", "training.checkpoint_every_steps=null") == 200
+
+
 def test_the_command_writes_the_file_and_says_what_is_wrong(tmp_path: Path) -> None:
     target = tmp_path / "p.yaml"
     app = typer.Typer()

@@ -21,6 +21,18 @@ IMAGE: Final = re.compile(
     r"(?P<digest>@sha256:[0-9a-f]{64})?"
 )
 
+# A name with one of these words in it names a secret, unless its last word says that it is only where one lies.
+SECRET_NAME: Final = re.compile(
+    r"(?i)(?:^|_)(?:password|passwd|passphrase|secret|token|credentials?|(?:api|access|private|secret)_?key)(?:_|$)"
+)
+PLACE_NAME: Final = re.compile(r"(?i)_(?:file|path|dir|name|url)$")
+# Keys and tokens of AWS, GitHub, GitLab, Slack, Hugging Face and Google, JSON web tokens, private keys, logins in URLs.
+SECRET_VALUE: Final = re.compile(
+    r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[oprsu]_[A-Za-z0-9]{36}|\bgithub_pat_|\bglpat-|\bxox[abpr]-|\bhf_[A-Za-z0-9]{20}|"
+    r"\bAIza[\w-]{35}|\beyJ[\w-]+\.eyJ[\w-]+\.|-----BEGIN [A-Z ]*PRIVATE KEY|://[^/\s:@]+:[^/\s@]+@"
+)
+ENV_SECRET: Final = "belka-env"  # noqa: S105 - a name
+
 
 def check_settings(settings: KubeflowSettings, nodes: Sequence[str]) -> list[str]:
     """Check the section `kubeflow` against the pipeline's nodes.
@@ -46,16 +58,52 @@ def check_settings(settings: KubeflowSettings, nodes: Sequence[str]) -> list[str
     if settings.pipeline_root is not None:
         action = "Name a supported bucket, or null for the installation's default."
         check_bucket(settings.pipeline_root, "The value of kubeflow.pipeline_root", action)
-    warnings = []
+    check_env(settings)
+    warnings: list[str] = []
     for name in nodes:
         check_image(settings.node_image(name), name, allow_tag=settings.allow_image_tag)
         node = settings.node(name)
+        if node.spot:
+            warnings += _spot_problems(name, settings)
         if node.gpus and not node.node_selector and not node.tolerations:
             warnings.append(
                 f"{name} asks for {node.gpus} {node.gpu_type} without a node selector or toleration: the pod waits for "
                 f"ever where no untainted node has one (set kubeflow.nodes.{name}.node_selector or .tolerations)."
             )
     return warnings
+
+
+def _spot_problems(name: str, settings: KubeflowSettings) -> Iterator[str]:
+    if not settings.spot.node_selector and not settings.spot.tolerations:
+        yield f"{name} is to run on spot nodes, but kubeflow.spot names none (set its node_selector or tolerations)."
+    if not settings.retry.retries:
+        yield f"{name} is to run on spot nodes, but kubeflow.retry.retries is 0: a node taken away ends the run."
+
+
+def check_env(settings: KubeflowSettings) -> None:
+    """Check that no environment variable holds a secret: the compiled file, the runs' database and pods would show it.
+
+    Args:
+        settings: The section `kubeflow`.
+
+    Raises:
+        InputError: One looks like a secret; its value is not repeated.
+    """
+    found = [
+        name
+        for name, value in settings.env.items()
+        if value and ((SECRET_NAME.search(name) and not PLACE_NAME.search(name)) or SECRET_VALUE.search(value))
+    ]
+    if found:
+        literals = " ".join(f"--from-literal={name}=..." for name in found)
+        entries = ", ".join(f"{{secret: {ENV_SECRET}, key: {name}, variable: {name}}}" for name in found)
+        raise InputError(
+            "A value of kubeflow.env looks like a secret: whoever sees the pipeline, a run or a pod would read it.",
+            received=f"kubeflow.env: {', '.join(found)} (the value is not repeated here)",
+            expected="secrets in a Kubernetes Secret, named in kubeflow.secrets",
+            action=f"Make one: kubectl create secret generic {ENV_SECRET} -n {settings.namespace} {literals}; take the "
+            f"value out of kubeflow.env and name the secret instead: kubeflow.secrets=[{entries}].",
+        )
 
 
 def check_image(image: str | None, node: str, *, allow_tag: bool) -> None:

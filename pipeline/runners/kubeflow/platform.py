@@ -8,6 +8,7 @@ from pipeline.runners.kubeflow.settings import KubeflowSettings
 
 SHM_PATH: Final = "/dev/shm"  # noqa: S108 - the place where Linux programs look for shared memory
 SHM_VOLUME: Final = "shared-memory"
+QUEUE_LABEL: Final = "kueue.x-k8s.io/queue-name"  # Kueue's, of plain pods
 
 
 def platform_document(spec: Json, settings: KubeflowSettings) -> Json:
@@ -45,6 +46,7 @@ def _executor(task: str, settings: KubeflowSettings) -> Json:
         ],
         "tolerations": [toleration.model_dump(exclude_none=True) for toleration in node.tolerations],
         "nodeSelector": {"labels": dict(node.node_selector)} if node.node_selector else {},
+        "podMetadata": {"labels": {QUEUE_LABEL: node.queue}} if node.queue else {},
     }
     identity = {"runAsUser": settings.run_as_user, "runAsGroup": settings.run_as_group}
     if given := {key: value for key, value in identity.items() if value is not None}:

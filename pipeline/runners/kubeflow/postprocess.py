@@ -166,10 +166,15 @@ def set_computation(
     """
     for name in tasks_of(spec):
         container = container_of(spec, name)
-        own = values
+        own, node = values, settings.node(name)
+        if node.spot:
+            most = settings.spot.checkpoint_every_steps
+            training = own["training"]
+            every = min(most, training["checkpoint_every_steps"] or most)
+            own = {**own, "training": {**training, "checkpoint_every_steps": every}}
         if by_cores:
-            cores = max(1, int(settings.node(name).cpu))
-            own = {**values, "system": {**values["system"], "n_workers": cores}}
+            cores = max(1, int(node.cpu))
+            own = {**own, "system": {**own["system"], "n_workers": cores}}
             container["args"] = [
                 f"{WORKERS_FLAG}{cores}" if argument.startswith(WORKERS_FLAG) else argument
                 for argument in container["args"]

@@ -95,6 +95,8 @@ class PodOverrides(StrictSection):
     shm_gb: OptionalAmount | None = None
     node_selector: Mapping[str, str] | None = None
     tolerations: tuple[Toleration, ...] | None = Field(default=None, strict=False)
+    queue: DnsLabel | None = None
+    spot: bool | None = None
 
 
 class PodSettings(StrictSection):
@@ -109,12 +111,29 @@ class PodSettings(StrictSection):
     )
     node_selector: Mapping[str, str] = Field(default_factory=dict, description="Labels a cluster node must carry.")
     tolerations: tuple[Toleration, ...] = Field(default=(), strict=False, description="Taints the pod accepts.")
+    queue: DnsLabel | None = Field(
+        default=None, description="Kueue's LocalQueue that admits the pod; null = it is not queued."
+    )
+    spot: bool = Field(default=False, description="Run on nodes that may be taken away at any time (kubeflow.spot).")
 
     def overridden(self, overrides: PodOverrides) -> "PodSettings":
         """These settings with the values of one node that are not null."""
         return self.model_copy(
             update={name: value for name in type(self).model_fields if (value := getattr(overrides, name)) is not None}
         )
+
+
+class SpotSettings(StrictSection):
+    """What leads to nodes that may be taken away at any time, and what a training on them does."""
+
+    node_selector: Mapping[str, str] = Field(default_factory=dict, description="Labels such a cluster node carries.")
+    tolerations: tuple[Toleration, ...] = Field(default=(), strict=False, description="Taints of such a node.")
+    checkpoint_every_steps: int = Field(
+        default=200,
+        ge=1,
+        description="Batches between checkpoints there, where training.checkpoint_every_steps is more: what it costs "
+        "when a node goes without notice. With notice the state is saved at once.",
+    )
 
 
 class KubeflowSettings(StrictSection):
@@ -182,6 +201,7 @@ class KubeflowSettings(StrictSection):
         default=(), strict=False, description="Environment variables of every node that come from Secrets."
     )
     retry: RetryPolicy = Field(default=RetryPolicy(), description="What happens when a task fails.")
+    spot: SpotSettings = Field(default=SpotSettings(), description="Nodes for what has `spot: true`.")
     defaults: PodSettings = Field(default=PodSettings(), description="What every node gets.")
     nodes: Mapping[str, PodOverrides] = Field(
         default_factory=dict, description="Node id (trainer-clf, ...) -> what this node gets instead."
@@ -193,7 +213,12 @@ class KubeflowSettings(StrictSection):
 
     def node(self, node_id: str) -> PodSettings:
         """What the pod of one node gets."""
-        return self.defaults.overridden(self.nodes.get(node_id, PodOverrides()))
+        node = self.defaults.overridden(self.nodes.get(node_id, PodOverrides()))
+        if not node.spot:
+            return node
+        selector = {**node.node_selector, **self.spot.node_selector}
+        tolerations = (*node.tolerations, *self.spot.tolerations)
+        return node.model_copy(update={"node_selector": selector, "tolerations": tolerations})
 
     def node_image(self, node_id: str) -> str | None:
         """The image of one node: its own, else gpu_image where it asks for accelerators, else image."""

@@ -110,20 +110,37 @@ def test_the_platform_document_is_what_the_backend_parses() -> None:
     assert (config.empty_dir_mounts[0].mount_path, config.empty_dir_mounts[0].size_limit) == ("/dev/shm", "2G")  # noqa: S108
 
 
-def _security(**values: Any) -> Any:
+def _executor(**values: Any) -> Any:
     settings = KubeflowSettings.model_validate(values)
     document = platform_document(_spec({}, {}), settings)
     executor = document["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["a_executor"]
     return json_format.ParseDict(executor, messages.KubernetesExecutorConfig())
 
 
+def test_a_queue_is_a_label_of_the_pod() -> None:
+    labels = _executor(nodes={"a": {"queue": "gpus"}}, defaults={"queue": "cpus"}).pod_metadata.labels
+    assert dict(labels) == {"kueue.x-k8s.io/queue-name": "gpus"}
+    assert not _executor().HasField("pod_metadata")
+
+
+def test_spot_nodes_are_selected_and_tolerated_besides_what_the_node_asks_for() -> None:
+    gpu = {"key": "nvidia.com/gpu", "effect": "NoSchedule"}
+    taint = {"key": "cloud.google.com/gke-spot", "operator": "Equal", "value": "true", "effect": "NoSchedule"}
+    config = _executor(
+        nodes={"a": {"spot": True, "node_selector": {"gpu": "yes"}, "tolerations": [gpu]}},
+        spot={"node_selector": {"cloud.google.com/gke-spot": "true"}, "tolerations": [taint]},
+    )
+    assert dict(config.node_selector.labels) == {"gpu": "yes", "cloud.google.com/gke-spot": "true"}
+    assert [toleration.key for toleration in config.tolerations] == ["nvidia.com/gpu", "cloud.google.com/gke-spot"]
+
+
 def test_pods_run_as_a_user_and_a_group_that_are_not_root() -> None:
-    security = _security().security_context
+    security = _executor().security_context
     assert (security.run_as_user, security.run_as_group, security.run_as_non_root) == (1000, 1000, True)
-    own = _security(run_as_user=None, run_as_group=0).security_context  # a cluster that gives out users itself
+    own = _executor(run_as_user=None, run_as_group=0).security_context  # a cluster that gives out users itself
     assert (own.HasField("run_as_user"), own.run_as_group, own.run_as_non_root) == (False, 0, True)
     # Backends before 2.16 do not know the field and refuse the pipeline.
-    assert not _security(run_as_user=None, run_as_group=None).HasField("security_context")
+    assert not _executor(run_as_user=None, run_as_group=None).HasField("security_context")
 
 
 def test_numbers_are_flattened_and_what_is_none_is_left_out() -> None:

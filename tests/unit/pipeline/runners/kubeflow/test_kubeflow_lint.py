@@ -76,6 +76,52 @@ def test_a_gpu_without_a_way_to_a_node_with_one_is_a_warning() -> None:
     assert check_settings(_settings(nodes={"trainer-clf": selected}), NODES) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AWS_SECRET_ACCESS_KEY", "hunter22"),
+        ("DB_PASSWORD", "hunter22"),
+        ("API_KEY", "hunter22"),
+        ("HF_TOKEN", "hunter22"),
+        ("PLACE", "AKIA" + "ABCDEFGH" * 2),
+        ("LOGIN", "ghp_" + "a1B2" * 9),
+        ("DATABASE", "postgres://belka:hidden@db.example/runs"),
+        ("HEADER", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"),
+        ("CERTIFICATE", "-----BEGIN RSA PRIVATE KEY-----"),
+    ],
+)
+def test_what_looks_like_a_secret_is_refused_without_repeating_it(name: str, value: str) -> None:
+    """It would stand in the compiled file, in the database of runs and in every pod's description."""
+    with pytest.raises(InputError) as caught:
+        check_settings(_settings(env={name: value, "LEVEL": "1"}), NODES)
+    assert name in caught.value.received
+    assert value not in str(caught.value)
+    assert f"kubectl create secret generic belka-env -n kubeflow --from-literal={name}=..." in caught.value.action
+    assert f"kubeflow.secrets=[{{secret: belka-env, key: {name}, variable: {name}}}]" in caught.value.action
+
+
+def test_other_variables_are_no_secrets() -> None:
+    env = {
+        "TOKENIZERS_PARALLELISM": "false",
+        "AWS_SHARED_CREDENTIALS_FILE": "/etc/x",
+        "MONKEY": "1",
+        "DB_PASSWORD": "",
+        "HTTPS_PROXY": "http://proxy.example:3128",
+        "TOKEN_PATH": "/var/run/token",
+    }
+    assert check_settings(_settings(env=env), NODES) == []
+
+
+def test_a_spot_node_needs_a_way_to_it_and_another_attempt() -> None:
+    spot = {"nodes": {"trainer-clf": {"spot": True}}}
+    (warning,) = check_settings(_settings(**spot), NODES)
+    assert warning.startswith("trainer-clf is to run on spot nodes, but kubeflow.spot names none")
+    way = {"spot": {"node_selector": {"cloud.google.com/gke-spot": "true"}}}
+    assert check_settings(_settings(**spot, **way), NODES) == []
+    (warning,) = check_settings(_settings(**spot, **way, retry={"retries": 0}), NODES)
+    assert "kubeflow.retry.retries is 0" in warning
+
+
 def test_folders_must_lie_on_a_volume_that_the_node_mounts() -> None:
     settings = _settings(volumes=[{"claim": "data", "mount_path": "/mnt/belka", "nodes": ["parquet-merge"]}])
     check_folders(settings, {"data.raw_dir": ("/mnt/belka/raw", ["parquet-merge"])})
