@@ -40,6 +40,7 @@ class Node(StrEnum):
     DISTRIBUTION_VALIDATOR = "distribution-validator"
     ANOMALY_GATE = "anomaly-gate"
     TRAINER = "trainer"  # followed by its stage: trainer-clf
+    ENSEMBLE = "ensemble"  # only where model.members names more than the transformer
     AFFINITY_EVALUATOR = "affinity-evaluator"
     PUSHER = "pusher"
     BULK_INFERRER = "bulk-inferrer"
@@ -117,15 +118,20 @@ FIRST_TOKEN_ID: Final = 2
 FEATURE_MOLECULE_ID: Final = "molecule_id"  # int64 [1]
 FEATURE_TOKENS: Final = "tokens"  # int64 [n_tokens], not padded, not truncated
 FEATURE_ECFP: Final = "ecfp"  # bytes [1], numpy.packbits (big-endian) of the 0/1 fingerprint, whatever its kind
+FEATURE_BLOCKS: Final = "blocks"  # bytes [1], see belka.chemistry.blocks.feature; only where a member asks for it
 FEATURE_BINDS: Final = "binds"  # int64 [n_targets]
 FEATURE_IDS: Final = "ids"  # int64 [n_targets], -1 = pair absent
 FEATURE_SPLIT_GROUP: Final = "split_group"  # int64 [1]
 ABSENT_ID: Final = -1
+BLOCK_BITS: Final = 2048  # of each of the three blocks, whatever the fingerprint of the Examples
+BLOCKS_BYTES: Final = 3 * BLOCK_BITS // 8  # of `blocks`; or none, where a molecule has no three blocks
 
 # Signatures of the exported model.
 SIGNATURE_EXAMPLES: Final = "serving_default"
 SIGNATURE_SMILES: Final = "smiles"
+SIGNATURE_FEATURES: Final = "features"  # of ensembles: SMILES, ecfp and blocks
 OUTPUT_PROBABILITIES: Final = "probabilities"  # float32 [batch, n_targets]
+OUTPUT_SPREAD: Final = "spread"  # float32 [batch, n_targets], standard deviation over the members of an ensemble
 
 
 def probability_name(target: str) -> str:
@@ -134,6 +140,11 @@ def probability_name(target: str) -> str:
     TensorFlow sorts outputs by name, and this sorts behind OUTPUT_PROBABILITIES, which stays the first of a signature.
     """
     return f"probability_{target}"
+
+
+def spread_name(target: str) -> str:
+    """The column of predictions with the spread of one target over the members of an ensemble."""
+    return f"spread_{target}"
 
 
 # Files and folders of a trained, exported or pushed model.

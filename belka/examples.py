@@ -13,7 +13,9 @@ import pyarrow.compute as pc
 from belka.contract import (
     ABSENT_ID,
     BINDS,
+    BLOCKS_BYTES,
     FEATURE_BINDS,
+    FEATURE_BLOCKS,
     FEATURE_ECFP,
     FEATURE_IDS,
     FEATURE_MOLECULE_ID,
@@ -27,7 +29,7 @@ from belka.contract import (
 )
 from belka.errors import BelkaError
 from belka.files import atomic_path
-from belka.wire_format import Piece, bytes_feature, int64_feature, serialize_examples
+from belka.wire_format import Piece, bytes_feature, int64_feature, optional_bytes_feature, serialize_examples
 
 # Columns of the molecules table that are copied into Examples.
 COPIED_COLUMNS: Final = (MOLECULE_ID, BINDS, IDS, SPLIT_GROUP)
@@ -55,6 +57,7 @@ _FEATURES: Final = {
     FEATURE_BINDS: _Feature("int64", per_target=True, dtype=np.int8),
     FEATURE_IDS: _Feature("int64", per_target=True, dtype=np.int64),
     FEATURE_ECFP: _Feature("string", per_target=False, dtype=np.uint8),
+    FEATURE_BLOCKS: _Feature("string", per_target=False, dtype=np.uint8),
     OUTPUT_PROBABILITIES: _Feature("float32", per_target=True, dtype=np.float32),
 }
 
@@ -64,7 +67,8 @@ class ExampleBatch(NamedTuple):
 
     Attributes:
         serialized: String tensor [n].
-        columns: Feature -> array [n], or [n, n_targets]; packed fingerprints are uint8 [n, n_bytes].
+        columns: Feature -> array [n], or [n, n_targets]; packed fingerprints are uint8 [n, n_bytes], zeros where an
+            Example has empty `blocks`.
     """
 
     serialized: Any
@@ -151,6 +155,7 @@ def encode_examples(
     tokens: npt.NDArray[np.int64],
     row_splits: npt.NDArray[np.int64],
     fingerprints: npt.NDArray[np.uint8],
+    blocks: tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]] | None = None,
 ) -> list[bytes]:
     """Serialize a batch as tf.Examples with the features of the data contract.
 
@@ -159,6 +164,7 @@ def encode_examples(
         tokens: int64 [n_tokens_of_all], the token ids of one molecule after the other.
         row_splits: int64 [n + 1], where each molecule's tokens start in `tokens`.
         fingerprints: uint8 [n, n_bytes], packed bits.
+        blocks: uint8 [n, BLOCKS_BYTES], and bool [n], whether a molecule has any; None = Examples without the feature.
 
     Returns:
         One serialized Example per molecule; the same bytes for the same values.
@@ -171,10 +177,24 @@ def encode_examples(
         FEATURE_IDS: _lists(molecules.column(IDS)),
         FEATURE_SPLIT_GROUP: _single(molecules.column(SPLIT_GROUP)),
     }
+    if blocks is not None:
+        features[FEATURE_BLOCKS] = optional_bytes_feature(*blocks)
     return serialize_examples(features, molecules.num_rows)
 
 
 def _array(name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if name == FEATURE_BLOCKS:
+        sizes = np.array([len(value) for value in values], np.int64)
+        if odd := sorted(set(sizes.tolist()) - {0, BLOCKS_BYTES}):
+            raise BelkaError(
+                "Examples cannot be read.",
+                received=f"{name} of {odd[0]} bytes",
+                expected=f"{BLOCKS_BYTES} bytes, or none",
+                action="Run the step make_dataset again.",
+            )
+        packed = np.zeros((len(values), BLOCKS_BYTES), np.uint8)
+        packed[sizes > 0] = np.frombuffer(b"".join(values), np.uint8).reshape(-1, BLOCKS_BYTES)
+        return packed
     if _FEATURES[name].stored == "string":
         return np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
     return values.astype(_FEATURES[name].dtype, copy=False)

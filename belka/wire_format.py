@@ -92,6 +92,20 @@ def bytes_feature(values: Bytes) -> list[Piece]:
     return _message(_FEATURE_BYTES_LIST, _message(_LIST_VALUE, [Piece(values)]))
 
 
+def optional_bytes_feature(values: Bytes, is_present: npt.NDArray[np.bool_]) -> list[Piece]:
+    """Make a feature of one bytes value, which is empty in some records.
+
+    Args:
+        values: uint8 [n, width].
+        is_present: bool [n]; where it is false the value is empty.
+
+    Returns:
+        The pieces of the Feature message.
+    """
+    sizes = np.where(is_present, values.shape[1], 0).astype(np.int64)
+    return _message(_FEATURE_BYTES_LIST, _message(_LIST_VALUE, [_ragged(values[is_present].ravel(), sizes)]))
+
+
 def serialize_examples(features: Mapping[str, Sequence[Piece]], n_records: int) -> list[bytes]:
     """Serialize Examples.
 

@@ -10,7 +10,9 @@ from typing import Any
 from belka.contract import TRANSFORM_SUMMARY_FILE, SplitGroup, Subset
 from belka.examples import list_examples
 from belka.machine import worker_count
+from belka.models.members import needs_blocks
 from components.molecule_transform.transform import TransformInputs, TransformOutputs, transform_molecules
+from components.molecule_transform.unit import ModelReads
 from components.parquet_merge.merge import merge_raw_files
 from components.smiles_vocab.build import build_vocabulary
 from pipeline.config.settings import Config
@@ -54,7 +56,7 @@ def make_sample_data(config: Config, seed: int, folder: Path) -> SampleData:
         TransformOutputs(made.examples_dir, made.transform_graph_dir, folder / "rejected"),
         data=config.data,
         fingerprint=config.fingerprint,
-        max_length=config.model.max_length,
+        reads=ModelReads(config.model.max_length, needs_blocks(config.model.members)),
         preprocessing_fn=PREPROCESSING_FN,
     )
     return made

@@ -13,7 +13,9 @@ from trainer_module.layers.unpack_bits import UnpackBits
 from trainer_module.settings import DEFAULT_ECFP_SIZE, Mode, ModelSettings
 
 _HEAD_SEED: Final = 1_000_000
-_ARCHITECTURE: Final = ModelSettings.model_fields.keys() - {"vocab_size"}
+# An argument of its own, and what the transformer is blended with.
+_NO_ARCHITECTURE: Final = frozenset({"vocab_size", "members"})
+_ARCHITECTURE: Final = ModelSettings.model_fields.keys() - _NO_ARCHITECTURE
 
 
 @keras.saving.register_keras_serializable(package="belka")
@@ -58,7 +60,7 @@ class Belka(keras.Model):
             "vocab_size": vocab_size,
             "n_targets": n_targets,
             "ecfp_size": ecfp_size,
-            **settings.model_dump(exclude={"vocab_size"}),
+            **settings.model_dump(exclude=set(_NO_ARCHITECTURE)),
         }
         self.mode = mode
         self.ecfp_size = ecfp_size

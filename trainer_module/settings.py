@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import DEFAULT_TARGETS, Node
+from belka.models.members import MEMBERS, TRANSFORMER, MemberKind
 from belka.settings import Spelling, StrictSection, decides, merged
 
 Mode = Literal["mlm", "fps", "clf"]
@@ -78,6 +79,19 @@ class ModelSettings(StrictSection):
     ecfp_l2: float = Field(
         default=1e-5, ge=0.0, description="L2 penalty on the wide branch's kernels (coefficient of the sum of squares)."
     )
+    members: tuple[MemberKind, ...] = Field(
+        default=(TRANSFORMER,),
+        strict=False,
+        json_schema_extra=decides(Node.MOLECULE_TRANSFORM, Node.ENSEMBLE),
+        description="What the model is blended of: transformer, then any of linear, kernel, trees, net, each once.",
+    )
+
+    @model_validator(mode="after")
+    def _members_are_distinct_and_lead_with_the_transformer(self) -> Self:
+        if self.members[:1] != (TRANSFORMER,) or len(set(self.members)) != len(self.members):
+            others = ", ".join(kind for kind in MEMBERS if kind != TRANSFORMER)
+            raise ValueError(f"members must be {TRANSFORMER} first, then any of {others}, each once")
+        return self
 
 
 class StageSettings(StrictSection):

@@ -22,6 +22,9 @@ class Ecfp:
 
     Args:
         settings: Size, radius and chirality; the kind is ecfp.
+
+    Attributes:
+        size: Number of bits.
     """
 
     def __init__(self, settings: FingerprintSettings) -> None:
@@ -29,6 +32,7 @@ class Ecfp:
         self._generator = rdFingerprintGenerator.GetMorganGenerator(
             radius=settings.radius, fpSize=settings.size, includeChirality=settings.chirality
         )
+        self.size = settings.size
         self._per_atom = rdFingerprintGenerator.AdditionalOutput()
         self._per_atom.AllocateAtomToBits()
 

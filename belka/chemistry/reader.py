@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from belka.chemistry.blocks.fragment import block_atoms
+from belka.chemistry.blocks.feature import BLOCKS_ECFP
+from belka.chemistry.blocks.fragment import block_places
 from belka.chemistry.direct import DirectFingerprints
 from belka.chemistry.ecfp import Ecfp, packed_bits
 from belka.chemistry.fingerprints import FingerprintSettings
+from belka.contract import BLOCK_BITS
 
-BLOCK_BITS: Final = 2048
-_BLOCK_ECFP: Final = FingerprintSettings(size=BLOCK_BITS, radius=2, chirality=True)
 _MAX_KNOWN: Final = 100_000  # blocks whose similarity is kept
 
 Block = frozenset[int]  # bits below BLOCK_BITS
@@ -34,9 +34,9 @@ class Chemistry:
 
     def __init__(self, ecfp: FingerprintSettings | None = None) -> None:
         self._fingerprints = None if ecfp is None else DirectFingerprints(ecfp)
-        self._blocks = Ecfp(_BLOCK_ECFP)
+        self._blocks = Ecfp(BLOCKS_ECFP)
         # A model that reads the fingerprint of the blocks gets it from the same pass: one costs a third of parsing.
-        self._one_pass = ecfp is not None and ecfp.stored() == _BLOCK_ECFP.stored()
+        self._one_pass = ecfp is not None and ecfp.stored() == BLOCKS_ECFP.stored()
 
     def ecfp(self, molecule: Chem.Mol) -> bytes:
         """The model's fingerprint as `numpy.packbits` packs it; empty where the model reads none."""
@@ -48,11 +48,11 @@ class Chemistry:
 
     def ecfp_and_blocks(self, molecule: Chem.Mol) -> tuple[bytes, list[Block]]:
         """Both `ecfp` and `blocks`, with as few passes as they take."""
-        found = block_atoms(molecule)
+        found = block_places(molecule)
         if not found:
             return self.ecfp(molecule), []
         packed, bits = self._blocks.pack_with_centres(molecule)
-        blocks = [frozenset(chain.from_iterable(bits[atom] for atom in atoms)) for atoms in found[0]]
+        blocks = [frozenset(chain.from_iterable(bits[atom] for atom in place.atoms)) for place in found[0]]
         return packed if self._one_pass else self.ecfp(molecule), blocks
 
 

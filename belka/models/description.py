@@ -9,6 +9,7 @@ from typing import Any, Final
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import DESCRIPTION_FILE, SAVED_MODEL_FILE
 from belka.errors import InputError
+from belka.models.members import MEMBERS, TRANSFORMER, needs_blocks, needs_ecfp
 from belka.state_files import read_state
 
 MODEL_ACTION: Final = (
@@ -28,6 +29,7 @@ class ModelDescription:
         code: The code that trained it; empty where it is not known.
         spelling: `data.spelling` of the SMILES it was trained on; empty where it is not known.
         rdkit: Version of RDKit that spelled them; empty where it is not known.
+        members: What the model is blended of, see `belka.models.members`.
     """
 
     model: Mapping[str, Any] = field(default_factory=dict)
@@ -37,16 +39,24 @@ class ModelDescription:
     code: str = ""
     spelling: str = ""
     rdkit: str = ""
+    members: tuple[str, ...] = (TRANSFORMER,)
 
     @property
     def reads_ecfp(self) -> bool:
         """Whether the model takes a fingerprint beside the tokens."""
-        return bool(self.model.get("ecfp_branch", False))
+        return bool(self.model.get("ecfp_branch", False)) or needs_ecfp(self.members)
+
+    @property
+    def reads_blocks(self) -> bool:
+        """Whether the model takes the bits of the building blocks beside the tokens."""
+        return needs_blocks(self.members)
 
 
 def write_description(folder: Path, description: ModelDescription) -> None:
     """Write belka.json into `folder`, which exists."""
     content = {**vars(description), "ecfp": description.ecfp and description.ecfp.stored()}
+    if description.members == (TRANSFORMER,):
+        del content["members"]  # the files of a transformer alone are what they were before there were others
     (folder / DESCRIPTION_FILE).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
@@ -68,17 +78,23 @@ def read_description(folder: Path) -> ModelDescription | None:
     try:
         content = read_state(file, problem="It cannot be read.", expected="an object", action=MODEL_ACTION)
         ecfp = content.get("ecfp")
-        return ModelDescription(
+        description = ModelDescription(
             dict(content.get("model", {})),
             tuple(content.get("vocabulary", ())),
             tuple(content.get("targets", ())),
             FingerprintSettings.parse(ecfp, source="its fingerprint", action=MODEL_ACTION) if ecfp else None,
-            *(str(content.get(name, "")) for name in ("code", "spelling", "rdkit")),
+            code=str(content.get("code", "")),
+            spelling=str(content.get("spelling", "")),
+            rdkit=str(content.get("rdkit", "")),
+            members=tuple(content.get("members", (TRANSFORMER,))),
         )
     except InputError as error:
         raise unreadable_description(folder, f"{error.problem} {error.received}") from error
     except (ValueError, TypeError, AttributeError) as error:
         raise unreadable_description(folder, f"{type(error).__name__}: {error}") from error
+    if unknown := sorted(set(description.members) - MEMBERS.keys()):
+        raise unreadable_description(folder, f"unknown members {', '.join(unknown)}; known are {', '.join(MEMBERS)}")
+    return description
 
 
 def unreadable_description(folder: Path, received: str) -> InputError:

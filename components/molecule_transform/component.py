@@ -40,7 +40,8 @@ class MoleculeTransform(BaseBeamComponent):
         block_fingerprints: From BlockFingerprintLearner; without it, and for other kinds than ecfp, every fingerprint
             is computed from its SMILES.
         preprocessing_fn: Import path of the tensorflow-transform function that serving shares.
-        settings: Sections `data` and `fingerprint`, and `model.max_length`, see `belka.settings.NodeSettings`.
+        settings: Sections `data` and `fingerprint`, `model.max_length` and `model.members`, see
+            `belka.settings.NodeSettings`.
     """
 
     SPEC_CLASS = MoleculeTransformSpec

@@ -11,9 +11,11 @@ from tfx.types import artifact_utils
 from belka.beam_flags import is_local
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import Subset
+from belka.models.members import needs_blocks
 from belka.settings import DataSettings, NodeSettings
 from components.artifact_types import Artifacts
 from components.molecule_transform.transform import TransformInputs, TransformOutputs, transform_molecules
+from components.molecule_transform.unit import ModelReads
 from components.recording import recorded
 
 # Below this, one process is done before worker processes have imported TensorFlow.
@@ -52,7 +54,7 @@ class MoleculeTransformExecutor(BaseBeamExecutor):
             ),
             data=data,
             fingerprint=settings.section("fingerprint", FingerprintSettings),
-            max_length=settings.value("model", "max_length"),
+            reads=ModelReads(settings.value("model", "max_length"), needs_blocks(settings.value("model", "members"))),
             preprocessing_fn=exec_properties["preprocessing_fn"],
             make_pipeline=self._make_beam_pipeline,
             in_process_below=IN_PROCESS_MOLECULES if is_local(self._beam_pipeline_args or ()) else 0,

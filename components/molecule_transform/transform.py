@@ -24,11 +24,12 @@ from belka.tokens.vocabulary import read_vocabulary
 from components.molecule_transform.local_pipeline import local_pipeline
 from components.molecule_transform.plan import WorkUnit, plan_units
 from components.molecule_transform.transform_graph import write_transform_graph
-from components.molecule_transform.unit import TransformUnit, UnitSettings
+from components.molecule_transform.unit import ModelReads, TransformUnit, UnitSettings
 from components.molecule_transform.unit_report import UnitCounts, merge_unit_reports
 
 logger = logging.getLogger(__name__)
 _REPORTS_FOLDER = ".units"
+_COUNTS_OF_BLOCKS = ("without_blocks", "first_without_blocks")
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def transform_molecules(
     *,
     data: DataSettings,
     fingerprint: FingerprintSettings,
-    max_length: int,
+    reads: ModelReads,
     preprocessing_fn: str,
     make_pipeline: Callable[[], beam.Pipeline] = local_pipeline,
     in_process_below: int = 0,
@@ -86,7 +87,7 @@ def transform_molecules(
         outputs: What is written.
         data: Compression and size of the shards, and the share of unusable molecules above which the step fails.
         fingerprint: The fingerprint of the Examples.
-        max_length: Molecules with more tokens are counted and reported; the input pipeline truncates them.
+        reads: What the model reads of the Examples.
         preprocessing_fn: Import path of the function to trace, see `write_transform_graph`.
         make_pipeline: Makes the Beam pipeline for the shards.
         in_process_below: With fewer molecules the shards are written in process: starting workers would take longer.
@@ -103,23 +104,24 @@ def transform_molecules(
     _remove_earlier_output(outputs.examples, outputs.rejected)
     write_transform_graph(outputs.transform_graph, preprocessing_fn=preprocessing_fn, vocabulary=vocabulary)
     reports_dir = str(outputs.rejected / _REPORTS_FOLDER)
-    settings = UnitSettings(str(outputs.transform_graph), reports_dir, make_fingerprints, max_length)
+    settings = UnitSettings(str(outputs.transform_graph), reports_dir, make_fingerprints, reads)
     in_process = sum(unit.n_rows for unit in units) < in_process_below
     with local_pipeline() if in_process else make_pipeline() as pipeline:
         spread = pipeline | "Units" >> beam.Create(units, reshuffle=False) | "Spread" >> beam.Reshuffle()
         _ = spread | "WriteShards" >> beam.ParDo(TransformUnit(settings))
     total, by_split = _totals(units, merge_unit_reports(map(settings.report_path, units), outputs.rejected))
     shutil.rmtree(reports_dir)
-    summary = asdict(total) | {
+    counts = {name: value for name, value in asdict(total).items() if reads.blocks or name not in _COUNTS_OF_BLOCKS}
+    summary = counts | {
         "splits": by_split,
         "vocabulary_size": len(vocabulary),
         "ecfp": fingerprint.stored(),
-        "max_length": max_length,
+        "max_length": reads.max_length,
         "rdkit_version": rdkit.__version__,
     }
     with atomic_path(outputs.rejected / TRANSFORM_SUMMARY_FILE) as temporary:
         temporary.write_text(json.dumps(summary, indent=2) + "\n")
-    _report(total, max_length=max_length)
+    _report(total, max_length=reads.max_length)
     if total.molecules - total.written > data.max_rejected_share * total.molecules:
         _refuse(total, data.max_rejected_share, inputs, outputs)
     return summary
@@ -186,6 +188,14 @@ def _report(total: UnitCounts, *, max_length: int) -> None:
     if total.unknown_tokens:
         logger.warning(
             "%d tokens are not in the vocabulary, for example in %s.", total.unknown_tokens, total.first_unknown
+        )
+    if total.without_blocks:
+        logger.warning(
+            "%d of %d molecules have no three building blocks with one linker, for example %s: members of the model "
+            "that read blocks do not score them.",
+            total.without_blocks,
+            total.written,
+            total.first_without_blocks,
         )
     if n_rejected:
         logger.warning("%d of %d molecules rejected: %s.", n_rejected, total.molecules, total.rejected)

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
+from belka.chemistry.blocks.feature import BlockBits, DirectBlocks
 from belka.chemistry.direct import FingerprintSource
 from belka.chemistry.smiles_column import usable_smiles
 from belka.contract import MASK_ID, SMILES, SMILES_NO_LINKER
@@ -23,6 +24,20 @@ BATCH_ROWS = 8192
 
 
 @dataclass(frozen=True)
+class ModelReads:
+    """What the model reads of the Examples.
+
+    Attributes:
+        max_length: Molecules with more tokens are counted and reported; they are written whole all the same, and the
+            input pipeline truncates them.
+        blocks: Whether a member reads the feature `blocks`.
+    """
+
+    max_length: int
+    blocks: bool = False
+
+
+@dataclass(frozen=True)
 class UnitSettings:
     """What every worker needs to know.
 
@@ -30,13 +45,13 @@ class UnitSettings:
         transform_graph_dir: Folder of the TransformGraph.
         reports_dir: Folder for the report of each unit.
         make_fingerprints: Makes the source of fingerprints in the worker; it is pickled, the source is not.
-        max_length: Molecules with more tokens are counted; they are written whole all the same.
+        reads: What the model reads of the Examples.
     """
 
     transform_graph_dir: str
     reports_dir: str
     make_fingerprints: Callable[[], FingerprintSource]
-    max_length: int
+    reads: ModelReads
 
     def report_path(self, unit: WorkUnit) -> Path:
         """Return where the report of a unit is."""
@@ -60,6 +75,7 @@ class TransformUnit(beam.DoFn):
             input_signature=[tf.TensorSpec([None], tf.string)],
         )
         self._fingerprints = self._settings.make_fingerprints()
+        self._blocks = DirectBlocks() if self._settings.reads.blocks else None
 
     def process(self, unit: WorkUnit) -> Iterator[str]:
         """Write one shard and its report; yield the path of the shard."""
@@ -86,6 +102,7 @@ class TransformUnit(beam.DoFn):
         counts.contradicted += len(fingerprints.contradicted)
         if fingerprints.contradicted and not counts.first_contradicted:
             counts.first_contradicted = batch.column(SMILES)[fingerprints.contradicted[0]].as_py()
+        blocks = None if self._blocks is None else self._blocks.compute(batch)
         kept = np.ones(batch.num_rows, dtype=bool)
         if fingerprints.rejected:
             rejected += rejected_rows(batch, fingerprints.rejected, split)
@@ -96,11 +113,14 @@ class TransformUnit(beam.DoFn):
             kept[list(fingerprints.rejected)] = False
             batch = batch.filter(pa.array(kept))
         counts.written += batch.num_rows
+        if blocks is not None:
+            blocks = BlockBits(blocks.packed[kept], blocks.is_known[kept])
+            self._count_unknown_blocks(batch, blocks, counts)
         smiles, _, _ = usable_smiles(batch.column(SMILES_NO_LINKER))
         ragged = self._tokenize(tf.constant(smiles.to_pylist(), tf.string, shape=[batch.num_rows]))
         tokens, row_splits = ragged.values.numpy(), ragged.row_splits.numpy()
 
-        too_long = np.flatnonzero(np.diff(row_splits) > self._settings.max_length)
+        too_long = np.flatnonzero(np.diff(row_splits) > self._settings.reads.max_length)
         unknown = np.flatnonzero(tokens == MASK_ID)
         counts.too_long += too_long.size
         counts.unknown_tokens += unknown.size
@@ -109,4 +129,10 @@ class TransformUnit(beam.DoFn):
         if unknown.size and not counts.first_unknown:
             row = int(np.searchsorted(row_splits, unknown[0], side="right")) - 1
             counts.first_unknown = smiles[row].as_py()
-        return encode_examples(batch, tokens, row_splits, fingerprints.packed[kept])
+        return encode_examples(batch, tokens, row_splits, fingerprints.packed[kept], blocks)
+
+    def _count_unknown_blocks(self, batch: pa.RecordBatch, blocks: BlockBits, counts: UnitCounts) -> None:
+        without = np.flatnonzero(~blocks.is_known)
+        counts.without_blocks += without.size
+        if without.size and not counts.first_without_blocks:
+            counts.first_without_blocks = batch.column(SMILES)[int(without[0])].as_py()

@@ -28,10 +28,12 @@ class UnitCounts:
         rejected: Reason -> molecules.
         too_long: Molecules written that have more than `max_length` tokens.
         unknown_tokens: Tokens the vocabulary lacks.
+        without_blocks: Molecules written with an empty feature `blocks`, where there is that feature.
         first_rejected: SMILES of the first refused molecule, empty if there is none.
         first_too_long: The same of the first that is too long.
         first_unknown: The same of the first with an unknown token.
         first_contradicted: The same of the first whose building blocks do not fit.
+        first_without_blocks: The same of the first with an empty feature `blocks`.
     """
 
     molecules: int = 0
@@ -41,10 +43,12 @@ class UnitCounts:
     rejected: dict[str, int] = field(default_factory=dict)
     too_long: int = 0
     unknown_tokens: int = 0
+    without_blocks: int = 0
     first_rejected: str = ""
     first_too_long: str = ""
     first_unknown: str = ""
     first_contradicted: str = ""
+    first_without_blocks: str = ""
 
     def add(self, other: "UnitCounts") -> None:
         """Add the counts of another unit; of two examples the first stays."""

@@ -1,5 +1,6 @@
 """The validators of the pipeline on small Examples: what passes, and what stops the run, under LocalDagRunner."""
 
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -34,14 +35,23 @@ GOOD: Values = {
 }
 
 
-def write_split(folder: Path, subset: dc.Subset, rows: Sequence[Values], *, bits: bytes | None = b"\x00\xff") -> None:
+def write_split(
+    folder: Path,
+    subset: dc.Subset,
+    rows: Sequence[Values],
+    *,
+    bits: bytes | None = b"\x00\xff",
+    blocks: Sequence[bytes] = (),
+) -> None:
     path = folder / f"Split-{subset.split}" / "data_tfrecord-00000-of-00001.gz"
     path.parent.mkdir(parents=True, exist_ok=True)
     with tf.io.TFRecordWriter(str(path), tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
-        for row in rows:
+        for row, of_row in itertools.zip_longest(rows, blocks[: len(rows)]):
             features = {name: tf.train.Feature(int64_list=tf.train.Int64List(value=v)) for name, v in row.items()}
             if bits is not None:
                 features[dc.FEATURE_ECFP] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[bits]))
+            if of_row is not None:
+                features[dc.FEATURE_BLOCKS] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[of_row]))
             writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
 
 
@@ -71,9 +81,10 @@ def validate(folder: Path, **settings: object) -> Path:
     return found
 
 
-def test_good_examples_pass_and_empty_splits_are_legal(tmp_path: Path) -> None:
-    write_split(tmp_path / "examples", dc.Subset.TRAIN, [GOOD] * 20)
-    write_split(tmp_path / "examples", dc.Subset.VALIDATION, [GOOD] * 5)
+@pytest.mark.parametrize("blocks", [[], [b"\x01" * dc.BLOCKS_BYTES, b"", *[b"\xff" * dc.BLOCKS_BYTES] * 18]])
+def test_good_examples_pass_and_empty_splits_are_legal(tmp_path: Path, blocks: Sequence[bytes]) -> None:
+    write_split(tmp_path / "examples", dc.Subset.TRAIN, [GOOD] * 20, blocks=blocks)
+    write_split(tmp_path / "examples", dc.Subset.VALIDATION, [GOOD] * 5, blocks=blocks[::-1])
     write_split(tmp_path / "examples", dc.Subset.TEST, [])
     found = json.loads(validate(tmp_path).read_text())
     assert found == {"on_anomaly": "fail", "anomalies": []}

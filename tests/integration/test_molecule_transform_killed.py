@@ -18,13 +18,14 @@ from pathlib import Path
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.settings import DataSettings
 from components.molecule_transform.transform import TransformInputs, TransformOutputs, transform_molecules
+from components.molecule_transform.unit import ModelReads
 work = Path(sys.argv[1])
 transform_molecules(
     TransformInputs(work / "molecules", work / "vocab"),
     TransformOutputs(work / sys.argv[2] / "examples", work / sys.argv[2] / "graph", work / sys.argv[2] / "rejected"),
     data=DataSettings().model_copy(update={"rows_per_shard": 200}),
     fingerprint=FingerprintSettings(),
-    max_length=128,
+    reads=ModelReads(max_length=128),
     preprocessing_fn="trainer_module.preprocessing.preprocessing_fn",
 )
 """

@@ -26,6 +26,7 @@ from belka.molecules import list_shards
 from belka.predict.check import CheckSettings, SmilesChecker
 from belka.settings import DataSettings, SystemSettings
 from components.molecule_transform.transform import TransformInputs, TransformOutputs, transform_molecules
+from components.molecule_transform.unit import ModelReads
 from components.parquet_merge.merge import merge_raw_files
 from components.smiles_vocab.build import build_vocabulary
 
@@ -116,7 +117,7 @@ def test_vocabulary_and_transform_follow_the_rule(tmp_path: Path) -> None:
         TransformOutputs(tmp_path / "examples", tmp_path / "graph", tmp_path / "rejected"),
         data=DataSettings().model_copy(update={"max_rejected_share": 1.0}),
         fingerprint=FingerprintSettings(),
-        max_length=128,
+        reads=ModelReads(max_length=128),
         preprocessing_fn="trainer_module.preprocessing.preprocessing_fn",
     )
     refused = [why for why in TEXTS.values() if isinstance(why, str)] + [UNPRINTABLE_SMILES]

@@ -4,7 +4,7 @@ The library's core is a 1,3,5-triazine with a nitrogen on each of its carbons, a
 nitrogens: `c1(N-block 1)nc(N-block 2)nc(N-block 3)n1`. The DNA linker, written [Dy], hangs on block 1.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,22 +21,31 @@ _RING_NITROGENS: Final = (2, 5, 8)
 
 
 @dataclass(frozen=True)
-class BlockFragment:
-    """One building block as it occurs in a molecule.
+class BlockPlace:
+    """Where one building block is in a molecule.
 
     Attributes:
-        smiles: Canonical isomeric SMILES; the bond to the core, and the one to the linker, end in a hydrogen.
         atoms: Indices of its atoms in the molecule, ascending, without the linker's.
         nitrogen: Index of the atom that hangs on the core; one of `atoms`.
         core_carbon: Index of the core's atom it hangs on.
         has_linker: Whether the DNA linker [Dy] hangs on this block.
     """
 
-    smiles: str
     atoms: tuple[int, ...]
     nitrogen: int
     core_carbon: int
     has_linker: bool
+
+
+@dataclass(frozen=True)
+class BlockFragment(BlockPlace):
+    """One building block as it occurs in a molecule.
+
+    Attributes:
+        smiles: Canonical isomeric SMILES; the bond to the core, and the one to the linker, end in a hydrogen.
+    """
+
+    smiles: str
 
 
 @dataclass(frozen=True)
@@ -65,19 +74,24 @@ def cut_at_core(molecule: Chem.Mol) -> list[CoreCut]:
     return [_cut(molecule, match, bonds) for match, bonds in _open_cores(molecule)]
 
 
-def block_atoms(molecule: Chem.Mol) -> list[tuple[tuple[int, ...], ...]]:
-    """Find the atoms of the three blocks at every core, without their SMILES, which take most of `cut_at_core`'s time.
+def block_places(molecule: Chem.Mol) -> list[tuple[BlockPlace, ...]]:
+    """Find the three blocks at every core, without their SMILES, which take most of `cut_at_core`'s time.
 
     Args:
-        molecule: A sanitized molecule.
+        molecule: A sanitized molecule, with the linker [Dy] or without.
 
     Returns:
-        For each core that `cut_at_core` cuts at, the atom indices of its blocks, ascending, linker included.
+        For each core that `cut_at_core` cuts at, its blocks in the order of the core's carbons.
     """
     found = []
     for match, bonds in _open_cores(molecule):
         pieces = Chem.GetMolFrags(Chem.FragmentOnBonds(molecule, bonds, addDummies=False))
-        found.append(tuple(next(piece for piece in pieces if match[position] in piece) for position in _ATTACHED))
+        found.append(
+            tuple(
+                _place(molecule, next(piece for piece in pieces if match[nitrogen] in piece), match, carbon, nitrogen)
+                for carbon, nitrogen in zip(_CARBONS, _ATTACHED, strict=True)
+            )
+        )
     return found
 
 
@@ -115,13 +129,17 @@ def _cut(molecule: Chem.Mol, match: tuple[int, ...], bonds: list[int]) -> CoreCu
     blocks = []
     for carbon, nitrogen in zip(_CARBONS, _ATTACHED, strict=True):
         number = next(i for i, atoms in enumerate(indices) if match[nitrogen] in atoms)
-        linkers = {a for a in indices[number] if opened.GetAtomWithIdx(a).GetAtomicNum() == DYSPROSIUM}
-        atoms = tuple(sorted(a for a in indices[number] if a < molecule.GetNumAtoms() and a not in linkers))
-        blocks.append(
-            BlockFragment(_capped_smiles(pieces[number]), atoms, match[nitrogen], match[carbon], bool(linkers))
-        )
+        place = _place(molecule, indices[number], match, carbon, nitrogen)
+        blocks.append(BlockFragment(**vars(place), smiles=_capped_smiles(pieces[number])))
     blocks.sort(key=lambda block: (not block.has_linker, block.smiles))
     return CoreCut(tuple(blocks), tuple(match[position] for position in _RING_NITROGENS))
+
+
+def _place(molecule: Chem.Mol, piece: Iterable[int], match: tuple[int, ...], carbon: int, nitrogen: int) -> BlockPlace:
+    """Describe the block of a piece, whose indices beyond the molecule's are dummies, by positions within _CORE."""
+    atoms = sorted(atom for atom in piece if atom < molecule.GetNumAtoms())
+    own = tuple(atom for atom in atoms if molecule.GetAtomWithIdx(atom).GetAtomicNum() != DYSPROSIUM)
+    return BlockPlace(own, match[nitrogen], match[carbon], has_linker=len(own) < len(atoms))
 
 
 def _capped_smiles(piece: Chem.Mol) -> str:

@@ -7,18 +7,18 @@ nitrogens depend on nothing but the kinds of the attached nitrogens (their radiu
 Source: Rogers, Hahn: Extended-connectivity fingerprints, J. Chem. Inf. Model. 50, 742 (2010).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain
 from typing import Final
 
 import pyarrow as pa
 from rdkit import Chem
 
+from belka.chemistry.blocks.centred_bits import CentredBits
 from belka.chemistry.blocks.checksum import smiles_checksums
-from belka.chemistry.blocks.fragment import DYSPROSIUM, BlockFragment, CoreCut, block_components, cut_at_core
-from belka.chemistry.ecfp import Ecfp, packed_bits
+from belka.chemistry.blocks.fragment import BlockFragment, CoreCut, block_components, cut_at_core
+from belka.chemistry.ecfp import Ecfp
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.chemistry.smiles import parse
 
@@ -80,7 +80,6 @@ class ReferenceReader:
     """
 
     def __init__(self, settings: FingerprintSettings, catalogue: Sequence[str]) -> None:
-        self._size = settings.size
         self._components_of = cache(lambda block_id: block_components(catalogue[block_id]))
         self._ecfp = Ecfp(settings)
 
@@ -104,28 +103,20 @@ class ReferenceReader:
         if isinstance(plain, str):
             raise UnusableReferenceError(plain)
         blocks, cut = self._identify(cut_at_core(marked), block_ids)
-        # The plain molecule is the marked one without the linker's atom, in the same order.
-        kept = [atom.GetIdx() for atom in marked.GetAtoms() if atom.GetAtomicNum() != DYSPROSIUM]
-        elements = [marked.GetAtomWithIdx(index).GetAtomicNum() for index in kept]
-        if elements != [atom.GetAtomicNum() for atom in plain.GetAtoms()]:
-            raise UnusableReferenceError("the SMILES with and without linker have other atoms")
-        position = {index: new for new, index in enumerate(kept)}
-
-        _, bits = self._ecfp.pack_with_centres(plain)
-
-        def packed(atoms: Iterable[int]) -> bytes:
-            return packed_bits(chain.from_iterable(bits[position[atom]] for atom in atoms), self._size)
-
+        try:
+            bits = CentredBits(marked, plain, self._ecfp)
+        except ValueError as error:
+            raise UnusableReferenceError(str(error)) from error
         parts = tuple(
             BlockPart(
-                packed((*block.atoms, block.core_carbon)),
-                _kind(plain.GetAtomWithIdx(position[block.nitrogen])),
+                bits.of_block(block),
+                _kind(bits.plain_atom(block.nitrogen)),
                 int(smiles_checksums(pa.array([block.smiles]))[0]),
                 block.smiles,
             )
             for block in blocks
         )
-        return Reference(parts, tuple(sorted(part.nitrogen for part in parts)), packed(cut.ring_nitrogens))
+        return Reference(parts, tuple(sorted(part.nitrogen for part in parts)), bits.packed(cut.ring_nitrogens))
 
     def _identify(self, cuts: Sequence[CoreCut], block_ids: Sequence[int]) -> tuple[list[BlockFragment], CoreCut]:
         """Find the one cut that gives the listed blocks, and put its fragments in their order."""

@@ -6,7 +6,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from belka.wire_format import bytes_feature, int64_feature, serialize_examples
+from belka.wire_format import bytes_feature, int64_feature, optional_bytes_feature, serialize_examples
 
 # Around every border between lengths of a varint, and both ends of int64.
 BORDERS = [0, 1, *(2**bits + step for bits in range(7, 63, 7) for step in (-1, 0)), 2**63 - 1, -1, -(2**63)]
@@ -64,6 +64,16 @@ def test_empty_lists_read_as_empty(rows: list[list[int]]) -> None:
     assert [example.SerializeToString(deterministic=True) for example in read] == [
         by_protobuf({"z": row, "a": row}, {"bits": b"x"}) for row in rows
     ]
+
+
+@given(st.lists(st.booleans(), max_size=6), st.integers(1, 300))
+def test_a_value_that_is_empty_in_some_records_gives_the_bytes_of_protobuf(present: list[bool], width: int) -> None:
+    values = np.arange(len(present) * width, dtype=np.uint8).reshape(-1, width)
+    features = {"blocks": optional_bytes_feature(values, np.array(present, np.bool_))}
+    expected = [
+        by_protobuf({}, {"blocks": row.tobytes() if has else b""}) for row, has in zip(values, present, strict=True)
+    ]
+    assert serialize_examples(features, len(present)) == expected
 
 
 def test_no_records_are_no_bytes() -> None:

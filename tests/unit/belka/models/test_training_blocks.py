@@ -12,7 +12,7 @@ from rdkit import Chem, DataStructs
 from belka import contract as dc
 from belka.chemistry.direct import DirectFingerprints
 from belka.chemistry.fingerprints import FingerprintSettings
-from belka.chemistry.reader import BLOCK_BITS, Chemistry, TrainingBlocks, packed_block
+from belka.chemistry.reader import Chemistry, TrainingBlocks, packed_block
 from belka.errors import InputError
 from belka.models.training_blocks import read_training_blocks, write_training_blocks
 from belka.predict.check import CheckSettings, SmilesChecker
@@ -82,10 +82,10 @@ def test_a_molecule_without_the_core_says_so(checker: SmilesChecker) -> None:
 
 def test_similarity_is_the_largest_tanimoto_of_rdkit() -> None:
     generator = np.random.default_rng(3)
-    flags = generator.random((20, BLOCK_BITS)) < 0.02
+    flags = generator.random((20, dc.BLOCK_BITS)) < 0.02
     vectors = []
     for row in flags:
-        vector = DataStructs.ExplicitBitVect(BLOCK_BITS)
+        vector = DataStructs.ExplicitBitVect(dc.BLOCK_BITS)
         vector.SetBitsFromList(np.flatnonzero(row).tolist())
         vectors.append(vector)
     blocks = TrainingBlocks(np.packbits(flags[1:], axis=1))
@@ -100,7 +100,7 @@ def test_blocks_have_the_bits_centred_on_their_atoms() -> None:
     whole = np.unpackbits(np.frombuffer(packed, np.uint8).reshape(3, -1), axis=1)
     from rdkit.Chem import rdFingerprintGenerator
 
-    direct = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=BLOCK_BITS, includeChirality=True)
+    direct = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=dc.BLOCK_BITS, includeChirality=True)
     assert not np.any(whole.max(axis=0) & ~direct.GetFingerprintAsNumPy(parsed).astype(bool))
     assert (whole.sum(axis=1) > 2).all()
 

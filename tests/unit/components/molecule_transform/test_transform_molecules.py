@@ -17,14 +17,17 @@ from atomInSmiles import smiles_tokenizer
 from rdkit import Chem
 from skfp.fingerprints import AtomPairFingerprint, ECFPFingerprint, MACCSFingerprint
 
+from belka import examples as belka_examples
+from belka.chemistry.blocks.feature import BlocksFeature
 from belka.chemistry.fingerprints import FingerprintSettings
-from belka.errors import InputError
+from belka.errors import BelkaError, InputError
 from belka.molecules import REJECTED_SCHEMA
 from belka.settings import DataSettings
 from belka.tokens.graph import SmilesTokenizer
 from components.block_fingerprints.learn import learn_block_fingerprints
 from components.molecule_transform.local_pipeline import local_pipeline
 from components.molecule_transform.transform import TransformInputs, TransformOutputs, transform_molecules
+from components.molecule_transform.unit import ModelReads
 from components.smiles_vocab.build import build_vocabulary
 
 PREPROCESSING_FN = "trainer_module.preprocessing.preprocessing_fn"
@@ -86,7 +89,7 @@ def run(molecules_dir: Path, vocabulary: Path, out: Path, **settings: Any) -> di
     defaults: dict[str, Any] = {
         "preprocessing_fn": PREPROCESSING_FN,
         "fingerprint": FingerprintSettings(),
-        "max_length": 128,
+        "reads": ModelReads(max_length=128),
     }
     return transform_molecules(
         TransformInputs(molecules_dir, vocabulary, settings.pop("block_fingerprints_dir", None)),
@@ -250,7 +253,7 @@ def test_uncompressed_shards_hold_the_same_records_and_warnings_name_molecules(
     (tmp_path / "vocab").mkdir()
     (tmp_path / "vocab" / "vocab.txt").write_text("[PAD]\n[MASK]\nC\n")
     with caplog.at_level(logging.WARNING):
-        summary = run(molecules_dir, tmp_path / "vocab", tmp_path, compression="none", max_length=9)
+        summary = run(molecules_dir, tmp_path / "vocab", tmp_path, compression="none", reads=ModelReads(max_length=9))
     shard = tmp_path / "examples" / "Split-train" / "data_tfrecord-00001-of-00003"
     compressed = transformed / "examples" / "Split-train" / "data_tfrecord-00001-of-00003.gz"
     with pytest.raises(gzip.BadGzipFile):
@@ -261,6 +264,16 @@ def test_uncompressed_shards_hold_the_same_records_and_warnings_name_molecules(
     assert summary["too_long"] == 1
     first = read_examples(tmp_path / "examples", "train")[3]
     assert first["tokens"].tolist() == [1, 2, 1]
+
+
+def read_columns(folder: Path, split: str, name: str) -> list[Any]:
+    files = sorted((folder / f"Split-{split}").iterdir())
+    return [value for file in files for value in pq.read_table(file)[name].to_pylist()]
+
+
+def list_records(folder: Path, split: str) -> list[tf.train.Example]:
+    files = [str(file) for file in sorted((folder / f"Split-{split}").iterdir())]
+    return [tf.train.Example.FromString(record.numpy()) for record in tf.data.TFRecordDataset(files)]
 
 
 def make_library(folder: Path) -> None:
@@ -304,6 +317,47 @@ def test_composed_examples_are_the_same_bytes_as_direct_ones(tmp_path: Path, cap
     assert "1 of 98 molecules do not fit the building blocks they are listed with" in caplog.text
     files = {p.name: p.read_bytes() for p in (tmp_path / "direct" / "examples" / "Split-train").iterdir()}
     assert {p.name: p.read_bytes() for p in (tmp_path / "composed" / "examples" / "Split-train").iterdir()} == files
+
+
+def test_the_feature_blocks_is_added_where_it_is_asked_for_and_all_else_stays(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_library(tmp_path / "molecules")
+    write_split(tmp_path / "molecules", "test", ["CCO", "C1CC", "CN[Dy]"], [[1, None, None]] * 3, 98, n_files=1)
+    build_vocabulary(tmp_path / "molecules", tmp_path / "vocab", n_workers=1)
+    arguments = {"rows_per_shard": 1000, "compression": "none"}
+    without = run(tmp_path / "molecules", tmp_path / "vocab", tmp_path / "without", **arguments)
+    assert "without_blocks" not in without
+    with caplog.at_level(logging.WARNING):
+        summary = run(
+            tmp_path / "molecules",
+            tmp_path / "vocab",
+            tmp_path / "with",
+            reads=ModelReads(128, blocks=True),
+            **arguments,
+        )
+    assert (summary["without_blocks"], summary["first_without_blocks"]) == (2, "CCO")
+    assert {name: summary[name] for name in without} == without
+    assert "2 of 100 molecules have no three building blocks with one linker, for example CCO" in caplog.text
+    for split in ("train", "test"):
+        smiles = dict(
+            zip(*(read_columns(tmp_path / "molecules", split, name) for name in ("molecule_id", "smiles")), strict=True)
+        )
+        plain, added = (list_records(tmp_path / folder / "examples", split) for folder in ("without", "with"))
+        for before, after in zip(plain, added, strict=True):
+            feature = after.features.feature.pop("blocks")
+            assert after.SerializeToString(deterministic=True) == before.SerializeToString(deterministic=True)
+            text = smiles[after.features.feature["molecule_id"].int64_list.value[0]]
+            assert list(feature.bytes_list.value) == [BlocksFeature().read(text, text.replace("[Dy]", "[H]"))]
+        files = sorted((tmp_path / "with" / "examples" / f"Split-{split}").iterdir())
+        (batch,) = belka_examples.read_examples(files, ["molecule_id", "blocks"], n_targets=3)
+        expected = [
+            BlocksFeature().read(smiles[i], smiles[i].replace("[Dy]", "[H]")) for i in batch.columns["molecule_id"]
+        ]
+        assert [row.tobytes() for row in batch.columns["blocks"]] == [each or bytes(768) for each in expected]
+    files = sorted((tmp_path / "without" / "examples" / "Split-train").iterdir())
+    with pytest.raises(BelkaError, match=r"Examples cannot be read[\s\S]*blocks"):
+        next(belka_examples.read_examples(files, ["blocks"], n_targets=3))
 
 
 def test_too_many_refused_molecules_is_an_error_that_names_one(

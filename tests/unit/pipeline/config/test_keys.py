@@ -32,7 +32,7 @@ OTHERS: Final[dict[str, Any]] = {
     "training.stages": ["mlm", "clf"],
 }
 # Said in words on the page: whose cache it is; and what is no key of a step on this machine.
-ELSEWHERE: Final = ("pipeline_name", "data.output_dir", "kubeflow.", "training.stages")
+ELSEWHERE: Final = ("pipeline_name", "data.output_dir", "kubeflow.", "training.stages", "model.members")
 
 
 def cache_keys(*overrides: str) -> dict[str, tuple[bytes, ...]]:
@@ -87,6 +87,11 @@ def test_a_stage_that_is_left_out_repeats_no_other(before: dict[str, tuple[bytes
     after = cache_keys('training.stages=["mlm", "clf"]')
     assert before.keys() - after.keys() == {"trainer-fps"}
     assert {node for node in after if after[node] != before[node]} == set()
+
+
+def test_other_members_repeat_the_transform_and_no_training(before: dict[str, tuple[bytes, ...]]) -> None:
+    after = cache_keys("model.members=[transformer, net]")
+    assert {node for node in before if after[node] != before[node]} == {"molecule-transform"}
 
 
 def test_the_page_is_as_it_is_written() -> None:

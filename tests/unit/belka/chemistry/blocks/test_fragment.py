@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from rdkit import Chem
 
-from belka.chemistry.blocks.fragment import block_atoms, block_components, cut_at_core
+from belka.chemistry.blocks.fragment import block_components, block_places, cut_at_core
 
 SAMPLE = Path(__file__).parents[5] / "../shared/data/leash_sample"
 MOLECULE = "C#CCNc1nc(NC2CC2)nc(N[C@@H](CC(C)C)C(=O)N[Dy])n1"
@@ -84,10 +84,12 @@ def test_real_molecules_come_apart_into_the_blocks_they_list() -> None:
         assert (found[0] in second and found[1] in third) or (found[1] in second and found[0] in third), row
 
 
-def test_block_atoms_are_those_of_the_cut() -> None:
-    molecule = Chem.MolFromSmiles("CC(Nc1nc(NCC2CC2)nc(Nc2ccccc2)n1)C(=O)N")
+@pytest.mark.parametrize("smiles", ["CC(Nc1nc(NCC2CC2)nc(Nc2ccccc2)n1)C(=O)N", MOLECULE])
+def test_the_places_of_blocks_are_those_of_the_cut(smiles: str) -> None:
+    molecule = Chem.MolFromSmiles(smiles)
     (cut,) = cut_at_core(molecule)
-    (found,) = block_atoms(molecule)
-    assert sorted(found) == sorted(block.atoms for block in cut.blocks)
-    assert block_atoms(Chem.MolFromSmiles("c1(N2)nc(NCC2)nc(NC)n1")) == []
-    assert block_atoms(Chem.MolFromSmiles("CCO")) == []
+    (found,) = block_places(molecule)
+    whole = [{name: value for name, value in vars(block).items() if name != "smiles"} for block in cut.blocks]
+    assert sorted(map(vars, found), key=str) == sorted(whole, key=str)
+    assert block_places(Chem.MolFromSmiles("c1(N2)nc(NCC2)nc(NC)n1")) == []
+    assert block_places(Chem.MolFromSmiles("CCO")) == []
