@@ -42,6 +42,7 @@ def MakeMolecules(  # noqa: N802 - TFX names a component after its function
     shout: Parameter[bool] = False,
     fail_until: Parameter[int] = 0,
     raw_fingerprint: Parameter[str] = "",
+    settings: Parameter[str] = "{}",
 ) -> None:
     """Write `count` lines; fail in the first `fail_until` attempts."""
     del raw_fingerprint
@@ -56,6 +57,7 @@ def MakeMolecules(  # noqa: N802 - TFX names a component after its function
     word = "MOL" if shout else "mol"
     Path(molecules.uri, "molecules.txt").write_text("".join(f"{word}{i}\n" for i in range(count)), encoding="utf-8")
     molecules.set_string_custom_property("word", word)
+    Path(molecules.uri, "settings.json").write_text(settings, encoding="utf-8")
 
 
 @component(use_beam=True)
@@ -102,7 +104,10 @@ def Judge(  # noqa: N802
 
 def toy_pipeline(raw_dir: str, fail_until: int = 0, *, enable_cache: bool = True) -> Pipeline:
     """The pipeline; `raw_dir` receives a file that counts attempts."""
-    make = MakeMolecules(raw_dir=raw_dir, count=3, shout=True, fail_until=fail_until).with_id("make-molecules")
+    settings = json.dumps({"system": {"seed": 42}})
+    make = MakeMolecules(raw_dir=raw_dir, count=3, shout=True, fail_until=fail_until, settings=settings).with_id(
+        "make-molecules"
+    )
     count = CountMolecules(molecules=make.outputs["molecules"]).with_id("count-molecules")
     trainer = RecordedTrainer(
         run_fn="kubeflow_toy.run_fn",

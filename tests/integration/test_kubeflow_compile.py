@@ -172,6 +172,12 @@ def test_the_command_writes_the_file_and_says_what_is_wrong(tmp_path: Path) -> N
     described = yaml.safe_load(sent.output)
     assert (described["namespace"], described["parameters"]["raw_dir"]) == ("team", "/x")
 
+    chosen = CliRunner().invoke(app, ["submit", str(target), "--dry-run", "--parameter", "learning_rate=0.01"])
+    parameters = yaml.safe_load(chosen.output)["parameters"]
+    assert (parameters["learning_rate"], parameters["epochs"], parameters["seed"]) == (0.01, 1000, 42)
+    refused = CliRunner().invoke(app, ["submit", str(target), "--dry-run", "--parameter", "epochs=0"])
+    assert "training.epochs" in str(refused.exception)
+
     wrong = CliRunner().invoke(app, ["compile", "--out", str(tmp_path / "q.yaml"), "--image", "belka:latest"])
     assert isinstance(wrong.exception, InputError)
     assert "no digest" in str(wrong.exception)

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -71,6 +72,7 @@ class Cluster:
         compile_pipeline(pipeline, settings, DISPLAYS).write(self.package)
 
     kind = ClusterKind.PATCHED
+    parameters: Mapping[str, str] = MappingProxyType({})
 
     def run(self, **without: str) -> dict[str, TaskResult]:
         tasks = {name.replace("_", "-"): repair for name, repair in without.items()}
@@ -79,6 +81,7 @@ class Cluster:
             volumes={"belka-data": self.volume},
             run_container=self._containers(tasks),
             cluster=self.kind,
+            parameters=self.parameters,
         )
         return {result.name: result for result in simulate(read_pipeline(self.package), simulation)}
 
@@ -238,6 +241,16 @@ def test_without_wired_conditions_the_input_does_not_exist(cluster: Cluster, mon
     monkeypatch.setattr("pipeline.runners.kubeflow.compile.check_spec", lambda _: None)
     compiled().write(cluster.package)
     with pytest.raises(InputError, match=r"condition cannot be evaluated[\s\S]*KeyError: '_make-molecules.molecules'"):
+        cluster.run()
+
+
+def test_a_run_chooses_a_setting_and_a_wrong_one_is_refused_where_it_arrives(cluster: Cluster) -> None:
+    cluster.compile()
+    cluster.parameters = {"seed": "7"}
+    made = cluster.run()[MAKE].outputs["molecules"]
+    assert json.loads((made / "settings.json").read_text(encoding="utf-8")) == {"system": {"seed": 7}}
+    cluster.parameters = {"seed": "-7"}
+    with pytest.raises(BelkaError, match=r"task make-molecules failed[\s\S]*The run's parameter seed"):
         cluster.run()
 
 

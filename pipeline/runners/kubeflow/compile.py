@@ -20,6 +20,7 @@ from pipeline.runners.kubeflow import postprocess
 from pipeline.runners.kubeflow.displays import HTML, METRICS, Display
 from pipeline.runners.kubeflow.lint import check_beam, check_folders, check_local, check_settings, check_spec
 from pipeline.runners.kubeflow.platform import platform_document
+from pipeline.runners.kubeflow.runtime_settings import expose_settings
 from pipeline.runners.kubeflow.settings import KubeflowSettings
 
 ENTRYPOINT: Final = ("python", "-m", "pipeline.runners.kubeflow.entrypoint")
@@ -126,6 +127,7 @@ def compile_pipeline(
     postprocess.shorten(spec)
     postprocess.set_pods(spec, settings)
     postprocess.add_displays(spec, displays)
+    expose_settings(spec)
     if settings.pipeline_root is not None:
         spec["defaultPipelineRoot"] = settings.pipeline_root
     check_spec(spec)

@@ -1,6 +1,7 @@
 """What runs in a pod of Kubeflow Pipelines: translates between its launcher and TFX's own container entrypoint.
 
-The launcher of Kubeflow Pipelines v2 and TFX 1.21 disagree in five ways, each repaired by one function here:
+Settings that a run may choose (`runtime_settings`) are written where components read them. The launcher of Kubeflow
+Pipelines v2 and TFX 1.21 disagree in five ways, each repaired by one function here:
 
 - `drop_outputs`: the launcher adds an output `executor-logs` of type system.Artifact, and the compiled pipeline adds
   the outputs that the UI can draw; TFX cannot import their types.
@@ -29,6 +30,7 @@ from belka.errors import explained
 from pipeline.runners.kubeflow.displays import Display, fill_displays
 from pipeline.runners.kubeflow.protocol import (
     EXECUTOR_LOGS,
+    RUNTIME_SETTING_FLAG,
     STORE_ROOT_VARIABLE,
     Json,
     artifacts_of,
@@ -45,7 +47,8 @@ def main(argv: Sequence[str] | None = None, environment: Mapping[str, str] = os.
     """Run one component.
 
     Args:
-        argv: Arguments as compiled: those of TFX's entrypoint, plus `--display` for each output the UI draws.
+        argv: Arguments as compiled: those of TFX's entrypoint, plus `--display` for each output the UI draws, and
+            `--runtime_setting` for each setting that the run may choose.
         environment: Environment variables.
 
     Returns:
@@ -75,6 +78,7 @@ def run_component(argv: Sequence[str], store_root: Path) -> None:
     from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
     from belka.provenance import named_places
+    from pipeline.runners.kubeflow.runtime_settings import apply_settings
 
     args, rest = _parse(argv)
     executor_input: Json = json.loads(args.json_serialized_invocation_args)
@@ -82,6 +86,7 @@ def run_component(argv: Sequence[str], store_root: Path) -> None:
     displays = [Display.parse(text) for text in args.display]
     original = copy.deepcopy(executor_input)
 
+    apply_settings(executor_input.get("inputs", {}).get("parameterValues", {}), args.runtime_setting)
     drop_outputs(executor_input, {EXECUTOR_LOGS, *(display.name for display in displays)})
     kept = copy.deepcopy(executor_input)
     restore_input_types(executor_input, inputs_spec)
@@ -167,6 +172,7 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--json_serialized_invocation_args", required=True)
     parser.add_argument("--json_serialized_inputs_spec_args", default="{}")
     parser.add_argument("--display", action="append", default=[])
+    parser.add_argument(RUNTIME_SETTING_FLAG, action="append", default=[])
     return parser.parse_known_args(argv)
 
 

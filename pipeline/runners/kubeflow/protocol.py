@@ -10,6 +10,7 @@ from belka.errors import InputError
 Json = dict[str, Any]
 
 EXECUTOR_LOGS: Final = "executor-logs"
+RUNTIME_SETTING_FLAG: Final = "--runtime_setting"  # of the entrypoint: a parameter that is a setting of the run
 STORE_ROOT_VARIABLE: Final = "BELKA_STORE_ROOT"  # where the launcher's folders gcs, s3 and minio lie; "/" in a pod
 # Source: LocalPathForURI of the launcher, kubeflow/pipelines backend/src/v2/component/launcher_v2.go.
 FOLDERS: Final = {"gs": "gcs", "s3": "s3", "minio": "minio"}

@@ -10,7 +10,8 @@ from typing import Any
 
 from belka.errors import InputError
 from pipeline.runners.kubeflow.connection import explain_connection
-from pipeline.runners.kubeflow.pipeline_file import read_pipeline, run_parameters
+from pipeline.runners.kubeflow.pipeline_file import PipelineFile, read_pipeline, run_parameters
+from pipeline.runners.kubeflow.runtime_settings import check_arguments
 from pipeline.runners.kubeflow.settings import KubeflowSettings
 
 
@@ -33,6 +34,19 @@ class SubmissionRequest:
     run_name: str | None = None
     enable_cache: bool = True
 
+    def arguments(self, pipeline: PipelineFile) -> dict[str, Any]:
+        """The given parameters, typed and checked.
+
+        Args:
+            pipeline: The compiled pipeline.
+
+        Raises:
+            InputError: A parameter is unknown, of another type, or a value that the configuration would not take.
+        """
+        given = run_parameters(pipeline, self.parameters)
+        check_arguments(pipeline, given)
+        return given
+
     def describe(self) -> dict[str, Any]:
         """What would be sent, without sending it.
 
@@ -40,7 +54,7 @@ class SubmissionRequest:
             InputError: The package is no compiled pipeline, or a parameter is unknown or of another type.
         """
         pipeline = read_pipeline(self.package)
-        given = run_parameters(pipeline, self.parameters)
+        given = self.arguments(pipeline)
         settings = self.settings
         return {
             "endpoint": settings.endpoint,
@@ -128,7 +142,7 @@ def submit(client: Any, request: SubmissionRequest) -> SubmittedRun:
         InputError: The request is wrong, or the server refuses it; its own words are in the message.
     """
     pipeline, settings = read_pipeline(request.package), request.settings
-    arguments = run_parameters(pipeline, request.parameters)
+    arguments = request.arguments(pipeline)
     with explain_connection(settings):
         run = client.create_run_from_pipeline_package(
             str(request.package),
