@@ -68,9 +68,13 @@ def submit(
     run_name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
     cache: NoCacheOption = True,
     wait: Annotated[bool, typer.Option("--wait", help="Follow the run to its end; fail when it fails.")] = False,
+    cron: Annotated[
+        str | None,
+        typer.Option("--schedule", metavar="CRON", help="Have the cluster run it again and again: '30 2 * * 1'."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be sent and send nothing.")] = False,
 ) -> None:
-    """Send a compiled pipeline to Kubeflow Pipelines and print the run's URL."""
+    """Send a compiled pipeline to Kubeflow Pipelines and print the run's URL, or that of the recurring run."""
     from pipeline.config.files import load_config
 
     options = {"endpoint": endpoint, "namespace": namespace, "experiment": experiment}
@@ -78,16 +82,26 @@ def submit(
     settings = load_config(config, [*(overrides or ()), *given]).kubeflow
     from pipeline.runners.kubeflow.follow import wait as follow
     from pipeline.runners.kubeflow.retries_seen import describe_retries
+    from pipeline.runners.kubeflow.schedule import schedule, six_fields
     from pipeline.runners.kubeflow.submit import SubmissionRequest, connect
     from pipeline.runners.kubeflow.submit import submit as send
 
     request = SubmissionRequest(package, settings, _pairs(parameters, "--parameter", "NAME=VALUE"), run_name, cache)
     described = request.describe()
+    if cron is not None:
+        if wait:
+            action = "Leave --wait out, or submit the run without --schedule."
+            raise InputError("A schedule makes many runs, and --wait follows one.", action=action)
+        described["schedule"] = cron = six_fields(cron)
     if dry_run:
         typer.echo(yaml.safe_dump(described, sort_keys=False), nl=False)
         return
     _require_kfp()
     client = connect(settings)
+    if cron is not None:
+        typer.echo(schedule(client, request, cron))
+        typer.echo(f"retries: {describe_retries(client)}")
+        return
     run, started = send(client, request), time.monotonic()
     typer.echo(run.url)
     typer.echo(f"retries: {describe_retries(client)}")

@@ -42,6 +42,7 @@ class Api:
 
     def __init__(self) -> None:
         self.runs: list[dict[str, Any]] = []
+        self.schedules: list[dict[str, Any]] = []
         self.tokens: list[str | None] = []
         self.states = ["RUNNING", "SUCCEEDED"]
         self.details: list[list[tuple[str, str]]] = [[("make", "RUNNING")], [("make", "SUCCEEDED")]]
@@ -60,6 +61,9 @@ class Api:
             return {"multi_user": False, **self.health}
         if "/experiments" in path:
             return {"experiment_id": "e1", "display_name": "belka"} if method == "POST" else {"experiments": []}
+        if "/recurringruns" in path:
+            self.schedules.append(body)
+            return {"recurring_run_id": "s1"}
         if method == "POST":
             self.runs.append(body)
             return {"run_id": "r1"}
