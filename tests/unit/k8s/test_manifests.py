@@ -1,6 +1,8 @@
 """The manifests hold what the API server cannot check: limits, no root, no secrets, existing files, set images."""
 
 import json
+import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,10 @@ import yaml
 
 K8S = Path(__file__).parents[3] / "k8s"
 FOLDERS = [K8S / "base", *sorted(path for path in (K8S / "overlays").iterdir())]
+COMPONENTS = sorted((K8S / "components").iterdir())
+IMAGES = K8S / "components" / "images" / "kustomization.yaml"
 RESERVED = {"kustomization.yaml", "config.yaml"}
+DIGEST = "sha256:" + "1f" * 32
 
 
 def _documents(folder: Path) -> Iterator[dict[str, Any]]:
@@ -20,13 +25,22 @@ def _documents(folder: Path) -> Iterator[dict[str, Any]]:
             yield from yaml.safe_load_all(path.read_text(encoding="utf-8"))
 
 
-def _pods() -> list[Any]:
+def _kustomization(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
+    return content
+
+
+def _of_kind(*kinds: str) -> list[Any]:
     return [
-        pytest.param(document["spec"]["template"], id=f"{folder.name}/{document['metadata']['name']}")
+        pytest.param(document, id=f"{folder.name}/{document['metadata']['name']}")
         for folder in FOLDERS
         for document in _documents(folder)
-        if document["kind"] in {"Job", "Deployment"}
+        if document["kind"] in kinds
     ]
+
+
+def _pods() -> list[Any]:
+    return [pytest.param(p.values[0]["spec"]["template"], id=p.id) for p in _of_kind("Job", "Deployment")]
 
 
 def _containers(template: dict[str, Any]) -> list[dict[str, Any]]:
@@ -34,28 +48,162 @@ def _containers(template: dict[str, Any]) -> list[dict[str, Any]]:
     return [*spec.get("initContainers", ()), *spec["containers"]]
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+def _render(folder: Path) -> list[dict[str, Any]]:
+    """What `kubectl apply -k` would send."""
+    tool = next((words for words in (["kustomize", "build"], ["kubectl", "kustomize"]) if shutil.which(words[0])), None)
+    if tool is None:
+        pytest.skip("neither kustomize nor kubectl is installed")
+    run = subprocess.run([*tool, str(folder)], check=True, capture_output=True, text=True)
+    return [document for document in yaml.safe_load_all(run.stdout) if document]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the manifests that a test may edit."""
+    return Path(shutil.copytree(K8S, tmp_path / "k8s"))
+
+
+def _edit(path: Path, change: Any) -> None:
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    change(content)
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+
+def _set_images(copy: Path) -> None:
+    """What `kustomize edit set image NAME=ghcr.io/you/NAME@sha256:...` writes, for each image, in the one folder."""
+
+    def change(content: dict[str, Any]) -> None:
+        for image in content["images"]:
+            image.update(newName=f"ghcr.io/you/{image['name']}", digest=DIGEST)
+
+    _edit(copy / IMAGES.relative_to(K8S), change)
+
+
+@pytest.mark.parametrize("folder", [*FOLDERS, *COMPONENTS], ids=lambda path: path.name)
 def test_every_file_is_listed_and_every_listed_file_exists(folder: Path) -> None:
-    listed = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
-    files = {name for name in listed["resources"] if name.endswith(".yaml")}
-    files |= {name for generator in listed.get("configMapGenerator", ()) for name in generator["files"]}
+    listed = _kustomization(folder)
+    files = {name for name in listed.get("resources", ()) if name.endswith(".yaml")}
+    files |= {name for generator in listed.get("configMapGenerator", ()) for name in generator.get("files", ())}
     assert files == {path.name for path in folder.iterdir()} - {"kustomization.yaml"}
-    assert all((folder / name).exists() for name in listed["resources"])
+    assert all((folder / name).exists() for name in (*listed.get("resources", ()), *listed.get("components", ())))
+
+
+def test_images_have_one_place_and_no_tags() -> None:
+    listed = yaml.safe_load(IMAGES.read_text(encoding="utf-8"))["images"]
+    used = {container["image"] for pod in _pods() for container in _containers(pod.values[0])}
+    assert used == {image["name"] for image in listed}
+    assert all("newTag" not in image and image["digest"].startswith("sha256:") for image in listed)
+    for folder in [*FOLDERS, *COMPONENTS]:
+        assert ("images" in _kustomization(folder)) == (folder == IMAGES.parent)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+def test_nothing_is_left_to_fill_in_after_the_documented_step(folder: Path, copy: Path) -> None:
+    _set_images(copy)
+    documents = _render(copy / folder.relative_to(K8S))
+    assert documents
+    text = yaml.safe_dump_all(documents)
+    assert not re.findall(r"SET-ME|REGISTRY|registry\.example|REPLACE", text)
+    for document in documents:
+        if document["kind"] in {"Job", "Deployment"}:
+            for container in _containers(document["spec"]["template"]):
+                assert re.fullmatch(r"ghcr\.io/you/[a-z-]+@sha256:[0-9a-f]{64}", container["image"])
+
+
+def test_one_node_goes_with_any_overlay(copy: Path) -> None:
+    folder = copy / "overlays" / "train-gpu"
+    _edit(folder / "kustomization.yaml", lambda content: content["components"].append("../../components/single-node"))
+    (claim,) = (document for document in _render(folder) if document["kind"] == "PersistentVolumeClaim")
+    assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
 
 
 @pytest.mark.parametrize("template", _pods())
 def test_pods_are_bounded_and_powerless(template: dict[str, Any]) -> None:
     spec = template["spec"]
     assert spec["automountServiceAccountToken"] is False
+    assert spec["terminationGracePeriodSeconds"] >= 30
     assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert template["metadata"]["labels"]["app.kubernetes.io/part-of"] == "belka"  # the network policy's label
-    mounted = {volume["name"] for volume in spec["volumes"]}
+    volumes = {volume["name"]: volume for volume in spec["volumes"]}
+    assert all("sizeLimit" in volume["emptyDir"] for volume in volumes.values() if "emptyDir" in volume)
     for container in _containers(template):
-        assert {"cpu", "memory"} <= container["resources"]["limits"].keys()
-        assert {"cpu", "memory"} <= container["resources"]["requests"].keys()
-        assert container["securityContext"]["allowPrivilegeEscalation"] is False
-        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
-        assert {mount["name"] for mount in container.get("volumeMounts", ())} <= mounted
+        assert {"cpu", "memory", "ephemeral-storage"} <= container["resources"]["limits"].keys()
+        assert {"cpu", "memory", "ephemeral-storage"} <= container["resources"]["requests"].keys()
+        security = container["securityContext"]
+        assert security["allowPrivilegeEscalation"] is False
+        assert security["readOnlyRootFilesystem"] is True
+        assert security["capabilities"] == {"drop": ["ALL"]}
+        mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
+        assert {mount["name"] for mount in mounts.values()} <= volumes.keys()
+        assert "emptyDir" in volumes[mounts["/tmp"]["name"]]  # noqa: S108 - the container's
+
+
+@pytest.mark.parametrize("job", _of_kind("Job"))
+def test_jobs_end_and_start_again_only_where_that_helps(job: dict[str, Any]) -> None:
+    spec = job["spec"]
+    assert spec["activeDeadlineSeconds"] > 0
+    assert spec["ttlSecondsAfterFinished"] > 0
+    assert spec["template"]["spec"]["restartPolicy"] == "Never"  # what a failure policy asks for
+    assert spec["backoffLimit"] >= 2
+    assert [_action(spec["podFailurePolicy"], code) for code in (1, 2, 3, 75, 130, 143)] == [
+        "FailJob",  # failed for good
+        "FailJob",  # wrong use or input
+        "FailJob",  # all outputs are there, the model is not pushed
+        "Count",  # the same command goes on
+        "Count",
+        "Count",  # SIGTERM, the state is saved
+    ]
+    assert _action(spec["podFailurePolicy"], None) == "Ignore"  # evicted, preempted, drained
+
+
+def _action(policy: dict[str, Any], code: int | None) -> str:
+    """The first rule that matches a container's exit code, or a pod that was disrupted (None); else it counts."""
+    for rule in policy["rules"]:
+        codes = rule.get("onExitCodes", {})
+        inside = code in codes.get("values", ())
+        if codes and code is not None and inside == (codes["operator"] == "In"):
+            return str(rule["action"])
+        if code is None and {"type": "DisruptionTarget"}.items() <= rule.get("onPodConditions", [{}])[0].items():
+            return str(rule["action"])
+    return "Count"
+
+
+@pytest.mark.parametrize("policy", _of_kind("NetworkPolicy"))
+def test_rules_of_the_network_name_whom_and_which_port(policy: dict[str, Any]) -> None:
+    spec = policy["spec"]
+    rules = [(rule.get("to"), rule.get("ports")) for rule in spec.get("egress", ())]
+    rules += [(rule.get("from"), rule.get("ports")) for rule in spec.get("ingress", ())]
+    for peers, ports in rules:
+        assert peers, "a rule without peers means everywhere"
+        assert all(peer.get("podSelector") or peer.get("ipBlock") or peer.get("namespaceSelector") for peer in peers)
+        assert ports, "a rule without ports means every port"
+        assert all(port["port"] for port in ports)
+
+
+def test_the_addresses_of_the_api_server_are_a_setting(copy: Path) -> None:
+    folder = copy / "overlays" / "kubeflow"
+
+    def change(content: dict[str, Any]) -> None:
+        content["configMapGenerator"][0]["literals"] = ["api_server_cidr=10.1.0.0/16"]
+
+    _edit(folder / "kustomization.yaml", change)
+    documents = {document["metadata"]["name"]: document for document in _render(folder)}
+    blocks = [
+        peer["ipBlock"]["cidr"]
+        for rule in documents["belka-pipelines"]["spec"]["egress"]
+        for peer in rule["to"]
+        if "ipBlock" in peer
+    ]
+    assert blocks == ["10.1.0.0/16"]
+    assert not any("network-settings" in name for name in documents)  # it is for kustomize alone
+
+
+def test_serving_is_reached_by_clients_that_carry_its_label() -> None:
+    (policy,) = (d for d in _documents(K8S / "overlays" / "serving") if d["kind"] == "NetworkPolicy")
+    (rule,) = policy["spec"]["ingress"]
+    assert rule["from"][0]["podSelector"]["matchLabels"] == {"belka-serving-client": "true"}
+    assert {port["port"] for port in rule["ports"]} == {8500, 8501}
 
 
 def test_a_pod_of_a_pipeline_asks_for_hardly_more_than_its_task_does() -> None:
