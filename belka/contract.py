@@ -147,6 +147,11 @@ def spread_name(target: str) -> str:
     return f"spread_{target}"
 
 
+def baseline_predictions_file(name: str) -> str:
+    """The file beside predictions.parquet with the predictions of a baseline."""
+    return f"{name}_predictions.parquet"
+
+
 # Files and folders of a trained, exported or pushed model.
 SERVING_FOLDER: Final = "Format-Serving"  # TFX's folder of the SavedModel within a Model artifact
 SAVED_MODEL_FILE: Final = "saved_model.pb"
@@ -162,7 +167,7 @@ TRANSFORM_SUMMARY_FILE: Final = "transform_summary.json"
 ANOMALIES_FILE: Final = "anomalies.json"
 EVALUATION_FILE: Final = "evaluation.json"
 PREDICTIONS_FILE: Final = "predictions.parquet"
-CHAMPION_PREDICTIONS_FILE: Final = "champion_predictions.parquet"
+CHAMPION_PREDICTIONS_FILE: Final = "champion_predictions.parquet"  # see also baseline_predictions_file
 REPORT_FILE: Final = "report.html"
 MODEL_CARD_FILE: Final = "model_card.md"
 RELEASE_FOLDER: Final = "release"  # of the blessing: its files are put beside the pushed model

@@ -24,8 +24,9 @@ from belka.models.champion import Champion, model_digest, read_champion
 from belka.models.description import ModelDescription, read_description
 from belka.models.unseen import Unseen, block_columns, molecule_hashes, read_unseen
 from components.affinity_evaluator.bootstrap import BootstrapSettings
-from components.affinity_evaluator.gate import MEAN, WAY_OUT, ChampionComparison, Gain
-from components.affinity_evaluator.measurement import Measurement, mean_samples, measure_predictions
+from components.affinity_evaluator.gains import gains_over
+from components.affinity_evaluator.gate import WAY_OUT, ChampionComparison
+from components.affinity_evaluator.measurement import Measurement, measure_predictions
 from components.affinity_evaluator.scoring import score_examples, score_molecules, scored_molecules
 from components.affinity_evaluator.settings import EvaluationSettings
 
@@ -103,7 +104,7 @@ def compare_with_champion(
     except BelkaError as error:
         return replace(named, scored_by="", problem=f"{error.problem} {error.received}. {error.action}")
     measured = measure_predictions(predictions_file, targets=targets, bootstrap=bootstrap, molecules=ids)
-    return _measured(replace(named, gains=_gains(judged, measured, bootstrap)), measured, judged)
+    return _measured(replace(named, gains=gains_over(measured, judged, bootstrap)), measured, judged)
 
 
 def _measured(named: ChampionComparison, measured: Measurement, judged: Measurement) -> ChampionComparison:
@@ -149,21 +150,6 @@ def _too_few(judged: Measurement, candidate: Measurement, settings: EvaluationSe
         f"neither model (with labels: {slices}). evaluation.min_comparison_molecules asks for "
         f"{settings.min_comparison_molecules:,}: set it lower to compare on these few. {WAY_OUT}"
     )
-
-
-def _gains(candidate: Measurement, champion: Measurement, bootstrap: BootstrapSettings) -> tuple[Gain, ...]:
-    gains: list[Gain] = []
-    if candidate.mean_average_precision is not None and champion.mean_average_precision is not None:
-        value = candidate.mean_average_precision - champion.mean_average_precision
-        samples = mean_samples(candidate.samples) - mean_samples(champion.samples)
-        gains.append(Gain(MEAN, value, bootstrap.interval(samples)))
-    before = {part.name: part.average_precision for part in champion.slices}
-    for part in candidate.slices:
-        old = before.get(part.name)
-        if part.average_precision is not None and old is not None:
-            interval = bootstrap.interval(candidate.samples[part.name] - champion.samples[part.name])
-            gains.append(Gain(part.name, part.average_precision - old, interval))
-    return tuple(gains)
 
 
 def _reads_examples_of(champion: ModelDescription, candidate: ModelDescription) -> bool:

@@ -15,6 +15,7 @@ from belka.models.training_blocks import write_training_blocks
 from belka.models.unseen import Unseen, write_unseen
 from belka.provenance import read_provenance
 from belka.settings import DataSettings, NodeSettings, SystemSettings
+from components.affinity_evaluator.baselines.compare import TrainingSource
 from components.affinity_evaluator.comparison import ChampionSource
 from components.affinity_evaluator.evaluate import Evaluation, evaluate_model
 from components.affinity_evaluator.report.report import ReportSources, write_report
@@ -37,17 +38,17 @@ def AffinityEvaluator(  # noqa: N802, PLR0913, PLR0917 - TFX: artifacts and para
     fps_run: InputArtifact[ModelRun] = None,
     clf_run: InputArtifact[ModelRun] = None,
 ) -> None:
-    """Measure a model on the validation split and bless it when it holds the floors and beats the model in production.
+    """Measure a model on the validation split and bless it when it holds the floors, beats baselines and the champion.
 
     The model in production is found when the component runs and is no part of the cache key: the same model on the same
     data keeps its verdict. The Pusher notices when another one goes into production between the verdict and the push.
 
     Args:
-        examples: From MoleculeTransform, with the split `validation`.
-        molecules: From ParquetMerge: the SMILES of the Examples, for a champion of another vocabulary.
+        examples: From MoleculeTransform, with the splits `validation` and, for the baselines, `train`.
+        molecules: From ParquetMerge: building blocks of the Examples, and SMILES for a champion of another vocabulary.
         model: From the Trainer.
-        evaluation: Receives `evaluation.json`, `predictions.parquet`, `report.html`, `model_card.md` and, with a
-            champion, `champion_predictions.parquet`.
+        evaluation: Receives `evaluation.json`, `predictions.parquet`, `report.html`, `model_card.md`, those of
+            baselines (`<name>_predictions.parquet`) and, with a champion, `champion_predictions.parquet`.
         blessing: Receives the empty file `BLESSED` or `NOT_BLESSED` and the custom properties of TFX's Evaluator, so
             that the standard Pusher understands it; and the folder `release`, whose files the Pusher puts beside the
             model.
@@ -69,10 +70,11 @@ def AffinityEvaluator(  # noqa: N802, PLR0913, PLR0917 - TFX: artifacts and para
         settings=received.section("evaluation", EvaluationSettings),
         seed=received.section("system", SystemSettings).seed,
         champion=ChampionSource(Path(champion_dir), Path(molecules.uri), unseen),
+        training=TrainingSource(list_examples(Path(examples.uri), Subset.TRAIN.split), Path(molecules.uri)),
     )
     runs = {"mlm": mlm_run, "fps": fps_run, "clf": clf_run}
     run_dirs = {stage: Path(run.uri) for stage, run in runs.items() if run is not None}
-    sources = ReportSources(Path(model.uri), Path(examples.uri), Path(molecules.uri), run_dirs)
+    sources = ReportSources(Path(model.uri), Path(molecules.uri), run_dirs)
     write_report(result, evaluation_dir, sources, targets)
     _release(Path(blessing.uri) / RELEASE_FOLDER, evaluation_dir, Path(molecules.uri), unseen)
     _bless(blessing, result, model, champion_dir)

@@ -5,13 +5,15 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from belka.contract import EVALUATION_FILE, PREDICTIONS_FILE
 from belka.files import atomic_path
 from belka.models.champion import model_digest
+from components.affinity_evaluator.baselines.compare import TrainingSource, compare_with_baselines
 from components.affinity_evaluator.bootstrap import BootstrapSettings, Interval
 from components.affinity_evaluator.comparison import ChampionSource, compare_with_champion
-from components.affinity_evaluator.gate import ChampionComparison, Verdict, judge
+from components.affinity_evaluator.gate import BaselineComparisons, ChampionComparison, Verdict, judge
 from components.affinity_evaluator.measurement import measure_predictions
 from components.affinity_evaluator.scoring import score_examples
 from components.affinity_evaluator.settings import EvaluationSettings, GateSettings
@@ -34,6 +36,7 @@ class Evaluation:
         gate: The floors that were applied.
         bootstrap: How intervals were computed.
         verdict: Whether the model may be pushed.
+        baselines: What cheap models reach on the same data; None where none were trained.
     """
 
     digest: str
@@ -45,6 +48,7 @@ class Evaluation:
     gate: GateSettings
     bootstrap: BootstrapSettings
     verdict: Verdict
+    baselines: BaselineComparisons | None = None
 
 
 def evaluate_model(
@@ -56,6 +60,7 @@ def evaluate_model(
     settings: EvaluationSettings,
     seed: int,
     champion: ChampionSource | None = None,
+    training: TrainingSource | None = None,
 ) -> Evaluation:
     """Score held-out Examples with an exported model, measure it as the competition does, and judge it.
 
@@ -70,28 +75,26 @@ def evaluate_model(
         targets: Target names, in the order of the Examples' labels.
         settings: Floors, how intervals are computed, and how many Examples are scored at a time.
         seed: Seed of the bootstrap.
-        champion: Where the model in production is; None = judge by the floors alone.
+        champion: Where the model in production is; None = do not compare with it.
+        training: What the model was trained on, for the baselines; None = train none.
 
     Raises:
         InputError: A setting is out of range, or champion.json is damaged.
         BelkaError: The model or the Examples cannot be used.
     """
     bootstrap = settings.bootstrap(seed)
-    predictions_file = output_dir / PREDICTIONS_FILE
-    score_examples(model_dir, examples_files, predictions_file, n_targets=len(targets), batch_size=settings.batch_size)
-    measured = measure_predictions(predictions_file, targets=targets, bootstrap=bootstrap)
-    compared = None
-    if champion is not None:
-        compared = compare_with_champion(
-            champion,
-            model_dir,
-            measured,
-            examples_files=examples_files,
-            candidate_file=predictions_file,
-            targets=targets,
-            settings=settings,
-            bootstrap=bootstrap,
-        )
+    file = output_dir / PREDICTIONS_FILE
+    score_examples(model_dir, examples_files, file, n_targets=len(targets), batch_size=settings.batch_size)
+    measured = measure_predictions(file, targets=targets, bootstrap=bootstrap)
+    given: dict[str, Any] = {
+        "examples_files": examples_files,
+        "candidate_file": file,
+        "targets": targets,
+        "settings": settings,
+        "bootstrap": bootstrap,
+    }
+    compared = compare_with_champion(champion, model_dir, measured, **given) if champion else None
+    baselines = compare_with_baselines(training, model_dir, measured, **given) if training else None
     evaluation = Evaluation(
         digest=model_digest(model_dir),
         molecules=measured.molecules,
@@ -101,7 +104,8 @@ def evaluate_model(
         champion=compared,
         gate=settings.gate(),
         bootstrap=bootstrap,
-        verdict=judge(measured, compared, settings),
+        verdict=judge(measured, compared, settings, baselines),
+        baselines=baselines,
     )
     _write(evaluation, output_dir / EVALUATION_FILE)
     return evaluation

@@ -1,7 +1,8 @@
 """Whether a model may go into production, and why not."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from belka.errors import InputError
@@ -17,11 +18,16 @@ WAY_OUT: Final = (
     "To judge the new model by the floors alone, and so replace the one in production, set "
     "evaluation.replace_champion=true once."
 )
+TO_BEAT_IT: Final = (
+    "To try: train longer (training.epochs, training.patience), all stages (training.stages), a larger model "
+    "(model.depth, model.num_layers), the fingerprint branch (model.ecfp_branch), more data. To push such a model all "
+    "the same, take the name out of evaluation.must_beat."
+)
 
 
 @dataclass(frozen=True)
 class Gain:
-    """How much more average precision a model has than the champion, on the same molecules.
+    """How much more average precision a model has than another, on the same molecules.
 
     Attributes:
         name: Name of the slice; `MEAN` for the mean.
@@ -66,6 +72,40 @@ class ChampionComparison:
 
 
 @dataclass(frozen=True)
+class BaselineComparison:
+    """A baseline on the same data.
+
+    Attributes:
+        description: What it is, with what was chosen in training.
+        mean_average_precision: Its mean; None where no slice exists.
+        mean_interval: Bootstrap interval of the mean.
+        slices: Its metrics of every slice.
+        gains: What the judged model gains over it on the mean and on each slice that both have.
+    """
+
+    description: str
+    mean_average_precision: float | None
+    mean_interval: Interval | None
+    slices: tuple[SliceMetrics, ...]
+    gains: tuple[Gain, ...]
+
+
+@dataclass(frozen=True)
+class BaselineComparisons:
+    """All baselines, trained on the same rows.
+
+    Attributes:
+        trained_on: Molecules they were trained on.
+        labelled: Training molecules with a label; more than `trained_on` where that is a sample of them.
+        models: Name, as `must_beat` has it -> the baseline.
+    """
+
+    trained_on: int
+    labelled: int
+    models: Mapping[str, BaselineComparison] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Verdict:
     """The decision about one model.
 
@@ -78,18 +118,25 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def judge(measured: Measurement, champion: ChampionComparison | None, settings: GateSettings) -> Verdict:
-    """Check a model against absolute floors and against the model in production.
+def judge(
+    measured: Measurement,
+    champion: ChampionComparison | None,
+    settings: GateSettings,
+    baselines: BaselineComparisons | None = None,
+) -> Verdict:
+    """Check a model against absolute floors, against baselines and against the model in production.
 
     Against the champion, on molecules that neither saw in training, it must be better on the mean and must not lose
     more than `max_slice_regression` on any slice; a tie keeps the champion. A champion that cannot be measured lets
     nothing through: the gate would otherwise open by accident. The champion itself, judged again, faces the floors
-    alone, and so does any model with `replace_champion`.
+    and the baselines alone, and so does any model with `replace_champion`. A tie with a baseline does not beat it: what
+    costs more has to bring more.
 
     Args:
         measured: The model on the validation data.
         champion: The model in production; None when there is none.
-        settings: The floors.
+        settings: The floors, and the baselines to beat.
+        baselines: The baselines; None where none were trained.
 
     Returns:
         The verdict. A model that could not be measured is not blessed, whatever the floors.
@@ -97,7 +144,7 @@ def judge(measured: Measurement, champion: ChampionComparison | None, settings: 
     Raises:
         InputError: A floor names a slice that cannot exist.
     """
-    reasons = list(_below_floors(measured, settings))
+    reasons = [*_below_floors(measured, settings), *_not_above_baselines(measured, baselines, settings)]
     if champion is not None and not champion.same_model and not settings.replace_champion:
         reasons += _not_better(champion, settings)
     return Verdict(blessed=not reasons, reasons=tuple(reasons))
@@ -127,6 +174,25 @@ def _below_floors(measured: Measurement, settings: GateSettings) -> list[str]:
             reasons.append(f"{name} has the floor {least} but could not be measured: {reason}.")
         elif value < least:
             reasons.append(f"The average precision {value:.4f} of {name} is below its floor {least}.")
+    return reasons
+
+
+def _not_above_baselines(
+    measured: Measurement, baselines: BaselineComparisons | None, settings: GateSettings
+) -> list[str]:
+    reasons: list[str] = []
+    mean = measured.mean_average_precision
+    for name in settings.must_beat if mean is not None else ():
+        baseline = baselines.models.get(name) if baselines else None
+        if baseline is None or baseline.mean_average_precision is None:
+            reasons.append(f"evaluation.must_beat names the baseline {name}, which could not be measured.")
+        elif mean is not None and mean <= baseline.mean_average_precision + TIE:
+            gain = next(gain for gain in baseline.gains if gain.name == MEAN)
+            sure = f", {gain.interval.low:+.4f} to {gain.interval.high:+.4f}" if gain.interval else ""
+            reasons.append(
+                f"The mean average precision {mean:.4f} does not exceed the {baseline.mean_average_precision:.4f} of "
+                f"the baseline {name}, {baseline.description}: a gain of {gain.value:+.4f}{sure}. {TO_BEAT_IT}"
+            )
     return reasons
 
 

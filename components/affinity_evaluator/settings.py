@@ -1,12 +1,14 @@
 """Settings of the evaluation and its gate."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from belka.contract import Node
 from belka.settings import StrictSection, decides
 from components.affinity_evaluator.bootstrap import BootstrapSettings
+
+BaselineName = Literal["blocks", "logistic", "lightgbm"]
 
 
 class GateSettings(StrictSection):
@@ -23,6 +25,12 @@ class GateSettings(StrictSection):
     slice_floors: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]] = Field(
         default_factory=dict,
         description="Least average precision of single slices: {BRD4/shared: 0.3, sEH/non_shared: 0.1}.",
+    )
+    must_beat: tuple[BaselineName, ...] = Field(
+        default=(),
+        strict=False,
+        description="Baselines whose mean average precision a model must exceed to be pushed: blocks (the building "
+        "blocks alone), logistic (logistic regression on the fingerprint bits), lightgbm (boosted trees on them).",
     )
     max_slice_regression: float = Field(
         default=0.05,
@@ -47,9 +55,21 @@ class GateSettings(StrictSection):
 class EvaluationSettings(GateSettings):
     """What a model must reach to be pushed, and how that is measured."""
 
+    baseline_molecules: int = Field(
+        default=200_000,
+        ge=0,
+        description="Labelled training molecules that the baselines are trained on; of more, a random sample of this "
+        "size. 0 = no baselines.",
+    )
     bootstrap_samples: int = Field(default=1000, ge=1, description="Resamples behind each confidence interval.")
     confidence: float = Field(default=0.95, gt=0.0, lt=1.0, description="Confidence of the intervals.")
     batch_size: int = Field(default=1024, ge=1, json_schema_extra=decides(), description="Molecules scored at once.")
+
+    @model_validator(mode="after")
+    def _baselines_are_there(self) -> Self:
+        if self.must_beat and not self.baseline_molecules:
+            raise ValueError("must_beat names baselines, but baseline_molecules = 0 trains none")
+        return self
 
     def bootstrap(self, seed: int) -> BootstrapSettings:
         """How intervals are computed, with the seed of the run."""

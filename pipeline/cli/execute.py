@@ -103,6 +103,14 @@ def verdict_rows(evaluation: Mapping[str, Any], models_dir: Path) -> Iterator[tu
         interval = evaluation.get("mean_interval")
         sure = f" ({interval['low']:.4f} to {interval['high']:.4f})" if interval else ""
         yield "validation average precision (mean)", f"{score:.4f}{sure}"
+    for name, baseline in ((evaluation.get("baselines") or {}).get("models") or {}).items():
+        gains = [(gain["name"], f"{gain['value']:+.4f}", gain["interval"]) for gain in baseline["gains"]]
+        if gains:
+            (_, gained, interval), *others = gains
+            sure = f" ({interval['low']:+.4f} to {interval['high']:+.4f})" if interval else ""
+            by_slice = ", ".join(f"{part} {value}" for part, value, _ in others)
+            mean = f"{baseline['mean_average_precision']:.4f}"
+            yield f"gain over baseline {name}", f"{gained}{sure}, on {mean}; {by_slice}"
     if not evaluation:
         return
     reasons = evaluation["verdict"]["reasons"]

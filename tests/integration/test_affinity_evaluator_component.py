@@ -46,7 +46,7 @@ def write_molecules(folder: Path) -> None:
     )
     (folder / "Split-validation").mkdir(parents=True)
     pq.write_table(table, folder / "Split-validation" / "molecules-00000.parquet")
-    pq.write_table(pa.table({"smiles": ["CN"]}), folder / dc.BLOCKS_FILE)
+    pq.write_table(pa.table({"smiles": ["CN"], "in_validation": [True]}), folder / dc.BLOCKS_FILE)
 
 
 def write_examples(folder: Path) -> None:
@@ -108,6 +108,7 @@ def test_blessing_is_what_the_standard_pusher_reads(tmp_path: Path, floor: float
     names = sorted(path.name for path in (tmp_path / "blessing").iterdir())
     assert names == ["BLESSED" if blessed else "NOT_BLESSED", "release"]
     assert "# Model card" in (tmp_path / "blessing" / "release" / "model_card.md").read_text()
+    assert "## How good it is" in (tmp_path / "evaluation" / "model_card.md").read_text()
     unseen = read_unseen(tmp_path / "blessing" / "release")
     assert unseen is not None
     assert unseen.molecules.tolist() == sorted(molecule_hashes(pa.array(["C" * (i + 1) for i in range(10)])).tolist())
@@ -125,3 +126,5 @@ def test_blessing_is_what_the_standard_pusher_reads(tmp_path: Path, floor: float
     assert found["HSA", "non_shared"] == pytest.approx(upside_down, abs=1e-12)
     assert found["sEH", "non_shared"] is None
     assert written["mean_average_precision"] == pytest.approx((1 + upside_down) / 2, abs=1e-12)
+    assert {*written["baselines"]["models"]} == {"blocks", "logistic", "lightgbm"}
+    assert written["baselines"]["trained_on"] == 10

@@ -11,6 +11,7 @@ from sklearn.metrics import precision_recall_curve
 
 from belka.pages.figures import LINE, PALETTE, TEXT, draw
 from components.affinity_evaluator.bootstrap import Interval
+from components.affinity_evaluator.gate import Gain
 from components.affinity_evaluator.slices import ENRICHMENT_SHARES, RECALLS, SliceMetrics
 
 _CURVE_POINTS: Final = 300
@@ -125,6 +126,33 @@ def average_precisions(
             panel.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
     return draw("average-precision", 0.9 + 0.42 * max(len(shown), 1), 1, paint)
+
+
+def gains(others: Mapping[str, Sequence[Gain]], confidence: float) -> str:
+    """What the model gains in average precision over other models, on the mean and by slice, with intervals.
+
+    Args:
+        others: Name of the other model -> gains over it, all of the same slices in the same order.
+        confidence: Of the intervals.
+    """
+    rows = [gain.name for gain in next(iter(others.values()), ())]
+
+    def paint(panels: Sequence[Axes]) -> None:
+        (panel,) = panels
+        panel.axvline(0, color=TEXT, linewidth=0.8)
+        for i, (colour, (name, found)) in enumerate(zip(PALETTE[1:], others.items(), strict=False)):
+            for row, gain in enumerate(found):
+                y = row + 0.2 * (i - (len(others) - 1) / 2)
+                if gain.interval:
+                    panel.plot([gain.interval.low, gain.interval.high], [y, y], color=colour, linewidth=2, alpha=0.6)
+                panel.plot(gain.value, y, "o", color=colour, label=f"over {name}" if row == 0 else None)
+        panel.set_yticks(range(len(rows)), [_group(name) for name in rows])
+        panel.invert_yaxis()
+        panel.set_xlabel(f"gain in average precision, {confidence:.0%} interval")
+        if rows:
+            panel.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+
+    return draw("gains", 0.9 + 0.42 * max(len(rows), 1), 1, paint)
 
 
 def calibration(slices: Sequence[SliceMetrics], targets: Sequence[str]) -> str:

@@ -21,7 +21,6 @@ from belka.contract import (
     SplitGroup,
     Subset,
 )
-from belka.examples import list_examples
 from belka.files import atomic_path
 from belka.models.description import ModelDescription, read_description
 from belka.pages.style import page_style
@@ -29,12 +28,11 @@ from belka.provenance import Provenance, place_of, read_provenance
 from belka.state_files import read_state, read_state_list
 from components.affinity_evaluator.bootstrap import Interval
 from components.affinity_evaluator.evaluate import Evaluation
-from components.affinity_evaluator.gate import MEAN, Gain
+from components.affinity_evaluator.gate import MEAN, BaselineComparison, Gain
 from components.affinity_evaluator.predictions import Predictions, read_predictions
 from components.affinity_evaluator.report import figures
-from components.affinity_evaluator.report.baseline import baseline_slices
 from components.affinity_evaluator.report.structures import driving_blocks, wrong_molecules
-from components.affinity_evaluator.slices import SliceMetrics, mean_average_precision
+from components.affinity_evaluator.slices import SliceMetrics
 from components.affinity_evaluator.training_data import held_out_note, trained_on
 
 _UNREADABLE: Final = {
@@ -52,6 +50,7 @@ _LIBRARIES: Final = (
     "scikit-learn",
     "apache-beam",
 )
+_TITLES: Final = {"blocks": "building blocks alone", "logistic": "logistic regression", "lightgbm": "LightGBM"}
 _FOLDER: Final = Path(__file__).parent
 
 
@@ -62,13 +61,11 @@ class ReportSources:
     Attributes:
         model_dir: Folder written by the Trainer: its provenance tells how the model was made, whatever the command that
             evaluates it says.
-        examples_dir: Folder of the Examples.
         molecules_dir: Folder written by ParquetMerge.
         model_runs: Stage -> folder with the trainer's history.json.
     """
 
     model_dir: Path
-    examples_dir: Path
     molecules_dir: Path
     model_runs: Mapping[str, Path]
 
@@ -82,11 +79,6 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
         sources: Everything else the page tells.
         targets: Target names.
     """
-    baseline, baseline_molecules = baseline_slices(
-        list_examples(sources.examples_dir, Subset.TRAIN.split),
-        list_examples(sources.examples_dir, Subset.VALIDATION.split),
-        targets,
-    )
     predictions = read_predictions(evaluation_dir / PREDICTIONS_FILE, len(targets))
     data = _summary(sources.molecules_dir / SUMMARY_FILE)
     # Validation molecules of the merge; those without Examples are not evaluated.
@@ -103,9 +95,9 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
         "model": description.model,
         "fingerprint": description.ecfp or FingerprintSettings(),
         "versions": {name: version(name) for name in _LIBRARIES},
-        "baseline": {part.name: part for part in baseline},
-        "baseline_molecules": baseline_molecules,
-        "baseline_mean": mean_average_precision(baseline),
+        "baselines": _baselines(evaluation),
+        "measured": [(part.name, part.average_precision) for part in evaluation.slices if not part.reason],
+        "best_baseline": _best_baseline(evaluation),
         "configuration": _settings(provenance),
         "trained_on": trained_on(provenance),
         "held_out": held_out_note(provenance),
@@ -113,7 +105,7 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
         "compared": _compared(evaluation),
         "wrong": wrong_molecules(predictions, sources.molecules_dir, targets),
         "blocks": driving_blocks(predictions, sources.molecules_dir, targets),
-        "figures": _figures(evaluation, predictions, sources, targets, baseline),
+        "figures": _figures(evaluation, predictions, sources, targets),
     }
     environment = Environment(
         loader=FileSystemLoader(_FOLDER),
@@ -127,6 +119,36 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
     for name, template in ((REPORT_FILE, environment), (MODEL_CARD_FILE, plain)):
         with atomic_path(evaluation_dir / name) as temporary:
             temporary.write_text(template.get_template(f"{name}.j2").render(context), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class _Baseline:
+    """A baseline under the name that readers see."""
+
+    name: str
+    title: str
+    comparison: BaselineComparison
+
+    def gain(self, name: str) -> Gain | None:
+        """The gain over it on the slice `name`, or on the mean."""
+        return next((gain for gain in self.comparison.gains if gain.name == name), None)
+
+    def value(self, name: str) -> float | None:
+        """Its average precision on the slice `name`, or the mean."""
+        if name == MEAN:
+            return self.comparison.mean_average_precision
+        return next((part.average_precision for part in self.comparison.slices if part.name == name), None)
+
+
+def _baselines(evaluation: Evaluation) -> list[_Baseline]:
+    if evaluation.baselines is None:
+        return []
+    return [_Baseline(name, _TITLES.get(name, name), one) for name, one in evaluation.baselines.models.items()]
+
+
+def _best_baseline(evaluation: Evaluation) -> _Baseline | None:
+    measured = [one for one in _baselines(evaluation) if one.value(MEAN) is not None]
+    return max(measured, key=lambda one: one.value(MEAN) or 0.0, default=None)
 
 
 @dataclass(frozen=True)
@@ -157,9 +179,9 @@ def _figures(
     predictions: Predictions,
     sources: ReportSources,
     targets: Sequence[str],
-    baseline: Sequence[SliceMetrics],
 ) -> dict[str, Markup]:
-    others: dict[str, Sequence[SliceMetrics]] = {"fingerprint baseline": baseline}
+    baselines = {one.title: one.comparison for one in _baselines(evaluation)}
+    others: dict[str, Sequence[SliceMetrics]] = {title: one.slices for title, one in baselines.items()}
     if evaluation.champion and evaluation.champion.slices and not evaluation.champion.same_model:
         others[f"in production ({evaluation.champion.version})"] = evaluation.champion.slices
     histories = {stage: _history(folder / HISTORY_FILE) for stage, folder in sources.model_runs.items()}
@@ -171,6 +193,9 @@ def _figures(
         "calibration": figures.calibration(evaluation.slices, targets),
         "enrichment": figures.enrichment(evaluation.slices, targets),
     }
+    gains = {title: one.gains for title, one in baselines.items() if one.gains}
+    if gains:
+        drawn["gains"] = figures.gains(gains, evaluation.bootstrap.confidence)
     if any(histories.values()):
         drawn["training"] = figures.training_curves({stage: rows for stage, rows in histories.items() if rows})
     # The text is made by matplotlib from numbers and slice names, which the configuration restricts to letters, digits

@@ -6,9 +6,18 @@ import numpy as np
 import pytest
 
 from belka.errors import InputError
-from components.affinity_evaluator.gate import ChampionComparison, Verdict, judge
+from components.affinity_evaluator.bootstrap import Interval
+from components.affinity_evaluator.gate import (
+    MEAN,
+    BaselineComparison,
+    BaselineComparisons,
+    ChampionComparison,
+    Gain,
+    Verdict,
+    judge,
+)
 from components.affinity_evaluator.measurement import Measurement
-from components.affinity_evaluator.settings import GateSettings
+from components.affinity_evaluator.settings import EvaluationSettings, GateSettings
 from components.affinity_evaluator.slices import SliceMetrics, mean_average_precision, slice_metrics
 
 ABSENT = slice_metrics("sEH", "non_shared", np.zeros(2, np.int8), np.zeros(2, np.float32))
@@ -144,3 +153,51 @@ def test_the_way_out_leaves_the_floors_alone() -> None:
     assert compared(model(0.5, 0.5), champion(0.9, 0.9), settings).blessed
     assert judge(model(0.5, 0.5), ChampionComparison("17", "abc", problem="it is gone."), settings).blessed
     assert not compared(model(0.3, 0.3), champion(0.9, 0.9), settings).blessed
+
+
+def baselines(judged: Measurement, **means: float) -> BaselineComparisons:
+    mean = judged.mean_average_precision
+    assert mean is not None
+    models = {
+        name: BaselineComparison(f"a {name}", value, None, (), (Gain(MEAN, mean - value, Interval(-0.1, 0.02)),))
+        for name, value in means.items()
+    }
+    return BaselineComparisons(90, 100, models)
+
+
+@pytest.mark.parametrize(("logistic", "blessed"), [(0.4, True), (0.5, False), (0.4999, True), (0.6, False)])
+def test_a_baseline_has_to_be_beaten_and_a_tie_does_not(logistic: float, blessed: bool) -> None:
+    judged = model(0.5, 0.5)
+    settings = GateSettings(must_beat=("logistic",))
+    verdict = judge(judged, None, settings, baselines(judged, logistic=logistic, lightgbm=0.9))
+    assert verdict.blessed is blessed
+    if not blessed:
+        assert len(verdict.reasons) == 1
+        assert f"0.5000 does not exceed the {logistic:.4f} of the baseline logistic, a logistic" in verdict.reasons[0]
+        assert f"a gain of {0.5 - logistic:+.4f}, -0.1000 to +0.0200. To try:" in verdict.reasons[0]
+    assert judge(judged, None, GateSettings(), baselines(judged, logistic=logistic)).blessed
+
+
+def test_a_baseline_that_was_not_trained_lets_nothing_through() -> None:
+    for found in (None, BaselineComparisons(0, 0), baselines(model(0.5), blocks=0.1)):
+        verdict = judge(model(0.5), None, GateSettings(must_beat=("logistic",)), found)
+        assert verdict.reasons == ("evaluation.must_beat names the baseline logistic, which could not be measured.",)
+
+
+def test_baselines_count_for_the_champion_itself_too() -> None:
+    judged = model(0.5, 0.5)
+    settings = GateSettings(must_beat=("logistic",), replace_champion=True)
+    found = baselines(judged, logistic=0.6)
+    assert not judge(judged, champion(0.5, 0.5, same_model=True), settings, found).blessed
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"must_beat": ["logstic"]}, r"must_beat(.|\n)*'blocks', 'logistic' or 'lightgbm'"),
+        ({"must_beat": ["logistic"], "baseline_molecules": 0}, "baseline_molecules = 0 trains none"),
+    ],
+)
+def test_baselines_that_cannot_be_are_refused_by_the_configuration(values: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        EvaluationSettings.parse(values, source="evaluation", action="Correct it.")

@@ -53,3 +53,14 @@ def test_on_which_molecules_two_models_were_compared(tmp_path: Path) -> None:
     assert "compared on" not in dict(
         verdict_rows({**evaluation(), "champion": {**compared, "same_model": True}}, tmp_path)
     )
+
+
+def test_gains_over_baselines_are_told_on_the_mean_and_by_slice(tmp_path: Path) -> None:
+    gains = [
+        {"name": "mean", "value": 0.0213, "interval": {"low": -0.01, "high": 0.05}},
+        {"name": "BRD4/shared", "value": -0.1, "interval": None},
+    ]
+    models = {"logistic": {"mean_average_precision": 0.87, "gains": gains}, "blocks": {"gains": []}}
+    told = dict(verdict_rows({**evaluation(), "baselines": {"models": models}}, tmp_path))
+    assert told["gain over baseline logistic"] == "+0.0213 (-0.0100 to +0.0500), on 0.8700; BRD4/shared -0.1000"
+    assert "gain over baseline blocks" not in told

@@ -27,6 +27,7 @@ OTHERS: Final[dict[str, Any]] = {
     "data.spelling": "as_given",
     "data_validation.on_anomaly": "warn",
     "evaluation.slice_floors": {"BRD4/shared": 0.5},
+    "evaluation.must_beat": ["lightgbm"],
     "fingerprint.kind": "fcfp",
     "training.bucket_boundaries": [128],
     "training.stages": ["mlm", "clf"],

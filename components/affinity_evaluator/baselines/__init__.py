@@ -1,0 +1,1 @@
+"""Models that cost little: what a model must beat to be worth its price."""
