@@ -31,6 +31,7 @@ class Node(StrEnum):
     """Ids of the pipeline's nodes: lower case with hyphens, as Kubeflow's workflow engine wants them."""
 
     PARQUET_MERGE = "parquet-merge"
+    BLOCK_STATISTICS = "block-statistics"
     SMILES_VOCAB = "smiles-vocab"
     BLOCK_FINGERPRINTS = "block-fingerprints"
     MOLECULE_TRANSFORM = "molecule-transform"
@@ -105,6 +106,16 @@ CONFLICTS_FILE: Final = "conflicts.parquet"  # pairs with both labels: rows with
 CONFLICT_COLUMNS: Final = ("molecule_smiles", "protein_name", "rows_0", "rows_1")
 REJECTED_FILE: Final = "rejected.parquet"
 REJECTED_COLUMNS: Final = ("source", "row", "id", "molecule_smiles", "protein_name", "binds", "reason")
+
+# Block statistics: BLOCKS_FILE and PAIRS_FILE with one row per target and block (pair of blocks), and SUMMARY_FILE.
+PAIRS_FILE: Final = "pairs.parquet"
+ENRICHMENT_FILE: Final = "enrichment.html"
+STATISTICS_BLOCK: Final = ("position", "block")  # int8 from 1, canonical SMILES
+STATISTICS_PAIR: Final = ("first_position", "first_block", "second_position", "second_block")
+STATISTICS_COUNTS: Final = ("molecules", "known", "hits")  # int64: with it, of known label, of label 1
+# float64: shrunken log-odds of a hit, their interval, and the log-odds that they are shrunk towards
+STATISTICS_ODDS: Final = ("log_odds", "log_odds_low", "log_odds_high", "mean_log_odds")
+STATISTICS_TARGET: Final = "target"
 
 # Vocabulary: one token per line; the line number is the token id.
 VOCAB_FILE: Final = "vocab.txt"

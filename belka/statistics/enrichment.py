@@ -1,0 +1,92 @@
+"""Which blocks and pairs of blocks are enriched: rows of the statistics' tables, the surest first."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from belka.contract import BLOCKS_FILE, PAIRS_FILE
+from belka.errors import InputError
+from belka.statistics.tables import read_statistics, read_summary
+
+LEVELS: Final = {"block": BLOCKS_FILE, "pair": PAIRS_FILE}
+# Odds over the mean odds of the position, with the ends of their interval; float64.
+RATIOS: Final = {"odds_ratio": "log_odds", "odds_ratio_low": "log_odds_low", "odds_ratio_high": "log_odds_high"}
+
+
+def most_enriched(
+    folder: Path, level: str, *, target: str | None = None, top: int | None = None, min_known: int = 1
+) -> pa.Table:
+    """The rows of a level, by target, those first whose odds are surely highest: by the lower end of the interval.
+
+    Args:
+        folder: Folder with block statistics.
+        level: `block` or `pair`.
+        target: The only target; None = all.
+        top: How many rows of each target at most; None = all.
+        min_known: Least number of known labels, at least 0.
+
+    Returns:
+        The columns of the table on disk, and those of `RATIOS`.
+
+    Raises:
+        InputError: The target is none of theirs, or a file is missing or damaged.
+    """
+    targets: list[str] = read_summary(folder)["targets"]
+    if target is not None and target not in targets:
+        raise InputError(
+            "There are no statistics of this target.",
+            received=target,
+            expected=" or ".join(targets),
+            action="Name one of them, or name none.",
+        )
+    names = targets if target is None else [target]
+    return pa.concat_tables(
+        surest_first(read_statistics(folder, LEVELS[level], name), top=top, min_known=min_known) for name in names
+    )
+
+
+def surest_first(parts: Iterable[pa.Table], *, top: int | None = None, min_known: int = 1) -> pa.Table:
+    """Rank rows of one target by the lower end of the interval of their odds ratio, and add the columns of `RATIOS`.
+
+    Args:
+        parts: Tables as `read_statistics` gives them, at least one.
+        top: How many rows at most; None = all.
+        min_known: Least number of known labels, at least 0.
+    """
+    kept = []
+    for part in parts:
+        known = part.filter(pc.greater_equal(part["known"], min_known))
+        kept.append(known if top is None else _ranked(known, top))
+    table = _ranked(pa.concat_tables(kept).unify_dictionaries(), top)
+    for name, column in RATIOS.items():
+        table = table.append_column(name, pc.exp(pc.subtract(table[column], table["mean_log_odds"])))
+    return table
+
+
+def _ranked(table: pa.Table, top: int | None) -> pa.Table:
+    # Stable: equal rows stay in the order of positions and SMILES.
+    ratio = pc.subtract(table["log_odds_low"], table["mean_log_odds"]).to_numpy()
+    return table.take(pa.array(np.argsort(-ratio, kind="stable")[:top]))
+
+
+def as_text(table: pa.Table, *, guarded: bool) -> pa.Table:
+    """The same with plain strings in place of codes.
+
+    Args:
+        table: Any table.
+        guarded: Whether no cell may be a formula. Spreadsheets take a text for one that begins with `=`, `+`, `-`, `@`,
+            a tab or a carriage return; it gets an apostrophe before it. No SMILES begins so, but the raw text of a
+            block that is no molecule may. Source: OWASP, "CSV Injection".
+    """
+    columns = {}
+    for name in table.schema.names:
+        column = table[name]
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(pa.string())
+            column = pc.replace_substring_regex(column, r"^([=+\-@\t\r])", r"'\1") if guarded else column
+        columns[name] = column
+    return pa.table(columns)

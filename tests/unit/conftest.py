@@ -1,0 +1,38 @@
+"""A molecules table written by hand, for whatever reads one."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+# Split, ids of the three blocks, labels.
+Row = tuple[str, tuple[int | None, int | None, int | None], Sequence[int]]
+
+
+def write_molecules(
+    folder: Path, blocks: Sequence[str], rows: Sequence[Row], targets: Sequence[str], n_shards: int = 1
+) -> Path:
+    for split in ("train", "validation", "test"):
+        of_split = [row for row in rows if row[0] == split]
+        for shard in range(n_shards):
+            part = of_split[shard::n_shards]
+            columns = {
+                **{f"block{i + 1}_id": pa.array([ids[i] for _, ids, _ in part], pa.int32()) for i in range(3)},
+                "binds": pa.array([list(labels) for *_, labels in part], pa.list_(pa.int8(), len(targets))),
+            }
+            path = folder / f"Split-{split}" / f"molecules-{shard:05d}.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(pa.table(columns), path)
+    catalogue = {"block_id": pa.array(range(len(blocks)), pa.int32()), "smiles": pa.array(blocks, pa.string())}
+    pq.write_table(pa.table(catalogue), folder / "blocks.parquet")
+    (folder / "summary.json").write_text(json.dumps({"settings": {"targets": list(targets)}}))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def molecules_writer() -> Callable[..., Path]:
+    """Writes a molecules table: folder, blocks in the order of their ids, rows, targets, shards of each split."""
+    return write_molecules
