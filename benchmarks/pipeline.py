@@ -38,6 +38,7 @@ class Bound:
 # The tree holds TensorFlow, TFX and what earlier steps left in the process, some 1.2 GB, before the first step.
 BOUNDS: Final[Mapping[str, Bound]] = {
     Node.PARQUET_MERGE: Bound(10, 2.5),
+    Node.BLOCK_STATISTICS: Bound(10, 2.5),
     Node.SMILES_VOCAB: Bound(10, 2.5),
     Node.BLOCK_FINGERPRINTS: Bound(30, 3.5),
     Node.MOLECULE_TRANSFORM: Bound(120, 4.0),

@@ -34,6 +34,12 @@ class BlockFingerprints(Artifact):
     TYPE_NAME = "components.BlockFingerprints"
 
 
+class BlockOdds(Artifact):
+    """blocks.parquet, pairs.parquet: how often building blocks and pairs bind; summary.json, enrichment.html."""
+
+    TYPE_NAME = "components.BlockOdds"
+
+
 class Rejections(Artifact):
     """`rejected.parquet`: rows a component could not use, each with its reason."""
 

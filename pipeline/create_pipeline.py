@@ -17,6 +17,7 @@ from belka.machine import worker_count
 from belka.settings import deciding
 from components.affinity_evaluator.component import AffinityEvaluator
 from components.block_fingerprints.component import BlockFingerprintLearner
+from components.block_statistics.component import BlockStatistics
 from components.data_validation.component import (
     SCHEMA_FILE,
     AnomalyGate,
@@ -45,6 +46,7 @@ class _Prepared(NamedTuple):
     """The nodes that turn raw files into Examples, in the order they run."""
 
     merge: BaseComponent
+    statistics: BaseComponent
     vocabulary: BaseComponent
     blocks: BaseComponent
     transform: BaseComponent
@@ -108,6 +110,9 @@ def _prepare(settings: Mapping[Node, str], *, raw_digest: str, raw_dir: str) -> 
         Node.PARQUET_MERGE
     )
     molecules = merge.outputs["molecules"]
+    statistics = BlockStatistics(molecules=molecules, settings=settings[Node.BLOCK_STATISTICS]).with_id(
+        Node.BLOCK_STATISTICS
+    )
     vocabulary = SmilesVocab(molecules=molecules, settings=settings[Node.SMILES_VOCAB]).with_id(Node.SMILES_VOCAB)
     blocks = BlockFingerprintLearner(molecules=molecules, settings=settings[Node.BLOCK_FINGERPRINTS]).with_id(
         Node.BLOCK_FINGERPRINTS
@@ -119,7 +124,7 @@ def _prepare(settings: Mapping[Node, str], *, raw_digest: str, raw_dir: str) -> 
         preprocessing_fn=PREPROCESSING_FN,
         settings=settings[Node.MOLECULE_TRANSFORM],
     ).with_id(Node.MOLECULE_TRANSFORM)
-    return _Prepared(merge, vocabulary, blocks, transform)
+    return _Prepared(merge, statistics, vocabulary, blocks, transform)
 
 
 def _train(config: Config, transform: BaseComponent, after: Sequence[BaseComponent]) -> dict[Mode, BaseComponent]:

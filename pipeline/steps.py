@@ -49,7 +49,7 @@ def step_nodes(step: Step, stages: Sequence["Mode"], *, validated: bool = True) 
         validated: Whether the Examples are validated.
     """
     nodes = {
-        Step.GENERATE_PARQUET: [Node.PARQUET_MERGE],
+        Step.GENERATE_PARQUET: [Node.PARQUET_MERGE, Node.BLOCK_STATISTICS],
         Step.GET_VOCAB: [Node.SMILES_VOCAB],
         Step.MAKE_DATASET: [Node.BLOCK_FINGERPRINTS, Node.MOLECULE_TRANSFORM, *(DATA_VALIDATION if validated else ())],
         Step.TRAIN_MODEL: [trainer_node(mode) for mode in stages],

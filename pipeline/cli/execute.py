@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from belka.contract import METADATA_FILE, METRICS_FILE, RAW_READERS, REPORT_FILE, SUBMISSION_FILE
+from belka.contract import ENRICHMENT_FILE, METADATA_FILE, METRICS_FILE, RAW_READERS, REPORT_FILE, SUBMISSION_FILE
 from belka.errors import BelkaError, InterruptedRunError, explained
 from belka.models.champion import read_champion
 from pipeline.cli.data_rows import data_rows
@@ -23,7 +23,7 @@ from pipeline.runners.output_lock import only_run_in
 from pipeline.steps import Step, node_kind, nodes_between
 
 MODELS_FOLDER = "model"
-_RESULTS = (SUBMISSION_FILE, METRICS_FILE, REPORT_FILE, MODELS_FOLDER, RESOLVED_CONFIG, "logs")
+_RESULTS = (SUBMISSION_FILE, METRICS_FILE, REPORT_FILE, ENRICHMENT_FILE, MODELS_FOLDER, RESOLVED_CONFIG, "logs")
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from belka.errors import BelkaError
-from pipeline.cli import data, kubeflow, lineage, predict, run
+from pipeline.cli import data, enrichment, kubeflow, lineage, predict, run
 from pipeline.cli.options import ConfigOption, OutputDirOption, RawDirOption, SetOption, build_config
 
 COMMANDS: Final = "belka.commands"  # the group of entry points by which packages above the pipeline add commands
@@ -60,7 +60,15 @@ def keys() -> None:
     typer.echo(keys_table(), nl=False)
 
 
-for _command in (run.run, run.step, data.make_demo_data, data.validate, predict.predict, lineage.lineage):
+for _command in (
+    run.run,
+    run.step,
+    data.make_demo_data,
+    data.validate,
+    predict.predict,
+    lineage.lineage,
+    enrichment.enrichment,
+):
     app.command()(_command)
 app.command("compile")(kubeflow.compile_)
 app.command()(kubeflow.submit)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from belka.contract import (
     ANOMALIES_FILE,
     CONFLICTS_FILE,
+    ENRICHMENT_FILE,
     EVALUATION_FILE,
     METRICS_FILE,
     REJECTED_FILE,
@@ -24,6 +25,7 @@ from pipeline.runners.outcomes import NodeOutcome
 
 _COPIED: Final = (
     (Node.PARQUET_MERGE, "molecules", CONFLICTS_FILE),
+    (Node.BLOCK_STATISTICS, "block_statistics", ENRICHMENT_FILE),
     (Node.SUBMISSION_WRITER, "submission", SUBMISSION_FILE),
     (Node.AFFINITY_EVALUATOR, "evaluation", REPORT_FILE),
 )

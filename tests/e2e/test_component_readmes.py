@@ -50,7 +50,7 @@ def test_lines_of_python_run(demo: "Demo", tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     Path("data").symlink_to(demo.raw)
     output = demo.output
-    for component in ("parquet_merge", "smiles_vocab", "block_fingerprints", "molecule_transform"):
+    for component in ("parquet_merge", "block_statistics", "smiles_vocab", "block_fingerprints", "molecule_transform"):
         _run_python(component)
     vocabulary = _newest(output, "smiles-vocab/vocabulary") / VOCAB_FILE
     assert (Path("vocabulary") / VOCAB_FILE).read_bytes() == vocabulary.read_bytes()

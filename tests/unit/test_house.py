@@ -60,6 +60,7 @@ ALLOWED: Final = {
         for name in (
             "AnomalyReport",
             "BlockFingerprints",
+            "BlockOdds",
             "Molecules",
             "Rejections",
             "Submission",

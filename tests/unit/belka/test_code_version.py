@@ -15,6 +15,7 @@ PACKAGES: Final = ("belka", "components", "pipeline", "trainer_module")
 # Node -> the modules it starts from, see tests/unit/pipeline/test_create_pipeline.py.
 STARTS: Final = {
     "parquet-merge": ("components.parquet_merge.component",),
+    "block-statistics": ("components.block_statistics.component",),
     "smiles-vocab": ("components.smiles_vocab.component",),
     "block-fingerprints": ("components.block_fingerprints.component",),
     "molecule-transform": ("components.molecule_transform.executor", "trainer_module.preprocessing"),
@@ -28,7 +29,8 @@ STARTS: Final = {
 # Files that are no modules -> the only nodes that read them.
 READ_FILES: Final = {
     "components/data_validation/schema.pbtxt": {"statistics-gen"},
-    "belka/pages/style.css": {"affinity-evaluator"},
+    "belka/pages/style.css": {"affinity-evaluator", "block-statistics"},
+    "components/block_statistics/enrichment.html.j2": {"block-statistics"},
     "components/affinity_evaluator/report/report.html.j2": {"affinity-evaluator"},
     "components/affinity_evaluator/report/model_card.md.j2": {"affinity-evaluator"},
 }

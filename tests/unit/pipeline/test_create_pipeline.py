@@ -12,6 +12,7 @@ _TRAINER: Final = ("components.tfx_own", "trainer_module.run_fn")
 # Node -> the modules it starts from.
 NODES: Final = {
     "parquet-merge": ("components.parquet_merge.component",),
+    "block-statistics": ("components.block_statistics.component",),
     "smiles-vocab": ("components.smiles_vocab.component",),
     "block-fingerprints": ("components.block_fingerprints.component",),
     "molecule-transform": ("components.molecule_transform.executor", "trainer_module.preprocessing"),

@@ -28,7 +28,11 @@ def test_everything_is_published(tmp_path: Path) -> None:
     evaluation = tmp_path / "e"
     evaluation.mkdir()
     (evaluation / "report.html").write_text("a page", encoding="utf-8")
+    statistics = tmp_path / "b"
+    statistics.mkdir()
+    (statistics / "enrichment.html").write_text("blocks", encoding="utf-8")
     outcomes = {
+        "block-statistics": NodeOutcome(5, cached=False, outputs={"block_statistics": statistics}),
         "affinity-evaluator": NodeOutcome(4, cached=False, outputs={"evaluation": evaluation}),
         "parquet-merge": NodeOutcome(1, cached=False, outputs={"molecules": molecules}),
         "molecule-transform": NodeOutcome(2, cached=False, outputs={"rejected": rejected}),
@@ -42,6 +46,7 @@ def test_everything_is_published(tmp_path: Path) -> None:
         pq.read_table(out / "rejected.parquet")["reason"].to_pylist() == ["unknown protein"] + ["unparsable SMILES"] * 2
     )
     assert (out / "report.html").read_text(encoding="utf-8") == "a page"
+    assert (out / "enrichment.html").read_text(encoding="utf-8") == "blocks"
     assert metrics == json.loads((out / "metrics.json").read_text(encoding="utf-8"))
     assert (out / "conflicts.parquet").read_bytes() == b"a list"
     assert metrics["rejected"] == {"train": {"unparsable SMILES": 2, "unknown protein": 1}}
