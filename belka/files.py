@@ -1,11 +1,25 @@
 """Atomic writes: a file or folder appears under its name whole, or not at all; and paths as patterns."""
 
+import functools
 import glob
+import hashlib
+import logging
+import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
+
+logger = logging.getLogger(__name__)
+
+
+# Name of a temporary file or folder: whose it is, so that what a kill leaves behind is told from what is being written.
+_TEMPORARY: Final = re.compile(r"\.tmp-(?P<machine>[0-9a-f]{12})-(?P<process>\d+)-[0-9a-f]{12}-.+", re.DOTALL)
+_being_written: set[Path] = set()
+_looked_into: set[Path] = set()  # folders in which this process has looked for what others left
 
 
 @contextmanager
@@ -13,7 +27,8 @@ def atomic_path(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside `target` and rename it to `target` when the block ends without an error.
 
     The temporary name starts with a dot, so that no reader takes a half-written file for a whole one, and ends as the
-    target's does, for writers that choose their format by it.
+    target's does, for writers that choose their format by it. What is written is on the disk before it has its name.
+    What killed processes of this machine left in the same folder is removed.
 
     Args:
         target: File or folder to be written; its parent is made if needed. An existing one is replaced.
@@ -22,17 +37,88 @@ def atomic_path(target: Path) -> Iterator[Path]:
         The temporary path. The block creates a file or a folder there.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.parent / f".tmp-{uuid.uuid4().hex}-{target.name}"
+    if target.parent not in _looked_into:
+        _looked_into.add(target.parent)
+        for left in abandoned(target.parent):
+            remove(left)
+    temporary = _temporary(target)
+    _being_written.add(temporary)
     try:
         yield temporary
+        _sync(temporary)
         if target.is_dir():
-            shutil.rmtree(target)
-        temporary.replace(target)
-    finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
+            before = _temporary(target)
+            target.rename(before)
+            temporary.replace(target)
+            shutil.rmtree(before)
         else:
-            temporary.unlink(missing_ok=True)
+            temporary.replace(target)
+        _sync_folder(target.parent)
+    finally:
+        remove(temporary)
+        _being_written.discard(temporary)
+
+
+def remove_half_written() -> None:
+    """Remove what this process has begun to write and not finished, before it is ended without being waited for."""
+    for path in list(_being_written):
+        with suppress(OSError):
+            remove(path)
+
+
+def abandoned(folder: Path) -> list[Path]:
+    """What processes of this machine that are gone left half-written in a folder, sorted by name.
+
+    Those of other machines that share the volume, and of other containers, stay: nobody here knows whether they run.
+    """
+    return sorted(path for path in folder.glob(".tmp-*") if _is_abandoned(path.name))
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _temporary(target: Path) -> Path:
+    return target.parent / f".tmp-{_machine()}-{os.getpid()}-{uuid.uuid4().hex[:12]}-{target.name}"
+
+
+def _is_abandoned(name: str) -> bool:
+    found = _TEMPORARY.fullmatch(name)
+    if found is None or found["machine"] != _machine():
+        return False
+    return not Path("/proc", found["process"]).exists()
+
+
+@functools.cache
+def _machine() -> str:
+    """Name the processes among which a process id means one: those of a boot and of a container."""
+    parts = [Path("/proc/sys/kernel/random/boot_id").read_bytes(), str(Path("/proc/self/ns/pid").readlink()).encode()]
+    return hashlib.sha256(b" ".join(parts)).hexdigest()[:12]
+
+
+def _sync(path: Path) -> None:
+    """Have the system write a file, or a folder and all in it, to the disk."""
+    if path.is_dir():
+        for child in path.iterdir():
+            _sync(child)
+        _sync_folder(path)
+    elif path.is_file():
+        with path.open("rb") as stream:
+            os.fsync(stream.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(number)
+    except OSError:  # some network file systems sync files only
+        logger.debug("%s cannot be synced.", folder)
+    finally:
+        os.close(number)
 
 
 def literal_pattern(path: Path) -> str:

@@ -2,10 +2,9 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
+from types import TracebackType
 from typing import Final, Self
 
 import pyarrow as pa
@@ -18,6 +17,7 @@ from belka.predict.input_table import InputTable, open_input, read_rows, smiles_
 from belka.predict.output_table import open_output
 from belka.predict.predictor import Predictor, result_columns, score_checked
 from belka.predict.rows import Rows
+from belka.workers import WorkerPool
 
 # Chunks checked ahead of the one being scored; memory grows with it, not with the file.
 _AHEAD: Final = 3
@@ -169,15 +169,17 @@ class _Checker:
         self._settings = settings
         self._own = SmilesChecker(settings)
         self._workers = worker_count(n_workers)
-        self._pool: ProcessPoolExecutor | None = None
+        self._pool: WorkerPool | None = None
         self._chunks = 0
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+            self._pool.__exit__(kind, error, trace)
 
     def submit(self, texts: Sequence[str | None]) -> Callable[[], list[CheckedSmiles]]:
         """Start to check a chunk; the function returned waits for the results."""
@@ -186,10 +188,7 @@ class _Checker:
             done = self._own.check_all(texts)
             return lambda: done
         if self._pool is None:
-            # A forked copy of a process that runs TensorFlow's threads may hang.
-            self._pool = ProcessPoolExecutor(
-                self._workers, get_context("spawn"), initializer=_start_worker, initargs=(self._settings,)
-            )
+            self._pool = WorkerPool(self._workers, _start_worker, (self._settings,))
         starts = range(0, len(texts), _PART_ROWS)
         parts = [self._pool.submit(_check_part, texts[start : start + _PART_ROWS]) for start in starts]
         return lambda: [item for part in parts for item in part.result()]

@@ -8,10 +8,9 @@ merge of a file is then that of the same file in the one spelling.
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
-from multiprocessing import get_context
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -22,6 +21,7 @@ import pyarrow.parquet as pq
 from belka.chemistry.smiles_column import usable_smiles
 from belka.chemistry.spelling import canonical_spellings
 from belka.raw_directory import RawFile
+from belka.workers import WorkerPool
 from components.parquet_merge.usable_smiles import usable_smiles_sql
 
 logger = logging.getLogger(__name__)
@@ -93,14 +93,16 @@ class Speller:
     def __init__(self, n_workers: int) -> None:
         self._n_workers = n_workers
         self._known: dict[str, str] = {}
-        self._pool: ProcessPoolExecutor | None = None
+        self._pool: WorkerPool | None = None
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+            self._pool.__exit__(kind, error, trace)
 
     def changed(self, texts: Sequence[str], *, remember: bool = False) -> dict[str, str]:
         """The texts that are not in the one spelling, with their spelling.
@@ -120,8 +122,7 @@ class Speller:
         if self._n_workers == 1 or (len(texts) < FEW_TEXTS and self._pool is None):
             return canonical_spellings(texts)
         if self._pool is None:
-            # A forked copy of a process that runs other threads may hang.
-            self._pool = ProcessPoolExecutor(self._n_workers, get_context("spawn"))
+            self._pool = WorkerPool(self._n_workers)
         chunks = (texts[start : start + CHUNK_TEXTS] for start in range(0, len(texts), CHUNK_TEXTS))
         return chain.from_iterable(self._pool.map(canonical_spellings, chunks))
 

@@ -4,14 +4,15 @@ import logging
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from belka.contract import ENRICHMENT_FILE, METADATA_FILE, METRICS_FILE, RAW_READERS, REPORT_FILE, SUBMISSION_FILE
-from belka.errors import BelkaError, InterruptedRunError, explained
+from belka.errors import BelkaError, explained
+from belka.interrupts import stop_of, stopped_error
 from belka.models.champion import read_champion
 from pipeline.cli.data_rows import data_rows
 from pipeline.cli.options import RESOLVED_CONFIG
@@ -24,6 +25,8 @@ from pipeline.steps import Step, node_kind, nodes_between
 
 MODELS_FOLDER = "model"
 _RESULTS = (SUBMISSION_FILE, METRICS_FILE, REPORT_FILE, ENRICHMENT_FILE, MODELS_FOLDER, RESOLVED_CONFIG, "logs")
+
+_CONTINUE: Final = "Run the same command again: it continues where it stopped."
 
 logger = logging.getLogger(__name__)
 
@@ -71,10 +74,11 @@ def execute(config: Config, nodes: Sequence[str] | None, *, resume: bool = True,
         try:
             with table, observe_nodes(table.node_started, table.node_finished):
                 run_local(config, nodes)
-        except KeyboardInterrupt as interrupt:
-            action = "Run the same command again: it continues where it stopped."
-            raise InterruptedRunError("The run was stopped by the user.", action=action) from interrupt
+        except KeyboardInterrupt as stop:
+            raise stopped_error(stop, action=_CONTINUE) from stop
         except Exception as error:
+            if (stopped := stop_of(error)) and not explained(error):
+                raise stopped_error(stopped, action=_CONTINUE) from error
             logger.exception("The run failed.")
             table.print_final()
             raise _explain(error, table.failed() or "The pipeline", log_file) from error

@@ -4,19 +4,41 @@ import logging
 import sys
 import traceback
 from importlib.metadata import entry_points
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from belka.errors import BelkaError
+from belka.interrupts import stop_of, stoppable, stopped_error
 from pipeline.cli import data, enrichment, kubeflow, lineage, predict, run
 from pipeline.cli.options import ConfigOption, OutputDirOption, RawDirOption, SetOption, build_config
 
 COMMANDS: Final = "belka.commands"  # the group of entry points by which packages above the pipeline add commands
 
+# What to type after a command was stopped; `belka run` and `belka step` say it themselves.
+_AGAIN: Final = "Run the same command again. What it had begun to write is removed; what it had finished stays."
+
+
+class _Commands(TyperGroup):
+    """The commands; each ends on Ctrl-C and SIGTERM with what to type to go on."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # typer's context is click's
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, Exception) as error:
+            # Libraries raise errors of their own while they clean up after a request to stop.
+            stop = None if isinstance(error, BelkaError) else stop_of(error)
+            if stop is None:
+                raise
+            raise stopped_error(stop, action=_AGAIN) from error
+
+
 app = typer.Typer(
     name="belka",
+    cls=_Commands,
     help="Machine learning on DNA-encoded libraries: raw BELKA files in; model, metrics and submission.csv out.",
     no_args_is_help=True,
     add_completion=False,
@@ -81,7 +103,8 @@ for _entry in entry_points(group=COMMANDS):
 def main() -> None:
     """Run the command line; every error ends in its exit code, with a traceback only under --log-level DEBUG."""
     try:
-        app()
+        with stoppable():
+            app()
     except Exception as cause:  # noqa: BLE001 - the last line of defence between a user and a traceback
         error = cause
         if not isinstance(error, BelkaError):

@@ -1,10 +1,8 @@
 """Compare composed fingerprints with those RDKit computes from the SMILES."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from typing import Final
 
 import numpy as np
@@ -16,6 +14,7 @@ from belka.chemistry.blocks.row_tables import BlockFingerprintTables
 from belka.chemistry.direct import DirectFingerprints
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import BLOCK_IDS
+from belka.workers import WorkerPool
 
 CHUNK_ROWS: Final = 1024
 # Below this, one process is done before others have started.
@@ -96,8 +95,7 @@ def _direct(
     if n_workers == 1 or sum(batch.num_rows for batch in batches) < _IN_PROCESS_ROWS:
         yield from map(compute, batches)
         return
-    # Forked children of a process with threads may hang: TensorFlow has threads.
-    with ProcessPoolExecutor(n_workers, mp_context=get_context("spawn")) as executor:
+    with WorkerPool(n_workers) as executor:
         yield from executor.map(compute, batches)
 
 

@@ -1,11 +1,13 @@
 """A file or folder appears whole or not at all."""
 
 import glob
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from belka.files import atomic_path, literal_pattern
+from belka.files import abandoned, atomic_path, literal_pattern
 
 
 def _fail_halfway(target: Path) -> None:
@@ -41,6 +43,31 @@ def test_folder_replaces_an_older_folder_whole(tmp_path: Path) -> None:
         temporary.mkdir()
         (temporary / "fresh").touch()
     assert [path.name for path in target.iterdir()] == ["fresh"]
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from belka.files import atomic_path
+contexts = [atomic_path(Path(sys.argv[1]) / name) for name in ("a.txt", "folder")]
+for name, context in zip(("a.txt", "folder"), contexts):
+    temporary = context.__enter__()
+    temporary.mkdir() if name == "folder" else temporary.write_text("half")
+    (temporary / "half").touch() if name == "folder" else None
+os._exit(9)
+"""
+
+
+def test_the_next_writer_removes_what_a_kill_left_and_nothing_else(tmp_path: Path) -> None:
+    assert subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False).returncode == 9
+    assert len(list(tmp_path.iterdir())) == len(abandoned(tmp_path)) == 2
+    others = tmp_path / f".tmp-0123456789ab-1-{'0' * 12}-a.txt"
+    others.touch()
+    with atomic_path(tmp_path / "b.txt") as mine:
+        mine.touch()
+        assert abandoned(tmp_path) == []
+        assert set(tmp_path.iterdir()) == {mine, others}
+    assert set(tmp_path.iterdir()) == {tmp_path / "b.txt", others}
 
 
 def test_the_pattern_of_a_path_matches_it_alone(tmp_path: Path) -> None:

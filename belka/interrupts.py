@@ -1,0 +1,125 @@
+"""Ctrl-C and SIGTERM end every command, whatever its libraries do with signals.
+
+RDKit puts a handler of its own in the place of Python's for SIGINT at every search for a substructure and leaves it
+there, so that Ctrl-C is lost. So SIGINT is blocked in all threads, which keeps any handler from running, and a thread
+takes it from the kernel and has Python's own handler called. A second thread ends the process where the main thread
+does not answer: Python runs handlers between two of its own instructions, never while a library computes.
+"""
+
+import _thread
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Final
+
+from belka.errors import BelkaError, InterruptedRunError, TerminatedError
+from belka.files import remove_half_written
+
+# A second more than a training waits for its step, which then tells what is saved.
+PATIENCE_SECONDS: Final = 11.0
+# Wakes the main thread from a system call, so that it looks for the signal noted; nothing else uses it.
+_WAKE: Final = signal.SIGRTMIN + 7
+_ENDED: Final = (
+    b"error: The command was stopped while a library computed, and did not wait for it.\n"
+    b"  to do: Run the same command again. What was half-written is removed; what was finished stays.\n"
+)
+_CODES: Final = {signal.SIGINT: InterruptedRunError.exit_code, signal.SIGTERM: TerminatedError.exit_code}
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM. Libraries clean up after a KeyboardInterrupt and let it pass."""
+
+
+def stop_of(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The request to stop in a chain of causes: TFX raises errors of its own while it cleans up after one."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def stopped_error(stop: KeyboardInterrupt, *, action: str) -> BelkaError:
+    """What a user is told: who stopped the work, and what to type to go on.
+
+    Args:
+        stop: What was raised.
+        action: What to do next.
+    """
+    if isinstance(stop, Terminated):
+        return TerminatedError("The command was stopped by SIGTERM.", action=action)
+    return InterruptedRunError("The command was stopped by the user.", action=action)
+
+
+@contextmanager
+def stoppable(*, patience: float = PATIENCE_SECONDS) -> Iterator[None]:
+    """Have SIGINT and SIGTERM raise in the main thread while the block runs, and end the process where it stays busy.
+
+    A second signal ends it at once.
+
+    Args:
+        patience: Seconds from the signal to that end.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before: dict[int, Any] = {signal.SIGTERM: signal.signal(signal.SIGTERM, _terminate)}
+    takes_sigint = signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, None)  # ignored: started with nohup or &
+    if takes_sigint:  # first: threads take over what is blocked from the one that starts them
+        before[_WAKE] = signal.signal(_WAKE, lambda *_: None)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)  # noqa: FBT003 - socket's own signature
+    wakeup = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    terminal = os.dup(2)  # commands divert what libraries write to standard error
+    threading.Thread(target=_watch, args=(reader, patience, terminal), daemon=True).start()
+    if takes_sigint:
+        threading.Thread(target=_take_sigint, daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        writer.close()  # the watching thread ends
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise Terminated
+
+
+def _take_sigint() -> None:
+    main = threading.main_thread().ident
+    while True:
+        signal.sigwait({signal.SIGINT})
+        _thread.interrupt_main(signal.SIGINT)
+        if main is not None:
+            signal.pthread_kill(main, _WAKE)
+
+
+def _watch(reader: socket.socket, patience: float, terminal: int) -> None:
+    """End the process some seconds after the first signal to stop, or at the second."""
+    number = _next_stop(reader)
+    if number is None:
+        return
+    reader.settimeout(patience)
+    try:
+        again = _next_stop(reader)
+    except TimeoutError:
+        again = number
+    if again is not None:
+        remove_half_written()
+        os.write(terminal, _ENDED)
+        os._exit(_CODES[signal.Signals(again)])
+
+
+def _next_stop(reader: socket.socket) -> int | None:
+    while received := reader.recv(1):
+        if received[0] in _CODES:
+            return received[0]
+    return None

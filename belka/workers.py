@@ -1,0 +1,62 @@
+"""Worker processes that end with the process that started them, however it ends."""
+
+import ctypes
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context, resource_tracker
+from types import TracebackType
+from typing import Any, Final
+
+_PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
+
+
+class WorkerPool(ProcessPoolExecutor):
+    """A pool of processes; make it in the thread that lives as long as the work.
+
+    They are started anew and not forked: a forked copy of a process that runs other threads, as TensorFlow does, may
+    hang. Where the `with` block ends with an error, Ctrl-C included, what they do is not waited for.
+
+    Args:
+        n_workers: Processes, >= 1.
+        initializer: Called in each of them before its first task.
+        initargs: Its arguments.
+    """
+
+    def __init__(
+        self, n_workers: int, initializer: Callable[..., None] | None = None, initargs: tuple[Any, ...] = ()
+    ) -> None:
+        # Starting it, multiprocessing lets SIGINT through that `belka.interrupts` blocks, here and in the workers.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        started = (os.getpid(), initializer, initargs)
+        super().__init__(n_workers, get_context("spawn"), initializer=_start, initargs=started)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the workers: when they are done, or at once where there was an error."""
+        if kind is not None:
+            for worker in list((self._processes or {}).values()):
+                worker.kill()
+        self.shutdown(cancel_futures=True)
+
+
+def end_with_parent(parent: int) -> None:
+    """Have the kernel end this process when the one that started it ends, which also decides about Ctrl-C.
+
+    Args:
+        parent: Process id of that one.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if os.getppid() != parent:  # it ended before the kernel was told
+        os._exit(1)
+
+
+def _start(parent: int, initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
+    end_with_parent(parent)
+    if initializer is not None:
+        initializer(*initargs)
