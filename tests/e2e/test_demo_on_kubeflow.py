@@ -1,11 +1,15 @@
 """The real pipeline through the simulator of Kubeflow: the local submission, a retry, a second run from the cache."""
 
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
+from refusing_metadata import refusing_metadata  # type: ignore[import-not-found]
 
 from belka.contract import Node
 from pipeline.runners.kubeflow.pipeline_file import read_pipeline
@@ -38,7 +42,9 @@ class EvictOnce:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_the_cluster_gives_the_submission_of_the_local_run(demo: "Demo", tmp_path: Path) -> None:
+def test_the_cluster_gives_the_submission_of_the_local_run(
+    demo: "Demo", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     volume, package = tmp_path / "volume", tmp_path / "pipeline.yaml"
     volume.mkdir()
     (volume / "data").symlink_to(demo.raw)
@@ -48,7 +54,11 @@ def test_the_cluster_gives_the_submission_of_the_local_run(demo: "Demo", tmp_pat
 
     pipeline, evict = read_pipeline(package), EvictOnce(Node.SMILES_VOCAB)
     simulation = Simulation(work_dir=tmp_path / "cluster", volumes={CLAIM: volume}, run_container=evict)
-    results = {result.name: result for result in simulate(pipeline, simulation)}
+    with refusing_metadata() as (variables, callers), monkeypatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        results = {result.name: result for result in simulate(pipeline, simulation)}
+    assert callers == []
 
     assert {name: result.state for name, result in results.items()} == dict.fromkeys(results, TaskState.SUCCEEDED)
     assert evict.exit_codes == [-9]
@@ -57,6 +67,10 @@ def test_the_cluster_gives_the_submission_of_the_local_run(demo: "Demo", tmp_pat
     assert submission.read_bytes() == (demo.output / "submission.csv").read_bytes()
     evaluator = results[Node.AFFINITY_EVALUATOR].outputs
     assert evaluator["report"].read_bytes() == (evaluator["evaluation"] / "report.html").read_bytes()
+
+    lineage = demo.run("lineage", max((volume / "output" / "model").iterdir()))
+    assert lineage.returncode == 0, lineage.stderr
+    assert Node.PARQUET_MERGE in lineage.stdout
 
     again = demo.run("simulate", package, "--volume", f"{CLAIM}={volume}", "--work-dir", tmp_path / "cluster")
     assert again.returncode == 0, again.stdout + again.stderr

@@ -11,8 +11,17 @@ from pathlib import Path
 import kubeflow_toy  # type: ignore[import-not-found]  # noqa: F401 - found through sys.path; loaded before the fork
 import tfx.components
 import tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor  # noqa: F401 - as above
+from ml_metadata.metadata_store.metadata_store import MetadataStore
 
 from pipeline.runners.kubeflow import entrypoint as kubeflow_entrypoint
+
+
+def _refuse(*_: object, **__: object) -> None:
+    msg = "no call of a pod may need ML Metadata: later backends do not have it"
+    raise RuntimeError(msg)
+
+
+MetadataStore.__init__ = _refuse
 
 MODULE = "pipeline.runners.kubeflow.entrypoint"
 

@@ -17,6 +17,7 @@ sys.path.insert(0, str(HERE))  # the toy's components are imported by name, in p
 
 from kubeflow_pods import live  # type: ignore[import-not-found]  # noqa: E402 - found through the path above
 from kubeflow_toy import DISPLAYS, conditional_pipeline, toy_pipeline  # type: ignore[import-not-found]  # noqa: E402 - as above
+from refusing_metadata import refusing_metadata  # type: ignore[import-not-found]  # noqa: E402 - as above
 
 from belka.errors import BelkaError, InputError  # noqa: E402
 from belka.provenance import changed_files, read_provenance  # noqa: E402
@@ -95,9 +96,16 @@ def cluster(tmp_path: Path, containers: MakeContainer) -> Cluster:
     return Cluster(tmp_path, containers)
 
 
-def test_every_task_succeeds_with_retry_and_a_second_run_is_served_from_the_cache(cluster: Cluster) -> None:
+def test_every_task_succeeds_with_retry_and_a_second_run_is_served_from_the_cache(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a metadata service that refuses every call; all other tests here have none, and a client that raises."""
     cluster.compile(retries=1, fail_until=1)
-    first = cluster.run()
+    with refusing_metadata() as (variables, callers), monkeypatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        first = cluster.run()
+    assert callers == []
 
     assert {name: result.state for name, result in first.items()} == dict.fromkeys(first, TaskState.SUCCEEDED)
     assert (first[MAKE].attempts, first[COUNT].attempts) == (2, 1)
