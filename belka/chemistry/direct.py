@@ -30,12 +30,16 @@ class Fingerprints:
         rejected: Row -> reason, for rows without a fingerprint.
         composed: bool [n], whether the fingerprint is put together from building blocks, not computed from SMILES.
         contradicted: Rows whose SMILES does not fit the building blocks they are listed with; they are not composed.
+        rows: int64 [n, 3], the rows of the blocks' tables that composed ones consist of; None = none is composed.
+        checked: bool [n], which composed ones were computed from their SMILES as well; None = none.
     """
 
     packed: npt.NDArray[np.uint8]
     rejected: dict[int, str]
     composed: npt.NDArray[np.bool_]
     contradicted: tuple[int, ...] = ()
+    rows: npt.NDArray[np.int64] | None = None
+    checked: npt.NDArray[np.bool_] | None = None
 
 
 class FingerprintSource(Protocol):

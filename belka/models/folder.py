@@ -8,6 +8,7 @@ from belka.contract import CHAMPION_FILE, SAVED_MODEL_FILE, SERVING_FOLDER
 from belka.errors import InputError
 from belka.models.champion import read_champion
 from belka.models.description import MODEL_ACTION, read_description, unreadable_description
+from belka.models.members import TRANSFORMER, needs_blocks
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class ModelFolder:
         ecfp: The fingerprint it reads beside the SMILES; None = none.
         spelling: `data.spelling` of the SMILES it was trained on; empty = unknown.
         rdkit: Version of RDKit that spelled them; empty = unknown.
+        members: What it is blended of, see `belka.models.members`.
     """
 
     path: Path
@@ -31,6 +33,17 @@ class ModelFolder:
     ecfp: FingerprintSettings | None = None
     spelling: str = ""
     rdkit: str = ""
+    members: tuple[str, ...] = (TRANSFORMER,)
+
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether it has other members than the transformer, and so a signature `features` and a spread."""
+        return len(self.members) > 1
+
+    @property
+    def block_readers(self) -> tuple[str, ...]:
+        """The members that read the bits of the building blocks."""
+        return tuple(kind for kind in self.members if needs_blocks((kind,)))
 
 
 def open_model_folder(folder: Path) -> ModelFolder:
@@ -50,8 +63,8 @@ def open_model_folder(folder: Path) -> ModelFolder:
     description = read_description(path)
     if description is None:
         raise unreadable_description(path, "the file does not exist")
-    mode, max_length, ecfp = (description.model.get(name) for name in ("mode", "max_length", "ecfp_branch"))
-    if mode is None or max_length is None or (ecfp and description.ecfp is None):
+    mode, max_length = (description.model.get(name) for name in ("mode", "max_length"))
+    if mode is None or max_length is None or (description.reads_ecfp and description.ecfp is None):
         raise unreadable_description(path, "it lacks mode or max_length, or ecfp, the fingerprint that the model reads")
     if mode != "clf":
         raise InputError(
@@ -65,9 +78,10 @@ def open_model_folder(folder: Path) -> ModelFolder:
         description.targets,
         frozenset(description.vocabulary),
         int(max_length),
-        description.ecfp if ecfp else None,
+        description.ecfp if description.reads_ecfp else None,
         description.spelling,
         description.rdkit,
+        description.members,
     )
 
 

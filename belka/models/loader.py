@@ -17,25 +17,32 @@ class Signature:
         model_dir: The SavedModel.
         name: Name of the signature.
         inputs: Names of its inputs; None = it has one input, whatever its name.
+        outputs: Names of the outputs it must have, the first of them for a call.
 
     Raises:
-        BelkaError: TensorFlow cannot load the model, or it has no such signature with these inputs.
+        BelkaError: TensorFlow cannot load the model, or it has no such signature with these inputs and outputs.
     """
 
-    def __init__(self, model_dir: Path, name: str, inputs: tuple[str, ...] | None = None) -> None:
+    def __init__(
+        self,
+        model_dir: Path,
+        name: str,
+        inputs: tuple[str, ...] | None = None,
+        outputs: tuple[str, ...] = (OUTPUT_PROBABILITIES,),
+    ) -> None:
         # A signature holds its variables by weak references only: the loaded object must stay.
         self._loaded = _load(model_dir)
         signature = self._loaded.signatures.get(name)
         found = [] if signature is None else sorted(signature.structured_input_signature[1])
         fits = len(found) == 1 if inputs is None else found == sorted(inputs)
-        if signature is None or not fits or OUTPUT_PROBABILITIES not in signature.structured_outputs:
+        if signature is None or not fits or set(outputs) - set(signature.structured_outputs):
             raise BelkaError(
                 f"The model has no usable signature {name!r}.",
                 received=f"{model_dir} with {_described(self._loaded.signatures)}",
-                expected=f"{name!r} of {' and '.join(inputs or ['one input'])} -> {OUTPUT_PROBABILITIES!r}",
+                expected=f"{name!r} of {' and '.join(inputs or ['one input'])} -> {' and '.join(map(repr, outputs))}",
                 action="Export the model of the stage clf with this version; other stages predict no affinities.",
             )
-        self._signature, self._inputs = signature, inputs or tuple(found)
+        self._signature, self._inputs, self._outputs = signature, inputs or tuple(found), outputs
 
     def __call__(self, *values: Any) -> NDArray[np.float32]:
         """Score a batch.
@@ -44,13 +51,17 @@ class Signature:
             values: A string tensor [batch], or a list of as many texts or bytes, for each input.
 
         Returns:
-            float32 [batch, n_targets].
+            The first output, float32 [batch, n_targets].
         """
+        return self.outputs(*values)[0]
+
+    def outputs(self, *values: Any) -> tuple[NDArray[np.float32], ...]:
+        """All outputs asked for, each float32 [batch, n_targets]; see `__call__`."""
         import tensorflow as tf
 
         tensors = (tf.convert_to_tensor(value, tf.string) for value in values)
         outputs = self._signature(**dict(zip(self._inputs, tensors, strict=True)))
-        return np.asarray(outputs[OUTPUT_PROBABILITIES].numpy(), dtype=np.float32)
+        return tuple(np.asarray(outputs[name].numpy(), dtype=np.float32) for name in self._outputs)
 
 
 def _load(model_dir: Path) -> Any:

@@ -10,6 +10,7 @@ import rdkit
 from numpy.typing import NDArray
 from rdkit import Chem
 
+from belka.chemistry.blocks.feature import NO_BLOCKS, BlocksFeature
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.chemistry.reader import Chemistry, TrainingBlocks
 from belka.chemistry.smiles import UNPARSABLE_SMILES, parse, read_text
@@ -39,6 +40,7 @@ class CheckedSmiles:
         ecfp: The packed fingerprint, where the model reads one.
         block_similarity: Of the building block that is least like those of training; None where there is no core or
             nothing to compare with.
+        blocks: The feature `blocks`, where a member of the model reads it; empty where the molecule has none.
     """
 
     smiles: str
@@ -47,6 +49,7 @@ class CheckedSmiles:
     unknown_tokens: int = 0
     ecfp: bytes = b""
     block_similarity: float | None = None
+    blocks: bytes = NO_BLOCKS
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class CheckSettings:
         spelling: Spelling of the SMILES that the model was trained on; empty = unknown.
         rdkit: Version of RDKit that spelled them; empty = unknown.
         standardise: Whether the neutral parent of a molecule is scored, see `neutral_parent`.
+        block_readers: Members of the model that read the feature `blocks`.
     """
 
     vocabulary: frozenset[str]
@@ -70,6 +74,7 @@ class CheckSettings:
     spelling: str = ""
     rdkit: str = ""
     standardise: bool = False
+    block_readers: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, model: ModelFolder, *, standardise: bool = False) -> Self:
@@ -82,6 +87,7 @@ class CheckSettings:
             model.spelling,
             model.rdkit,
             standardise,
+            model.block_readers,
         )
 
     def notes(self) -> str:
@@ -116,6 +122,7 @@ class SmilesChecker:
     def __init__(self, settings: CheckSettings) -> None:
         self._settings = settings
         self._chemistry = Chemistry(settings.ecfp)
+        self._feature = BlocksFeature()
         self._blocks = None if settings.training_blocks is None else TrainingBlocks(settings.training_blocks)
 
     def check_all(self, texts: Sequence[str | None]) -> list[CheckedSmiles]:
@@ -165,7 +172,14 @@ class SmilesChecker:
             ecfp, blocks = self._chemistry.ecfp_and_blocks(molecule)
             similarity = min(map(self._blocks.similarity, blocks), default=None)
             warnings += _library_warnings(similarity)
-        return CheckedSmiles(smiles, "", "; ".join(warnings), unknown.total(), ecfp, similarity)
+        feature = NO_BLOCKS
+        if self._settings.block_readers:
+            marked = parse(smiles)
+            feature = NO_BLOCKS if isinstance(marked, str) else self._feature.of(marked, molecule)
+            if not feature:
+                readers = ", ".join(self._settings.block_readers)
+                warnings.append(f"not scored by {readers}: no three building blocks with one linker {LINKER}")
+        return CheckedSmiles(smiles, "", "; ".join(warnings), unknown.total(), ecfp, similarity, feature)
 
 
 def _library_warnings(similarity: float | None) -> list[str]:

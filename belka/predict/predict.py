@@ -62,6 +62,7 @@ class LoadedModel:
         self._predictor = Predictor(found)
         self._checker = SmilesChecker(settings)
         self.targets, self.notes = found.targets, settings.notes()
+        self._columns = result_columns(found)
 
     def predict(self, smiles: Sequence[str]) -> pa.Table:
         """Predict how likely each molecule binds each protein.
@@ -71,11 +72,12 @@ class LoadedModel:
                 only [H], belongs to the molecule; without one there is a warning where training had it.
 
         Returns:
-            One row per text, in their order: `smiles` as given, `probability_<target>` per protein, `problem` (why
-            there is no probability; empty where there is one), `warning`, `unknown_tokens` and `block_similarity`.
+            One row per text, in their order: `smiles` as given, `probability_<target>` per protein, of an ensemble also
+            `spread_<target>` (the standard deviation over its members), `problem` (why there is no probability; empty
+            where there is one), `warning`, `unknown_tokens` and `block_similarity`.
         """
         arrays = score_checked(self._checker.check_all(smiles), self._predictor)
-        schema = pa.schema([pa.field("smiles", pa.string()), *result_columns(self.targets)])
+        schema = pa.schema([pa.field("smiles", pa.string()), *self._columns])
         return pa.Table.from_arrays([pa.array(smiles, pa.string()), *arrays], schema=schema)
 
 
@@ -131,7 +133,7 @@ def _predict_table(
     standardise: bool,
 ) -> PredictionSummary:
     model = open_model_folder(model_dir)
-    added = result_columns(model.targets)
+    added = result_columns(model)
     settings = CheckSettings.of(model, standardise=standardise)
     _check_output(table, output_file, added)
     predictor = Predictor(model)

@@ -153,7 +153,9 @@ def _too_few(judged: Measurement, candidate: Measurement, settings: EvaluationSe
 
 
 def _reads_examples_of(champion: ModelDescription, candidate: ModelDescription) -> bool:
-    return champion.vocabulary == candidate.vocabulary and (not champion.reads_ecfp or champion.ecfp == candidate.ecfp)
+    same_bits = not champion.reads_ecfp or champion.ecfp == candidate.ecfp
+    has_blocks = not champion.reads_blocks or candidate.reads_blocks
+    return champion.vocabulary == candidate.vocabulary and same_bits and has_blocks
 
 
 def _unusable(champion: Champion, folder: Path, description: ModelDescription, targets: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from belka.chemistry.blocks.feature import read_blocks
 from belka.chemistry.direct import DirectFingerprints
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import (
@@ -78,7 +79,11 @@ def score_molecules(
     with PredictionsWriter(predictions_file, n_targets) as writer:
         for rows in scored_molecules(molecules_dir, reference, columns, batch_size=batch_size):
             smiles = rows.column(SMILES).to_pylist()
-            probabilities = predictor.predict(smiles, _fingerprints(smiles, predictor.model.ecfp))
+            probabilities = predictor.predict(
+                smiles,
+                _fingerprints(smiles, predictor.model.ecfp),
+                read_blocks(smiles) if predictor.model.block_readers else [],
+            ).probabilities
             writer.write(
                 rows.column(MOLECULE_ID).to_numpy(),
                 rows.column(SPLIT_GROUP).to_numpy(),

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from belka.chemistry.blocks.feature import BlockBits, DirectBlocks
+from belka.chemistry.blocks.compose_feature import blocks_source
+from belka.chemistry.blocks.feature import BlockBits
 from belka.chemistry.direct import FingerprintSource
 from belka.chemistry.smiles_column import usable_smiles
 from belka.contract import MASK_ID, SMILES, SMILES_NO_LINKER
@@ -75,7 +76,7 @@ class TransformUnit(beam.DoFn):
             input_signature=[tf.TensorSpec([None], tf.string)],
         )
         self._fingerprints = self._settings.make_fingerprints()
-        self._blocks = DirectBlocks() if self._settings.reads.blocks else None
+        self._blocks = blocks_source(self._fingerprints) if self._settings.reads.blocks else None
 
     def process(self, unit: WorkUnit) -> Iterator[str]:
         """Write one shard and its report; yield the path of the shard."""
@@ -102,7 +103,7 @@ class TransformUnit(beam.DoFn):
         counts.contradicted += len(fingerprints.contradicted)
         if fingerprints.contradicted and not counts.first_contradicted:
             counts.first_contradicted = batch.column(SMILES)[fingerprints.contradicted[0]].as_py()
-        blocks = None if self._blocks is None else self._blocks.compute(batch)
+        blocks = None if self._blocks is None else self._blocks.compute(batch, fingerprints)
         kept = np.ones(batch.num_rows, dtype=bool)
         if fingerprints.rejected:
             rejected += rejected_rows(batch, fingerprints.rejected, split)

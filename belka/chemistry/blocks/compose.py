@@ -77,12 +77,16 @@ class ComposedEcfp:
     Args:
         tables: The licensed rows.
         catalogue: SMILES of the building blocks of the molecules to come; the index is the block id.
+
+    Attributes:
+        tables: The licensed rows.
+        catalogue: SMILES of the building blocks.
     """
 
     columns = (MOLECULE_ID, SMILES_NO_LINKER, *BLOCK_IDS)
 
     def __init__(self, tables: BlockFingerprintTables, catalogue: Sequence[str]) -> None:
-        self._catalogue = catalogue
+        self.tables, self.catalogue = tables, catalogue
         self._direct = DirectFingerprints(tables.settings)
         self._n_bytes = tables.settings.n_bytes
         row_of = {(row.role, row.block): number for number, row in enumerate(tables.blocks)}
@@ -125,13 +129,14 @@ class ComposedEcfp:
         checked = own.composed & ((hashes % np.uint64(CHECKED_SHARE) == 0) | self._confusable(batch, own, hashes))
         wanted = np.flatnonzero(~own.composed | checked)
         if not wanted.size:
-            return own
+            return replace(own, checked=checked)
         direct = self._direct.compute(batch.take(pa.array(wanted)))
         differs = (direct.packed != own.packed[wanted]).any(axis=1) & checked[wanted]
         if differs.any():
-            raise composition_error(batch, int(wanted[int(np.argmax(differs))]), self._catalogue)
+            raise composition_error(batch, int(wanted[int(np.argmax(differs))]), self.catalogue)
         own.packed[wanted] = direct.packed
-        return replace(own, rejected={int(wanted[row]): reason for row, reason in direct.rejected.items()})
+        rejected = {int(wanted[row]): reason for row, reason in direct.rejected.items()}
+        return replace(own, rejected=rejected, checked=checked)
 
     def _confusable(
         self, batch: pa.RecordBatch, own: Fingerprints, hashes: npt.NDArray[np.uint64]
@@ -172,7 +177,13 @@ class ComposedEcfp:
         for table, index in ((self._bits, second), (self._bits, third), (self._core_bits, np.maximum(core, 0))):
             words |= table.take(index, axis=0, mode="clip")
         packed = words.view(np.uint8)[:, : self._n_bytes]
-        return Fingerprints(packed, {}, licensed & ~contradicted, tuple(np.flatnonzero(contradicted).tolist()))
+        return Fingerprints(
+            packed,
+            {},
+            licensed & ~contradicted,
+            tuple(np.flatnonzero(contradicted).tolist()),
+            np.stack([first, second, third], axis=1),
+        )
 
     def _rows_of(self, block_ids: pa.Array, row_of_block: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Look up the table row of each block id, int64 [n]; _NONE where there is no block or no licence."""

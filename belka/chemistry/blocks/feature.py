@@ -8,7 +8,8 @@ A molecule has no such bits where there is no triazine core with three blocks, w
 exactly one of them, and where there is more than one way to cut it, since a block holds such a core itself.
 """
 
-from typing import Final, NamedTuple
+from collections.abc import Iterable
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +18,11 @@ from rdkit import Chem
 
 from belka.chemistry.blocks.centred_bits import CentredBits
 from belka.chemistry.blocks.fragment import block_places
+from belka.chemistry.direct import Fingerprints
 from belka.chemistry.ecfp import Ecfp
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.chemistry.smiles import parse
-from belka.contract import BLOCK_BITS, BLOCKS_BYTES, SMILES, SMILES_NO_LINKER
+from belka.contract import BLOCK_BITS, BLOCKS_BYTES, LINKER, LINKER_REPLACEMENT, SMILES, SMILES_NO_LINKER
 
 BLOCKS_ECFP: Final = FingerprintSettings(size=BLOCK_BITS, radius=2, chirality=True)
 NO_BLOCKS: Final = b""
@@ -73,6 +75,19 @@ class BlocksFeature:
         return NO_BLOCKS if isinstance(plain, str) else self.of(marked, plain)
 
 
+def read_blocks(smiles: Iterable[str]) -> list[bytes]:
+    """The feature of molecules as a model gets it: NO_BLOCKS where a SMILES, with its linker [Dy], shows none."""
+    feature = BlocksFeature()
+    return [feature.read(text, text.replace(LINKER, LINKER_REPLACEMENT)) for text in smiles]
+
+
+class BlocksSource(Protocol):
+    """Where the feature of a batch comes from."""
+
+    def compute(self, batch: pa.RecordBatch, fingerprints: Fingerprints) -> BlockBits:
+        """Return the feature of the rows of `batch`, whose fingerprints these are."""
+
+
 class DirectBlocks:
     """The feature of every molecule, computed from its SMILES."""
 
@@ -81,12 +96,14 @@ class DirectBlocks:
     def __init__(self) -> None:
         self._feature = BlocksFeature()
 
-    def compute(self, batch: pa.RecordBatch) -> BlockBits:
+    def compute(self, batch: pa.RecordBatch, fingerprints: Fingerprints | None = None) -> BlockBits:
         """Return the feature of a batch.
 
         Args:
             batch: n molecules with at least `columns`.
+            fingerprints: Not looked at; a source that composes the feature needs them.
         """
+        del fingerprints
         texts = zip(*(batch.column(name).to_pylist() for name in self.columns), strict=True)
         found = [self._feature.read(*pair) for pair in texts]
         is_known = np.array([bool(each) for each in found], dtype=np.bool_)

@@ -232,6 +232,9 @@ def test_champion_of_another_vocabulary_is_scored_from_smiles(bench: Bench) -> N
         ({"vocabulary": ["C"], "model": {"ecfp_branch": True}, "ecfp": {"size": 128, "kind": "ecfp"}}, True),
         ({"vocabulary": ["C"], "model": {"ecfp_branch": True}, "ecfp": {"size": 128, "kind": "avalon"}}, False),
         ({"vocabulary": ["C"], "model": {"ecfp_branch": False}, "ecfp": {"size": 128, "kind": "avalon"}}, True),
+        ({"vocabulary": ["C"], "members": ["transformer", "linear"], "ecfp": {"size": 128}}, True),
+        ({"vocabulary": ["C"], "members": ["transformer", "linear"], "ecfp": {"size": 64}}, False),
+        ({"vocabulary": ["C"], "members": ["transformer", "kernel"]}, False),
     ],
 )
 def test_a_champion_reads_only_examples_of_its_own_tokens_and_fingerprints(

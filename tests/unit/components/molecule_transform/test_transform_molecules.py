@@ -299,17 +299,22 @@ def make_library(folder: Path) -> None:
     pq.write_table(blocks, folder / "blocks.parquet")
 
 
-def test_composed_examples_are_the_same_bytes_as_direct_ones(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("blocks", [False, True])
+def test_composed_examples_are_the_same_bytes_as_direct_ones(
+    blocks: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    reads = ModelReads(128, blocks=blocks)
     make_library(tmp_path / "molecules")
     build_vocabulary(tmp_path / "molecules", tmp_path / "vocab", n_workers=1)
     learn_block_fingerprints(tmp_path / "molecules", tmp_path / "tables", FingerprintSettings(), n_workers=1)
-    direct = run(tmp_path / "molecules", tmp_path / "vocab", tmp_path / "direct", rows_per_shard=40)
+    direct = run(tmp_path / "molecules", tmp_path / "vocab", tmp_path / "direct", rows_per_shard=40, reads=reads)
     with caplog.at_level(logging.WARNING):
         composed = run(
             tmp_path / "molecules",
             tmp_path / "vocab",
             tmp_path / "composed",
             rows_per_shard=40,
+            reads=reads,
             block_fingerprints_dir=tmp_path / "tables",
             make_pipeline=lambda: local_pipeline(2),
         )
@@ -323,7 +328,16 @@ def test_the_feature_blocks_is_added_where_it_is_asked_for_and_all_else_stays(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     make_library(tmp_path / "molecules")
-    write_split(tmp_path / "molecules", "test", ["CCO", "C1CC", "CN[Dy]"], [[1, None, None]] * 3, 98, n_files=1)
+    whole = "C#CCNc1nc(NC2CC2)nc(NCC(=O)N[Dy])n1"
+    write_split(
+        tmp_path / "molecules",
+        "test",
+        ["CCO", "C1CC", whole, "CN[Dy]"],
+        [[1, None, None]] * 4,
+        98,
+        n_files=1,
+        row_group_size=4,
+    )
     build_vocabulary(tmp_path / "molecules", tmp_path / "vocab", n_workers=1)
     arguments = {"rows_per_shard": 1000, "compression": "none"}
     without = run(tmp_path / "molecules", tmp_path / "vocab", tmp_path / "without", **arguments)
@@ -338,7 +352,7 @@ def test_the_feature_blocks_is_added_where_it_is_asked_for_and_all_else_stays(
         )
     assert (summary["without_blocks"], summary["first_without_blocks"]) == (2, "CCO")
     assert {name: summary[name] for name in without} == without
-    assert "2 of 100 molecules have no three building blocks with one linker, for example CCO" in caplog.text
+    assert "2 of 101 molecules have no three building blocks with one linker, for example CCO" in caplog.text
     for split in ("train", "test"):
         smiles = dict(
             zip(*(read_columns(tmp_path / "molecules", split, name) for name in ("molecule_id", "smiles")), strict=True)
