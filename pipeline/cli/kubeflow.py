@@ -134,9 +134,9 @@ def simulate(
     cache: NoCacheOption = True,
     quiet: QuietOption = False,
 ) -> None:
-    """Run a compiled pipeline on this machine as Kubeflow Pipelines would.
+    """Rehearse a compiled pipeline on this machine by the rules of Kubeflow Pipelines that docs/kubeflow.md lists.
 
-    Messages, buckets, the cache and retries are as on a cluster; there are no containers.
+    Messages, buckets, the cache and retries follow them; there are no containers, and waits are left out.
     """
     from pipeline.runners.kubeflow.pipeline_file import read_pipeline
     from pipeline.runners.kubeflow.simulator.run import Simulation, TaskResult

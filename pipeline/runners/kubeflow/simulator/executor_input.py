@@ -1,4 +1,4 @@
-"""Build the message a task receives, as the backend's driver builds it."""
+"""Build the message a task receives, by the rules of the backend's driver."""
 
 import uuid
 from collections.abc import Mapping
