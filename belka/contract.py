@@ -174,6 +174,7 @@ UNSEEN_FILE: Final = "unseen.parquet"  # beside a pushed model: what its trainin
 CHAMPION_FILE: Final = "champion.json"  # beside the pushed versions
 
 # Files of the other artifacts.
+COUNTS_FILE: Final = "counts.json"  # of Examples: path in the folder -> Examples in the file, its size in bytes
 TRANSFORM_SUMMARY_FILE: Final = "transform_summary.json"
 ANOMALIES_FILE: Final = "anomalies.json"
 EVALUATION_FILE: Final = "evaluation.json"

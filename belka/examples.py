@@ -1,6 +1,7 @@
 """The one reader and writer of TFRecord Examples."""
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -14,6 +15,7 @@ from belka.contract import (
     ABSENT_ID,
     BINDS,
     BLOCKS_BYTES,
+    COUNTS_FILE,
     FEATURE_BINDS,
     FEATURE_BLOCKS,
     FEATURE_ECFP,
@@ -148,6 +150,32 @@ def open_examples(path: Path) -> Iterator[Callable[[bytes], None]]:
     options = tf.io.TFRecordOptions(compression_type=compression_of(path), compression_level=_GZIP_LEVEL)
     with atomic_path(path) as temporary, tf.io.TFRecordWriter(str(temporary), options) as writer:
         yield writer.write
+
+
+def write_counts(examples_dir: Path, counts: Mapping[Path, int]) -> None:
+    """Note how many Examples the files of a folder hold: reading them to count takes minutes where they are many.
+
+    Args:
+        examples_dir: Folder of the Examples artifact.
+        counts: File in one of its splits -> number of Examples.
+    """
+    listed = {
+        str(path.relative_to(examples_dir)): {"examples": count, "bytes": path.stat().st_size}
+        for path, count in counts.items()
+    }
+    with atomic_path(examples_dir / COUNTS_FILE) as temporary:
+        temporary.write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
+
+
+def known_count(path: Path) -> int | None:
+    """Number of Examples in a file as `write_counts` noted it; None if it did not, or the file has another size now."""
+    examples_dir = path.parent.parent
+    try:
+        noted = json.loads((examples_dir / COUNTS_FILE).read_text(encoding="utf-8"))
+        entry = noted[str(path.relative_to(examples_dir))]
+        return int(entry["examples"]) if int(entry["bytes"]) == path.stat().st_size else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def encode_examples(

@@ -14,8 +14,9 @@ import rdkit
 
 from belka.chemistry.blocks.compose import fingerprint_source
 from belka.chemistry.fingerprints import FingerprintSettings
-from belka.contract import REJECTED_FILE, TRANSFORM_SUMMARY_FILE, Subset, split_folder
+from belka.contract import COUNTS_FILE, REJECTED_FILE, TRANSFORM_SUMMARY_FILE, Subset, split_folder
 from belka.errors import InputError
+from belka.examples import write_counts
 from belka.files import atomic_path
 from belka.molecules import list_shards
 from belka.rejections import collect_rejected, share_advice
@@ -54,6 +55,7 @@ class TransformOutputs:
 
     Attributes:
         examples: Receives `Split-<split>/data_tfrecord-*`; a split without molecules gets one shard without records.
+            counts.json says how many each holds.
         transform_graph: Receives the graph, in the layout of tensorflow_transform.TFTransformOutput.
         rejected: Receives rejected.parquet (always, also empty) and transform_summary.json.
         lists: Receives rejected.parquet, rows that the merge refused included, where too many molecules are unusable:
@@ -105,12 +107,13 @@ def transform_molecules(
     write_transform_graph(outputs.transform_graph, preprocessing_fn=preprocessing_fn, vocabulary=vocabulary)
     reports_dir = str(outputs.rejected / _REPORTS_FOLDER)
     settings = UnitSettings(str(outputs.transform_graph), reports_dir, make_fingerprints, reads)
-    in_process = sum(unit.n_rows for unit in units) < in_process_below
-    with local_pipeline() if in_process else make_pipeline() as pipeline:
+    with local_pipeline() if sum(unit.n_rows for unit in units) < in_process_below else make_pipeline() as pipeline:
         spread = pipeline | "Units" >> beam.Create(units, reshuffle=False) | "Spread" >> beam.Reshuffle()
         _ = spread | "WriteShards" >> beam.ParDo(TransformUnit(settings))
-    total, by_split = _totals(units, merge_unit_reports(map(settings.report_path, units), outputs.rejected))
+    by_unit = merge_unit_reports(map(settings.report_path, units), outputs.rejected)
     shutil.rmtree(reports_dir)
+    write_counts(outputs.examples, {Path(u.target): counts.written for u, counts in zip(units, by_unit, strict=True)})
+    total, by_split = _totals(units, by_unit)
     counts = {name: value for name, value in asdict(total).items() if reads.blocks or name not in _COUNTS_OF_BLOCKS}
     summary = counts | {
         "splits": by_split,
@@ -149,6 +152,7 @@ def _refuse(total: UnitCounts, max_rejected_share: float, inputs: TransformInput
 def _remove_earlier_output(examples_dir: Path, rejected_dir: Path) -> None:
     """Remove what an earlier run left: shards that other settings named otherwise, temporary files of a killed run."""
     shutil.rmtree(rejected_dir / _REPORTS_FOLDER, ignore_errors=True)
+    (examples_dir / COUNTS_FILE).unlink(missing_ok=True)
     for subset in Subset:
         shutil.rmtree(examples_dir / split_folder(subset.split), ignore_errors=True)
 

@@ -54,7 +54,12 @@ def test_lines_of_python_run(demo: "Demo", tmp_path: Path, monkeypatch: pytest.M
         _run_python(component)
     vocabulary = _newest(output, "smiles-vocab/vocabulary") / VOCAB_FILE
     assert (Path("vocabulary") / VOCAB_FILE).read_bytes() == vocabulary.read_bytes()
-    assert sorted(path.name for path in Path("examples").iterdir()) == ["Split-test", "Split-train", "Split-validation"]
+    assert sorted(path.name for path in Path("examples").iterdir()) == [
+        "Split-test",
+        "Split-train",
+        "Split-validation",
+        "counts.json",
+    ]
     drift = _newest(output, "distribution-validator/anomalies")
     assert _run_python("data_validation", matches=_newest(output, "example-validator/anomalies"), drift=drift) == []
     _run_python(

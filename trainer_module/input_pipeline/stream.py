@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import tensorflow as tf
 
 from belka.contract import FEATURE_BINDS, FEATURE_ECFP, FEATURE_SPLIT_GROUP, FEATURE_TOKENS, LABEL_UNKNOWN
-from belka.examples import compression_of
+from belka.examples import compression_of, known_count
 from trainer_module.input_pipeline.batching import ROW_WEIGHT, cut_padding, padded_lengths, split_by_length
 from trainer_module.input_pipeline.masking import mask_tokens
 from trainer_module.input_pipeline.parsing import parse_examples
@@ -109,12 +110,15 @@ def validation_batches(files: Sequence[str], spec: BatchSpec, *, seed: int, most
 
 
 def count_molecules(files: Sequence[str]) -> int:
-    """Return the number of Examples in the files, which are read once without parsing."""
-    if not files:
-        return 0
-    records = _records(files).batch(_COUNTED)
-    add = _as_written(lambda total, batch: total + tf.size(batch, tf.int64))
-    return int(records.reduce(tf.constant(0, tf.int64), add))
+    """Return the number of Examples in the files: as the transform noted it; other files are read once."""
+    known = [known_count(Path(name)) for name in files]
+    total = sum(count for count in known if count is not None)
+    uncounted = [name for name, count in zip(files, known, strict=True) if count is None]
+    if not uncounted:
+        return total
+    records = _records(uncounted).batch(_COUNTED)
+    add = _as_written(lambda so_far, batch: so_far + tf.size(batch, tf.int64))
+    return total + int(records.reduce(tf.constant(0, tf.int64), add))
 
 
 def _batches(files: Sequence[str], spec: BatchSpec, *, pass_seed: Any, most: int | None = None) -> Any:

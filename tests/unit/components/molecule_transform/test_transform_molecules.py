@@ -21,6 +21,7 @@ from belka import examples as belka_examples
 from belka.chemistry.blocks.feature import BlocksFeature
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.errors import BelkaError, InputError
+from belka.examples import known_count
 from belka.molecules import REJECTED_SCHEMA
 from belka.settings import DataSettings
 from belka.tokens.graph import SmilesTokenizer
@@ -219,7 +220,10 @@ def test_shards_are_even_and_an_empty_split_has_a_readable_one(transformed: Path
         "Split-train",
         "Split-validation",
         "Split-test",
+        "counts.json",
     }
+    for path in (transformed / "examples").rglob("*.gz"):
+        assert known_count(path) == len(list(tf.data.TFRecordDataset(str(path), "GZIP"))), path
     assert {path.name for path in (transformed / "rejected").iterdir()} == {
         "rejected.parquet",
         "transform_summary.json",

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from belka.contract import FEATURE_TOKENS
+from belka.examples import write_counts
 from trainer_module.input_pipeline.batching import ROW_WEIGHT, cut_padding, padded_lengths, split_by_length
 from trainer_module.input_pipeline.masking import mask_tokens
 from trainer_module.input_pipeline.stream import BatchSpec, count_molecules, training_batches, validation_batches
@@ -55,6 +56,29 @@ def test_a_pass_shows_every_molecule_once_with_its_labels(training_data: Trainin
     rows = rows_of(training_batches(training_data.train_files, SPEC, seed=1, pass_index=0))
     assert sorted(rows) == sorted(expected_rows(molecules.part(0, 256)))
     assert count_molecules(training_data.train_files) == 256
+
+
+def test_molecules_that_the_transform_counted_are_not_read(molecules: Any, tmp_path: Path) -> None:
+    parts = {
+        Path(molecules.part(0, 150).write(tmp_path / "Split-train" / "data-0.gz")): 150,
+        Path(molecules.part(150, 256).write(tmp_path / "Split-train" / "data-1.gz")): 106,
+    }
+    files = [str(path) for path in parts]
+    assert count_molecules(files) == 256  # made elsewhere: no one counted
+    write_counts(tmp_path, parts)
+    sizes = [path.stat().st_size for path in parts]
+    for path, size in zip(parts, sizes, strict=True):
+        path.write_bytes(b"?" * size)  # whoever reads it fails
+    assert count_molecules(files) == 256
+
+
+def test_a_file_that_changed_since_is_counted_anew(molecules: Any, tmp_path: Path) -> None:
+    path = Path(molecules.part(0, 150).write(tmp_path / "Split-train" / "data-0.gz"))
+    write_counts(tmp_path, {path: 150})
+    molecules.part(0, 40).write(path)
+    assert count_molecules([str(path)]) == 40
+    (tmp_path / "counts.json").write_text("half a fi", encoding="utf-8")
+    assert count_molecules([str(path)]) == 40
 
 
 def test_validation_shows_every_molecule_once_and_its_group(training_data: TrainingData, molecules: Any) -> None:
