@@ -67,6 +67,7 @@ class Belka(keras.Model):
         self.depth = settings.depth
         self.uses_ecfp = mode == "clf" and settings.ecfp_branch
         policy = self.dtype_policy
+        full = policy.variable_dtype  # of heads and sums, where activations may be in half precision
         self.encoder = Encoder(
             vocab_size=vocab_size,
             depth=settings.depth,
@@ -80,7 +81,7 @@ class Belka(keras.Model):
             name="encoder",
         )
         units = {"mlm": vocab_size, "fps": ecfp_size, "clf": n_targets}[mode]
-        self.head = keras.layers.Dense(units, dtype="float32", name="head")
+        self.head = keras.layers.Dense(units, dtype=full, name="head")
         if self.uses_ecfp:
             hidden, penalty = settings.ecfp_hidden, keras.regularizers.L2(settings.ecfp_l2)
             self.unpack = UnpackBits(dtype=policy, name="unpack")
@@ -91,7 +92,7 @@ class Belka(keras.Model):
             )
             self.wide_dropout = SeededDropout(settings.ecfp_dropout, dtype=policy, name="wide_dropout")
             self.wide_head = keras.layers.Dense(
-                units, use_bias=False, kernel_regularizer=penalty, dtype="float32", name="wide_head"
+                units, use_bias=False, kernel_regularizer=penalty, dtype=full, name="wide_head"
             )
         self.build()
 
@@ -118,21 +119,21 @@ class Belka(keras.Model):
             seed: uint32 [2]; needed while training.
 
         Returns:
-            float32 probabilities, shaped as the class says.
+            Probabilities, float32 or as the policy says, shaped as the class says.
         """
         tokens = inputs[FEATURE_TOKENS]
         hidden = self.encoder(tokens, training=training, seed=seed)
         if self.mode == "mlm":
             return ops.softmax(self.head(hidden), axis=-1)
-        weights = ops.cast(self.encoder.compute_mask(tokens), "float32")[:, :, None]
+        weights = ops.cast(self.encoder.compute_mask(tokens), self.variable_dtype)[:, :, None]
         count = ops.maximum(ops.sum(weights, axis=1), 1.0)
-        logits = self.head(ops.sum(ops.cast(hidden, "float32") * weights, axis=1) / count)
+        logits = self.head(ops.sum(ops.cast(hidden, self.variable_dtype) * weights, axis=1) / count)
         if self.uses_ecfp:
             logits = logits + self._wide_logits(inputs[FEATURE_ECFP], training, seed)
         return ops.sigmoid(logits)
 
     def _wide_logits(self, packed: Any, training: bool, seed: Any) -> Any:
-        """Return the branch's logits, float32 [batch, n_targets]."""
+        """Return the branch's logits, float [batch, n_targets]."""
         wide = self.unpack(packed)
         if self.wide_hidden is not None:
             wide = self.wide_hidden(wide)

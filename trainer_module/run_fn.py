@@ -8,7 +8,9 @@ from belka.errors import InputError
 from belka.settings import received_computation
 from belka.tokens.vocabulary import read_vocabulary
 from trainer_module.export.export import export_model
+from trainer_module.loop.devices import choose_strategy
 from trainer_module.loop.train import TrainingData, train
+from trainer_module.loop.workers import wait_for_workers
 from trainer_module.settings import parse_run_settings
 
 logger = logging.getLogger(__name__)
@@ -21,6 +23,9 @@ def run_fn(fn_args: Any) -> None:
         fn_args: TFX's FnArgs: `train_files` and `eval_files` (patterns), `transform_output` (TransformGraph with
             vocab.txt), `base_model` (the stage before, optional), `serving_model_dir`, `model_run_dir`, and
             `custom_config`, a JSON object with the fields of `trainer_module.settings.RunSettings`.
+
+    Raises:
+        BelkaError: What `train` raises; and where another worker is gone before it exported as well.
     """
     run = parse_run_settings(fn_args.custom_config or {}, received_computation())
     transform_graph = Path(fn_args.transform_output)
@@ -33,6 +38,7 @@ def run_fn(fn_args: Any) -> None:
     )
     result = train(run, data, log_dir=Path(fn_args.model_run_dir))
     export_model(result.stored, transform_graph, Path(fn_args.serving_model_dir))
+    wait_for_workers(choose_strategy(run.training.device))
     logger.info("Stage %s exported to %s.", run.mode, fn_args.serving_model_dir)
 
 

@@ -19,6 +19,7 @@ from belka.settings import Spelling, StrictSection, decides, merged
 
 Mode = Literal["mlm", "fps", "clf"]
 MODES: Final[tuple[Mode, ...]] = ("mlm", "fps", "clf")
+Precision = Literal["auto", "float32", "float64", "mixed_bfloat16"]
 Monitor = Literal["auto", "val_average_precision", "val_loss"]
 DEFAULT_ECFP_SIZE: Final = 2048
 CHECKPOINTS_FOLDER: Final = "checkpoints"
@@ -175,8 +176,10 @@ class TrainingSettings(StrictSection):
         json_schema_extra=decides(Node.TRAINER, unit="tokens"),
         description="Padded lengths, ascending; a molecule is padded to the first that holds it, or to max_length.",
     )
-    precision: Literal["auto", "float32", "mixed_bfloat16"] = Field(
-        default="auto", description="auto: mixed_bfloat16 on GPUs that have bfloat16 units, float32 elsewhere."
+    precision: Precision = Field(
+        default="auto",
+        description="auto: mixed_bfloat16 on GPUs that have bfloat16 units, float32 elsewhere. float64 is slow; it "
+        "tells rounding from errors. The exported model computes in float32.",
     )
     xla: Literal["auto", "on", "off"] = Field(default="auto", description="Compile the step with XLA; auto is on.")
     device: Literal["auto", "cpu", "gpu"] = Field(

@@ -49,7 +49,7 @@ def export_model(stored: StoredModel, transform_graph_dir: Path, folder: Path) -
         folder: Where to write; made if needed.
     """
     model = Belka.from_config(
-        {**stored.model.arguments, "name": "belka"}
+        {**stored.model.arguments, "name": "belka", "dtype": "float32"}
     )  # float32, whatever the precision of training
     model.set_weights(stored.model.get_weights())
     tokenizer = SmilesTokenizer(transform_graph_dir)

@@ -56,14 +56,15 @@ def save_model(folder: Path, stored: StoredModel) -> None:
     stored.model.save_weights(folder / WEIGHTS_FILE)
 
 
-def load_model(folder: Path) -> StoredModel:
+def load_model(folder: Path, *, dtype: str = "float32") -> StoredModel:
     """Read what `save_model` wrote.
 
     Args:
         folder: An exported model, or a Model artifact that holds one below `Format-Serving`.
+        dtype: Keras's dtype policy for it.
 
     Returns:
-        The model in float32.
+        The model.
 
     Raises:
         InputError: If the folder holds no exported Belka model.
@@ -77,7 +78,7 @@ def load_model(folder: Path) -> StoredModel:
             expected=f"a folder with {DESCRIPTION_FILE} and {WEIGHTS_FILE}, as each training stage exports it",
             action="Give the folder of an earlier stage's model, or leave the option out.",
         )
-    model = Belka.from_config(dict(description.model))
+    model = Belka.from_config({**description.model, "dtype": dtype})
     model.load_weights(folder / WEIGHTS_FILE)
     return StoredModel(model, description.vocabulary, description.targets, description.ecfp, description.spelling)
 
@@ -99,7 +100,7 @@ def warm_start(model: Belka, vocabulary: Sequence[str], source: Path) -> None:
     Raises:
         InputError: If architecture or vocabulary differ; the message names the first key that does.
     """
-    stored = load_model(source)
+    stored = load_model(source, dtype=model.variable_dtype)
     expected = {**{key: model.arguments[key] for key in _ENCODER_KEYS}, "vocabulary": list(vocabulary)}
     received = {**{key: stored.model.arguments[key] for key in _ENCODER_KEYS}, "vocabulary": list(stored.vocabulary)}
     for key, value in expected.items():

@@ -27,7 +27,7 @@ class Embeddings(BelkaLayer):
         self.depth = depth
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make the table, float32 [vocab_size, depth]."""
+        """Make the table, float [vocab_size, depth]."""
         del input_shape
         self.table = self.add_weight(shape=(self.vocab_size, self.depth), initializer="uniform", name="table")
 

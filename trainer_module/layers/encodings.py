@@ -31,7 +31,7 @@ class Encodings(BelkaLayer):
         self.max_length = max_length
         self.supports_masking = True
         angles = np.arange(max_length)[:, None] / _WAVELENGTH ** (np.arange(depth // 2) / (depth / 2))
-        self._table = np.concatenate([np.sin(angles), np.cos(angles)], axis=-1).astype(np.float32)
+        self._table = np.concatenate([np.sin(angles), np.cos(angles)], axis=-1).astype(self.variable_dtype)
 
     def call(self, inputs: Any) -> Any:
         """Add the encodings.

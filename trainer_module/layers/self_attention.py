@@ -122,17 +122,19 @@ def attend(queries: Any, inputs: Any, mask: Any, drop_weights: Callable[[Any], A
         inputs: Float [batch, length, depth], keys and values at once.
         mask: Bool [batch, length], true where a token is; None: all are tokens. A molecule without any token gets no
             gradient from its loss.
-        drop_weights: Function that drops attention weights, float32 [batch, rows, length].
+        drop_weights: Function that drops attention weights, at least float32 [batch, rows, length].
 
     Returns:
-        The averages, float32 [batch, rows, depth], and the sums of the weights left, float32 [batch, rows, 1].
+        The averages [batch, rows, depth], and the sums of the weights left [batch, rows, 1]: float32, or float64 where
+        the queries are.
     """
-    scores = tf.cast(tf.matmul(queries, inputs, transpose_b=True), tf.float32)
+    full = tf.float64 if queries.dtype == tf.float64 else tf.float32
+    scores = tf.cast(tf.matmul(queries, inputs, transpose_b=True), full)
     if mask is not None:
         scores = tf.where(mask[:, None, :], scores, _MASKED_SCORE)
     largest = tf.stop_gradient(tf.reduce_max(scores, axis=-1, keepdims=True))  # softmax does not depend on it
     exponentials = tf.exp(scores - largest)
     inverse = 1.0 / tf.reduce_sum(exponentials, axis=-1, keepdims=True)
     left = drop_weights(exponentials)
-    averages = tf.cast(tf.matmul(tf.cast(left, inputs.dtype), inputs), tf.float32) * inverse
+    averages = tf.cast(tf.matmul(tf.cast(left, inputs.dtype), inputs), full) * inverse
     return averages, tf.reduce_sum(left, axis=-1, keepdims=True) * inverse

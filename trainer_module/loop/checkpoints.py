@@ -47,8 +47,7 @@ class Progress:
         validations: Validations done in all.
         loss_sum: Sum of the losses since the last validation.
         loss_count: Number of them.
-        finished: Whether training has ended.
-        stopped: Whether it ended by early stopping: more epochs change nothing then.
+        stopped: Whether training ended by early stopping: more epochs change nothing then.
         history: Scores of each validation.
         callbacks: State of the callbacks, by class name.
     """
@@ -61,7 +60,6 @@ class Progress:
     validations: int = 0
     loss_sum: float = 0.0
     loss_count: int = 0
-    finished: bool = False
     stopped: bool = False
     history: list[dict[str, float]] = field(default_factory=list)
     callbacks: dict[str, dict[str, Any]] = field(default_factory=dict)

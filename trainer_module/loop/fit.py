@@ -69,7 +69,7 @@ class Fit:
         self._store = store
         self._log_dir = log_dir
         eval_batches = validation_batches(eval_files, spec, seed=run.seed, most=self._settings.validation_steps)
-        self._validator = Validator(steps, eval_batches, mode=run.mode, targets=run.targets)
+        self._validator = Validator(steps, eval_batches, mode=run.mode, targets=run.targets, dtype=model.variable_dtype)
         self._progress = Progress(epoch=run.initial_epoch or 0)
         self._saved_step = 0
         self._pending: tuple[int, Any] | None = None
@@ -179,9 +179,8 @@ class Fit:
             progress.pass_index += 1
             progress.batch_in_pass = 0
         progress.stopped = callbacks.stopped
-        progress.finished = progress.stopped or progress.epoch >= settings.epochs
         every = settings.checkpoint_every_steps
-        if done == total or progress.finished or (every is not None and progress.step % every == 0):
+        if done == total or progress.stopped or (every is not None and progress.step % every == 0):
             self._save(callbacks)
 
     def _save(self, callbacks: ValidationCallbacks) -> None:

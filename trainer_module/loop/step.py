@@ -77,7 +77,7 @@ class Steps:
             step: Number of the step since the start of the run; decides on dropout.
 
         Returns:
-            The loss before the update, a float32 scalar tensor (regularisation included).
+            The loss before the update, a scalar tensor (regularisation included).
 
         Raises:
             RunAgainError: The memory of a device holds not even one row, or that of one of several.
@@ -115,7 +115,7 @@ class Steps:
             row_weight: Float [batch].
 
         Returns:
-            The loss, a float32 scalar tensor (without regularisation), and the predictions [batch, ...].
+            The loss, a scalar tensor (without regularisation), and the predictions [batch, ...].
         """
         weights = self._weights(labels, row_weight)
         if self._replicas == 1:
@@ -180,9 +180,12 @@ class Steps:
             part_loss, part_gradients = self._part_gradients(part, from_row(seed, number * size), share=share)
             return number + 1, loss + part_loss, [a + b for a, b in zip(gradients, part_gradients, strict=True)]
 
-        zeros = [tf.zeros(variable.shape) for variable in self._model.trainable_variables]
+        zeros = [tf.zeros(variable.shape, variable.dtype) for variable in self._model.trainable_variables]
         _, loss, gradients = tf.while_loop(
-            lambda number, *_: number < parts, body, (tf.constant(0), tf.constant(0.0), zeros), maximum_iterations=parts
+            lambda number, *_: number < parts,
+            body,
+            (tf.constant(0), tf.zeros((), self._loss.dtype), zeros),
+            maximum_iterations=parts,
         )
         return loss, gradients
 

@@ -13,15 +13,10 @@ from belka.errors import InputError
 from trainer_module.export.saved_model import StoredModel, exported_folder, warm_start
 from trainer_module.input_pipeline.stream import BatchSpec
 from trainer_module.loop.checkpoints import CheckpointStore, run_key
-from trainer_module.loop.devices import (
-    choose_precision,
-    choose_strategy,
-    explained_loss_of_worker,
-    from_chief,
-    is_chief,
-)
+from trainer_module.loop.devices import choose_precision, choose_strategy
 from trainer_module.loop.fit import Fit
 from trainer_module.loop.step import Steps
+from trainer_module.loop.workers import explained_loss_of_worker, from_chief, is_chief
 from trainer_module.losses.binary_loss import BinaryLoss
 from trainer_module.losses.categorical_loss import CategoricalLoss
 from trainer_module.losses.multi_label_loss import MultiLabelLoss
@@ -98,7 +93,7 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
     on_cpu = any("CPU" in device for device in strategy.extended.worker_devices)
     steps = Steps(
         model,
-        make_loss(run, model.arguments["vocab_size"]),
+        make_loss(run, model.arguments["vocab_size"], dtype=model.variable_dtype),
         model.optimizer,
         strategy=strategy,
         seed=run.seed,
@@ -151,12 +146,12 @@ def _batch_spec(run: RunSettings, model: Belka) -> BatchSpec:
     )
 
 
-def make_loss(run: RunSettings, vocab_size: int) -> WeightedLoss:
-    """Return the loss of a stage."""
+def make_loss(run: RunSettings, vocab_size: int, *, dtype: str = "float32") -> WeightedLoss:
+    """Return the loss of a stage, computed in `dtype`."""
     epsilon = run.training.epsilon
     if run.mode == "mlm":
-        return CategoricalLoss(epsilon, vocab_size=vocab_size)
-    return BinaryLoss(epsilon) if run.mode == "fps" else MultiLabelLoss(epsilon)
+        return CategoricalLoss(epsilon, vocab_size=vocab_size, dtype=dtype)
+    return BinaryLoss(epsilon, dtype=dtype) if run.mode == "fps" else MultiLabelLoss(epsilon, dtype=dtype)
 
 
 def _embedding_rows(run: RunSettings, vocabulary: Sequence[str]) -> int:

@@ -22,12 +22,12 @@ class Predictions:
 
     Attributes:
         labels: int32 [n, n_targets].
-        scores: float32 [n, n_targets].
+        scores: Float [n, n_targets].
         groups: int32 [n], SplitGroup.
     """
 
     labels: NDArray[np.int32]
-    scores: NDArray[np.float32]
+    scores: NDArray[np.floating[Any]]
     groups: NDArray[np.int32]
 
 
@@ -63,14 +63,15 @@ class Validator:
         batches: Dataset of `validation_batches`.
         mode: Stage of training.
         targets: Names of the targets (clf).
+        dtype: Precision of the metrics.
     """
 
-    def __init__(self, steps: Steps, batches: Any, *, mode: Mode, targets: Sequence[str]) -> None:
+    def __init__(self, steps: Steps, batches: Any, *, mode: Mode, targets: Sequence[str], dtype: str) -> None:
         self._steps = steps
         self._batches = batches
         self._mode = mode
         self._targets = targets
-        self._metric = MaskedAUC(num_labels=len(targets))
+        self._metric = MaskedAUC(num_labels=len(targets), dtype=dtype)
         # Without it, Keras traces its loop over the labels each time.
         self._update_metric = tf.function(self._metric.update_state, autograph=False)
 

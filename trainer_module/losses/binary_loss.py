@@ -26,9 +26,9 @@ class BinaryLoss(WeightedLoss):
             row_weight: Float [batch], 0 for rows that only fill the batch.
 
         Returns:
-            Float32 [batch, n_bits].
+            Float [batch, n_bits].
         """
-        rows = ops.ones_like(y_true, dtype="float32")
+        rows = ops.ones_like(y_true, dtype=self.dtype)
         if row_weight is not None:
-            rows = rows * ops.cast(row_weight, "float32")[:, None]
+            rows = rows * ops.cast(row_weight, self.dtype)[:, None]
         return divide_no_nan(rows, ops.sum(rows))

@@ -41,24 +41,24 @@ class CategoricalLoss(WeightedLoss):
             row_weight: Float [batch], 0 for rows that only fill the batch.
 
         Returns:
-            Float32 [batch, length].
+            Float [batch, length].
         """
         y_true = ops.cast(y_true, "int32")
-        masked = ops.cast(ops.not_equal(y_true[..., 0], self.mask), "float32")
-        present = ops.cast(ops.one_hot(y_true[..., 1], self.vocab_size), "float32")
+        masked = ops.cast(ops.not_equal(y_true[..., 0], self.mask), self.dtype)
+        present = ops.cast(ops.one_hot(y_true[..., 1], self.vocab_size), self.dtype)
         if row_weight is not None:
-            row_weight = ops.cast(row_weight, "float32")
+            row_weight = ops.cast(row_weight, self.dtype)
             masked = masked * row_weight[:, None]
             present = present * row_weight[:, None, None]
-        countable = ops.cast(ops.arange(self.vocab_size) >= FIRST_TOKEN_ID, "float32")
+        countable = ops.cast(ops.arange(self.vocab_size) >= FIRST_TOKEN_ID, self.dtype)
         alpha = inverse_root_weights(ops.sum(present, axis=(0, 1)) * countable)
         weights = masked * ops.take(alpha, ops.maximum(y_true[..., 0], 0), axis=0)
         return divide_no_nan(weights, ops.sum(weights))
 
     def terms(self, y_true: Any, y_pred: Any) -> Any:
-        """Return the focal loss of each position, float32 [batch, length]."""
+        """Return the focal loss of each position, float [batch, length]."""
         target = ops.one_hot(ops.maximum(ops.cast(y_true, "int32")[..., 0], 0), self.vocab_size)
-        return self.focal(ops.sum(ops.cast(target, "float32") * ops.cast(y_pred, "float32"), axis=-1))
+        return self.focal(ops.sum(ops.cast(target, self.dtype) * ops.cast(y_pred, self.dtype), axis=-1))
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""

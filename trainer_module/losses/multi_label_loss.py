@@ -46,13 +46,13 @@ class MultiLabelLoss(WeightedLoss):
             row_weight: Float [batch], 0 for rows that only fill the batch.
 
         Returns:
-            Float32 [batch, n_labels].
+            Float [batch, n_labels].
         """
-        y_true = ops.cast(y_true, "float32")
-        known = ops.cast(ops.not_equal(y_true, float(self.nan_mask)), "float32")
+        y_true = ops.cast(y_true, self.dtype)
+        known = ops.cast(ops.not_equal(y_true, float(self.nan_mask)), self.dtype)
         if row_weight is not None:
-            known = known * ops.cast(row_weight, "float32")[:, None]
-        positive = known * ops.cast(ops.equal(y_true, 1.0), "float32")
+            known = known * ops.cast(row_weight, self.dtype)[:, None]
+        positive = known * ops.cast(ops.equal(y_true, 1.0), self.dtype)
         negative = known - positive
         axis = 0 if self.macro else None
         counts = ops.stack([ops.sum(negative, axis=axis), ops.sum(positive, axis=axis)], axis=-1)
@@ -60,7 +60,7 @@ class MultiLabelLoss(WeightedLoss):
         weights = negative * alpha[..., 0] + positive * alpha[..., 1]
         if not self.macro:
             return divide_no_nan(weights, ops.sum(weights))
-        rows = ops.sum(ops.cast(ops.any(ops.greater(known, 0.0), axis=1), "float32"))
+        rows = ops.sum(ops.cast(ops.any(ops.greater(known, 0.0), axis=1), self.dtype))
         return divide_no_nan(divide_no_nan(weights, ops.sum(weights, axis=1, keepdims=True)), rows)
 
     def get_config(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ class WeightedLoss(keras.losses.Loss):
     Args:
         epsilon: Probabilities are clipped to [epsilon, 1 - epsilon].
         gamma: Exponent of the focal term.
-        **kwargs: Arguments of `keras.losses.Loss`.
+        **kwargs: Arguments of `keras.losses.Loss`; `dtype` is that of weights and terms, Keras's floatx by default.
     """
 
     def __init__(self, epsilon: float = 1e-7, gamma: float = 2.0, **kwargs: Any) -> None:
@@ -33,16 +33,16 @@ class WeightedLoss(keras.losses.Loss):
             row_weight: Float [batch], 0 for rows that only fill the batch, else 1. None: all 1.
 
         Returns:
-            Float32, shaped as the terms; 0 where there is no label.
+            Float, shaped as the terms; 0 where there is no label.
         """
 
     def terms(self, y_true: Any, y_pred: Any) -> Any:
-        """Return the unweighted, finite loss of each element, float32; here of binary labels."""
-        y_pred = ops.cast(y_pred, "float32")
-        return self.focal(ops.where(ops.equal(ops.cast(y_true, "float32"), 1.0), y_pred, 1.0 - y_pred))
+        """Return the unweighted, finite loss of each element, float; here of binary labels."""
+        y_pred = ops.cast(y_pred, self.dtype)
+        return self.focal(ops.where(ops.equal(ops.cast(y_true, self.dtype), 1.0), y_pred, 1.0 - y_pred))
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Return the loss of the batch, a float32 scalar; 0 if the batch holds no label."""
+        """Return the loss of the batch, a float scalar; 0 if the batch holds no label."""
         return ops.sum(self.weights(y_true) * self.terms(y_true, y_pred))
 
     def focal(self, probability: Any) -> Any:
@@ -50,7 +50,7 @@ class WeightedLoss(keras.losses.Loss):
 
         Source: Lin et al., Focal Loss for Dense Object Detection, ICCV 2017.
         """
-        probability = ops.clip(ops.cast(probability, "float32"), self.epsilon, 1.0 - self.epsilon)
+        probability = ops.clip(ops.cast(probability, self.dtype), self.epsilon, 1.0 - self.epsilon)
         return ops.power(1.0 - probability, self.gamma) * -ops.log(probability)
 
     def get_config(self) -> dict[str, Any]:

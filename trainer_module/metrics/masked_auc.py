@@ -41,9 +41,9 @@ class MaskedAUC(keras.metrics.AUC):
             y_pred: Probabilities [batch, num_labels].
             sample_weight: Float [batch] or [batch, num_labels]. None: all 1.
         """
-        known = ops.cast(ops.not_equal(y_true, self.mask), "float32")
+        known = ops.cast(ops.not_equal(y_true, self.mask), self.dtype)
         if sample_weight is not None:
-            sample_weight = ops.cast(sample_weight, "float32")
+            sample_weight = ops.cast(sample_weight, self.dtype)
             known = known * (sample_weight[:, None] if len(sample_weight.shape) == 1 else sample_weight)
         super().update_state(ops.equal(y_true, 1), y_pred, sample_weight=known)
 
