@@ -52,6 +52,8 @@ RUNTIME_SETTINGS: Final[Mapping[str, RuntimeSetting]] = {
 def expose_settings(spec: Json) -> None:
     """Make the settings parameters of the pipeline; what was compiled becomes their default.
 
+    A stage of training with a value of its own keeps it: its task gets no such parameter.
+
     Args:
         spec: The compiled pipeline, changed in place.
     """
@@ -59,7 +61,10 @@ def expose_settings(spec: Json) -> None:
         given = parameters_of(task)
         constants = _constants(task)
         for name, setting in RUNTIME_SETTINGS.items():
-            for holder, _ in _holders(setting, constants):
+            for holder, text in _holders(setting, constants):
+                stage = holder.get(str(text.content.get("mode")))
+                if isinstance(stage, dict) and stage.get(setting.field) is not None:
+                    continue
                 given[name] = {"componentInputParameter": name}
                 component_of(spec, task_name)["inputDefinitions"]["parameters"][name] = {"parameterType": setting.kind}
                 container_of(spec, task_name)["args"] += [RUNTIME_SETTING_FLAG, name]

@@ -42,6 +42,16 @@ def test_a_setting_becomes_a_parameter_of_every_task_that_it_decides() -> None:
     }
 
 
+def test_a_stage_with_a_value_of_its_own_takes_no_other() -> None:
+    spec = _spec()
+    own = {**CONFIG, "mode": "clf", "training": {**CONFIG["training"], "clf": {"epochs": 3, "learning_rate": None}}}  # type: ignore[dict-item]
+    given = spec["root"]["dag"]["tasks"]["trainer-clf"]["inputs"]["parameters"]
+    given["custom_config"]["runtimeValue"]["constant"] = json.dumps(own)
+    expose_settings(spec)
+    assert given.keys() == {"custom_config", "learning_rate", "seed"}
+    assert spec["root"]["inputDefinitions"]["parameters"].keys() == {"learning_rate", "seed"}
+
+
 def test_values_are_written_where_components_read_them() -> None:
     values: dict[str, Any] = {
         "custom_config": json.dumps(CONFIG),
