@@ -107,7 +107,8 @@ def submit(
     typer.echo(f"retries: {describe_retries(client)}")
 
     def show(task: str, state: str) -> None:
-        typer.echo(f"{time.monotonic() - started:7.0f} s  {task}: {state.lower()}")
+        word, colon, reason = state.partition(":")
+        typer.echo(f"{time.monotonic() - started:7.0f} s  {task}: {word.lower()}{colon}{reason}")
 
     if wait:
         follow(client, run, settings, show)

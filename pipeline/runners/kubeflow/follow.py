@@ -38,7 +38,8 @@ def wait(
         client: From `connect`.
         run: The run.
         settings: The section `kubeflow` of the configuration.
-        observe: Called with a task's name and state whenever that changes.
+        observe: Called with a task's name and state whenever that changes; the state of a task whose pod cannot start
+            is `WAITS:` with the reason.
         poll_seconds: Time between two looks.
 
     Raises:
@@ -54,7 +55,9 @@ def wait(
             listed = getattr(current.run_details, "task_details", None) or ()
             nodes = [(task.display_name or "", task.state or "") for task in listed]
         states = task_states(nodes, run.tasks)
-        for task, state in states.items():
+        waiting = kubernetes.waiting_pods(settings.namespace, run.run_id) if kubernetes else []
+        reasons = {task: f"WAITS: {reason}" for node, reason in waiting if (task := task_of(node, run.tasks))}
+        for task, state in {**states, **reasons}.items():
             if seen.get(task) != state:
                 seen[task] = state
                 observe(task, state)

@@ -116,14 +116,39 @@ class KubernetesApi:
             return [(node.get("displayName", ""), node.get("phase", "")) for node in nodes.values()]
         return None
 
+    def waiting_pods(self, namespace: str, run_id: str) -> list[tuple[str, str]]:
+        """Node name and reason of each pod of a run that waits for something: a node, an image, a secret, a queue."""
+        found = self._pods(namespace, run_id, "Pending")
+        waiting = [(_node(pod), _waits_for(pod.get("status", {}))) for pod in found or ()]
+        return [(node, reason) for node, reason in waiting if reason]
+
     def failed_pods(self, namespace: str, run_id: str) -> list[Pod] | None:
         """The pods of a run that ended without success, oldest first; None where they cannot be read."""
-        found = self.get(
-            f"/api/v1/namespaces/{quote(namespace)}/pods",
-            labelSelector=f"{RUN_LABEL}={run_id}",
-            fieldSelector="status.phase=Failed",
-        )
-        return None if found is None else sorted(map(_pod, found.get("items", ())), key=lambda pod: pod.started)
+        found = self._pods(namespace, run_id, "Failed")
+        return None if found is None else sorted(map(_pod, found), key=lambda pod: pod.started)
+
+    def _pods(self, namespace: str, run_id: str, phase: str) -> list[Json] | None:
+        path = f"/api/v1/namespaces/{quote(namespace)}/pods"
+        found = self.get(path, labelSelector=f"{RUN_LABEL}={run_id}", fieldSelector=f"status.phase={phase}")
+        return None if found is None else list(found.get("items", ()))
+
+
+def _waits_for(status: Json) -> str:
+    """Source: PodStatus of the Kubernetes API. A pod that is only being started waits for nothing."""
+    if status.get("phase") != "Pending":
+        return ""
+    for condition in status.get("conditions", ()):
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return str(condition.get("message") or condition.get("reason", ""))
+    for container in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
+        waiting = container.get("state", {}).get("waiting", {})
+        if waiting.get("reason", "PodInitializing") not in {"PodInitializing", "ContainerCreating"}:
+            return ": ".join(filter(None, (waiting["reason"], waiting.get("message"))))
+    return ""
+
+
+def _node(pod: Json) -> str:
+    return str(pod["metadata"].get("annotations", {}).get(NODE_ANNOTATION, ""))
 
 
 def _pod(found: Json) -> Pod:
@@ -136,7 +161,7 @@ def _pod(found: Json) -> Pod:
     main = ended.get("main", {})  # Argo calls the container of the task so
     return Pod(
         name=metadata["name"],
-        node=metadata.get("annotations", {}).get(NODE_ANNOTATION, ""),
+        node=_node(found),
         started=metadata.get("creationTimestamp", ""),
         message=str(main.get("message") or status.get("message") or status.get("reason") or "").strip(),
         exit_code=main.get("exitCode"),

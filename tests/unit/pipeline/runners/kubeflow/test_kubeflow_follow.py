@@ -83,9 +83,37 @@ def test_a_failed_run_names_real_pods_and_what_they_left_as_the_reason(api: "Api
     assert "kubectl logs -n team belka-x-system-container-impl-22 -c main" in error
     assert "system-container-impl-11" not in error  # an attempt that was followed by another one
     assert f"press Retry on {api.url}/#/runs/details/r1 or submit again" in error
-    (query,) = [query for query in api.queries if query.startswith(PODS)]
+    (query,) = [query for query in api.queries if query.startswith(PODS) and query.endswith("Failed")]
     assert query.endswith("?labelSelector=pipeline%2Frunid%3Dr1&fieldSelector=status.phase%3DFailed")
     assert api.tokens[-1] == "Bearer kubectl-token"
+
+
+def test_what_a_pod_waits_for_is_told_once(api: "Api") -> None:
+    unschedulable = {"type": "PodScheduled", "status": "False", "message": "0/3 nodes: 3 Insufficient nvidia.com/gpu."}
+    pulling = {"reason": "ImagePullBackOff", "message": "not found"}
+    pods = [
+        {"phase": "Pending", "conditions": [unschedulable]},
+        {"phase": "Pending", "containerStatuses": [{"name": "main", "state": {"waiting": pulling}}]},
+        {
+            "phase": "Pending",
+            "containerStatuses": [{"name": "main", "state": {"waiting": {"reason": "PodInitializing"}}}],
+        },
+    ]
+    names = ["belka-x.root.make.executor(0)", "belka-x.root.train.executor", "belka-x.root.train-driver"]
+    annotation = "workflows.argoproj.io/node-name"
+    api.kubernetes[PODS] = {
+        "items": [
+            {"metadata": {"name": "p", "annotations": {annotation: name}}, "status": status}
+            for name, status in zip(names, pods, strict=True)
+        ]
+    }
+    api.states, api.details = ["RUNNING", "RUNNING", "SUCCEEDED"], [[]]
+    seen: list[tuple[str, str]] = []
+    wait(connect(_settings(api)), RUN, _settings(api), lambda *change: seen.append(change), poll_seconds=0.0)
+    assert seen == [
+        ("make", "WAITS: 0/3 nodes: 3 Insufficient nvidia.com/gpu."),
+        ("train", "WAITS: ImagePullBackOff: not found"),
+    ]
 
 
 def test_where_the_pods_cannot_be_read_the_command_that_finds_them_is_named(api: "Api") -> None:
