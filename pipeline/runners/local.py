@@ -18,6 +18,7 @@ from belka.state_files import RECOVERY
 from pipeline.config.files import load_config_from_environment, with_found_targets, with_raw_digest
 from pipeline.config.settings import Config
 from pipeline.create_pipeline import beam_pipeline_args, create_pipeline
+from pipeline.runners.last_outputs import complete_last_run
 from pipeline.runners.metadata_store import back_up, mend
 from pipeline.runners.node_events import observe_nodes
 from pipeline.runners.outcomes import forget_lost_results
@@ -42,6 +43,10 @@ def run_local(config: Config, nodes: Sequence[str] | None = None) -> None:
     mend(database)
     for folder in forget_lost_results(database):
         logger.warning("%s is gone or was changed: the step that makes it runs again.", folder)
+    if nodes is not None and (earlier := complete_last_run(database, config.pipeline_name)):
+        logging.getLogger(__name__).info(
+            "The last run did not finish these; earlier ones count: %s.", ", ".join(earlier)
+        )
     try:
         flags = beam_pipeline_args(config.beam, config.system.n_workers)
         with computation({**config.computing(), BEAM_FLAGS: flags}):

@@ -9,6 +9,7 @@ from ml_metadata.proto import metadata_store_pb2
 from belka.errors import InputError
 from belka.models.champion import model_digest, read_champion
 from belka.provenance import Provenance, read_provenance
+from pipeline.runners.last_outputs import FINISHED
 from pipeline.runners.metadata_store import connect, is_store, reading
 
 
@@ -28,7 +29,6 @@ class NodeOutcome:
 
 
 _State = metadata_store_pb2.Execution
-_FINISHED = (_State.COMPLETE, _State.CACHED)
 
 
 def read_outcomes(database: Path, pipeline_name: str) -> dict[str, NodeOutcome]:
@@ -48,7 +48,7 @@ def read_outcomes(database: Path, pipeline_name: str) -> dict[str, NodeOutcome]:
         for context in store.get_contexts_by_type("node"):
             pipeline, _, node = context.name.partition(".")
             executions = store.get_executions_by_context(context.id)
-            finished = [execution for execution in executions if execution.last_known_state in _FINISHED]
+            finished = [execution for execution in executions if execution.last_known_state in FINISHED]
             if pipeline == pipeline_name and finished:
                 found[node] = _outcome(store, max(finished, key=lambda execution: execution.id))
     return found

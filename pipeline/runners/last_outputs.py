@@ -1,0 +1,61 @@
+"""The last whole output of a node counts until a newer one is whole.
+
+TFX takes what a step needs from the latest run alone, and a run that was killed has little. So what it lacks is added
+to it from the runs before.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+from ml_metadata.proto import metadata_store_pb2
+
+from pipeline.runners.metadata_store import connect, is_store
+
+_State = metadata_store_pb2.Execution
+FINISHED: Final = (_State.COMPLETE, _State.CACHED)
+
+
+def complete_last_run(database: Path, pipeline_name: str) -> list[str]:
+    """Give the latest run the last finished execution of every node that did not finish in it.
+
+    Args:
+        database: The SQLite file of ML Metadata.
+        pipeline_name: Name of the pipeline.
+
+    Returns:
+        The ids of the nodes that were added.
+    """
+    if not is_store(database):
+        return []
+    store = connect(database)
+    pipeline = store.get_context_by_type_and_name("pipeline", pipeline_name)
+    kinds = {kind.name: kind.id for kind in store.get_context_types()}
+    children = store.get_children_contexts_by_context(pipeline.id) if pipeline else []
+    runs = [context for context in children if context.type_id == kinds.get("pipeline_run")]
+    if not runs:
+        return []
+    latest = max(runs, key=lambda run: (run.create_time_since_epoch, run.id))
+    present = {execution.id for execution in store.get_executions_by_context(latest.id)}
+    added = {}
+    for context in store.get_contexts_by_type("node"):
+        name, _, node = context.name.partition(".")
+        if name != pipeline_name:
+            continue
+        finished = [each for each in store.get_executions_by_context(context.id) if each.last_known_state in FINISHED]
+        if any(each.id in present for each in finished):
+            continue
+        whole = [each.id for each in finished if _is_whole(store, each.id)]
+        if whole:
+            added[node] = metadata_store_pb2.Association(context_id=latest.id, execution_id=max(whole))
+    if added:
+        store.put_attributions_and_associations([], list(added.values()))
+    return sorted(added)
+
+
+def _is_whole(store: Any, execution: int) -> bool:
+    """Whether all that an execution wrote is still there."""
+    written = metadata_store_pb2.Event.OUTPUT
+    events = [event for event in store.get_events_by_execution_ids([execution]) if event.type == written]
+    artifacts: list[Any] = store.get_artifacts_by_id([event.artifact_id for event in events])
+    live = metadata_store_pb2.Artifact.LIVE
+    return all(each.state == live and Path(each.uri).exists() for each in artifacts)
