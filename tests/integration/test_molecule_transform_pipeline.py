@@ -19,11 +19,13 @@ from tfx.types import standard_artifacts
 
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import Node
+from belka.models.members import MemberKind
 from components.artifact_types import Molecules, Rejections
 from components.block_fingerprints.component import BlockFingerprintLearner
 from components.molecule_transform.component import MoleculeTransform
 from components.smiles_vocab.component import SmilesVocab
 from pipeline.config.settings import Config
+from trainer_module.settings import ModelSettings
 
 N_MOLECULES = {"train": 300, "test": 40}
 BEAM_ARGS = ["--runner=FnApiRunner", "--direct_running_mode=multi_processing", "--direct_num_workers=2"]
@@ -50,8 +52,9 @@ def write_molecules(folder: Path) -> None:
         first += n
 
 
-def make_pipeline(folder: Path, kind: str = "ecfp", size: int = 2048) -> Pipeline:
-    config = Config(fingerprint=FingerprintSettings(kind=kind, size=size, method="direct"))
+def make_pipeline(folder: Path, kind: str = "ecfp", members: tuple[MemberKind, ...] = ("transformer",)) -> Pipeline:
+    fingerprint = FingerprintSettings(kind=kind, size=2048, method="direct")
+    config = Config(fingerprint=fingerprint, model=ModelSettings(members=members))
     molecules = Importer(source_uri=str(folder / "molecules"), artifact_type=Molecules).with_id("molecules")
     vocab = SmilesVocab(molecules=molecules.outputs["result"]).with_id("smiles-vocab")
     blocks = BlockFingerprintLearner(
@@ -136,8 +139,8 @@ def test_second_run_comes_from_the_cache(folder: Path) -> None:
 
 
 def test_another_kind_of_fingerprint_is_computed_and_not_taken_from_the_cache(folder: Path) -> None:
-    """Size, radius and chirality stay: the kind alone makes the difference."""
-    LocalDagRunner().run(make_pipeline(folder, "fcfp"))
+    """Size, radius and chirality stay: the kind alone makes the difference. And a member asks for blocks."""
+    LocalDagRunner().run(make_pipeline(folder, "fcfp", ("transformer", "net")))
     store = store_of(folder)
     assert states_of(store, "SmilesVocab")[-1] == "CACHED"
     assert [states_of(store, name)[-1] for name in ("BlockFingerprintLearner", "MoleculeTransform")] == ["COMPLETE"] * 2
@@ -148,6 +151,9 @@ def test_another_kind_of_fingerprint_is_computed_and_not_taken_from_the_cache(fo
         records = list(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator())
         parsed = tf.io.parse_example(records, {"ecfp": tf.io.FixedLenFeature([], tf.string)})
         packed.append(parsed["ecfp"].numpy().tolist())
+        of_blocks = [tf.train.Example.FromString(record).features.feature for record in records]
+        found = [list(feature["blocks"].bytes_list.value) if "blocks" in feature else None for feature in of_blocks]
+        assert found == [None if examples is first else [b""]] * len(records)  # none of them is of the library
     smiles = [f"{'C' * (1 + i % 9)}C(=O)N[H]" for i in range(1, N_MOLECULES["test"])]
     for bits, pharmacophoric in zip(packed, (False, True), strict=True):
         oracle = ECFPFingerprint(use_pharmacophoric_invariants=pharmacophoric, include_chirality=True)

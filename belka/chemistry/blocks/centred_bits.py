@@ -26,9 +26,9 @@ class CentredBits:
     """
 
     def __init__(self, marked: Chem.Mol, plain: Chem.Mol, ecfp: Ecfp) -> None:
-        kept = [atom.GetIdx() for atom in marked.GetAtoms() if atom.GetAtomicNum() != DYSPROSIUM]
-        elements = [marked.GetAtomWithIdx(index).GetAtomicNum() for index in kept]
-        if elements != [atom.GetAtomicNum() for atom in plain.GetAtoms()]:
+        elements = [atom.GetAtomicNum() for atom in marked.GetAtoms()]
+        kept = [index for index, element in enumerate(elements) if element != DYSPROSIUM]
+        if [elements[index] for index in kept] != [atom.GetAtomicNum() for atom in plain.GetAtoms()]:
             raise ValueError("the SMILES with and without linker have other atoms")
         self._plain, self._size = plain, ecfp.size
         self._position = {index: new for new, index in enumerate(kept)}

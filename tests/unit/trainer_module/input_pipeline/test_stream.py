@@ -10,7 +10,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from belka.contract import FEATURE_TOKENS
+from belka.contract import BLOCKS_BYTES, FEATURE_BLOCKS, FEATURE_TOKENS
 from belka.examples import write_counts
 from trainer_module.input_pipeline.batching import ROW_WEIGHT, cut_padding, padded_lengths, split_by_length
 from trainer_module.input_pipeline.masking import mask_tokens
@@ -79,6 +79,21 @@ def test_a_file_that_changed_since_is_counted_anew(molecules: Any, tmp_path: Pat
     assert count_molecules([str(path)]) == 40
     (tmp_path / "counts.json").write_text("half a fi", encoding="utf-8")
     assert count_molecules([str(path)]) == 40
+
+
+def test_the_bits_of_building_blocks_change_no_batch(molecules: Any, tmp_path: Path) -> None:
+    """Examples hold them for other members of the model."""
+    files = []
+    for name, blocks in (("without", None), ("with", b"\x01" * BLOCKS_BYTES)):
+        files.append(str(tmp_path / name))
+        with tf.io.TFRecordWriter(files[-1]) as writer:
+            for serialized in molecules.part(0, 64).serialized():
+                example = tf.train.Example.FromString(serialized)
+                if blocks is not None:
+                    example.features.feature[FEATURE_BLOCKS].bytes_list.value.append(blocks)
+                writer.write(example.SerializeToString())
+    without, added = (rows_of(training_batches([file], SPEC, seed=1, pass_index=0)) for file in files)
+    assert without == added
 
 
 def test_validation_shows_every_molecule_once_and_its_group(training_data: TrainingData, molecules: Any) -> None:
