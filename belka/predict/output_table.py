@@ -62,7 +62,7 @@ def _suffix(path: Path) -> str:
         "The file's name does not tell its format.",
         received=str(path),
         expected="a name that ends with .csv or .tsv (each also with .gz or .zst) or .parquet",
-        action="Give --output another name.",
+        action="Give the file another name.",
     )
 
 

@@ -57,20 +57,14 @@ def surest_first(parts: Iterable[pa.Table], *, top: int | None = None, min_known
         top: How many rows at most; None = all.
         min_known: Least number of known labels, at least 0.
     """
-    kept = []
-    for part in parts:
-        known = part.filter(pc.greater_equal(part["known"], min_known))
-        kept.append(known if top is None else _ranked(known, top))
-    table = _ranked(pa.concat_tables(kept).unify_dictionaries(), top)
+    table = pa.concat_tables(parts).unify_dictionaries()
+    rows = np.flatnonzero(table["known"].to_numpy() >= min_known)
+    low = table["log_odds_low"].to_numpy()[rows] - table["mean_log_odds"].to_numpy()[rows]
+    # Stable: equal rows stay in the order of positions and SMILES.
+    table = table.take(pa.array(rows[np.argsort(-low, kind="stable")[:top]]))
     for name, column in RATIOS.items():
         table = table.append_column(name, pc.exp(pc.subtract(table[column], table["mean_log_odds"])))
     return table
-
-
-def _ranked(table: pa.Table, top: int | None) -> pa.Table:
-    # Stable: equal rows stay in the order of positions and SMILES.
-    ratio = pc.subtract(table["log_odds_low"], table["mean_log_odds"]).to_numpy()
-    return table.take(pa.array(np.argsort(-ratio, kind="stable")[:top]))
 
 
 def as_text(table: pa.Table, *, guarded: bool) -> pa.Table:
