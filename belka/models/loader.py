@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from belka.contract import OUTPUT_PROBABILITIES
 from belka.errors import BelkaError
+from belka.models.operations import check_operations
 
 
 class Signature:
@@ -20,6 +21,7 @@ class Signature:
         outputs: Names of the outputs it must have, the first of them for a call.
 
     Raises:
+        InputError: The model holds operations that models do not have, see `belka.models.operations`.
         BelkaError: TensorFlow cannot load the model, or it has no such signature with these inputs and outputs.
     """
 
@@ -67,6 +69,7 @@ class Signature:
 def _load(model_dir: Path) -> Any:
     import tensorflow as tf
 
+    check_operations(model_dir)
     try:
         return tf.saved_model.load(str(model_dir))
     except (OSError, ValueError, tf.errors.OpError) as error:

@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -44,6 +44,9 @@ def predict(
     standardise: Annotated[
         bool, typer.Option("--standardise", help="Score the largest organic part of a salt or mixture, uncharged.")
     ] = False,
+    trust_model: Annotated[
+        bool, typer.Option("--trust-model", help="Load a model that you wrote, whatever operations it holds.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and the results asked for.")] = False,
 ) -> None:
     """Predict the probability of binding each protein for any SMILES, with or without [Dy].
@@ -61,7 +64,10 @@ def predict(
             expected="SMILES as arguments, or --input (or -), with --output or without",
             action="See `belka predict --help`.",
         )
-    with _own_stderr(quiet=quiet) as console, _readers_may_leave():
+    from belka.models.operations import trusted_models
+
+    trust = trusted_models() if trust_model else nullcontext()
+    with _own_stderr(quiet=quiet) as console, _readers_may_leave(), trust:
         if input_file:
             _predict_file(model, input_file, output_file, column, n_workers, console, standardise=standardise)
         else:
