@@ -3,19 +3,24 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_matrix  # type: ignore[import-untyped]  # SciPy ships no types
 
-from components.affinity_evaluator.ranking import RankedMolecules, Weights
+from components.affinity_evaluator.ranking import RankedMolecules
+from components.affinity_evaluator.units import Units
 
 Samples = NDArray[np.float64]
 
 # Counts held at a time while resampling: 4 million of 8 bytes, with their sums about 200 MB.
 _CELLS_AT_A_TIME: Final = 1 << 22
-# Squared errors are rounded to this for resampling only, so that the cost does not grow with the molecules.
-_SQUARED_ERROR_STEPS: Final = 10_000
+# Squared errors are counted in these steps: sums of whole numbers are the same in whatever order they are made.
+_ERROR_STEPS: Final = 1 << 20
+# More distinct probabilities of positives than this are put together for resampling, as many positives each: average
+# precision moves by less than 1e-4, and the cost of a resample no longer grows with the positives.
+MAX_TIE_GROUPS: Final = 1 << 13
 
 
 @dataclass(frozen=True)
@@ -66,109 +71,130 @@ class BootstrapSettings:
 
 
 @dataclass(frozen=True)
-class RankingSamples:
-    """Ranking metrics of the bootstrap resamples of one slice.
+class SliceSamples:
+    """Metrics of the bootstrap resamples of one slice; NaN where a resample lacks what a metric needs.
 
     Attributes:
         average_precision: float64 [n_samples].
         roc_auc: float64 [n_samples].
         enrichment: float64 [n_shares, n_samples].
         precision: float64 [n_recalls, n_samples].
+        brier: float64 [n_samples].
+        observed: float64 [n_bins, n_samples], share of positives in each calibration bin.
     """
 
     average_precision: Samples
     roc_auc: Samples
     enrichment: Samples
     precision: Samples
+    brier: Samples
+    observed: Samples
 
 
 @dataclass(frozen=True)
-class RankedSlice:
-    """A ranking among the molecules of a split group, most of which may have no label for it.
+class ResampledSlice:
+    """The molecules of one slice, counted by what resamples weigh alike.
 
     Attributes:
-        rows: int64 [n], the molecules of the ranking, as positions among those of the group.
-        ranking: Their cells.
+        ranking: Ranks of the molecules.
+        cells: Sparse float64 [n_cells, n_units], molecules by cell of the ranking.
+        sums: float64 [1 + 2 * n_bins, n_units]: squared errors, in `_ERROR_STEPS`; then positives of each calibration
+            bin; then molecules of each. Empty where predictions are not probabilities.
     """
 
-    rows: NDArray[np.int64]
     ranking: RankedMolecules
+    cells: Any
+    sums: NDArray[np.float64]
+
+    @classmethod
+    def count(
+        cls,
+        labels: NDArray[np.int8],
+        probabilities: NDArray[np.float32],
+        units: NDArray[np.int32],
+        n_units: int,
+        bins: NDArray[np.int64] | None,
+    ) -> Self:
+        """Count the molecules of a slice.
+
+        Args:
+            labels: int8 [n] of 0 and 1, both there.
+            probabilities: float32 [n], finite.
+            units: int32 [n], the unit of each molecule.
+            n_units: Number of units of the split group.
+            bins: int64 [n], the calibration bin of each molecule; None where predictions are not probabilities.
+        """
+        ranking = RankedMolecules.from_predictions(labels, probabilities, max_groups=MAX_TIE_GROUPS)
+        shape = (ranking.n_cells, n_units)
+        cells = coo_matrix((np.ones(units.size), (ranking.cells, units)), shape=shape).tocsr()
+        if bins is None:
+            return cls(ranking, cells, np.empty((0, n_units)))
+        squares = np.rint(np.square(probabilities.astype(np.float64) - labels) * _ERROR_STEPS)
+        errors = np.bincount(units, squares, minlength=n_units)
+        n_bins = int(bins.max()) + 1
+        places = bins * n_units + units
+        counts = [np.bincount(places, weights, minlength=n_bins * n_units) for weights in (labels, None)]
+        return cls(ranking, cells, np.concatenate([errors, *counts]).reshape(-1, n_units))
+
+    def resampled(
+        self, weights: NDArray[np.float64], shares: Sequence[float], recalls: Sequence[float]
+    ) -> SliceSamples:
+        """Compute the metrics of resamples.
+
+        Args:
+            weights: float64 [n_units, n_samples], how often each unit counts.
+            shares: Parts of the ranking whose enrichment is computed.
+            recalls: Recalls whose precision is computed.
+        """
+        cells = self.ranking.counted(np.ascontiguousarray((self.cells @ weights).T).astype(np.int64))
+        sums = self.sums @ weights
+        n_bins = len(sums) // 2
+        errors, positives, sizes = sums[:1], sums[1 : 1 + n_bins], sums[1 + n_bins :]
+        with np.errstate(invalid="ignore"):
+            brier = (errors / _ERROR_STEPS / sizes.sum(axis=0)).ravel()
+            observed = positives / sizes
+        return SliceSamples(
+            cells.average_precision(),
+            cells.roc_auc(),
+            np.array([cells.enrichment(share) for share in shares]),
+            cells.precision_at(np.array(recalls)).T,
+            brier,
+            observed,
+        )
 
 
-def resample_rankings(
-    slices: Sequence[RankedSlice],
-    n_molecules: int,
+def resample_slices(
+    slices: Sequence[ResampledSlice],
+    units: Units,
     *,
     shares: Sequence[float],
     recalls: Sequence[float],
     n_samples: int,
     generator: np.random.Generator,
-) -> list[RankingSamples]:
-    """Ranking metrics of resamples, one entry per slice, of a split group's molecules drawn with replacement.
+) -> list[SliceSamples]:
+    """Metrics of resamples, one entry per slice of a split group, all of the same resamples.
 
-    A molecule brings its labels of all targets along: slices of one resample depend on each other as those of the data
-    do. The same generator draws the same molecules for another model.
+    A unit brings its molecules' labels of all targets along: slices of one resample depend on each other as those of
+    the data do. The same generator draws the same units for another model.
 
     Args:
-        slices: The rankings of the group, one a target.
-        n_molecules: Molecules of the group, at least 1.
+        slices: The slices of the group, one a target.
+        units: What is drawn.
         shares: Parts of the ranking whose enrichment is computed.
         recalls: Recalls whose precision is computed.
         n_samples: Number of resamples.
         generator: Source of random numbers.
 
-    Time grows with molecules times resamples; memory with the molecules.
+    Time grows with units and cells times resamples; memory with the molecules, see `ResampledSlice`.
     """
-    at_a_time = max(1, _CELLS_AT_A_TIME // max(sum(part.ranking.n_cells for part in slices), 1))
-    parts: list[list[RankingSamples]] = [[] for _ in slices]
+    at_a_time = max(1, _CELLS_AT_A_TIME // (units.n + max(part.ranking.n_cells for part in slices)))
+    parts: list[list[SliceSamples]] = [[] for _ in slices]
     for start in range(0, n_samples, at_a_time):
-        counts: list[list[Weights]] = [[] for _ in slices]
-        for _ in range(start, min(start + at_a_time, n_samples)):
-            drawn = np.bincount(generator.integers(n_molecules, size=n_molecules), minlength=n_molecules)
-            weights = drawn.astype(np.float64)
-            for found, part in zip(counts, slices, strict=True):
-                found.append(part.ranking.count(weights[part.rows]))
-        for done, part, found in zip(parts, slices, counts, strict=True):
-            cells = part.ranking.counted(np.array(found))
-            enrichment = np.array([cells.enrichment(share) for share in shares])
-            precision = cells.precision_at(np.array(recalls)).T
-            done.append(RankingSamples(cells.average_precision(), cells.roc_auc(), enrichment, precision))
-    names = [field.name for field in dataclasses.fields(RankingSamples)]
+        weights = units.draw(generator, min(at_a_time, n_samples - start))
+        for done, part in zip(parts, slices, strict=True):
+            done.append(part.resampled(weights, shares, recalls))
+    names = [field.name for field in dataclasses.fields(SliceSamples)]
     return [
-        RankingSamples(*(np.concatenate([getattr(one, name) for one in done], axis=-1) for name in names))
+        SliceSamples(*(np.concatenate([getattr(one, name) for one in done], axis=-1) for name in names))
         for done in parts
     ]
-
-
-def resample_brier(squared_errors: NDArray[np.float64], n_samples: int, generator: np.random.Generator) -> Samples:
-    """Compute the Brier score of bootstrap resamples, to 1e-4, float64 [n_samples].
-
-    Args:
-        squared_errors: float64 [n], (probability - label)^2, from 0 to 1.
-        n_samples: Number of resamples.
-        generator: Source of random numbers.
-    """
-    steps, counts = np.unique(np.rint(squared_errors * _SQUARED_ERROR_STEPS), return_counts=True)
-    total = int(counts.sum())
-    mean: Samples = generator.multinomial(total, counts / total, size=n_samples) @ steps / _SQUARED_ERROR_STEPS / total
-    return mean
-
-
-def resample_shares(
-    positives: NDArray[np.int64], sizes: NDArray[np.int64], n_samples: int, generator: np.random.Generator
-) -> Samples:
-    """Share of positives in each bin of resamples, float64 [n_bins, n_samples]; NaN where the bin has no molecule.
-
-    Args:
-        positives: int64 [n_bins].
-        sizes: int64 [n_bins], molecules in each bin.
-        n_samples: Number of resamples.
-        generator: Source of random numbers.
-    """
-    counts = np.concatenate([positives, sizes - positives])
-    total = int(counts.sum())
-    drawn = generator.multinomial(total, counts / total, size=n_samples).T
-    hits, misses = drawn[: positives.size], drawn[positives.size :]
-    with np.errstate(invalid="ignore"):
-        shares: Samples = hits / (hits + misses)
-    return shares

@@ -38,11 +38,23 @@ def calibration_bins(labels: NDArray[np.int8], probabilities: NDArray[np.float32
     """
     values = probabilities.astype(np.float64)
     observed, predicted = calibration_curve(labels, values, n_bins=N_BINS, strategy="quantile")
-    # calibration_curve keeps the sizes of its bins to itself: the same borders give them.
-    borders = np.percentile(values, np.linspace(0, 1, N_BINS + 1) * 100)
-    sizes = np.bincount(np.searchsorted(borders[1:-1], values), minlength=N_BINS)
-    sizes = sizes[sizes > 0]
+    # calibration_curve keeps the sizes of its bins to itself.
+    sizes = np.bincount(calibration_bin_of(probabilities))
     return tuple(
         CalibrationBin(float(p), float(o), int(n), round(float(o) * int(n)))
         for p, o, n in zip(predicted, observed, sizes, strict=True)
     )
+
+
+def calibration_bin_of(probabilities: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The bin of `calibration_bins` that each molecule is in, int64 [n], counted from 0 without the empty ones.
+
+    Args:
+        probabilities: float32 [n], from 0 to 1, n at least 1.
+    """
+    values = probabilities.astype(np.float64)
+    borders = np.percentile(values, np.linspace(0, 1, N_BINS + 1) * 100)
+    bins = np.searchsorted(borders[1:-1], values)
+    taken = np.bincount(bins, minlength=N_BINS) > 0
+    found: NDArray[np.int64] = (np.cumsum(taken) - 1)[bins]
+    return found

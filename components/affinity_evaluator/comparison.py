@@ -23,10 +23,9 @@ from belka.errors import BelkaError
 from belka.models.champion import Champion, model_digest, read_champion
 from belka.models.description import ModelDescription, read_description
 from belka.models.unseen import Unseen, block_columns, molecule_hashes, read_unseen
-from components.affinity_evaluator.bootstrap import BootstrapSettings
 from components.affinity_evaluator.gains import gains_over
 from components.affinity_evaluator.gate import WAY_OUT, ChampionComparison
-from components.affinity_evaluator.measurement import Measurement, measure_predictions
+from components.affinity_evaluator.measurement import Measurement, Measuring
 from components.affinity_evaluator.scoring import score_examples, score_molecules, scored_molecules
 from components.affinity_evaluator.settings import EvaluationSettings
 
@@ -53,9 +52,8 @@ def compare_with_champion(
     *,
     examples_files: Sequence[Path],
     candidate_file: Path,
-    targets: Sequence[str],
     settings: EvaluationSettings,
-    bootstrap: BootstrapSettings,
+    measuring: Measuring,
 ) -> ChampionComparison | None:
     """Score and measure the champion on those molecules of the candidate's that neither saw in training.
 
@@ -67,9 +65,8 @@ def compare_with_champion(
         candidate: Its metrics.
         examples_files: TFRecord files of the validation split.
         candidate_file: Its predictions.parquet; champion_predictions.parquet is written beside it.
-        targets: Target names.
         settings: How many molecules a comparison takes at least, and how many are scored at a time.
-        bootstrap: How intervals are computed.
+        measuring: How models are measured.
 
     Returns:
         The comparison; None where no model was pushed yet. A champion that is gone or cannot be scored comes back with
@@ -84,7 +81,7 @@ def compare_with_champion(
     named = ChampionComparison(champion.version, champion.digest)
     if champion.digest == model_digest(model_dir):
         return _measured(replace(named, same_model=True), candidate, candidate)
-    folder = source.models_dir / champion.version
+    folder, targets = source.models_dir / champion.version, measuring.targets
     predictions_file = candidate_file.with_name(CHAMPION_PREDICTIONS_FILE)
     sizes = {"n_targets": len(targets), "batch_size": settings.batch_size}
     try:
@@ -92,7 +89,7 @@ def compare_with_champion(
         if problem := _unusable(champion, folder, description, targets):
             return replace(named, problem=problem)
         ids = _seen_by_neither(source, read_unseen(folder), candidate_file)
-        judged = measure_predictions(candidate_file, targets=targets, bootstrap=bootstrap, molecules=ids)
+        judged = measuring.measure(candidate_file, ids)
         if judged.molecules < min(settings.min_comparison_molecules, candidate.molecules):
             return replace(named, problem=_too_few(judged, candidate, settings))
         if _reads_examples_of(description, read_description(model_dir) or ModelDescription()):
@@ -103,8 +100,8 @@ def compare_with_champion(
             score_molecules(folder, source.molecules_dir, candidate_file, predictions_file, **sizes)
     except BelkaError as error:
         return replace(named, scored_by="", problem=f"{error.problem} {error.received}. {error.action}")
-    measured = measure_predictions(predictions_file, targets=targets, bootstrap=bootstrap, molecules=ids)
-    return _measured(replace(named, gains=gains_over(measured, judged, bootstrap)), measured, judged)
+    measured = measuring.measure(predictions_file, ids)
+    return _measured(replace(named, gains=gains_over(measured, judged, measuring.bootstrap)), measured, judged)
 
 
 def _measured(named: ChampionComparison, measured: Measurement, judged: Measurement) -> ChampionComparison:

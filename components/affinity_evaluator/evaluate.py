@@ -2,8 +2,8 @@
 
 import json
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ from components.affinity_evaluator.baselines.compare import TrainingSource, comp
 from components.affinity_evaluator.bootstrap import BootstrapSettings, Interval
 from components.affinity_evaluator.comparison import ChampionSource, compare_with_champion
 from components.affinity_evaluator.gate import BaselineComparisons, ChampionComparison, Verdict, judge
-from components.affinity_evaluator.measurement import measure_predictions
+from components.affinity_evaluator.measurement import Measuring
 from components.affinity_evaluator.scoring import score_examples
 from components.affinity_evaluator.settings import EvaluationSettings, GateSettings
 from components.affinity_evaluator.slices import SliceMetrics
+from components.affinity_evaluator.units import NewBlocks, ResampledUnit
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Evaluation:
         bootstrap: How intervals were computed.
         verdict: Whether the model may be pushed.
         baselines: What cheap models reach on the same data; None where none were trained.
+        units: Split group -> what the resamples behind its intervals draw.
     """
 
     digest: str
@@ -49,6 +51,7 @@ class Evaluation:
     bootstrap: BootstrapSettings
     verdict: Verdict
     baselines: BaselineComparisons | None = None
+    units: Mapping[str, ResampledUnit] = field(default_factory=dict)
 
 
 def evaluate_model(
@@ -76,7 +79,8 @@ def evaluate_model(
         settings: Floors, how intervals are computed, and how many Examples are scored at a time.
         seed: Seed of the bootstrap.
         champion: Where the model in production is; None = do not compare with it.
-        training: What the model was trained on, for the baselines; None = train none.
+        training: What the model was trained on: for the baselines, and for which blocks are new; None = no baselines,
+            and intervals resample molecules.
 
     Raises:
         InputError: A setting is out of range, or champion.json is damaged.
@@ -85,13 +89,13 @@ def evaluate_model(
     bootstrap = settings.bootstrap(seed)
     file = output_dir / PREDICTIONS_FILE
     score_examples(model_dir, examples_files, file, n_targets=len(targets), batch_size=settings.batch_size)
-    measured = measure_predictions(file, targets=targets, bootstrap=bootstrap)
+    measuring = Measuring(targets, bootstrap, NewBlocks.read(training.molecules_dir) if training else None)
+    measured = measuring.measure(file)
     given: dict[str, Any] = {
         "examples_files": examples_files,
         "candidate_file": file,
-        "targets": targets,
         "settings": settings,
-        "bootstrap": bootstrap,
+        "measuring": measuring,
     }
     compared = compare_with_champion(champion, model_dir, measured, **given) if champion else None
     baselines = compare_with_baselines(training, model_dir, measured, **given) if training else None
@@ -106,6 +110,7 @@ def evaluate_model(
         bootstrap=bootstrap,
         verdict=judge(measured, compared, settings, baselines),
         baselines=baselines,
+        units=measured.units,
     )
     _write(evaluation, output_dir / EVALUATION_FILE)
     return evaluation

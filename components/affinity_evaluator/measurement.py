@@ -9,9 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from belka.contract import SplitGroup
-from components.affinity_evaluator.bootstrap import BootstrapSettings, Interval, RankedSlice, Samples, resample_rankings
+from components.affinity_evaluator.bootstrap import (
+    BootstrapSettings,
+    Interval,
+    ResampledSlice,
+    Samples,
+    resample_slices,
+)
+from components.affinity_evaluator.calibration import calibration_bin_of
 from components.affinity_evaluator.predictions import Predictions, known, read_predictions
-from components.affinity_evaluator.ranking import RankedMolecules
 from components.affinity_evaluator.slices import (
     ENRICHMENT_SHARES,
     RECALLS,
@@ -20,9 +26,11 @@ from components.affinity_evaluator.slices import (
     mean_average_precision,
     slice_metrics,
 )
+from components.affinity_evaluator.units import NewBlocks, ResampledUnit, Units
 
-# Streams of random numbers below belong to targets.
-_MOLECULES_STREAM: Final = 1 << 16
+# Streams of random numbers: which units are drawn, and how many molecules are dealt to units.
+_DRAWING_STREAM: Final = 1 << 16
+_DEALING_STREAM: Final = _DRAWING_STREAM + 1
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,7 @@ class Measurement:
         slices: One entry a (target, split group), existing or not.
         samples: Name of an existing slice -> its average precision in every bootstrap resample, float64 [n_samples].
             Models measured on the same molecules with the same settings are measured on the same resamples.
+        units: Split group -> what its resamples draw; groups without intervals are left out.
     """
 
     molecules: int
@@ -45,6 +54,32 @@ class Measurement:
     mean_interval: Interval | None
     slices: tuple[SliceMetrics, ...]
     samples: Mapping[str, Samples] = field(default_factory=dict, compare=False)
+    units: Mapping[str, ResampledUnit] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How the models of one evaluation are measured, all alike.
+
+    Attributes:
+        targets: Target names.
+        bootstrap: How intervals are computed.
+        new_blocks: Which building blocks are new; None = intervals resample molecules.
+    """
+
+    targets: Sequence[str]
+    bootstrap: BootstrapSettings
+    new_blocks: NewBlocks | None
+
+    def measure(self, predictions_file: Path, molecules: NDArray[np.int64] | None = None) -> Measurement:
+        """Measure the predictions of a model on the molecules of these ids; None = on all."""
+        return measure_predictions(
+            predictions_file,
+            targets=self.targets,
+            bootstrap=self.bootstrap,
+            molecules=molecules,
+            new_blocks=self.new_blocks,
+        )
 
 
 def measure_predictions(
@@ -53,25 +88,32 @@ def measure_predictions(
     targets: Sequence[str],
     bootstrap: BootstrapSettings | None = None,
     molecules: NDArray[np.int64] | None = None,
+    new_blocks: NewBlocks | None = None,
 ) -> Measurement:
-    """Measure predictions that `score_examples` wrote; memory: about 60 bytes a molecule of the larger split group.
+    """Measure predictions that `score_examples` wrote.
 
     Args:
         predictions_file: predictions.parquet, in any order of the molecules.
         targets: Target names, in the order of its columns.
         bootstrap: How intervals are computed; None = none are.
         molecules: Ids of the molecules to measure on; None = all.
+        new_blocks: Which building blocks are new: intervals of molecules with any resample these blocks; None = all
+            intervals resample molecules.
     """
     predictions = read_predictions(predictions_file, len(targets))
     if molecules is not None:
         predictions = predictions.where(np.isin(predictions.ids, molecules))
     found: dict[str, SliceMetrics] = {}
     samples: dict[str, Samples] = {}
+    told: dict[str, ResampledUnit] = {}
     for group in SplitGroup:
         # Molecules without any label count nowhere, not even in the size of a resample.
         part = predictions.where((predictions.groups == group) & known(predictions.labels).any(axis=1))
-        measured = _group_slices(part, group, targets, bootstrap, samples)
+        measured, drawn, unit = _group_slices(part, group, targets, bootstrap, new_blocks)
         found.update((one.name, one) for one in measured)
+        samples.update(drawn)
+        if unit is not None:
+            told[group.label] = unit
     slices = tuple(found[f"{target}/{group.label}"] for target in targets for group in SplitGroup)
     values = predictions.probabilities
     return Measurement(
@@ -81,6 +123,7 @@ def measure_predictions(
         mean_interval=bootstrap.interval(mean_samples(samples)) if bootstrap is not None and samples else None,
         slices=slices,
         samples=samples,
+        units=told,
     )
 
 
@@ -91,35 +134,40 @@ def mean_samples(samples: Mapping[str, Samples]) -> Samples:
 
 
 def _group_slices(
-    group_predictions: Predictions,
+    part: Predictions,
     group: SplitGroup,
     targets: Sequence[str],
     bootstrap: BootstrapSettings | None,
-    samples: dict[str, Samples],
-) -> list[SliceMetrics]:
-    """Measure the slices of a split group; their resamples are added to `samples`."""
-    columns = [group_predictions.of_target(index) for index in range(len(targets))]
-    slices = [
-        slice_metrics(target, group.label, labels, probabilities)
-        for target, (_, labels, probabilities) in zip(targets, columns, strict=True)
-    ]
-    existing = [index for index, part in enumerate(slices) if not part.reason]
+    new_blocks: NewBlocks | None,
+) -> tuple[list[SliceMetrics], dict[str, Samples], ResampledUnit | None]:
+    """Measure the slices of a split group; average precision of the resamples of those that exist; what was drawn."""
+    slices: list[SliceMetrics] = []
+    for index, target in enumerate(targets):
+        _, labels, probabilities = part.of_target(index)
+        slices.append(slice_metrics(target, group.label, labels, probabilities))
+    existing = [index for index, one in enumerate(slices) if not one.reason]
     if bootstrap is None or not existing:
-        return slices
-    rankings = []
+        return slices, {}, None
+    dealer = bootstrap.generator(_DEALING_STREAM, group)
+    if new_blocks is not None and group is SplitGroup.NON_SHARED:
+        units = Units.of_blocks(new_blocks.of(part.ids), dealer)
+    else:
+        units = Units.of_molecules(len(part.ids), dealer)
+    counted = []
     for index in existing:
-        rows, labels, probabilities = columns[index]
-        rankings.append(RankedSlice(rows, RankedMolecules.from_predictions(labels, probabilities)))
-    drawn = resample_rankings(
-        rankings,
-        len(group_predictions.ids),
+        rows, labels, probabilities = part.of_target(index)
+        bins = None if slices[index].brier is None else calibration_bin_of(probabilities)
+        counted.append(ResampledSlice.count(labels, probabilities, units.of[rows], units.n, bins))
+    drawn = resample_slices(
+        counted,
+        units,
         shares=ENRICHMENT_SHARES,
         recalls=RECALLS,
         n_samples=bootstrap.samples,
-        generator=bootstrap.generator(_MOLECULES_STREAM, group),
+        generator=bootstrap.generator(_DRAWING_STREAM, group),
     )
-    for index, ranking in zip(existing, drawn, strict=True):
-        _, labels, probabilities = columns[index]
-        slices[index] = add_intervals(slices[index], labels, probabilities, ranking, bootstrap, index, group)
-        samples[slices[index].name] = ranking.average_precision
-    return slices
+    samples: dict[str, Samples] = {}
+    for index, resampled in zip(existing, drawn, strict=True):
+        slices[index] = add_intervals(slices[index], resampled, bootstrap)
+        samples[slices[index].name] = resampled.average_precision
+    return slices, samples, units.told

@@ -1,7 +1,7 @@
 """Predictions of a model beside the labels: predictions.parquet, its writer and its reader."""
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -129,20 +129,28 @@ class Predictions:
 
 
 def read_predictions(predictions_file: Path, n_targets: int) -> Predictions:
-    """Read what `score_examples` wrote.
+    """Read what `score_examples` wrote; memory with three targets: 24 bytes a molecule, 56 while it is sorted.
 
     Args:
         predictions_file: predictions.parquet.
         n_targets: Number of targets.
     """
-    table = pq.read_table(predictions_file)
-    labels, probabilities = (
-        table[name].combine_chunks().flatten().to_numpy().reshape(-1, n_targets)
-        for name in (BINDS, OUTPUT_PROBABILITIES)
-    )
-    ids = table[MOLECULE_ID].to_numpy()
+    with pq.ParquetFile(predictions_file, pre_buffer=False) as file:
+        n, filled = file.metadata.num_rows, 0
+        ids, groups = np.empty(n, np.int64), np.empty(n, np.int8)
+        labels, probabilities = np.empty((n, n_targets), np.int8), np.empty((n, n_targets), np.float32)
+        for batch in file.iter_batches(_ROWS_PER_GROUP):
+            rows = slice(filled, filled + batch.num_rows)
+            ids[rows], groups[rows] = (batch.column(name).to_numpy() for name in (MOLECULE_ID, SPLIT_GROUP))
+            labels[rows], probabilities[rows] = (
+                batch.column(name).flatten().to_numpy().reshape(-1, n_targets) for name in (BINDS, OUTPUT_PROBABILITIES)
+            )
+            filled += batch.num_rows
+    predictions = Predictions(ids, groups, labels, probabilities)
+    if (ids[1:] > ids[:-1]).all():
+        return predictions
     order = np.argsort(ids, kind="stable")
-    return Predictions(ids[order], table[SPLIT_GROUP].to_numpy()[order], labels[order], probabilities[order])
+    return Predictions(*(getattr(predictions, field.name)[order] for field in fields(predictions)))
 
 
 def known(labels: NDArray[np.int8]) -> NDArray[np.bool_]:

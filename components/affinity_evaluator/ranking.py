@@ -19,28 +19,38 @@ class RankedMolecules:
     """The cell of each molecule of one ranking.
 
     Attributes:
-        cells: int64 [n]: positives of the tie groups first, then negatives tied with them, then negatives between them.
+        cells: int32 [n]: positives of the tie groups first, then negatives tied with them, then negatives between them.
         n_groups: Number of tie groups; there are 3 * n_groups + 1 cells.
     """
 
-    cells: NDArray[np.int64]
+    cells: NDArray[np.int32]
     n_groups: int
 
     @classmethod
-    def from_predictions(cls, labels: NDArray[np.int8], probabilities: NDArray[np.float32]) -> Self:
-        """Find the cells.
+    def from_predictions(
+        cls, labels: NDArray[np.int8], probabilities: NDArray[np.float32], *, max_groups: int | None = None
+    ) -> Self:
+        """Find the cells; memory: about 30 bytes a molecule while it does, 4 after that.
 
         Args:
             labels: int8 [n] of 0 and 1, at least one 1.
             probabilities: float32 [n], finite.
+            max_groups: Where positives have more distinct probabilities, each is put down to the next of so many that
+                hold about equally many positives, and so are negatives; None = all are kept apart.
         """
         thresholds = np.unique(probabilities[labels == 1])
+        if max_groups is not None and thresholds.size > max_groups:
+            thresholds = np.unique(
+                np.quantile(probabilities[labels == 1], np.linspace(0, 1, max_groups), method="lower")
+            )
+            places = np.searchsorted(thresholds, probabilities, side="right") - 1
+            probabilities = np.where(places < 0, probabilities, thresholds[places])
         n_groups = thresholds.size
         lower = np.searchsorted(thresholds, probabilities, side="left")
         tied = np.searchsorted(thresholds, probabilities, side="right") > lower
         group = n_groups - 1 - lower
         cells = np.where(labels == 1, group, np.where(tied, n_groups + group, 2 * n_groups + n_groups - lower))
-        return cls(cells.astype(np.int64), n_groups)
+        return cls(cells.astype(np.int32), n_groups)
 
     @property
     def n_cells(self) -> int:

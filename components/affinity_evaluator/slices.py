@@ -8,13 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
-from components.affinity_evaluator.bootstrap import (
-    BootstrapSettings,
-    Interval,
-    RankingSamples,
-    resample_brier,
-    resample_shares,
-)
+from components.affinity_evaluator.bootstrap import BootstrapSettings, Interval, SliceSamples
 from components.affinity_evaluator.calibration import CalibrationBin, calibration_bins
 from components.affinity_evaluator.ranking import RankedCells, top_size
 
@@ -141,40 +135,21 @@ def slice_metrics(
     )
 
 
-def add_intervals(
-    metrics: SliceMetrics,
-    labels: NDArray[np.int8],
-    probabilities: NDArray[np.float32],
-    ranking: RankingSamples,
-    settings: BootstrapSettings,
-    *stream: int,
-) -> SliceMetrics:
+def add_intervals(metrics: SliceMetrics, samples: SliceSamples, settings: BootstrapSettings) -> SliceMetrics:
     """Add bootstrap intervals to the metrics of a slice.
 
     Args:
-        metrics: From `slice_metrics` for the same labels and probabilities; the slice exists.
-        labels: int8 [n] of 0 and 1.
-        probabilities: float32 [n].
-        ranking: Ranking metrics of resamples, for `ENRICHMENT_SHARES` and `RECALLS`.
-        settings: Number of resamples, confidence, seed.
-        stream: Numbers that name the slice: its calibration is resampled by itself.
+        metrics: From `slice_metrics`; the slice exists.
+        samples: Metrics of its resamples, for `ENRICHMENT_SHARES` and `RECALLS`.
+        settings: The confidence.
     """
-    generator, count = settings.generator(*stream), settings.samples
-    brier: Interval | None = None
-    observed: tuple[Interval | None, ...] = ()
-    if metrics.brier is not None:
-        errors = np.square(probabilities.astype(np.float64) - labels)
-        brier = settings.interval(resample_brier(errors, count, generator))
-        bins = metrics.calibration
-        shares = resample_shares(np.array([b.positives for b in bins]), np.array([b.n for b in bins]), count, generator)
-        observed = tuple(settings.interval(share) for share in shares)
     intervals = SliceIntervals(
-        average_precision=settings.interval(ranking.average_precision),
-        roc_auc=settings.interval(ranking.roc_auc),
-        enrichment=tuple(settings.interval(factor) for factor in ranking.enrichment),
-        brier=brier,
-        calibration=observed,
-        precision=tuple(settings.interval(values) for values in ranking.precision),
+        average_precision=settings.interval(samples.average_precision),
+        roc_auc=settings.interval(samples.roc_auc),
+        enrichment=tuple(settings.interval(factor) for factor in samples.enrichment),
+        brier=None if metrics.brier is None else settings.interval(samples.brier),
+        calibration=tuple(settings.interval(share) for share in samples.observed),
+        precision=tuple(settings.interval(values) for values in samples.precision),
     )
     return replace(metrics, intervals=intervals)
 

@@ -16,10 +16,9 @@ from belka.models.description import ModelDescription, read_description
 from components.affinity_evaluator.baselines.models import FITTERS, Baseline, Training
 from components.affinity_evaluator.baselines.rows import COLUMNS, Rows, sample_rows
 from components.affinity_evaluator.block_ids import MoleculeBlocks
-from components.affinity_evaluator.bootstrap import BootstrapSettings
 from components.affinity_evaluator.gains import gains_over
 from components.affinity_evaluator.gate import BaselineComparison, BaselineComparisons
-from components.affinity_evaluator.measurement import Measurement, measure_predictions
+from components.affinity_evaluator.measurement import Measurement, Measuring
 from components.affinity_evaluator.predictions import PredictionsWriter
 from components.affinity_evaluator.settings import BaselineName, EvaluationSettings
 
@@ -46,9 +45,8 @@ def compare_with_baselines(
     *,
     examples_files: Sequence[Path],
     candidate_file: Path,
-    targets: Sequence[str],
     settings: EvaluationSettings,
-    bootstrap: BootstrapSettings,
+    measuring: Measuring,
 ) -> BaselineComparisons | None:
     """Train every baseline on the rows that the model trained on and measure it on the same molecules and resamples.
 
@@ -58,9 +56,8 @@ def compare_with_baselines(
         candidate: Metrics of the model.
         examples_files: TFRecord files of the validation split.
         candidate_file: Its predictions.parquet; `baseline_predictions_file` of each is written beside it.
-        targets: Target names.
         settings: Most molecules that baselines are trained on.
-        bootstrap: How intervals are computed; its seed is that of the sample, the folds and the models.
+        measuring: How models are measured; the seed of its bootstrap is that of the sample, the folds and the models.
 
     Returns:
         The baselines; None where the settings ask for none.
@@ -71,6 +68,7 @@ def compare_with_baselines(
     if not settings.baseline_molecules:
         return None
     start = time.monotonic()
+    targets, bootstrap = measuring.targets, measuring.bootstrap
     training, labelled = _training(source, model_dir, targets, settings.baseline_molecules, bootstrap.seed)
     fitted = {name: fit(training) for name, fit in FITTERS.items()}
     trained = time.monotonic()
@@ -79,7 +77,7 @@ def compare_with_baselines(
     scored = time.monotonic()
     compared: dict[str, BaselineComparison] = {}
     for name, baseline in fitted.items():
-        measured = measure_predictions(files[name], targets=targets, bootstrap=bootstrap)
+        measured = measuring.measure(files[name])
         gains = gains_over(measured, candidate, bootstrap)
         compared[name] = BaselineComparison(
             baseline.description, measured.mean_average_precision, measured.mean_interval, measured.slices, gains

@@ -96,6 +96,7 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
         "fingerprint": description.ecfp or FingerprintSettings(),
         "versions": {name: version(name) for name in _LIBRARIES},
         "baselines": _baselines(evaluation),
+        "resampled": _resampled(evaluation),
         "measured": [(part.name, part.average_precision) for part in evaluation.slices if not part.reason],
         "best_baseline": _best_baseline(evaluation),
         "configuration": _settings(provenance),
@@ -144,6 +145,21 @@ def _baselines(evaluation: Evaluation) -> list[_Baseline]:
     if evaluation.baselines is None:
         return []
     return [_Baseline(name, _TITLES.get(name, name), one) for name, one in evaluation.baselines.models.items()]
+
+
+def _resampled(evaluation: Evaluation) -> str:
+    """Say what the resamples behind the intervals draw."""
+    unit = evaluation.units.get(SplitGroup.NON_SHARED.label)
+    if unit is not None and unit.kind == "blocks":
+        return (
+            f"Intervals of molecules with new blocks resample those {unit.number:,} building blocks (a molecule counts "
+            "as often as the product of how often its new blocks were drawn): they tell how sure the figures are for "
+            "other new blocks; intervals of the others resample molecules."
+        )
+    return (
+        "Intervals resample molecules: with few new blocks, or none that are known, they cannot tell what another draw "
+        "of blocks would change, and are too narrow for that."
+    )
 
 
 def _best_baseline(evaluation: Evaluation) -> _Baseline | None:

@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from belka.contract import (
-    BLOCK_IDS,
     BLOCKS_FILE,
     LABEL_NEGATIVE,
     LABEL_POSITIVE,
@@ -22,11 +21,13 @@ from belka.contract import (
 )
 from belka.molecules import list_shards, read_rows
 from belka.pages.drawing import draw_smiles
+from components.affinity_evaluator.block_ids import NO_BLOCK, BlockIds, MoleculeBlocks
 from components.affinity_evaluator.predictions import Predictions
 
 WRONG_PER_TARGET: Final = 3
 BLOCKS_PER_TARGET: Final = 3
 MIN_MOLECULES_PER_BLOCK: Final = 5
+_ROWS_AT_A_TIME: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -119,11 +120,7 @@ def driving_blocks(predictions: Predictions, molecules_dir: Path, targets: Seque
     """
     ids, labels, probabilities = predictions.ids, predictions.labels, predictions.probabilities
     blocks = pq.read_table(molecules_dir / BLOCKS_FILE, columns=["smiles"])["smiles"]
-    block_ids = np.full((ids.size, len(BLOCK_IDS)), -1, np.int64)
-    for batch in _validation(molecules_dir, [MOLECULE_ID, *BLOCK_IDS], ids):
-        rows = np.searchsorted(ids, batch.column(MOLECULE_ID).to_numpy())
-        for position, name in enumerate(BLOCK_IDS):
-            block_ids[rows, position] = batch.column(name).fill_null(-1).to_numpy()
+    block_ids = MoleculeBlocks.read(molecules_dir, Subset.VALIDATION).of(ids)
     found: list[DrivingBlock] = []
     for index, target in enumerate(targets):
         means = _block_means(block_ids, probabilities[:, index], labels[:, index])
@@ -136,22 +133,28 @@ def driving_blocks(predictions: Predictions, molecules_dir: Path, targets: Seque
 
 
 def _block_means(
-    block_ids: NDArray[np.int64], probabilities: NDArray[np.float32], labels: NDArray[np.int8]
+    block_ids: BlockIds, probabilities: NDArray[np.float32], labels: NDArray[np.int8]
 ) -> list[tuple[int, int, float, float | None]]:
     """Block, molecules with it at any position, mean prediction, share of positives; of blocks in enough molecules."""
-    ordered = np.sort(block_ids, axis=1)
-    # A molecule that holds a block twice counts once.
-    first = np.concatenate([np.ones((len(ordered), 1), bool), ordered[:, 1:] != ordered[:, :-1]], axis=1)
-    rows, columns = np.nonzero(first & (ordered >= 0))
-    if not rows.size:
-        return []
-    ids = ordered[rows, columns]
-    counts = np.bincount(ids)
-    sums = np.bincount(ids, weights=probabilities[rows].astype(np.float64))
-    positives = np.bincount(ids, weights=labels[rows] == LABEL_POSITIVE)
-    known = np.bincount(ids, weights=labels[rows] != LABEL_UNKNOWN)
+    # Molecules, sum of predictions, positives, known: a row each.
+    sums = np.zeros((4, int(block_ids.max(initial=NO_BLOCK)) + 1))
+    for start in range(0, len(block_ids), _ROWS_AT_A_TIME):
+        part = slice(start, start + _ROWS_AT_A_TIME)
+        ordered = np.sort(block_ids[part], axis=1)
+        # A molecule that holds a block twice counts once.
+        first = np.concatenate([np.ones((len(ordered), 1), bool), ordered[:, 1:] != ordered[:, :-1]], axis=1)
+        rows, columns = np.nonzero(first & (ordered != NO_BLOCK))
+        blocks, known = ordered[rows, columns], labels[part][rows]
+        weights = (None, probabilities[part][rows], known == LABEL_POSITIVE, known != LABEL_UNKNOWN)
+        sums += [np.bincount(blocks, weight, minlength=sums.shape[1]) for weight in weights]
+    counts, predicted, positives, measured = sums
     return [
-        (int(i), int(counts[i]), float(sums[i] / counts[i]), float(positives[i] / known[i]) if known[i] else None)
+        (
+            int(i),
+            int(counts[i]),
+            float(predicted[i] / counts[i]),
+            float(positives[i] / measured[i]) if measured[i] else None,
+        )
         for i in np.flatnonzero(counts >= MIN_MOLECULES_PER_BLOCK)
     ]
 

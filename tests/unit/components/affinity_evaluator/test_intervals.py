@@ -7,17 +7,11 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, brier_score_loss
 
 from components.affinity_evaluator import bootstrap
-from components.affinity_evaluator.bootstrap import (
-    BootstrapSettings,
-    RankedSlice,
-    RankingSamples,
-    resample_brier,
-    resample_rankings,
-    resample_shares,
-)
-from components.affinity_evaluator.calibration import calibration_bins
+from components.affinity_evaluator.bootstrap import BootstrapSettings, ResampledSlice, SliceSamples, resample_slices
+from components.affinity_evaluator.calibration import calibration_bin_of, calibration_bins
 from components.affinity_evaluator.ranking import RankedCells, RankedMolecules
 from components.affinity_evaluator.slices import ENRICHMENT_SHARES, RECALLS, SliceMetrics, add_intervals, slice_metrics
+from components.affinity_evaluator.units import Units
 
 RNG = np.random.default_rng(7)
 SCORES = RNG.random(600).astype(np.float32).round(2)
@@ -26,20 +20,21 @@ LABELS = (RNG.random(600) < SCORES / 3).astype(np.int8)
 
 def measured(settings: BootstrapSettings, *stream: int) -> SliceMetrics:
     plain = slice_metrics("HSA", "shared", LABELS, SCORES)
-    (ranking,) = resampled([LABELS], [SCORES], settings.samples, settings.generator(*stream))
-    return add_intervals(plain, LABELS, SCORES, ranking, settings, *stream)
+    (samples,) = resampled([LABELS], [SCORES], settings.samples, settings.generator(*stream))
+    return add_intervals(plain, samples, settings)
 
 
 def resampled(
     labels: list[NDArray[np.int8]], scores: list[NDArray[np.float32]], n_samples: int, generator: np.random.Generator
-) -> list[RankingSamples]:
-    """Resample rankings of the same molecules, all labels known."""
+) -> list[SliceSamples]:
+    """Resample slices of the same molecules, all labels known."""
+    units = Units.of_molecules(len(labels[0]), np.random.default_rng(0))
     slices = [
-        RankedSlice(np.arange(len(known)), RankedMolecules.from_predictions(known, values))
+        ResampledSlice.count(known, values, units.of, units.n, calibration_bin_of(values))
         for known, values in zip(labels, scores, strict=True)
     ]
     settings = {"shares": ENRICHMENT_SHARES, "recalls": RECALLS, "n_samples": n_samples}
-    return resample_rankings(slices, len(labels[0]), generator=generator, **settings)  # type: ignore[arg-type]
+    return resample_slices(slices, units, generator=generator, **settings)  # type: ignore[arg-type]
 
 
 def test_intervals_hold_the_value_and_widen_with_confidence() -> None:
@@ -68,7 +63,7 @@ def test_chunks_of_resamples_change_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     (chunks,) = resampled([LABELS], [SCORES], 77, np.random.default_rng(1))
     assert chunks.average_precision.shape == (77,)
     assert chunks.precision.shape == (50, 77)
-    for name in ("average_precision", "roc_auc", "enrichment", "precision"):
+    for name in ("average_precision", "roc_auc", "enrichment", "precision", "brier", "observed"):
         np.testing.assert_array_equal(getattr(chunks, name), getattr(whole, name))
 
 
@@ -78,9 +73,12 @@ def test_a_resample_is_one_of_molecules() -> None:
     generator = np.random.default_rng(4)
     for i in range(20):
         drawn = generator.integers(600, size=600)
-        assert found.average_precision[i] == pytest.approx(
-            average_precision_score(LABELS[drawn], SCORES[drawn]), abs=1e-12
-        )
+        sample = LABELS[drawn], SCORES[drawn]
+        assert found.average_precision[i] == pytest.approx(average_precision_score(*sample), abs=1e-12)
+        assert found.brier[i] == pytest.approx(brier_score_loss(*sample), abs=1e-6)
+        bins = calibration_bin_of(SCORES)[drawn]
+        expected = [sample[0][bins == one].mean() for one in range(10)]
+        assert found.observed[:, i] == pytest.approx(expected, abs=1e-12)
 
 
 def test_targets_are_resampled_together() -> None:
@@ -122,20 +120,20 @@ def test_one_probability_for_all_is_one_bin() -> None:
     assert (only.predicted, only.observed, only.n, only.positives) == (0.25, 0.5, 4, 2)
 
 
-def test_brier_resamples_centre_on_scikit_learns() -> None:
-    errors = np.square(SCORES.astype(np.float64) - LABELS)
-    samples = resample_brier(errors, 2000, np.random.default_rng(0))
-    plain = slice_metrics("HSA", "shared", LABELS, SCORES)
-    assert plain.brier == pytest.approx(brier_score_loss(LABELS, SCORES), abs=1e-12)
-    assert samples.mean() == pytest.approx(plain.brier, abs=3e-3)
-    assert samples.std() == pytest.approx(errors.std() / np.sqrt(600), rel=0.1)
-
-
-def test_shares_of_bins() -> None:
-    shares = resample_shares(np.array([5, 0]), np.array([10, 10]), 500, np.random.default_rng(0))
-    assert shares.shape == (2, 500)
-    assert shares[0].mean() == pytest.approx(0.5, abs=0.03)
-    assert np.all(shares[1] == 0)
+def test_many_positives_are_resampled_in_groups_and_move_by_less_than_they_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(3)
+    labels = (rng.random(20_000) < 0.2).astype(np.int8)
+    scores = (0.7 * rng.random(20_000) + 0.3 * labels * rng.random(20_000)).astype(np.float32)
+    (exact,) = resampled([labels], [scores], 5, np.random.default_rng(1))
+    monkeypatch.setattr(bootstrap, "MAX_TIE_GROUPS", 500)
+    (grouped,) = resampled([labels], [scores], 5, np.random.default_rng(1))
+    ranking = RankedMolecules.from_predictions(labels, scores, max_groups=500)
+    assert 400 < ranking.n_groups <= 500
+    np.testing.assert_allclose(grouped.average_precision, exact.average_precision, atol=1 / 500)
+    np.testing.assert_allclose(grouped.roc_auc, exact.roc_auc, atol=1 / 500)
+    assert (grouped.average_precision != exact.average_precision).all()
 
 
 def test_out_of_range_predictions_have_no_calibration() -> None:

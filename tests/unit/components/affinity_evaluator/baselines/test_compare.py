@@ -11,12 +11,14 @@ import pytest
 from numpy.typing import NDArray
 
 from belka import contract as dc
+from components.affinity_evaluator import units
 from components.affinity_evaluator.baselines.compare import TrainingSource
 from components.affinity_evaluator.bootstrap import BootstrapSettings
 from components.affinity_evaluator.evaluate import Evaluation, evaluate_model
 from components.affinity_evaluator.gate import MEAN
-from components.affinity_evaluator.measurement import measure_predictions
+from components.affinity_evaluator.measurement import Measuring
 from components.affinity_evaluator.settings import EvaluationSettings
+from components.affinity_evaluator.units import NewBlocks
 
 TARGETS = ("BRD4", "HSA")
 
@@ -72,18 +74,19 @@ def test_one_that_memorised_blocks_is_refused_and_one_that_is_better_passes(
 
 
 def test_gains_are_measured_on_the_same_molecules_and_resamples_and_written(
-    library: Any, model: Path, tmp_path: Path
+    library: Any, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(units, "MIN_BLOCKS", 2)
     rng = np.random.default_rng(1)
     scores = np.clip(0.4 * (library.labels == 1) + 0.6 * rng.random(library.labels.shape), 0, 1).astype(np.float32)
     found = evaluate(library, model, tmp_path, scores)
     assert found.baselines is not None
     assert (found.baselines.trained_on, found.baselines.labelled) == (300, 300)
     settings = BootstrapSettings(50)
-    own = measure_predictions(tmp_path / "predictions.parquet", targets=TARGETS, bootstrap=settings)
+    measuring = Measuring(TARGETS, settings, NewBlocks.read(library.molecules_dir))
+    own = measuring.measure(tmp_path / "predictions.parquet")
     for name, baseline in found.baselines.models.items():
-        file = tmp_path / dc.baseline_predictions_file(name)
-        other = measure_predictions(file, targets=TARGETS, bootstrap=settings)
+        other = measuring.measure(tmp_path / dc.baseline_predictions_file(name))
         assert [gain.name for gain in baseline.gains] == [MEAN, *(part.name for part in found.slices)]
         for gain, part, before in zip(baseline.gains[1:], own.slices, other.slices, strict=True):
             assert part.average_precision is not None
@@ -95,6 +98,8 @@ def test_gains_are_measured_on_the_same_molecules_and_resamples_and_written(
     written = json.loads((tmp_path / "evaluation.json").read_text())
     assert written["baselines"]["models"]["logistic"]["gains"][0]["name"] == "mean"
     assert written["gate"]["must_beat"] == []
+    assert written["units"]["non_shared"] == {"kind": "blocks", "number": 2}
+    assert written["units"]["shared"]["kind"] == "molecules"
 
 
 def test_a_sample_is_told_and_none_are_trained_where_none_are_asked_for(

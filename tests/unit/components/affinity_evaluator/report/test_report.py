@@ -22,11 +22,12 @@ from components.affinity_evaluator.baselines.compare import TrainingSource, comp
 from components.affinity_evaluator.bootstrap import BootstrapSettings, Interval
 from components.affinity_evaluator.evaluate import Evaluation
 from components.affinity_evaluator.gate import MEAN, BaselineComparisons, ChampionComparison, Gain, Verdict
-from components.affinity_evaluator.measurement import Measurement, measure_predictions
+from components.affinity_evaluator.measurement import Measurement, Measuring, measure_predictions
 from components.affinity_evaluator.predictions import PredictionsWriter, read_predictions
 from components.affinity_evaluator.report.report import ReportSources, write_report
 from components.affinity_evaluator.report.structures import driving_blocks, wrong_molecules
 from components.affinity_evaluator.settings import EvaluationSettings, GateSettings
+from components.affinity_evaluator.units import ResampledUnit
 
 TARGETS = ("BRD4", "HSA")
 N = 60
@@ -93,13 +94,17 @@ class Bench:
             measured,
             examples_files=validation,
             candidate_file=self.predictions,
-            targets=TARGETS,
             settings=EvaluationSettings(),
-            bootstrap=bootstrap,
+            measuring=Measuring(TARGETS, bootstrap, None),
         )
 
     def report(
-        self, verdict: Verdict, champion: ChampionComparison | None = None, *, baselines: bool = False
+        self,
+        verdict: Verdict,
+        champion: ChampionComparison | None = None,
+        *,
+        baselines: bool = False,
+        unit: ResampledUnit | None = None,
     ) -> tuple[str, str]:
         bootstrap = BootstrapSettings(samples=30)
         measured = measure_predictions(self.predictions, targets=TARGETS, bootstrap=bootstrap)
@@ -114,6 +119,7 @@ class Bench:
             bootstrap,
             verdict,
             self.baselines(measured, bootstrap) if baselines else None,
+            {"non_shared": unit} if unit else measured.units,
         )
         sources = ReportSources(
             self.folder,
@@ -233,6 +239,14 @@ def test_comparison_with_the_champion_shows_the_gain_and_how_sure_it_is(tmp_path
     assert "version 17, has 0.5000 and this one 0.5213: a gain of +0.0213 (-0.0101 to 0.0502)" in card
     assert "1,234 molecules, which neither trained on" in page
     assert "Against the model in production" not in bench.report(Verdict(blessed=True, reasons=()))[0]
+
+
+def test_card_and_page_say_what_intervals_resample(bench: Bench, written: tuple[str, str]) -> None:
+    for text in written:
+        assert "Intervals resample molecules: with few new blocks" in text
+    for text in bench.report(Verdict(blessed=True, reasons=()), unit=ResampledUnit("blocks", 1054)):
+        assert "Intervals of molecules with new blocks resample those 1,054 building blocks" in text
+        assert "Intervals resample molecules" not in text
 
 
 def test_card_has_what_a_reader_of_the_model_needs(written: tuple[str, str]) -> None:
