@@ -77,13 +77,20 @@ def stoppable(*, patience: float = PATIENCE_SECONDS) -> Iterator[None]:
     wakeup = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     terminal = os.dup(2)  # commands divert what libraries write to standard error
     threading.Thread(target=_watch, args=(reader, patience, terminal), daemon=True).start()
+    over = threading.Event()
+    taker = threading.Thread(target=_take_sigint, args=(over,), daemon=True)
     if takes_sigint:
-        threading.Thread(target=_take_sigint, daemon=True).start()
+        taker.start()
     try:
         yield
     finally:
         signal.set_wakeup_fd(wakeup)
         writer.close()  # the watching thread ends
+        over.set()
+        if takes_sigint and taker.ident is not None:
+            signal.pthread_kill(taker.ident, signal.SIGINT)
+            taker.join()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -93,10 +100,12 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     raise Terminated
 
 
-def _take_sigint() -> None:
+def _take_sigint(over: threading.Event) -> None:
     main = threading.main_thread().ident
     while True:
         signal.sigwait({signal.SIGINT})
+        if over.is_set():
+            return
         _thread.interrupt_main(signal.SIGINT)
         if main is not None:
             signal.pthread_kill(main, _WAKE)
@@ -104,18 +113,22 @@ def _take_sigint() -> None:
 
 def _watch(reader: socket.socket, patience: float, terminal: int) -> None:
     """End the process some seconds after the first signal to stop, or at the second."""
-    number = _next_stop(reader)
-    if number is None:
-        return
-    reader.settimeout(patience)
     try:
-        again = _next_stop(reader)
-    except TimeoutError:
-        again = number
-    if again is not None:
-        remove_half_written()
-        os.write(terminal, _ENDED)
-        os._exit(_CODES[signal.Signals(again)])
+        with reader:
+            number = _next_stop(reader)
+            if number is None:
+                return
+            reader.settimeout(patience)
+            try:
+                again = _next_stop(reader)
+            except TimeoutError:
+                again = number
+        if again is not None:
+            remove_half_written()
+            os.write(terminal, _ENDED)
+            os._exit(_CODES[signal.Signals(again)])
+    finally:
+        os.close(terminal)
 
 
 def _next_stop(reader: socket.socket) -> int | None:

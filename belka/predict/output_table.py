@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from belka.errors import InputError
 from belka.files import atomic_path
+from belka.texts import for_spreadsheet
 
 _DELIMITERS: Final = {".csv": ",", ".tsv": "\t"}
 _CODECS: Final = {".gz": "gzip", ".zst": "zstd"}
@@ -38,7 +39,7 @@ def open_output(path: Path | None, schema: pa.Schema) -> Iterator[Any]:
     options = pc.WriteOptions(delimiter=_DELIMITERS.get(suffix, ","))
     if path is None:
         with pc.CSVWriter(sys.stdout.buffer, schema, write_options=options) as writer:
-            yield writer
+            yield _ForSpreadsheets(writer)
         return
     with atomic_path(path) as temporary:
         if suffix == _PARQUET:
@@ -50,7 +51,18 @@ def open_output(path: Path | None, schema: pa.Schema) -> Iterator[Any]:
             pa.output_stream(str(temporary), compression=codec) as sink,
             pc.CSVWriter(sink, schema, write_options=options) as writer,
         ):
-            yield writer
+            yield _ForSpreadsheets(writer)
+
+
+class _ForSpreadsheets:
+    """A writer of CSV in whose files no cell is a formula."""
+
+    def __init__(self, writer: pc.CSVWriter) -> None:
+        self._writer = writer
+
+    def write_batch(self, batch: pa.RecordBatch) -> None:
+        """Write some rows."""
+        self._writer.write_batch(for_spreadsheet(batch))
 
 
 def _suffix(path: Path) -> str:

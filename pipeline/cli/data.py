@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from pipeline.cli.cells import cell
 from pipeline.cli.options import ConfigOption, RawDirOption, SetOption, build_config
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def make_demo_data(
     from belka.demo.generate import make_demo_data as generate
 
     summary = generate(out, molecules=molecules, seed=seed)
-    table = Table("demo data", escape(str(out)), box=None, pad_edge=False)
+    table = Table("demo data", cell(str(out)), box=None, pad_edge=False)
     for key, value in asdict(summary).items():
         table.add_row(key.replace("_", " "), str(value))
     Console().print(table)
@@ -43,24 +43,24 @@ def validate(config: ConfigOption = None, raw_dir: RawDirOption = None, override
     table.add_column("why, with the first such row", overflow="fold")
     for file in report.files:
         unusable = sum(count.n_rows for count in file.rejected)
-        table.add_row(escape(file.path.name), f"{file.n_rows:,}", f"{unusable:,}")
+        table.add_row(cell(file.path.name), f"{file.n_rows:,}", f"{unusable:,}")
         for count in file.rejected:
-            table.add_row("", "", f"{count.n_rows:,}", escape(f"{count.reason}: {count.example}"))
+            table.add_row("", "", f"{count.n_rows:,}", cell(f"{count.reason}: {count.example}"))
     console.print(table)
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column()
     table.add_column(overflow="fold")
     for name, value in _findings(report):
-        table.add_row(name, escape(value))
+        table.add_row(name, cell(value))
     for number, text in enumerate(configured_and_found(report, settings.data)):
-        table.add_row("" if number else "targets", escape(text))
+        table.add_row("" if number else "targets", cell(text))
     if report.refusal is None:
         table.add_row("a run", "would start")
         console.print(table)
         return
     table.add_row("a run", "would refuse these files" + (", but start with" if report.remedies else ""))
     for remedy in report.remedies:
-        table.add_row("", escape(f"--set '{remedy}'"))
+        table.add_row("", cell(f"--set '{remedy}'"))
     console.print(table)
     raise report.refusal
 

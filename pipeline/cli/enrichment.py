@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from belka.contract import METADATA_FILE, Node
 from belka.errors import InputError
+from pipeline.cli.cells import cell
 from pipeline.cli.options import OutputDirOption, build_config, used_config
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _print(table: "pa.Table", summary: Mapping[str, Any], *, limit: int) -> None
         blocks = [row[name] for name in (("first_block", "second_block") if pair else ("block",))]
         low, high = _figure(row["odds_ratio_low"]), _figure(row["odds_ratio_high"])
         figures = (_figure(row["odds_ratio"]), f"{low} to {high}", f"{row['hits']:,}", f"{row['known']:,}")
-        shown.add_row(escape(row["target"]), "+".join(places), *figures, escape("\n".join(blocks)))
+        shown.add_row(cell(row["target"]), "+".join(places), *figures, cell("\n".join(blocks)))
         printed[row["target"]] = printed.get(row["target"], 0) + 1
     console = Console()
     console.print(shown)

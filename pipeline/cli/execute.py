@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from belka.contract import ENRICHMENT_FILE, METADATA_FILE, METRICS_FILE, RAW_READERS, REPORT_FILE, SUBMISSION_FILE
 from belka.errors import BelkaError, explained
 from belka.interrupts import stop_of, stopped_error
 from belka.models.champion import read_champion
+from pipeline.cli.cells import cell
 from pipeline.cli.data_rows import data_rows
 from pipeline.cli.options import RESOLVED_CONFIG
 from pipeline.cli.progress import StepTable
@@ -142,12 +142,12 @@ def print_results(console: Console, config: Config, metrics: dict[str, Any]) -> 
     for name, value in verdict_rows(metrics.get("evaluation", {}), output_dir / MODELS_FOLDER):
         table.add_row(name, value)
     for name, value in data_rows(metrics, output_dir, rejected_prediction=config.data.rejected_prediction):
-        table.add_row(escape(name), escape(value))
+        table.add_row(cell(name), cell(value))
     if metrics.get("submission", {}).get("rows") == 0:
         table.add_row(SUBMISSION_FILE, "none: there is no raw test file")
     for name in _RESULTS:
         if (output_dir / name).exists():
-            table.add_row(name, escape(str(output_dir / name)))
+            table.add_row(name, cell(str(output_dir / name)))
     console.print(table)
 
 

@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 import yaml
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from belka.errors import InputError
+from pipeline.cli.cells import cell
 from pipeline.cli.options import ConfigOption, QuietOption, SetOption
 from pipeline.runners.kubeflow.simulator.retries import Cluster
 
@@ -165,7 +165,7 @@ def simulate(
     table = Table("task", "output", "place", box=None, pad_edge=False)
     for result in results:
         for key, place in result.outputs.items():
-            table.add_row(result.name, key, escape(str(place)))
+            table.add_row(result.name, key, cell(str(place)))
     console.print(table)
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from belka.texts import for_terminal
+
 if TYPE_CHECKING:
     from pipeline.lineage import Lineage
 
@@ -24,7 +26,7 @@ def lineage(
     from pipeline.lineage import trace_model
 
     traced = trace_model(model, metadata)
-    typer.echo(json.dumps(asdict(traced), indent=2) if as_json else "\n".join(_lines(traced)))
+    typer.echo(json.dumps(asdict(traced), indent=2) if as_json else for_terminal("\n".join(_lines(traced))))
 
 
 def _lines(traced: "Lineage") -> Iterator[str]:

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from belka.errors import BelkaError
 from belka.interrupts import stop_of, stoppable, stopped_error
+from belka.texts import for_terminal
 from pipeline.cli import data, enrichment, kubeflow, lineage, predict, run
 from pipeline.cli.options import ConfigOption, OutputDirOption, RawDirOption, SetOption, build_config
 
@@ -116,5 +117,5 @@ def main() -> None:
         console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
         if logging.getLogger().isEnabledFor(logging.DEBUG):
             console.print("".join(traceback.format_exception(cause)))
-        console.print(f"error: {error}", style="red")
+        console.print(f"error: {for_terminal(str(error))}", style="red")
         sys.exit(error.exit_code)

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from belka.errors import InputError
+from belka.texts import for_terminal
 from pipeline.cli.session import diverted
 
 _BROKEN_PIPE: Final = 141  # what a shell reports of a program that SIGPIPE ended
@@ -94,7 +95,7 @@ def _readers_may_leave() -> Iterator[None]:
 
 def _tell(console: Console, note: str) -> None:
     if note:
-        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"note: {for_terminal(note)}", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import IO, TextIO
 from rich.console import Console
 
 from belka.state_files import RECOVERY
+from belka.texts import for_terminal
 
 
 @contextmanager
@@ -60,7 +61,7 @@ class _Notes(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""
-        self._console.print(f"note: {record.getMessage()}", markup=False, highlight=False, soft_wrap=True)
+        self._console.print(f"note: {for_terminal(record.getMessage())}", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import wrap
@@ -20,6 +19,7 @@ from belka.raw_targets import find_targets
 from belka.settings import used
 from belka.state_files import RECOVERY, set_aside
 from pipeline.config.settings import Config
+from pipeline.config.yaml_text import parse_yaml
 
 logger = logging.getLogger(__name__)
 recovery = logging.getLogger(RECOVERY)
@@ -37,23 +37,6 @@ RENAMED: Final[Mapping[str, str]] = {
     "data.ecfp_chirality": "fingerprint.chirality",
     "data.ecfp_method": "fingerprint.method",
 }
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.1 reads `1e-3` as text and `off` as false; this reads them as YAML 1.2 and everybody else does."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 - the class attribute PyYAML reads
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
 
 
 def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
@@ -222,7 +205,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             action="Check the path given with --config.",
         )
     try:
-        values = _parse(path.read_text(encoding="utf-8")) or {}
+        values = parse_yaml(path.read_text(encoding="utf-8")) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(
             "The configuration file is not valid YAML.",
@@ -240,10 +223,6 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return values
 
 
-def _parse(text: str) -> Any:
-    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of SafeLoader
-
-
 def _apply_override(values: dict[str, Any], override: str) -> None:
     key, separator, text = override.partition("=")
     path = key.strip().split(".")
@@ -255,7 +234,7 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
             action="Correct the --set option.",
         )
     try:
-        value = _parse(text)
+        value = parse_yaml(text)
     except yaml.YAMLError as error:
         raise InputError(
             "A --set value is not valid YAML.",

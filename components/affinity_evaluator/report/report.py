@@ -26,6 +26,7 @@ from belka.models.description import ModelDescription, read_description
 from belka.pages.style import page_style
 from belka.provenance import Provenance, place_of, read_provenance
 from belka.state_files import read_state, read_state_list
+from belka.texts import for_markdown
 from components.affinity_evaluator.bootstrap import Interval
 from components.affinity_evaluator.evaluate import Evaluation
 from components.affinity_evaluator.gate import MEAN, BaselineComparison, Gain
@@ -116,7 +117,7 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
         lstrip_blocks=True,
     )
     environment.filters.update(number=_number, interval=_interval, svg=Markup)
-    plain = environment.overlay(autoescape=False)
+    plain = environment.overlay(autoescape=False, finalize=for_markdown)
     for name, template in ((REPORT_FILE, environment), (MODEL_CARD_FILE, plain)):
         with atomic_path(evaluation_dir / name) as temporary:
             temporary.write_text(template.get_template(f"{name}.j2").render(context), encoding="utf-8")

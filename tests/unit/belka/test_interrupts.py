@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from belka.interrupts import Terminated, stop_of, stopped_error
+from belka.interrupts import Terminated, stop_of, stoppable, stopped_error
 
 # Says "ready", then does what `body` says inside the block.
 PROGRAM = """
@@ -92,6 +93,24 @@ def test_whoever_ignored_ctrl_c_before_still_does() -> None:
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=30)[0] == "done\n"
     assert process.returncode == 0
+
+
+def test_afterwards_everything_is_as_it_was() -> None:
+    before = (
+        signal.getsignal(signal.SIGINT),
+        signal.getsignal(signal.SIGTERM),
+        signal.pthread_sigmask(signal.SIG_BLOCK, ()),
+    )
+    threads = threading.active_count()
+    with stoppable():
+        pass
+    after = (
+        signal.getsignal(signal.SIGINT),
+        signal.getsignal(signal.SIGTERM),
+        signal.pthread_sigmask(signal.SIG_BLOCK, ()),
+    )
+    assert before == after
+    assert threading.active_count() <= threads + 1  # the watching one may be on its way
 
 
 def test_what_a_user_is_told() -> None:

@@ -1,0 +1,41 @@
+"""Text of unknown origin does nothing where it is shown."""
+
+import pyarrow as pa
+
+from belka.texts import for_markdown, for_spreadsheet, for_terminal
+
+ESCAPES = "\x1b]0;owned\x07\x1b[2Jname\u202eexe.\x9b31m\r"
+
+
+def test_a_terminal_gets_no_control_characters() -> None:
+    assert for_terminal(ESCAPES) == "\\x1b]0;owned\\x07\\x1b[2Jname\\u202eexe.\\x9b31m\\r"
+    assert for_terminal("one\n\ttwo, µ, 漢, [Dy]") == "one\n\ttwo, µ, 漢, [Dy]"
+
+
+def test_a_page_gets_no_markup() -> None:
+    assert for_markdown("<img src=x onerror=alert(1)>") == "&lt;img src=x onerror=alert(1)>"
+    assert for_markdown("a|b\n# c `d` [e](javascript:f)") == "a\\|b # c \\`d\\` [e]\\(javascript:f)"
+    assert for_markdown(3) == "3"
+    assert for_markdown("C[C@H](N)=O, non_shared") == "C[C@H]\\(N)=O, non_shared"
+
+
+def test_a_spreadsheet_gets_no_formulas() -> None:
+    texts = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "-5", "+1.5e-3", "-.5", "CC=O", "", None, "7"]
+    batch = pa.RecordBatch.from_pydict({"text": texts, "number": list(range(len(texts)))})
+    cleaned = for_spreadsheet(batch)
+    assert cleaned.schema == batch.schema
+    assert cleaned.column("number") == batch.column("number")
+    assert cleaned.column("text").to_pylist() == [
+        "'=1+1",
+        "'+cmd|' /C calc'!A0",
+        "'-2+3",
+        "'@SUM(A1)",
+        "'\t=1",
+        "-5",
+        "+1.5e-3",
+        "-.5",
+        "CC=O",
+        "",
+        None,
+        "7",
+    ]
