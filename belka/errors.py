@@ -1,5 +1,7 @@
 """Errors that tell a user what is wrong, what was received, what is expected and what to do next."""
 
+import errno
+
 
 class BelkaError(Exception):
     """A failure the pipeline can explain.
@@ -50,9 +52,59 @@ class TerminatedError(BelkaError):
 
 
 def explained(error: BaseException | None) -> BelkaError | None:
-    """The first error in a chain of causes that explains itself: TFX and Beam wrap what a component raises."""
-    while error is not None:
-        if isinstance(error, BelkaError):
-            return error
+    """The first error in a chain of causes that explains itself: TFX and Beam wrap what a component raises.
+
+    Where none does, the first that the operating system gave because of a place, the disk or memory.
+    """
+    chain = []
+    while error is not None and error not in chain:
+        chain.append(error)
         error = error.__cause__ or error.__context__
+    own = next((each for each in chain if isinstance(each, BelkaError)), None)
+    return own or next(filter(None, map(_of_system, chain)), None)
+
+
+def _of_system(error: BaseException) -> BelkaError | None:
+    """Explain what no program can help: a place that is not there or not writable, a full disk, no memory."""
+    if isinstance(error, MemoryError):
+        return RunAgainError(
+            "There is not enough memory.",
+            received=str(error) or "the system gave no more",
+            action="Raise the limit of memory, or lower system.memory_limit_gb, batch sizes and workers; run it again.",
+        )
+    number = error.errno if isinstance(error, OSError) else None
+    if number in _REFUSED:
+        problem, expected = _REFUSED[number]
+        return InputError(
+            problem,
+            received=str(error),
+            expected=expected,
+            action="Name another place, or change the rights, the mount or what lies there.",
+        )
+    if number in _EXHAUSTED:
+        return RunAgainError(
+            _EXHAUSTED[number], received=str(error), action="Make room and run the same command again: it goes on."
+        )
     return None
+
+
+_FOLDER = "a folder on the way and no file"
+_REFUSED = {
+    errno.EACCES: ("A place may not be read or written.", "the right to do so"),
+    errno.EPERM: ("A place may not be read or written.", "the right to do so"),
+    errno.EROFS: ("A place may not be written.", "a file system that is mounted for writing"),
+    errno.ENOTDIR: ("A file lies where a folder is needed.", _FOLDER),
+    errno.EEXIST: ("A file lies where a folder is needed.", _FOLDER),
+    errno.EISDIR: ("A folder lies where a file is needed.", "a file, or nothing yet"),
+    errno.ENAMETOOLONG: ("A name is too long for the file system.", "names of at most 255 bytes"),
+    errno.ELOOP: ("Links lead in a circle.", "a path that ends"),
+}
+_EXHAUSTED = {
+    errno.ENOSPC: "The disk is full.",
+    errno.EDQUOT: "The quota of the disk is used up.",
+    errno.EFBIG: "A file would be larger than may be written.",
+    errno.ENOMEM: "There is not enough memory.",
+    errno.EMFILE: "Too many files are open.",
+    errno.ENFILE: "Too many files are open.",
+    errno.EIO: "The disk does not answer.",
+}

@@ -1,6 +1,7 @@
 """The `belka` command."""
 
 import logging
+import os
 import sys
 import traceback
 from importlib.metadata import entry_points
@@ -10,7 +11,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from belka.errors import BelkaError
+from belka.errors import BelkaError, explained
 from belka.interrupts import stop_of, stoppable, stopped_error
 from belka.texts import for_terminal
 from pipeline.cli import data, enrichment, kubeflow, lineage, predict, run
@@ -22,19 +23,29 @@ COMMANDS: Final = "belka.commands"  # the group of entry points by which package
 _AGAIN: Final = "Run the same command again. What it had begun to write is removed; what it had finished stays."
 
 
+_BROKEN_PIPE: Final = 141  # what a shell reports of a program that SIGPIPE ended
+
+
 class _Commands(TyperGroup):
     """The commands; each ends on Ctrl-C and SIGTERM with what to type to go on."""
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # typer's context is click's
         """Run a command."""
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read standard output has gone, as with `| head`. The rest in the buffer would fail again at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(_BROKEN_PIPE) from None
         except (KeyboardInterrupt, Exception) as error:
             # Libraries raise errors of their own while they clean up after a request to stop.
             stop = None if isinstance(error, BelkaError) else stop_of(error)
             if stop is None:
                 raise
             raise stopped_error(stop, action=_AGAIN) from error
+        return result
 
 
 app = typer.Typer(
@@ -107,8 +118,8 @@ def main() -> None:
         with stoppable():
             app()
     except Exception as cause:  # noqa: BLE001 - the last line of defence between a user and a traceback
-        error = cause
-        if not isinstance(error, BelkaError):
+        error = cause if isinstance(cause, BelkaError) else explained(cause)
+        if error is None:
             error = BelkaError(
                 "An unexpected error: this is a defect of the program.",
                 received=f"{type(cause).__name__}: {cause}",

@@ -1,14 +1,13 @@
 """`belka predict`."""
 
 import logging
-import os
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -17,8 +16,6 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from belka.errors import InputError
 from belka.texts import for_terminal
 from pipeline.cli.session import diverted
-
-_BROKEN_PIPE: Final = 141  # what a shell reports of a program that SIGPIPE ended
 
 
 def predict(
@@ -68,7 +65,7 @@ def predict(
     from belka.models.operations import trusted_models
 
     trust = trusted_models() if trust_model else nullcontext()
-    with _own_stderr(quiet=quiet) as console, _readers_may_leave(), trust:
+    with _own_stderr(quiet=quiet) as console, trust:
         if input_file:
             _predict_file(model, input_file, output_file, column, n_workers, console, standardise=standardise)
         else:
@@ -80,17 +77,6 @@ def predict(
             pc.write_csv(loaded.predict(smiles or []), sys.stdout.buffer)
             _tell(console, loaded.notes)
         sys.stdout.flush()
-
-
-@contextmanager
-def _readers_may_leave() -> Iterator[None]:
-    """End quietly, as other programs do, when whoever reads standard output has gone: `| head`."""
-    try:
-        yield
-    except BrokenPipeError:
-        # What is still buffered would fail once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(_BROKEN_PIPE) from None
 
 
 def _tell(console: Console, note: str) -> None:

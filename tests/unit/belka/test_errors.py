@@ -1,5 +1,9 @@
 """An error prints what is wrong, what came, what was expected and what to do; empty parts are left out."""
 
+import errno
+
+import pytest
+
 from belka.errors import BelkaError, InputError, explained
 
 
@@ -21,3 +25,32 @@ def test_the_reason_is_found_behind_the_errors_of_beam_and_tfx() -> None:
     wrapped.__cause__ = reason
     assert explained(wrapped) is reason
     assert explained(ValueError("unknown")) is None
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (errno.EACCES, 2),
+        (errno.EROFS, 2),
+        (errno.ENOTDIR, 2),
+        (errno.EEXIST, 2),
+        (errno.EISDIR, 2),
+        (errno.ENOSPC, 75),
+        (errno.EDQUOT, 75),
+        (errno.ENOMEM, 75),
+    ],
+)
+def test_what_the_system_refuses_is_no_defect_of_the_program(number: int, code: int) -> None:
+    wrapped = RuntimeError("while running a step")
+    wrapped.__cause__ = OSError(number, "no", "/a/place")
+    error = explained(wrapped)
+    assert error is not None
+    assert error.exit_code == code
+    assert "/a/place" in error.received
+
+
+def test_no_memory_is_told_and_what_else_the_system_says_is_not_explained_away() -> None:
+    memory = explained(MemoryError())
+    assert memory is not None
+    assert memory.exit_code == 75
+    assert explained(FileNotFoundError(errno.ENOENT, "no", "a file of ours")) is None

@@ -1,0 +1,52 @@
+"""Places that are not writable or not there: an answer with its exit code, never a defect of the program."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BELKA = Path(sys.executable).parent / "belka"
+
+
+def belka(*arguments: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # type: ignore[call-overload,no-any-return]
+        [BELKA, *map(str, arguments)], capture_output=True, text=True, check=False, **options
+    )
+
+
+@pytest.mark.parametrize("place", ["a file", "below a file", "a system that takes no folders", "a name too long"])
+def test_an_output_that_cannot_be_written(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    out = {
+        "a file": tmp_path / "file",
+        "below a file": tmp_path / "file" / "below",
+        "a system that takes no folders": Path("/proc/out"),
+        "a name too long": tmp_path / ("x" * 300),
+    }[place]
+    done = belka("make-demo-data", "--molecules", "100", "--out", out)
+    if place == "a system that takes no folders" and done.returncode == 1:
+        pytest.skip("this system says that the folder is not there")
+    assert done.returncode == 2, done.stderr
+    assert "defect" not in done.stderr
+    assert str(out)[:200] in done.stderr.replace("\n", "")
+
+
+def test_a_reader_that_leaves() -> None:
+    command = f"'{BELKA}' config show --explain | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_full_disk_behind_standard_output() -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"'{BELKA}' config show > /dev/full"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 75
+    assert "The disk is full." in done.stderr
+
+
+def test_without_standard_output() -> None:
+    done = subprocess.run(["bash", "-c", f"'{BELKA}' config show >&-"], capture_output=True, text=True, check=False)
+    assert "defect" not in done.stderr
+    assert "Traceback" not in done.stderr
