@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from belka.errors import BelkaError, explained
 from belka.interrupts import stop_of, stoppable, stopped_error
 from belka.texts import for_terminal
-from pipeline.cli import data, enrichment, kubeflow, lineage, predict, run
+from pipeline.cli import clean, data, enrichment, kubeflow, lineage, predict, run
 from pipeline.cli.options import ConfigOption, OutputDirOption, RawDirOption, SetOption, build_config
 
 COMMANDS: Final = "belka.commands"  # the group of entry points by which packages above the pipeline add commands
@@ -102,6 +102,7 @@ for _command in (
     predict.predict,
     lineage.lineage,
     enrichment.enrichment,
+    clean.clean,
 ):
     app.command()(_command)
 app.command("compile")(kubeflow.compile_)
