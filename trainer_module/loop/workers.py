@@ -24,7 +24,8 @@ from belka.errors import RunAgainError
 logger = logging.getLogger(__name__)
 
 WAIT_SECONDS: Final = 1800  # for the others at the start: the machines of a cluster do not come at once
-_BETWEEN_TRIALS: Final = 1.0
+_BETWEEN_TRIALS: Final = 1.0  # seconds
+_GREETING: Final = b"belka worker\n"
 # What a collective operation raises when another worker is gone; which of them depends on who notices first.
 _LOST_WORKER: Final = (
     tf.errors.UnavailableError,
@@ -66,8 +67,11 @@ def join_workers(config: str) -> Any:
     first, *others = [address for addresses in jobs.values() for address in addresses]
     logger.info("Training on %d workers (TF_CONFIG); waiting for all of them.", count_workers(config))
     with explained_loss_of_worker():
-        if jobs[task["type"]][task["index"]] == first:
-            _wait_for(others)
+        own = jobs[task["type"]][task["index"]]
+        if own == first:
+            _call(others)
+        else:
+            _wait_for_call(own)
         _limit_wait(jobs)
         return tf.distribute.MultiWorkerMirroredStrategy()
 
@@ -144,25 +148,62 @@ def _lost(received: str) -> RunAgainError:
     )
 
 
-def _wait_for(addresses: Sequence[str]) -> None:
-    """Wait for the doors of the other workers, which open before they look for the chief.
+def _call(addresses: Sequence[str]) -> None:
+    """Wait, as the chief, until each of the others stands at its door.
 
-    TensorFlow's chief waits for them without end, in a call that no signal and no thread can leave.
+    TensorFlow's chief waits for them without end, in a call that no signal and no thread can leave; and an open port
+    may be that of a worker which still belongs to a training that is lost.
 
     Raises:
-        RunAgainError: If one does not open in time.
+        RunAgainError: If one does not answer in time.
     """
     end = time.monotonic() + WAIT_SECONDS
     for address in addresses:
-        host, _, port = address.rpartition(":")
-        while True:
-            try:
-                socket.create_connection((host, int(port)), timeout=_BETWEEN_TRIALS).close()
-                break
-            except OSError as error:
-                if time.monotonic() > end:
-                    raise _lost(f"{address} did not answer within {WAIT_SECONDS} s: {error}") from error
-                time.sleep(_BETWEEN_TRIALS)
+        while not _answers(address):
+            if time.monotonic() > end:
+                raise _lost(f"{address} did not answer within {WAIT_SECONDS} s")
+            time.sleep(_BETWEEN_TRIALS)
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=_BETWEEN_TRIALS) as chief:
+            chief.sendall(_GREETING)
+            return chief.recv(len(_GREETING)) == _GREETING
+    except OSError:
+        return False
+
+
+def _wait_for_call(address: str) -> None:
+    """Wait, as another worker, for the chief's call at the port that TensorFlow takes afterwards.
+
+    Raises:
+        RunAgainError: If no call comes in time, or the port is taken.
+    """
+    end = time.monotonic() + WAIT_SECONDS
+    try:
+        with socket.create_server(("", int(address.rpartition(":")[2]))) as door:
+            while (left := end - time.monotonic()) > 0:
+                door.settimeout(left)
+                caller, _ = door.accept()
+                with caller:
+                    caller.settimeout(_BETWEEN_TRIALS)
+                    if _greeted(caller):
+                        return
+    except OSError as error:
+        raise _lost(f"no call from worker 0 within {WAIT_SECONDS} s at {address}: {error}") from error
+    raise _lost(f"no call from worker 0 within {WAIT_SECONDS} s at {address}")
+
+
+def _greeted(caller: socket.socket) -> bool:
+    try:
+        greeted = caller.recv(len(_GREETING)) == _GREETING
+        if greeted:
+            caller.sendall(_GREETING)
+    except OSError:
+        return False
+    return greeted
 
 
 def _limit_wait(jobs: Mapping[str, Sequence[str]]) -> None:

@@ -3,8 +3,10 @@
 import json
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ import pytest
 
 from belka.errors import RunAgainError
 from trainer_module.loop import workers
-from trainer_module.loop.workers import count_workers, join_workers
+from trainer_module.loop.workers import _call, _wait_for_call, count_workers, join_workers
 
 if TYPE_CHECKING:
     from tests.unit.trainer_module.loop.conftest import Process, Trainings
@@ -33,21 +35,34 @@ def test_workers_are_those_of_both_jobs() -> None:
     assert count_workers(json.dumps({"cluster": {"chief": ["a:1"], "worker": ["b:1"]}})) == 2
 
 
-def test_a_chief_whose_worker_never_comes_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("index", "received"), [(0, "did not answer"), (1, "no call from worker 0")])
+def test_who_waits_for_the_others_in_vain_ends(
+    trainings: "Trainings", monkeypatch: pytest.MonkeyPatch, index: int, received: str
+) -> None:
+    monkeypatch.setattr(workers, "WAIT_SECONDS", 0.1)
+    with pytest.raises(RunAgainError, match=rf"{GONE}(.|\n)*{received}") as error:
+        join_workers(trainings.tf_configs()[index])
+    assert error.value.exit_code == 75
+
+
+def test_a_door_of_something_else_is_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "WAIT_SECONDS", 0.1)
     with socket.create_server(("localhost", 0)) as server:
-        nobody = f"localhost:{server.getsockname()[1]}"
-    task = {"cluster": {"worker": ["localhost:1", nobody]}, "task": {"type": "worker", "index": 0}}
-    with pytest.raises(RunAgainError, match=rf"{GONE}(.|\n)*{nobody} did not answer"):
-        join_workers(json.dumps(task))
+        address = f"localhost:{server.getsockname()[1]}"
+        answer = threading.Thread(target=lambda: server.accept()[0].sendall(b"PRI * HTTP/2.0"))
+        answer.start()
+        with pytest.raises(RunAgainError, match="did not answer"):
+            _call([address])
+        answer.join()
 
 
-@pytest.mark.slow
-def test_a_worker_whose_chief_never_comes_ends(trainings: "Trainings") -> None:
-    worker = trainings.start_worker(1, trainings.tf_configs(), wait=5, **EVERY_STEP)
-    _, errors = worker.communicate(timeout=300)
-    assert GONE in errors
-    assert worker.returncode == 75
+def test_a_chief_calls_and_a_worker_answers(trainings: "Trainings", monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "WAIT_SECONDS", 30)
+    address = json.loads(trainings.tf_configs()[0])["cluster"]["worker"][1]
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(_wait_for_call, address)
+        _call([address])
+        waiting.result()
 
 
 @pytest.mark.slow

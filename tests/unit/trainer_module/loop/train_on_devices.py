@@ -19,6 +19,7 @@ from trainer_module import run_fn
 from trainer_module.export.export import export_model
 from trainer_module.export.saved_model import load_model, save_model
 from trainer_module.loop import workers
+from trainer_module.loop.devices import choose_strategy, spread
 from trainer_module.loop.step import Steps
 from trainer_module.loop.train import TrainingData, train
 from trainer_module.settings import parse_run_settings
@@ -26,6 +27,7 @@ from trainer_module.settings import parse_run_settings
 logger = logging.getLogger(__name__)
 REQUEST = json.loads(sys.argv[1])
 PATCH = pytest.MonkeyPatch()
+BATCH = REQUEST["run"]["training"]["batch_size"]
 
 
 def note_rows() -> set[int]:
@@ -110,7 +112,10 @@ def main() -> None:
         except BelkaError as error:
             sys.stderr.write(f"{error}\n")
             sys.exit(error.exit_code)
-    sys.stdout.write(json.dumps({"stages": stages, "rows": sorted(rows)}))
+    strategy = choose_strategy("cpu")
+    parts = strategy.experimental_local_results(spread(strategy, tf.range(BATCH)))
+    found = {"stages": stages, "rows": sorted(rows), "parts": [part.numpy().tolist() for part in parts]}
+    sys.stdout.write(json.dumps(found))
 
 
 main()
