@@ -19,9 +19,9 @@ WAY_OUT: Final = (
     "evaluation.replace_champion=true once."
 )
 TO_BEAT_IT: Final = (
-    "To try: train longer (training.epochs, training.patience), all stages (training.stages), a larger model "
-    "(model.depth, model.num_layers), the fingerprint branch (model.ecfp_branch), more data. To push such a model all "
-    "the same, take the name out of evaluation.must_beat."
+    "To try: further members (model.members), a longer training (training.epochs, training.patience), all stages "
+    "(training.stages), a larger model (model.depth, model.num_layers), more data. To push such a model all the same, "
+    "take the name out of evaluation.must_beat."
 )
 
 
