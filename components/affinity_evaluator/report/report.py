@@ -204,9 +204,7 @@ def _figures(
     histories = {stage: _history(folder / HISTORY_FILE) for stage, folder in sources.model_runs.items()}
     drawn = {
         "average_precision": figures.average_precisions(evaluation.slices, others, evaluation.bootstrap.confidence),
-        "precision_recall": figures.precision_recall(
-            _curves(evaluation.slices, predictions, targets), {part.name: part for part in evaluation.slices}
-        ),
+        "precision_recall": precision_recall_figure(evaluation.slices, predictions, targets),
         "calibration": figures.calibration(evaluation.slices, targets),
         "enrichment": figures.enrichment(evaluation.slices, targets),
     }
@@ -220,9 +218,14 @@ def _figures(
     return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704
 
 
-def _curves(
-    slices: Sequence[SliceMetrics], predictions: Predictions, targets: Sequence[str]
-) -> dict[str, dict[str, figures.Curve]]:
+def precision_recall_figure(slices: Sequence[SliceMetrics], predictions: Predictions, targets: Sequence[str]) -> str:
+    """Draw precision against recall of the slices that exist.
+
+    Args:
+        slices: Metrics of the model, with intervals.
+        predictions: What they were measured on.
+        targets: Target names.
+    """
     curves: dict[str, dict[str, figures.Curve]] = {}
     for index, target in enumerate(targets):
         rows, labels, probabilities = predictions.of_target(index)
@@ -233,7 +236,7 @@ def _curves(
             for group in SplitGroup
             if group.label in existing
         }
-    return curves
+    return figures.precision_recall(curves, {part.name: part for part in slices})
 
 
 def _settings(provenance: Provenance | None) -> dict[str, dict[str, Any]]:
