@@ -19,14 +19,20 @@ def digest_files(folder: Path, *, n_workers: int = 0) -> dict[str, str]:
     Returns:
         Path in the folder -> SHA-256, sorted by path.
     """
+    names = list_files(folder)
+    with ThreadPoolExecutor(worker_count(n_workers)) as threads:
+        digests = threads.map(lambda name: file_digest(folder / name), names)
+        return dict(zip(names, digests, strict=True))
+
+
+def list_files(folder: Path) -> list[str]:
+    """The paths in a folder of its files, sorted, without hidden ones and provenance.json."""
     paths = sorted(
         path
         for path in folder.rglob("*")
         if path.is_file() and path != folder / PROVENANCE_FILE and not path.name.startswith(".")
     )
-    with ThreadPoolExecutor(worker_count(n_workers)) as threads:
-        digests = threads.map(file_digest, paths)
-        return {str(path.relative_to(folder)): digest for path, digest in zip(paths, digests, strict=True)}
+    return [str(path.relative_to(folder)) for path in paths]
 
 
 def file_digest(path: Path) -> str:

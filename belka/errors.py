@@ -39,6 +39,20 @@ class RunAgainError(BelkaError):
     exit_code = 75
 
 
+class DamagedError(RunAgainError):
+    """What a step finds is not what an earlier one wrote; the earlier one runs again. Exit code 75.
+
+    Args:
+        folder: The folder; the other arguments are those of `BelkaError`.
+    """
+
+    def __init__(
+        self, problem: str, *, folder: str = "", received: str = "", expected: str = "", action: str = ""
+    ) -> None:
+        super().__init__(problem, received=received, expected=expected, action=action)
+        self.folder = folder
+
+
 class InterruptedRunError(BelkaError):
     """The user stopped the work (SIGINT, Ctrl-C). Exit code 130."""
 

@@ -5,6 +5,7 @@ alone, without any other folder and without a metadata store, tells where it com
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -13,12 +14,15 @@ from typing import Any, Final, NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from belka.contract import PROVENANCE_FILE
-from belka.digests import digest_files, file_digest, files_digest
-from belka.errors import InputError
+from belka.digests import digest_files, file_digest, files_digest, list_files
+from belka.errors import DamagedError, InputError
 from belka.files import atomic_path
+from belka.machine import worker_count
 
 # Local folder -> where it stays, while a block of `named_places` runs.
 _PLACES: ContextVar[Mapping[str, str]] = ContextVar("places", default={})  # noqa: B039 - never changed in place
+# Files whose content this process knows: their SHA-256 and their state then.
+_known_whole: dict[Path, tuple[str, tuple[int, ...]]] = {}
 _LEVELS: Final = 4  # of folders between an output's folder and its files
 _AGAIN: Final = "Run the step that makes the folder again."
 
@@ -184,6 +188,7 @@ def write_provenance(folder: Path, record: Record, read: ReadInputs = ReadInputs
         What was written.
     """
     files = digest_files(folder)
+    _known_whole.update({folder / name: (digest, _state(folder / name)) for name, digest in files.items()})
     provenance = Provenance(
         **record.model_dump(exclude={"uri", "digest", "inputs"}),
         uri=place_of(folder),
@@ -219,6 +224,57 @@ def changed_files(folder: Path) -> list[str]:
         )
     found = digest_files(folder)
     return sorted(name for name in known.files.keys() | found.keys() if known.files.get(name) != found.get(name))
+
+
+def check_whole(folder: Path, names: Sequence[str] | None = None, *, others: bool = False) -> None:
+    """Check a folder, whole files, before it is read. Files that this process wrote or checked are not read again.
+
+    Args:
+        folder: An output folder; one without provenance, of an earlier version, is not checked.
+        names: Paths in it of the only files that matter; None = all.
+        others: Whether files that nobody recorded may lie in it.
+
+    Raises:
+        DamagedError: A file is missing, of another content, or was added.
+        InputError: provenance.json is damaged.
+    """
+    known = read_provenance(folder)
+    if known is None:
+        return
+    wanted = known.files if names is None else {name: known.files[name] for name in names if name in known.files}
+    new = [
+        name for name, digest in wanted.items() if _known_whole.get(folder / name) != (digest, _state(folder / name))
+    ]
+    with ThreadPoolExecutor(worker_count(0)) as threads:
+        found = dict(zip(new, threads.map(lambda name: _digest_if_there(folder / name), new), strict=True))
+    wrong = [name for name, digest in found.items() if digest != wanted[name]]
+    if names is None and not others:
+        wrong += sorted(set(list_files(folder)) - known.files.keys())
+    if wrong:
+        raise DamagedError(
+            "A result of an earlier step is not as it was written.",
+            folder=str(folder),
+            received=f"{folder}: {', '.join(wrong[:5])}{' and others' if len(wrong) > 5 else ''}",  # noqa: PLR2004
+            expected=f"the content that its {PROVENANCE_FILE} names",
+            action="Run the same command again: the step that makes it runs again. Of a model: copy it again.",
+        )
+    _known_whole.update({folder / name: (digest, _state(folder / name)) for name, digest in found.items() if digest})
+
+
+def _digest_if_there(path: Path) -> str:
+    try:
+        return file_digest(path)
+    except FileNotFoundError:
+        return ""
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """What changes when a file is written to; empty where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 @contextmanager

@@ -32,6 +32,7 @@ from belka.provenance import (
     Provenance,
     ReadInputs,
     Record,
+    check_whole,
     place_of,
     read_inputs,
     read_provenance,
@@ -82,6 +83,9 @@ class Recording(BaseExecutor):
         folders = {name: [Path(each.uri) for each in artifacts] for name, artifacts in input_dict.items()}
         if path := (settings.get("custom_config") or {}).get("model_path"):
             folders["model_path"] = [Path(path)]
+        for name, paths in folders.items():
+            for path in paths:
+                check_whole(path, others=name == "model_path")
         read, version, libraries = read_inputs(folders), code_version(*modules), library_versions(*modules)
         with _alone_in_their_folders(input_dict) as readable:
             result = super().Do(readable, output_dict, exec_properties)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from belka.contract import OUTPUT_PROBABILITIES
 from belka.errors import BelkaError
-from belka.models.operations import check_operations
+from belka.models.operations import check_model
 
 
 class Signature:
@@ -69,7 +69,7 @@ class Signature:
 def _load(model_dir: Path) -> Any:
     import tensorflow as tf
 
-    check_operations(model_dir)
+    check_model(model_dir)
     try:
         return tf.saved_model.load(str(model_dir))
     except (OSError, ValueError, tf.errors.OpError) as error:

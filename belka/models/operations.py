@@ -13,9 +13,10 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final
 
-from belka.contract import SAVED_MODEL_FILE
+from belka.contract import SAVED_MODEL_FILE, SERVING_FOLDER
 from belka.errors import BelkaError, InputError
 from belka.files import is_name
+from belka.provenance import check_whole
 
 # Other files that TensorFlow takes for the graph, the first of them before saved_model.pb.
 _OTHER_GRAPHS: Final = ("saved_model.cpb", "saved_model.pbtxt")
@@ -49,6 +50,19 @@ def trusted_models() -> Iterator[None]:
         yield
     finally:
         _TRUSTED.reset(token)
+
+
+def check_model(model_dir: Path) -> None:
+    """Check that a SavedModel is as it was written, where its provenance tells, and holds what models hold.
+
+    Raises:
+        DamagedError: A file is missing or of another content.
+        InputError: See `check_operations`.
+    """
+    if _TRUSTED.get():
+        return
+    check_whole(model_dir.parent if model_dir.name == SERVING_FOLDER else model_dir, others=True)
+    check_operations(model_dir)
 
 
 def check_operations(model_dir: Path) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from belka.contract import ENRICHMENT_FILE, METADATA_FILE, METRICS_FILE, RAW_READERS, REPORT_FILE, SUBMISSION_FILE
-from belka.errors import BelkaError, explained
+from belka.errors import BelkaError, DamagedError, explained
 from belka.interrupts import stop_of, stopped_error
 from belka.models.champion import read_champion
 from pipeline.cli.cells import cell
@@ -66,7 +66,7 @@ def execute(config: Config, nodes: Sequence[str] | None, *, resume: bool = True,
             from pipeline.runners.local import run_local
             from pipeline.runners.metadata_store import mend
             from pipeline.runners.node_events import observe_nodes
-            from pipeline.runners.outcomes import read_outcomes
+            from pipeline.runners.outcomes import forget, read_outcomes
             from pipeline.runners.publish import publish_results
         mend(config.output_dir / METADATA_FILE)
         before = read_outcomes(config.output_dir / METADATA_FILE, config.pipeline_name)
@@ -86,7 +86,11 @@ def execute(config: Config, nodes: Sequence[str] | None, *, resume: bool = True,
         for node, outcome in outcomes.items():
             if outcome.cached and (node not in before or before[node].execution_id != outcome.execution_id):
                 table.mark_cached(node)
-        metrics = publish_results(outcomes, table.summary(), config.output_dir)
+        try:
+            metrics = publish_results(outcomes, table.summary(), config.output_dir)
+        except DamagedError as error:
+            forget(config.output_dir / METADATA_FILE, error.folder)
+            raise
         table.print_final()
         print_results(console, config, metrics)
     return metrics

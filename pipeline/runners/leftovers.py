@@ -81,7 +81,8 @@ def _found(output_dir: Path) -> Iterator[tuple[Path, str]]:
                 if execution.resolve() not in kept:
                     yield execution, "an output that a later one has replaced, or that was not finished"
         for state in (node / _SYSTEM).glob("*/*"):
-            yield state, "TFX's working folder of an execution that has ended"
+            if any(file.is_file() for file in state.rglob("*")):
+                yield state, "TFX's working folder of an execution that has ended"
 
 
 def _size(path: Path) -> int:

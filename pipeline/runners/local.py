@@ -12,7 +12,7 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.pipeline import RunOptions
 
 from belka.contract import METADATA_FILE
-from belka.errors import InputError
+from belka.errors import DamagedError, InputError, explained
 from belka.settings import BEAM_FLAGS, computation
 from belka.state_files import RECOVERY
 from pipeline.config.files import load_config_from_environment, with_found_targets, with_raw_digest
@@ -21,7 +21,7 @@ from pipeline.create_pipeline import beam_pipeline_args, create_pipeline
 from pipeline.runners.last_outputs import complete_last_run
 from pipeline.runners.metadata_store import back_up, mend
 from pipeline.runners.node_events import observe_nodes
-from pipeline.runners.outcomes import forget_lost_results
+from pipeline.runners.outcomes import forget, forget_lost_results
 from pipeline.runners.output_lock import only_run_in
 
 logger = logging.getLogger(RECOVERY)
@@ -54,7 +54,12 @@ def run_local(config: Config, nodes: Sequence[str] | None = None) -> None:
             pipeline.metadata_connection_config = metadata.sqlite_metadata_connection_config(str(database))
             with observe_nodes(started=lambda _: None, finished=lambda _: back_up(database)):
                 LocalDagRunner().run(pipeline, run_options=options)
-    except LookupError as error:
+    except Exception as error:
+        if isinstance(found := explained(error), DamagedError):
+            forget(database, found.folder)
+            raise
+        if not isinstance(error, LookupError):
+            raise
         if nodes is None:
             raise
         raise InputError(

@@ -86,6 +86,16 @@ def forget_lost_results(database: Path) -> list[str]:
     return lost
 
 
+def forget(database: Path, folder: str) -> None:
+    """Have the cache and the later steps forget the result in a folder."""
+    store = connect(database)
+    artifacts = [each for each in store.get_artifacts() if each.uri.rstrip("/") == folder.rstrip("/")]
+    for artifact in artifacts:
+        artifact.state = metadata_store_pb2.Artifact.DELETED
+    if artifacts:
+        store.put_artifacts(artifacts)
+
+
 def _missed(folder: Path) -> list[str]:
     """The folders that an output was delivered to and that are gone; itself where its own record is damaged."""
     known, damaged = _record_of(folder)

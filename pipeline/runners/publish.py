@@ -19,6 +19,7 @@ from belka.contract import (
     Node,
 )
 from belka.files import atomic_path
+from belka.provenance import check_whole
 from belka.rejections import collect_rejected
 from belka.state_files import read_or_set_aside, read_state, write_state
 from pipeline.runners.outcomes import NodeOutcome
@@ -89,5 +90,7 @@ def _summary(file: Path) -> dict[str, Any]:
 def _output(outcomes: Mapping[str, NodeOutcome], node: str, output: str, name: str) -> Path | None:
     outcome = outcomes.get(node)
     folder = outcome.outputs.get(output) if outcome else None
-    path = folder / name if folder else None
-    return path if path and path.is_file() else None
+    if folder is None or not (folder / name).is_file():
+        return None
+    check_whole(folder, [name])
+    return folder / name

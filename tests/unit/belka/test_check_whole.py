@@ -1,0 +1,105 @@
+"""A flipped byte, a cut, a missing or an added file is found before a folder is read, whatever kind of file it is."""
+
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from belka import provenance
+from belka.digests import file_digest
+from belka.errors import DamagedError
+from belka.provenance import Record, check_whole, write_provenance
+
+FILES = ("shard-00000.parquet", "vocab.txt", "belka.json", "variables/variables.index", "train/examples.gz")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An output folder that another process wrote."""
+    source = random.Random(1)  # noqa: S311 - any bytes
+    for name in FILES:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(source.randbytes(2_000))
+    write_provenance(tmp_path, Record(step="any"))
+    monkeypatch.setattr(provenance, "_known_whole", {})
+    return tmp_path
+
+
+def flip(file: Path, place: int) -> None:
+    content = bytearray(file.read_bytes())
+    content[place] ^= 1
+    file.write_bytes(content)
+
+
+def test_a_whole_folder_passes(folder: Path) -> None:
+    check_whole(folder)
+    check_whole(folder)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_flipped_byte_is_found(folder: Path, name: str) -> None:
+    for place in random.Random(2).sample(range(2_000), 20):  # noqa: S311 - any places
+        flip(folder / name, place)
+        with pytest.raises(DamagedError, match=name) as caught:
+            check_whole(folder)
+        assert (caught.value.folder, caught.value.exit_code) == (str(folder), 75)
+        flip(folder / name, place)
+    check_whole(folder)
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "cut": lambda file: os.truncate(file, 1_000),
+    "empty": lambda file: os.truncate(file, 0),
+    "missing": lambda file: file.unlink(),
+    "longer": lambda file: file.write_bytes(file.read_bytes() + b"x"),
+    "added beside": lambda file: (file.parent / "another.parquet").touch(),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_other_damage(folder: Path, kind: str) -> None:
+    DAMAGE[kind](folder / FILES[0])
+    with pytest.raises(DamagedError):
+        check_whole(folder)
+
+
+def test_of_a_model_files_may_lie_beside_it_but_not_change(folder: Path) -> None:
+    (folder / "notes.txt").touch()
+    check_whole(folder, others=True)
+    flip(folder / "vocab.txt", 3)
+    with pytest.raises(DamagedError, match=r"vocab\.txt"):
+        check_whole(folder, others=True)
+
+
+def test_one_file_alone(folder: Path) -> None:
+    flip(folder / "vocab.txt", 3)
+    check_whole(folder, ["belka.json"])
+    with pytest.raises(DamagedError, match=r"vocab\.txt"):
+        check_whole(folder, ["vocab.txt"])
+
+
+def test_what_this_process_wrote_is_not_read_again_but_what_was_written_since_is(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_provenance(folder, Record(step="any"))
+    read: list[Path] = []
+
+    def noted(path: Path) -> str:
+        read.append(path)
+        return file_digest(path)
+
+    monkeypatch.setattr(provenance, "file_digest", noted)
+    check_whole(folder)
+    assert read == []
+    flip(folder / "vocab.txt", 3)
+    os.utime(folder / "vocab.txt", ns=(1, 1))
+    with pytest.raises(DamagedError):
+        check_whole(folder)
+    assert read == [folder / "vocab.txt"]
+
+
+def test_a_folder_of_an_earlier_version_is_not_checked(tmp_path: Path) -> None:
+    (tmp_path / "vocab.txt").touch()
+    check_whole(tmp_path)
