@@ -68,7 +68,7 @@ def test_the_cluster_gives_the_submission_of_the_local_run(
     evaluator = results[Node.AFFINITY_EVALUATOR].outputs
     assert evaluator["report"].read_bytes() == (evaluator["evaluation"] / "report.html").read_bytes()
 
-    lineage = demo.run("lineage", max((volume / "output" / "model").iterdir()))
+    lineage = demo.run("lineage", volume / "output" / "model")
     assert lineage.returncode == 0, lineage.stderr
     assert Node.PARQUET_MERGE in lineage.stdout
 
