@@ -4,6 +4,7 @@ It is the one system of digests. The folder's file names every folder that led t
 alone, without any other folder and without a metadata store, tells where it comes from.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from belka.contract import PROVENANCE_FILE
 from belka.digests import digest_files, file_digest, files_digest, list_files
@@ -21,6 +22,7 @@ from belka.machine import worker_count
 
 # Local folder -> where it stays, while a block of `named_places` runs.
 _PLACES: ContextVar[Mapping[str, str]] = ContextVar("places", default={})  # noqa: B039 - never changed in place
+_SEAL: Final = '"seal": "'  # begins the last line: SHA-256 of what the file holds without it
 # Files whose content this process knows: their SHA-256 and their state then.
 _known_whole: dict[Path, tuple[str, tuple[int, ...]]] = {}
 _LEVELS: Final = 4  # of folders between an output's folder and its files
@@ -148,8 +150,13 @@ def read_provenance(folder: Path) -> Provenance | None:
     if not file.is_file():
         return None
     try:
-        return Provenance.model_validate_json(file.read_text(encoding="utf-8"))
-    except (ValidationError, UnicodeDecodeError) as error:
+        text = file.read_text(encoding="utf-8")
+        body, seal, after = text.rpartition(f",\n {_SEAL}")
+        # Records of earlier versions have no seal.
+        if seal and after.rstrip() != f'{_digest_of_text(body + chr(10) + "}")}"\n}}':
+            raise ValueError("its content is not what its seal names")  # noqa: TRY301 - told with the others
+        return Provenance.model_validate_json(text)
+    except ValueError as error:  # pydantic's and those of decoding among them
         raise InputError(
             "The provenance of a folder cannot be read.",
             received=f"{file}: {str(error).splitlines()[0]}",
@@ -197,8 +204,9 @@ def write_provenance(folder: Path, record: Record, read: ReadInputs = ReadInputs
         files=files,
         upstream=read.upstream,
     )
+    text = provenance.model_dump_json(indent=1)
     with atomic_path(folder / PROVENANCE_FILE) as temporary:
-        temporary.write_text(provenance.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(f'{text[:-2]},\n {_SEAL}{_digest_of_text(text)}"\n}}\n', encoding="utf-8")
     return provenance
 
 
@@ -259,6 +267,10 @@ def check_whole(folder: Path, names: Sequence[str] | None = None, *, others: boo
             action="Run the same command again: the step that makes it runs again. Of a model: copy it again.",
         )
     _known_whole.update({folder / name: (digest, _state(folder / name)) for name, digest in found.items() if digest})
+
+
+def _digest_of_text(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _digest_if_there(path: Path) -> str:

@@ -3,13 +3,14 @@
 import os
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from belka import provenance
 from belka.digests import file_digest
-from belka.errors import DamagedError
+from belka.errors import DamagedError, InputError
 from belka.provenance import Record, check_whole, write_provenance
 
 FILES = ("shard-00000.parquet", "vocab.txt", "belka.json", "variables/variables.index", "train/examples.gz")
@@ -103,3 +104,21 @@ def test_what_this_process_wrote_is_not_read_again_but_what_was_written_since_is
 def test_a_folder_of_an_earlier_version_is_not_checked(tmp_path: Path) -> None:
     (tmp_path / "vocab.txt").touch()
     check_whole(tmp_path)
+
+
+def test_every_flipped_byte_of_the_record_is_found_or_changes_nothing(folder: Path) -> None:
+    before = provenance.read_provenance(folder)
+    file = folder / "provenance.json"
+    for place in range(file.stat().st_size):
+        flip(file, place)
+        with suppress(InputError):
+            assert provenance.read_provenance(folder) == before
+        flip(file, place)
+    assert provenance.read_provenance(folder) == before
+
+
+def test_a_record_of_an_earlier_version_has_no_seal_and_is_read(folder: Path) -> None:
+    before, file = provenance.read_provenance(folder), folder / "provenance.json"
+    body = file.read_text(encoding="utf-8").rpartition(",")[0]
+    file.write_text(body + "\n}\n", encoding="utf-8")
+    assert provenance.read_provenance(folder) == before
