@@ -237,7 +237,9 @@ class DataSettings(StrictSection):
         default=DEFAULT_TARGETS,
         min_length=1,
         strict=False,
-        json_schema_extra=decides(Node.PARQUET_MERGE, Node.TRAINER, Node.AFFINITY_EVALUATOR, Node.SUBMISSION_WRITER),
+        json_schema_extra=decides(
+            Node.PARQUET_MERGE, Node.TRAINER, Node.ENSEMBLE, Node.AFFINITY_EVALUATOR, Node.SUBMISSION_WRITER
+        ),
         description="Proteins, in the order of the model's outputs. Not given, those of the training table.",
     )
     binds: LabelSettings | None = Field(
@@ -307,7 +309,7 @@ class SystemSettings(StrictSection):
         default=42,
         ge=0,
         le=2**31 - 1,
-        json_schema_extra=decides(Node.PARQUET_MERGE, Node.TRAINER, Node.AFFINITY_EVALUATOR),
+        json_schema_extra=decides(Node.PARQUET_MERGE, Node.TRAINER, Node.ENSEMBLE, Node.AFFINITY_EVALUATOR),
         description="Seed of splits, shuffles, initial weights and dropout.",
     )
     n_workers: int = Field(default=0, ge=0, description="Worker processes and threads; 0 = all cores.")

@@ -26,6 +26,7 @@ from components.data_validation.component import (
     ShardStatisticsGen,
 )
 from components.data_validation.settings import DataValidationSettings
+from components.ensemble.component import Ensemble
 from components.model_pusher.executor import ChampionPusherExecutor
 from components.molecule_transform.component import MoleculeTransform
 from components.parquet_merge.component import ParquetMerge
@@ -69,11 +70,11 @@ def create_pipeline(config: Config, *, raw_dir: str = "", beam_flags: Sequence[s
     examples, validated = prepared.transform.outputs["examples"], config.data_validation
     validation = data_validation(validated, settings[Node.ANOMALY_GATE], examples) if validated.is_on else []
     trainers = _train(config, prepared.transform, after=validation[-1:])
-    evaluator, pusher = _release(settings, prepared, trainers, output_dir=config.data.output_dir)
-    inferrer, writer = _submit(
-        settings, prepared, trainers[LAST_STAGE], raw_digest=config.data.raw_digest or "", raw_dir=raw_dir
-    )
-    nodes = [*prepared, *validation, *trainers.values(), evaluator, pusher, inferrer, writer]
+    ensemble = _blend(settings, examples, trainers[LAST_STAGE]) if config.model.is_blended else []
+    model = [*trainers.values(), *ensemble][-1].outputs["model"]
+    evaluator, pusher = _release(settings, prepared, trainers, model, output_dir=config.data.output_dir)
+    inferrer, writer = _submit(settings, prepared, model, raw_digest=config.data.raw_digest or "", raw_dir=raw_dir)
+    nodes = [*prepared, *validation, *trainers.values(), *ensemble, evaluator, pusher, inferrer, writer]
     return Pipeline(
         pipeline_name=config.pipeline_name,
         pipeline_root=str(Path(config.data.output_dir) / "pipeline_root"),
@@ -161,15 +162,23 @@ def _train(config: Config, transform: BaseComponent, after: Sequence[BaseCompone
     return trainers
 
 
+def _blend(settings: Mapping[Node, str], examples: BaseChannel, transformer: BaseComponent) -> list[BaseComponent]:
+    """Train the members beside the last stage's model, and make one model of all."""
+    ensemble = Ensemble(
+        examples=examples, transformer=transformer.outputs["model"], settings=settings[Node.ENSEMBLE]
+    ).with_id(Node.ENSEMBLE)
+    return [ensemble]
+
+
 def _release(
     settings: Mapping[Node, str],
     prepared: _Prepared,
     trainers: Mapping[Mode, BaseComponent],
+    model: BaseChannel,
     *,
     output_dir: str,
 ) -> tuple[BaseComponent, BaseComponent]:
-    """Judge the last stage's model, and push it when it passes."""
-    model = trainers[LAST_STAGE].outputs["model"]
+    """Judge the model, and push it when it passes."""
     models_dir = f"{output_dir}/model"
     evaluator = AffinityEvaluator(
         examples=prepared.transform.outputs["examples"],
@@ -189,7 +198,7 @@ def _release(
 
 
 def _submit(
-    settings: Mapping[Node, str], prepared: _Prepared, trainer: BaseComponent, *, raw_digest: str, raw_dir: str
+    settings: Mapping[Node, str], prepared: _Prepared, model: BaseChannel, *, raw_digest: str, raw_dir: str
 ) -> tuple[BaseComponent, BaseComponent]:
     """Score the test split and write the submission."""
     column = bulk_inferrer_pb2.PredictOutputCol(output_key=OUTPUT_PROBABILITIES, output_column=OUTPUT_PROBABILITIES)
@@ -197,7 +206,7 @@ def _submit(
     columns = bulk_inferrer_pb2.OutputColumnsSpec(signature_name=SIGNATURE_EXAMPLES, predict_output=predict)
     inferrer = RecordedBulkInferrer(
         examples=prepared.transform.outputs["examples"],
-        model=trainer.outputs["model"],
+        model=model,
         data_spec=bulk_inferrer_pb2.DataSpec(example_splits=[Subset.TEST.split]),
         model_spec=bulk_inferrer_pb2.ModelSpec(model_signature_name=[SIGNATURE_EXAMPLES]),
         output_example_spec=bulk_inferrer_pb2.OutputExampleSpec(output_columns_spec=[columns]),

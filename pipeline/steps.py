@@ -40,30 +40,33 @@ def node_kind(node: str) -> Node:
     return next(kind for kind in Node if node == kind or node.startswith(f"{kind}-"))
 
 
-def step_nodes(step: Step, stages: Sequence["Mode"], *, validated: bool = True) -> list[str]:
+def step_nodes(step: Step, stages: Sequence["Mode"], *, validated: bool = True, blended: bool = False) -> list[str]:
     """The nodes that make up a step, in the order they run.
 
     Args:
         step: The step.
         stages: The training stages of the configuration.
         validated: Whether the Examples are validated.
+        blended: Whether the model has other members than the transformer.
     """
     nodes = {
         Step.GENERATE_PARQUET: [Node.PARQUET_MERGE, Node.BLOCK_STATISTICS],
         Step.GET_VOCAB: [Node.SMILES_VOCAB],
         Step.MAKE_DATASET: [Node.BLOCK_FINGERPRINTS, Node.MOLECULE_TRANSFORM, *(DATA_VALIDATION if validated else ())],
-        Step.TRAIN_MODEL: [trainer_node(mode) for mode in stages],
+        Step.TRAIN_MODEL: [*map(trainer_node, stages), *([Node.ENSEMBLE] if blended else [])],
         Step.EVALUATE_MODEL: [Node.AFFINITY_EVALUATOR, Node.PUSHER],
         Step.MAKE_SUBMISSION: [Node.BULK_INFERRER, Node.SUBMISSION_WRITER],
     }
     return nodes[step]
 
 
-def nodes_between(first: Step, last: Step, stages: Sequence["Mode"], *, validated: bool = True) -> list[str]:
+def nodes_between(
+    first: Step, last: Step, stages: Sequence["Mode"], *, validated: bool = True, blended: bool = False
+) -> list[str]:
     """The nodes of all steps from `first` to `last`, both included; empty where `last` comes before `first`."""
     steps = list(Step)
     return [
         node
         for step in steps[steps.index(first) : steps.index(last) + 1]
-        for node in step_nodes(step, stages, validated=validated)
+        for node in step_nodes(step, stages, validated=validated, blended=blended)
     ]

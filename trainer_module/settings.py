@@ -87,6 +87,11 @@ class ModelSettings(StrictSection):
         description="What the model is blended of: transformer, then any of linear, kernel, trees, net, each once.",
     )
 
+    @property
+    def is_blended(self) -> bool:
+        """Whether the model has other members than the transformer."""
+        return len(self.members) > 1
+
     @model_validator(mode="after")
     def _members_are_distinct_and_lead_with_the_transformer(self) -> Self:
         if self.members[:1] != (TRANSFORMER,) or len(set(self.members)) != len(self.members):

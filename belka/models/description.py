@@ -30,6 +30,7 @@ class ModelDescription:
         spelling: `data.spelling` of the SMILES it was trained on; empty where it is not known.
         rdkit: Version of RDKit that spelled them; empty where it is not known.
         members: What the model is blended of, see `belka.models.members`.
+        blend: How: weights, and what they were learnt from.
     """
 
     model: Mapping[str, Any] = field(default_factory=dict)
@@ -40,6 +41,7 @@ class ModelDescription:
     spelling: str = ""
     rdkit: str = ""
     members: tuple[str, ...] = (TRANSFORMER,)
+    blend: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def reads_ecfp(self) -> bool:
@@ -56,7 +58,8 @@ def write_description(folder: Path, description: ModelDescription) -> None:
     """Write belka.json into `folder`, which exists."""
     content = {**vars(description), "ecfp": description.ecfp and description.ecfp.stored()}
     if description.members == (TRANSFORMER,):
-        del content["members"]  # the files of a transformer alone are what they were before there were others
+        # The files of a transformer alone are what they were before there were others.
+        del content["members"], content["blend"]
     (folder / DESCRIPTION_FILE).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
@@ -87,6 +90,7 @@ def read_description(folder: Path) -> ModelDescription | None:
             spelling=str(content.get("spelling", "")),
             rdkit=str(content.get("rdkit", "")),
             members=tuple(content.get("members", (TRANSFORMER,))),
+            blend=dict(content.get("blend", {})),
         )
     except InputError as error:
         raise unreadable_description(folder, f"{error.problem} {error.received}") from error

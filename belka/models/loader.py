@@ -33,7 +33,7 @@ class Signature:
         outputs: tuple[str, ...] = (OUTPUT_PROBABILITIES,),
     ) -> None:
         # A signature holds its variables by weak references only: the loaded object must stay.
-        self._loaded = _load(model_dir)
+        self._loaded = load_saved_model(model_dir)
         signature = self._loaded.signatures.get(name)
         found = [] if signature is None else sorted(signature.structured_input_signature[1])
         fits = len(found) == 1 if inputs is None else found == sorted(inputs)
@@ -66,7 +66,13 @@ class Signature:
         return tuple(np.asarray(outputs[name].numpy(), dtype=np.float32) for name in self._outputs)
 
 
-def _load(model_dir: Path) -> Any:
+def load_saved_model(model_dir: Path) -> Any:
+    """Load a SavedModel whose operations and digests are as they should be.
+
+    Raises:
+        InputError: It holds operations that models do not have, or is damaged.
+        BelkaError: TensorFlow cannot load it.
+    """
     import tensorflow as tf
 
     check_model(model_dir)

@@ -58,9 +58,6 @@ def execute(config: Config, nodes: Sequence[str] | None, *, resume: bool = True,
     ):
         write_resolved(config, config.output_dir / RESOLVED_CONFIG, kinds)
         config = config if resume else config.anew()
-        shown = nodes or nodes_between(
-            Step.GENERATE_PARQUET, Step.MAKE_SUBMISSION, config.training.stages, validated=config.data_validation.is_on
-        )
         with console.status("loading TensorFlow Extended"):
             # Their import takes 10 s; nothing on the command line's start-up path may cause it.
             from pipeline.runners.local import run_local
@@ -70,7 +67,7 @@ def execute(config: Config, nodes: Sequence[str] | None, *, resume: bool = True,
             from pipeline.runners.publish import publish_results
         mend(config.output_dir / METADATA_FILE)
         before = read_outcomes(config.output_dir / METADATA_FILE, config.pipeline_name)
-        table = StepTable(console, shown)
+        table = StepTable(console, nodes or _every_node(config))
         try:
             with table, observe_nodes(table.node_started, table.node_finished):
                 run_local(config, nodes)
@@ -94,6 +91,16 @@ def execute(config: Config, nodes: Sequence[str] | None, *, resume: bool = True,
         table.print_final()
         print_results(console, config, metrics)
     return metrics
+
+
+def _every_node(config: Config) -> list[str]:
+    return nodes_between(
+        Step.GENERATE_PARQUET,
+        Step.MAKE_SUBMISSION,
+        config.training.stages,
+        validated=config.data_validation.is_on,
+        blended=config.model.is_blended,
+    )
 
 
 def verdict_rows(evaluation: Mapping[str, Any], models_dir: Path) -> Iterator[tuple[str, str]]:

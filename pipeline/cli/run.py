@@ -51,6 +51,7 @@ def run(
             last or Step.MAKE_SUBMISSION,
             settings.training.stages,
             validated=settings.data_validation.is_on,
+            blended=settings.model.is_blended,
         )
         if not nodes:
             raise InputError(
@@ -89,7 +90,12 @@ def step(
     """
     start = _stage_start(mode, model_path, initial_epoch)
     settings = build_config(config or used_config(output_dir), raw_dir, output_dir, [*(overrides or []), *start])
-    nodes = step_nodes(name, settings.training.stages, validated=settings.data_validation.is_on)
+    nodes = step_nodes(
+        name,
+        settings.training.stages,
+        validated=settings.data_validation.is_on,
+        blended=settings.model.is_blended,
+    )
     if mode is not None:
         nodes = [_stage_node(name, mode, settings.training.stages)]
     from pipeline.cli.execute import execute

@@ -11,6 +11,7 @@ from belka.contract import Node
 from belka.settings import DataSettings, StrictSection, SystemSettings, computing, deciding
 from components.affinity_evaluator.settings import EvaluationSettings
 from components.data_validation.settings import DataValidationSettings
+from components.ensemble.settings import EnsembleSettings
 from pipeline.runners.kubeflow.settings import KubeflowSettings
 from trainer_module.settings import ModelSettings, TrainingSettings
 
@@ -39,6 +40,7 @@ class Config(StrictSection):
     )
     model: ModelSettings = Field(default_factory=ModelSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
+    ensemble: EnsembleSettings = Field(default_factory=EnsembleSettings)
     data: DataSettings = Field(default_factory=DataSettings)
     fingerprint: FingerprintSettings = Field(default_factory=FingerprintSettings)
     data_validation: DataValidationSettings = Field(default_factory=DataValidationSettings)

@@ -68,6 +68,16 @@ def test_lines_of_python_run(demo: "Demo", tmp_path: Path, monkeypatch: pytest.M
         examples_files=sorted((_newest(output, "molecule-transform/examples") / "Split-validation").glob("data*")),
         targets=DEFAULT_TARGETS,
     )
+    ensemble = importlib.import_module("components.ensemble.train")
+    _run_python(
+        "ensemble",
+        examples_dir=_newest(output, "molecule-transform/examples"),
+        clf_model=_newest(output, "trainer-clf/model"),
+        request=ensemble.EnsembleRequest(
+            ("transformer", "linear"), DEFAULT_TARGETS, ensemble.EnsembleSettings(rounds=2), seed=1
+        ),
+    )
+    assert (Path("ensemble") / "saved_model.pb").is_file()
     evaluation = _newest(output, "affinity-evaluator/evaluation") / "evaluation.json"
     assert (
         json.loads(Path("evaluation/evaluation.json").read_text()).keys() <= json.loads(evaluation.read_text()).keys()

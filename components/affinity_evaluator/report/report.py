@@ -94,6 +94,8 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
         "data": data,
         "unread": max(0, sum(held_out.values()) - evaluation.molecules),
         "model": description.model,
+        "members": description.members,
+        "blend": description.blend,
         "fingerprint": description.ecfp or FingerprintSettings(),
         "versions": {name: version(name) for name in _LIBRARIES},
         "baselines": _baselines(evaluation),

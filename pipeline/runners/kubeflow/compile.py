@@ -73,7 +73,8 @@ def compile_config(config: Config) -> CompiledPipeline:
     check_beam(seen.beam.runner)
     flags = beam_pipeline_args(seen.beam, seen.system.n_workers)
     pipeline = create_pipeline(seen, raw_dir=seen.data.raw_dir, beam_flags=flags)
-    writers = (*LISTERS, *MODEL_USERS, *map(steps.trainer_node, seen.training.stages))
+    trained = steps.step_nodes(steps.Step.TRAIN_MODEL, seen.training.stages, blended=seen.model.is_blended)
+    writers = (*LISTERS, *MODEL_USERS, *trained)
     folders = {"data.raw_dir": (seen.data.raw_dir, RAW_READERS), "data.output_dir": (seen.data.output_dir, writers)}
     check_folders(settings, folders)
     compiled = compile_pipeline(pipeline, settings, DISPLAYS)

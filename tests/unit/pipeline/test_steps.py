@@ -10,6 +10,12 @@ def test_train_model_has_a_node_a_stage() -> None:
     assert step_nodes(Step.TRAIN_MODEL, ("mlm", "fps", "clf")) == ["trainer-mlm", "trainer-fps", "trainer-clf"]
 
 
+def test_the_ensemble_belongs_to_training() -> None:
+    assert step_nodes(Step.TRAIN_MODEL, ("clf",), blended=True) == ["trainer-clf", "ensemble"]
+    assert node_kind("ensemble") == "ensemble"
+    assert "ensemble" not in nodes_between(Step.GENERATE_PARQUET, Step.MAKE_SUBMISSION, ("clf",))
+
+
 def test_nodes_between_runs_in_the_order_of_the_flow() -> None:
     assert nodes_between(Step.GET_VOCAB, Step.TRAIN_MODEL, ("clf",)) == [
         "smiles-vocab",

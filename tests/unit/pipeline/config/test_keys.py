@@ -26,19 +26,22 @@ OTHERS: Final[dict[str, Any]] = {
     "data.raw_digest": "train.csv=bb",
     "data.spelling": "as_given",
     "data_validation.on_anomaly": "warn",
+    "ensemble.linear_strengths": [1.0],
     "evaluation.slice_floors": {"BRD4/shared": 0.5},
     "evaluation.must_beat": ["lightgbm"],
     "fingerprint.kind": "fcfp",
     "training.bucket_boundaries": [128],
     "training.stages": ["mlm", "clf"],
 }
+# With every node there is.
+BASE: Final = ("data.raw_digest=train.csv=aa", "model.members=[transformer, linear]")
 # Said in words on the page: whose cache it is; and what is no key of a step on this machine.
 ELSEWHERE: Final = ("pipeline_name", "data.output_dir", "kubeflow.", "training.stages", "model.members")
 
 
 def cache_keys(*overrides: str) -> dict[str, tuple[bytes, ...]]:
     """Node -> what TFX's cache hashes of it beside its input artifacts (tfx.orchestration.portable.cache_utils)."""
-    pipeline = Compiler().compile(create_pipeline(load_config(None, ["data.raw_digest=train.csv=aa", *overrides])))
+    pipeline = Compiler().compile(create_pipeline(load_config(None, [*BASE, *overrides])))
     deployment = pipeline_pb2.IntermediateDeploymentConfig()
     pipeline.deployment_config.Unpack(deployment)
     found = {}
@@ -92,7 +95,7 @@ def test_a_stage_that_is_left_out_repeats_no_other(before: dict[str, tuple[bytes
 
 def test_other_members_repeat_the_transform_and_no_training(before: dict[str, tuple[bytes, ...]]) -> None:
     after = cache_keys("model.members=[transformer, net]")
-    assert {node for node in before if after[node] != before[node]} == {"molecule-transform"}
+    assert {node for node in before if after[node] != before[node]} == {"molecule-transform", "ensemble"}
 
 
 def test_the_page_is_as_it_is_written() -> None:

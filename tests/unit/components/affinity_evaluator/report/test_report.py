@@ -287,6 +287,25 @@ def test_card_names_the_fingerprint(fingerprint: dict[str, Any] | None, named: s
     assert f"needs this folder{needs} the fingerprints." in card
 
 
+def test_card_names_members_and_their_weights(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    blend = {
+        "molecules": 200_000,
+        "molecules_found": 3_000_000,
+        "weights": {"BRD4": {"linear": 0.25, "net": 0.5}},
+        "transformer_share": 0.35,
+    }
+    (tmp_path / "Format-Serving" / "belka.json").write_text(
+        json.dumps({"model": {"ecfp_branch": False}, "members": ["transformer", "linear", "net"], "blend": blend})
+    )
+    _, card = bench.report(Verdict(blessed=True, reasons=()))
+    assert "a blend of transformer, linear, net" in card
+    assert "35% is the transformer's" in card
+    assert "200,000 of 3,000,000 labelled molecules" in card
+    assert "| protein | linear | net |\n|---|---|---|\n| BRD4 | 0.250 | 0.500 |\n" in card
+    assert "`features`" in card
+
+
 def test_same_evaluation_same_page(bench: Bench, written: tuple[str, str]) -> None:
     assert bench.report(Verdict(blessed=False, reasons=("a <reason>.",)), baselines=True) == written
 

@@ -1,0 +1,1 @@
+"""Ensemble: members of a model beside the transformer, and their blend."""
