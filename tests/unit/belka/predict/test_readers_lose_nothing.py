@@ -140,7 +140,7 @@ def smiles_rows(draw: st.DrawFn) -> Row:
         return Row(draw(st.sampled_from(["", " ", "\t"])) + end, {}, scored=False)
     if kind != "row":
         return Row(f"{smiles} {NOT_UTF8 if kind == 'bytes' else 'a'}\r{smiles}{end}", {}, scored=False, refused=True)
-    cells = {"smiles": smiles, "name": name.strip()}
+    cells = {"smiles": smiles, "name": name.strip(" \t\n\v\f\r")}
     spaces = draw(st.sampled_from([" ", "\t", "  \t"]))
     text = f"{draw(st.sampled_from(['', ' ']))}{smiles}{spaces}{name}{end}"
     return Row(text, {key: cell for key, cell in cells.items() if cell}, smiles in GOOD)
