@@ -60,25 +60,13 @@ def execute(config: Config, nodes: Sequence[str] | None, *, resume: bool = True,
         config = config if resume else config.anew()
         with console.status("loading TensorFlow Extended"):
             # Their import takes 10 s; nothing on the command line's start-up path may cause it.
-            from pipeline.runners.local import run_local
             from pipeline.runners.metadata_store import mend
-            from pipeline.runners.node_events import observe_nodes
             from pipeline.runners.outcomes import forget, read_outcomes
             from pipeline.runners.publish import publish_results
         mend(config.output_dir / METADATA_FILE)
         before = read_outcomes(config.output_dir / METADATA_FILE, config.pipeline_name)
         table = StepTable(console, nodes or _every_node(config))
-        try:
-            with table, observe_nodes(table.node_started, table.node_finished):
-                run_local(config, nodes)
-        except KeyboardInterrupt as stop:
-            raise stopped_error(stop, action=_CONTINUE) from stop
-        except Exception as error:
-            if (stopped := stop_of(error)) and not explained(error):
-                raise stopped_error(stopped, action=_CONTINUE) from error
-            logger.exception("The run failed.")
-            table.print_final()
-            raise _explain(error, table.failed() or "The pipeline", log_file) from error
+        _run(config, nodes, table, log_file)
         outcomes = read_outcomes(config.output_dir / METADATA_FILE, config.pipeline_name)
         for node, outcome in outcomes.items():
             if outcome.cached and (node not in before or before[node].execution_id != outcome.execution_id):
@@ -101,6 +89,24 @@ def _every_node(config: Config) -> list[str]:
         validated=config.data_validation.is_on,
         blended=config.model.is_blended,
     )
+
+
+def _run(config: Config, nodes: Sequence[str] | None, table: StepTable, log_file: Path) -> None:
+    """Run nodes and show their progress; what stops them becomes an error that says what to do."""
+    from pipeline.runners.local import run_local
+    from pipeline.runners.node_events import observe_nodes
+
+    try:
+        with table, observe_nodes(table.node_started, table.node_finished):
+            run_local(config, nodes)
+    except KeyboardInterrupt as stop:
+        raise stopped_error(stop, action=_CONTINUE) from stop
+    except Exception as error:
+        if (stopped := stop_of(error)) and not explained(error):
+            raise stopped_error(stopped, action=_CONTINUE) from error
+        logger.exception("The run failed.")
+        table.print_final()
+        raise _explain(error, table.failed() or "The pipeline", log_file) from error
 
 
 def verdict_rows(evaluation: Mapping[str, Any], models_dir: Path) -> Iterator[tuple[str, str]]:
