@@ -15,7 +15,7 @@ TEST_WORKERS ?= 2
 # Further arguments of pytest, for `make test`.
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test test-slow test-faults test-all flink-jars flink test-flink lint component format bench lock bounds lock-check hooks clean
+.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink lint component format bench lock bounds lock-check hooks clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -39,13 +39,10 @@ demo: $(INSTALLED) ## Make demo data and run the whole pipeline on it (results i
 	$(BIN)/belka run --config configs/demo.yaml --raw-dir $(DEMO)/raw --output-dir $(DEMO)/output || test $$? -eq 3  # not pushed
 
 test: $(INSTALLED) ## Run the tests that finish within minutes, TEST_WORKERS at a time
-	$(BIN)/pytest -m "not slow and not faults" --numprocesses $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/pytest -m "not slow" --numprocesses $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 test-slow: $(INSTALLED) ## Run the tests that take minutes each
 	$(BIN)/pytest -m slow
-
-test-faults: $(INSTALLED) ## Kill, fill up, damage and attack; restart and compare
-	$(BIN)/pytest -m faults
 
 FLINK_JARS := .flink/jars
 
