@@ -15,7 +15,7 @@ from belka.models.members import MEMBERS
 from components.ensemble.library import Floats
 
 _GRID: Final = 21
-_RIDGE: Final = 1e-3  # keeps weights of members that say the same equal
+_RIDGE: Final = 1e-4  # keeps weights of members that say the same equal
 
 
 class Line(NamedTuple):
