@@ -7,6 +7,7 @@ object per line, and finished ones are not run again; `--table` prints means and
 """
 
 import argparse
+import hashlib
 import json
 import sys
 import time
@@ -21,6 +22,7 @@ from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 from sklearn.linear_model import LogisticRegression
 
 from belka.chemistry.smiles import parse
+from belka.code_version import code_version
 from belka.contract import LABEL_POSITIVE, LABEL_UNKNOWN, MOLECULE_ID, SMILES_NO_LINKER, SplitGroup
 from belka.examples import list_examples
 from belka.files import atomic_path
@@ -157,9 +159,10 @@ def measure_draw(
     if (BEST_SINGLE, draw) in finished(results):
         return
     held_out, groups = make_draw(molecules.blocks, draw)
+    settings = hashlib.sha256(f"{config.ensemble.model_dump_json()} {code_version()}".encode()).hexdigest()[:16]
     done = finished(results)
     for source in (
-        score_ensemble(config, molecules, held_out, folder / str(draw)),
+        score_ensemble(config, molecules, held_out, folder / f"{draw}-{settings}"),
         score_singles(molecules, counts, held_out),
     ):
         for name, scores, seconds in source:
