@@ -67,20 +67,10 @@ def surest_first(parts: Iterable[pa.Table], *, top: int | None = None, min_known
     return table
 
 
-def as_text(table: pa.Table, *, guarded: bool) -> pa.Table:
-    """The same with plain strings in place of codes.
-
-    Args:
-        table: Any table.
-        guarded: Whether no cell may be a formula. Spreadsheets take a text for one that begins with `=`, `+`, `-`, `@`,
-            a tab or a carriage return; it gets an apostrophe before it. No SMILES begins so, but the raw text of a
-            block that is no molecule may. Source: OWASP, "CSV Injection".
-    """
-    columns = {}
-    for name in table.schema.names:
-        column = table[name]
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(pa.string())
-            column = pc.replace_substring_regex(column, r"^([=+\-@\t\r])", r"'\1") if guarded else column
-        columns[name] = column
+def as_text(table: pa.Table) -> pa.Table:
+    """The same with plain strings in place of codes."""
+    columns = {
+        name: table[name].cast(pa.string()) if pa.types.is_dictionary(table[name].type) else table[name]
+        for name in table.schema.names
+    }
     return pa.table(columns)

@@ -97,9 +97,10 @@ def _write(table: "pa.Table", path: Path) -> None:
     from belka.predict.output_table import open_output
     from belka.statistics.enrichment import as_text
 
-    plain = as_text(table, guarded=path.suffix.lower() != ".parquet")
+    plain = as_text(table)
     with open_output(path, plain.schema) as writer:
-        writer.write_table(plain)
+        for batch in plain.to_batches():
+            writer.write_batch(batch)
 
 
 def _print(table: "pa.Table", summary: Mapping[str, Any], *, limit: int) -> None:

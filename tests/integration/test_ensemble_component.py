@@ -13,6 +13,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tfx.types.standard_artifacts import Examples, Model
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit/components/ensemble"))
+
+from made_up_library import made_up_molecules, small_settings  # type: ignore[import-not-found]
+
 from belka import contract as dc
 from belka.contract import Node
 from belka.errors import InputError
@@ -24,7 +28,6 @@ from components.ensemble.train import EnsembleRequest, train_ensemble
 from components.ensemble.training_data import LabelledMolecules
 from components.molecule_transform.transform_graph import write_transform_graph
 from pipeline.config.settings import Config
-from tests.unit.components.ensemble.conftest import made_up_molecules, small_settings
 from trainer_module.export.export import export_model
 from trainer_module.export.saved_model import StoredModel
 from trainer_module.model import Belka

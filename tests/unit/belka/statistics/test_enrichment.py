@@ -111,13 +111,12 @@ def test_a_library_without_blocks_has_empty_tables(
         assert most_enriched(tmp_path, level).num_rows == 0
 
 
-def test_cells_that_are_formulas_are_disarmed_in_text_only() -> None:
-    texts = ["=1+2", "+A", "-A", "@A", "\tA", "CN", "C=N", None]
-    table = pa.table({"block": pa.array(texts).dictionary_encode(), "log_odds": pa.array([-1.0] * 8)})
-    guarded = as_text(table, guarded=True)
-    assert guarded["block"].to_pylist() == ["'=1+2", "'+A", "'-A", "'@A", "'\tA", "CN", "C=N", None]
-    assert guarded["log_odds"].to_pylist() == [-1.0] * 8
-    assert as_text(table, guarded=False)["block"].to_pylist() == texts
+def test_codes_become_text_and_numbers_stay() -> None:
+    texts = ["CN", "=1+2", None]
+    table = pa.table({"block": pa.array(texts).dictionary_encode(), "log_odds": pa.array([-1.0] * 3)})
+    plain = as_text(table)
+    assert plain.schema.field("block").type == pa.string()
+    assert plain.to_pydict() == {"block": texts, "log_odds": [-1.0] * 3}
 
 
 def test_damaged_statistics_are_told(statistics: Path) -> None:
