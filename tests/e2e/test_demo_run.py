@@ -190,3 +190,18 @@ def test_missing_raw_folder_names_file_and_place(demo: "Demo", tmp_path: Path) -
     assert "train.parquet" in result.stderr
     assert str(tmp_path / "nowhere") in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_the_demo_as_shipped_pushes_a_model_that_beats_its_baseline(demo: "Demo", tmp_path: Path) -> None:
+    raw, output = tmp_path / "raw", tmp_path / "output"
+    assert demo.run("make-demo-data", "--molecules", "2000", "--out", raw).returncode == 0
+    shipped = Path(__file__).parents[2] / "configs" / "demo.yaml"
+    done = demo.run("run", "--config", shipped, "--raw-dir", raw, "--output-dir", output)
+    assert done.returncode == 0, done.stdout + done.stderr
+    evaluation = _metrics(output)["evaluation"]
+    assert evaluation["gate"]["must_beat"] == ["logistic"]
+    assert evaluation["verdict"]["blessed"]
+    assert evaluation["baselines"]["models"]["logistic"]["gains"][0]["value"] > 0
+    assert (output / "model" / "champion.json").is_file()
