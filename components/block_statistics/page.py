@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from belka.contract import ENRICHMENT_FILE
 from belka.files import atomic_path
 from belka.pages.drawing import draw_smiles
 from belka.pages.figures import LINE, PALETTE, draw
-from belka.pages.style import page_style
+from belka.pages.style import page_environment, page_style
 from belka.statistics.enrichment import LEVELS, RATIOS, surest_first
 from belka.statistics.tables import read_statistics, read_summary
 
@@ -69,14 +68,7 @@ def write_page(folder: Path) -> None:
             best = surest_first(parts, top=SHOWN).to_pylist()
             shown[target][level] = [_shown(row) for row in best if row["odds_ratio_low"] > 1]
             ranks[level].append(_thinned(parts))
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(number=_number, svg=Markup)
+    environment = page_environment(_FOLDER, {"number": _number})
     context = {
         "style": page_style(),
         "summary": summary,

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,9 @@ from belka.contract import (
     FEATURE_BLOCKS,
     FEATURE_ECFP,
     FEATURE_MOLECULE_ID,
-    LABEL_UNKNOWN,
 )
-from belka.examples import read_examples
 from belka.hashing import splitmix64
+from belka.labelled_sample import sample_labelled
 from components.ensemble.library import Bits
 
 _DRAW: int = 11  # a step of the hash that nothing else draws with
@@ -76,18 +75,10 @@ def read_molecules(
         BelkaError: The Examples are damaged or lack a feature.
     """
     names = [FEATURE_MOLECULE_ID, FEATURE_ECFP, FEATURE_BINDS, *([FEATURE_BLOCKS] if with_blocks else [])]
-    kept: list[tuple[NDArray[np.uint64], dict[str, NDArray[Any]]]] = []
-    found = waiting = 0
-    for batch in read_examples(files, names, n_targets=n_targets):
-        known = (batch.columns[FEATURE_BINDS] != LABEL_UNKNOWN).any(axis=1)
-        columns = {name: values[known] for name, values in batch.columns.items()}
-        draws = splitmix64(columns[FEATURE_MOLECULE_ID] + (seed << 32), _DRAW)
-        kept.append((draws, columns))
-        found, waiting = found + int(known.sum()), waiting + int(known.sum())
-        if waiting > 2 * max_molecules:
-            kept = [_least(kept, max_molecules)]
-            waiting = max_molecules
-    if not found:
+    columns, found = sample_labelled(
+        files, names, lambda ids: splitmix64(ids + (seed << 32), _DRAW), n_targets=n_targets, limit=max_molecules
+    )
+    if not columns:
         empty = np.empty(0, np.int64)
         return LabelledMolecules(
             empty,
@@ -96,7 +87,6 @@ def read_molecules(
             np.empty((0, n_targets), np.int8),
             0,
         )
-    _, columns = _least(kept, max_molecules)
     order = np.argsort(columns[FEATURE_MOLECULE_ID], kind="stable")
     blocks = columns.get(FEATURE_BLOCKS, np.zeros((len(order), BLOCKS_BYTES), np.uint8))
     return LabelledMolecules(
@@ -106,13 +96,3 @@ def read_molecules(
         columns[FEATURE_BINDS][order],
         found,
     )
-
-
-def _least(
-    parts: Sequence[tuple[NDArray[np.uint64], dict[str, NDArray[Any]]]], count: int
-) -> tuple[NDArray[np.uint64], dict[str, NDArray[Any]]]:
-    """The `count` molecules with the least draws."""
-    draws = np.concatenate([each for each, _ in parts])
-    order = np.argsort(draws, kind="stable")[:count]
-    names = parts[0][1]
-    return draws[order], {name: np.concatenate([columns[name] for _, columns in parts])[order] for name in names}

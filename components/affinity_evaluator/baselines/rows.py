@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack  # type: ignore[import-untyped]  # SciPy ships no types
 
 from belka.contract import FEATURE_BINDS, FEATURE_ECFP, FEATURE_MOLECULE_ID, Subset
-from belka.examples import read_examples
 from belka.hashing import splitmix64
+from belka.labelled_sample import sample_labelled
 from components.affinity_evaluator.block_ids import NO_BLOCK, BlockIds, MoleculeBlocks
-from components.affinity_evaluator.predictions import known
 
 COLUMNS: Final = (FEATURE_MOLECULE_ID, FEATURE_ECFP, FEATURE_BINDS)
 # Rows unpacked at a time: 2,048 bits of them take 34 MB.
@@ -74,29 +73,12 @@ def sample_rows(
     Returns:
         The molecules in random order, the same for the same seed, and how many have a label in all.
     """
-    waiting: list[dict[str, NDArray[Any]]] = []
-    n_labelled, n_waiting, highest = 0, 0, np.uint64(2**64 - 1)
-    for batch in read_examples(files, COLUMNS, n_targets=n_targets):
-        labelled = known(batch.columns[FEATURE_BINDS]).any(axis=1)
-        n_labelled += int(labelled.sum())
-        ranks = splitmix64(batch.columns[FEATURE_MOLECULE_ID], seed + 1)
-        kept = labelled & (ranks <= highest)
-        waiting.append({"rank": ranks[kept], **{name: batch.columns[name][kept] for name in COLUMNS}})
-        n_waiting += int(kept.sum())
-        if n_waiting > 2 * limit:
-            waiting = [_lowest(waiting, limit)]
-            n_waiting, highest = limit, waiting[0]["rank"][-1]
-    if not waiting:
+    columns, n_labelled = sample_labelled(
+        files, COLUMNS, lambda ids: splitmix64(ids, seed + 1), n_targets=n_targets, limit=limit
+    )
+    if not columns:
         empty = np.empty((0, n_targets), np.int8)
         return Rows(np.empty(0, np.int64), np.empty((0, 1), np.uint8), np.empty((0, 3), np.int32), empty), 0
-    lowest = _lowest(waiting, limit)
-    ids, packed, labels = (lowest[name] for name in COLUMNS)
+    ids, packed, labels = (columns[name] for name in COLUMNS)
     blocks = MoleculeBlocks.read(molecules_dir, Subset.TRAIN, ids).of(ids)
     return Rows(ids, packed, blocks, labels), n_labelled
-
-
-def _lowest(parts: Sequence[dict[str, NDArray[Any]]], limit: int) -> dict[str, NDArray[Any]]:
-    """The rows of lowest rank in ascending order of it."""
-    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    order = np.argsort(whole["rank"], kind="stable")[:limit]
-    return {name: values[order] for name, values in whole.items()}

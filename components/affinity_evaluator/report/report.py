@@ -6,7 +6,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from belka.chemistry.fingerprints import FingerprintSettings
@@ -23,7 +22,7 @@ from belka.contract import (
 )
 from belka.files import atomic_path
 from belka.models.description import ModelDescription, read_description
-from belka.pages.style import page_style
+from belka.pages.style import page_environment, page_style
 from belka.provenance import Provenance, place_of, read_provenance
 from belka.state_files import read_state, read_state_list
 from belka.texts import for_markdown
@@ -111,14 +110,7 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
         "blocks": driving_blocks(predictions, sources.molecules_dir, targets),
         "figures": _figures(evaluation, predictions, sources, targets),
     }
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(number=_number, interval=_interval, svg=Markup)
+    environment = page_environment(_FOLDER, {"number": _number, "interval": _interval})
     plain = environment.overlay(autoescape=False, finalize=for_markdown)
     for name, template in ((REPORT_FILE, environment), (MODEL_CARD_FILE, plain)):
         with atomic_path(evaluation_dir / name) as temporary:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from belka import contract as dc
+from belka import labelled_sample as module
 from belka.examples import read_examples
-from components.affinity_evaluator.baselines import rows as module
 from components.affinity_evaluator.baselines.rows import Rows, sample_rows
 
 
