@@ -172,7 +172,8 @@ def _make_step(weights: dict[str, Any], tables: list[Any], learning_steps: int) 
     means = {name: tf.Variable(tf.zeros_like(weights[name])) for name in names}
     squares = {name: tf.Variable(tf.zeros_like(weights[name])) for name in names}
 
-    @tf.function
+    # Compiled by XLA: without, equal seeds gave other last bits from call to call, unless TensorFlow had one thread.
+    @tf.function(jit_compile=True)
     def step(codes: Any, labels: Any, counts: Any, seed: Any, number: Any) -> None:
         def drop(values: Any) -> Any:
             width = int(values.shape[2])
