@@ -128,7 +128,9 @@ def net_outputs(weights: Any, first: Any, second: Any, third: Any, drop: Any = l
 
     a, both = block(first, "first"), block(tf.concat([second, third], axis=0), "others")
     b, c = tf.split(both, 2, axis=1)
-    joined = drop(tf.concat([a, b + c, a * (b + c), b * c], axis=2))
+    # No tensor is used three times: TensorFlow adds three gradients in the order in which their buffers come free.
+    either = b + c
+    joined = drop(tf.concat([a, either, a * either, b * c], axis=2))
     hidden = drop(tf.nn.relu(joined @ weights["hidden"] + weights["hidden_bias"]))
     return hidden @ weights["out"] + weights["out_bias"]
 
@@ -172,8 +174,7 @@ def _make_step(weights: dict[str, Any], tables: list[Any], learning_steps: int) 
     means = {name: tf.Variable(tf.zeros_like(weights[name])) for name in names}
     squares = {name: tf.Variable(tf.zeros_like(weights[name])) for name in names}
 
-    # Compiled by XLA: without, equal seeds gave other last bits from call to call, unless TensorFlow had one thread.
-    @tf.function(jit_compile=True)
+    @tf.function
     def step(codes: Any, labels: Any, counts: Any, seed: Any, number: Any) -> None:
         def drop(values: Any) -> Any:
             width = int(values.shape[2])
