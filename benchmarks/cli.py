@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from belka.errors import InputError
+
 if TYPE_CHECKING:
     from benchmarks.measurement import Comparison
 
@@ -21,7 +23,15 @@ def vocabulary(
     smiles: Annotated[int, typer.Option("--smiles", min=1, help="SMILES to scan.")] = 400_000, out: JsonOption = None
 ) -> None:
     """Tokens of a vocabulary: scan of bytes beside atomInSmiles."""
-    from benchmarks.vocabulary import compare_vocabulary
+    try:
+        from benchmarks.vocabulary import compare_vocabulary
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "The reference of this benchmark is not installed.",
+            received=str(error),
+            expected="the environment of development, which has atomInSmiles",
+            action="Run `make setup` in a clone, and this command there.",
+        ) from error
 
     _show(compare_vocabulary(smiles), out)
 

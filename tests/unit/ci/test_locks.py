@@ -82,3 +82,9 @@ def test_the_gpu_lock_overrides_what_the_others_do() -> None:
     lines = (REPOSITORY / "docker" / "gpu-overrides.txt").read_text(encoding="utf-8").splitlines()
     overrides = [line.replace("tensorflow[and-cuda]", "tensorflow") for line in lines if not line.startswith("#")]
     assert overrides == project["tool"]["uv"]["override-dependencies"]
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-kubeflow.lock", "docker/requirements-gpu.lock"])
+def test_no_user_gets_a_package_whose_licence_excludes_commercial_use(lock: str) -> None:
+    assert "atominsmiles" not in read_lock(lock)
+    assert "atominsmiles" in read_lock("requirements-dev.lock")
