@@ -15,7 +15,8 @@ TEST_WORKERS ?= 2
 # Further arguments of pytest, for `make test`.
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink lint component format bench lock bounds lock-check hooks clean
+.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink lint component format bench audit sbom \
+  lock bounds lock-check hooks clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -81,15 +82,37 @@ format: $(INSTALLED) ## Format the code
 bench: $(INSTALLED) ## Measure against references in the same run
 	$(BIN)/belka benchmark vocabulary
 
-COMPILE = $(UV) pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet \
+# Tools that never meet the product's own packages: an environment each, from a lock of its own.
+.envs/%/.installed: requirements-%.lock | $(UV)
+	$(UV) venv --quiet --clear --no-managed-python --python $(PYTHON) .envs/$*
+	VIRTUAL_ENV=.envs/$* $(UV) pip sync --quiet --require-hashes $<
+	touch $@
+
+LOCKS := requirements-dev.lock docker/requirements-gpu.lock requirements-audit.lock
+
+audit: .envs/audit/.installed ## Look up known vulnerabilities of every locked package; fails where any was not looked up
+	.envs/audit/bin/python .ci/audit.py $(LOCKS)
+
+sbom: $(INSTALLED) .envs/audit/.installed ## Write what is in each lock (CycloneDX) and its licences to build/sbom
+	mkdir -p build/sbom
+	for lock in requirements.lock $(LOCKS); do \
+	  .envs/audit/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-format JSON \
+	    --output-file build/sbom/$$(basename $$lock .lock).cdx.json $$lock; done
+	.envs/audit/bin/pip-licenses --python $(BIN)/python --with-system --with-urls --format csv --output-file build/sbom/licences.csv \
+	  --packages $$(grep -oE '^[A-Za-z0-9_.-]+' requirements.lock)
+	test $$(tail -n +2 build/sbom/licences.csv | wc -l) -eq $$(grep -c '^[A-Za-z]' requirements.lock)  # none is left out
+
+COMPILE = $(UV) pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet \
   --custom-compile-command "make lock"
 
 # The container's lock first: kfp pins versions exactly, and the three locks hold one version of everything.
-lock: | $(UV) ## Resolve the lock files anew (core, container, development)
+lock: | $(UV) ## Resolve the lock files anew (core, container, development, tools)
 	rm -f requirements.lock requirements-kubeflow.lock requirements-dev.lock
-	$(COMPILE) --extra kubeflow -o requirements-kubeflow.lock
-	$(COMPILE) -c requirements-kubeflow.lock -o requirements.lock
-	$(COMPILE) --extra dev -c requirements-kubeflow.lock -o requirements-dev.lock
+	$(COMPILE) pyproject.toml --extra kubeflow -o requirements-kubeflow.lock
+	$(COMPILE) pyproject.toml -c requirements-kubeflow.lock -o requirements.lock
+	$(COMPILE) pyproject.toml --extra dev -c requirements-kubeflow.lock -o requirements-dev.lock
+	for group in audit; do \
+	  rm -f requirements-$$group.lock; $(COMPILE) --group $$group -o requirements-$$group.lock; done
 	$(MAKE) --no-print-directory setup bounds
 
 bounds: $(INSTALLED) ## Print each bound that a package declares and the lock breaks
@@ -102,4 +125,4 @@ hooks: $(INSTALLED) ## Have git run lint and the lock check before each commit
 	$(BIN)/pre-commit install
 
 clean: ## Remove the environment and the demo
-	rm -rf $(VENV) .tools $(DEMO) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .tools .envs build $(DEMO) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 REPOSITORY = Path(__file__).parents[3]
+PROJECT: Final = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
 _PIN: Final = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==(\S+)", re.MULTILINE)
 
 
@@ -66,8 +67,13 @@ def test_a_lock_that_fits_says_nothing_and_another_names_each_requirement() -> N
     ],
 )
 def test_the_locks_meet_pyproject(lock: str, extras: list[str]) -> None:
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
-    assert list(disagreements(project, read_lock(lock), extras)) == []
+    assert list(disagreements(PROJECT, read_lock(lock), extras)) == []
+
+
+@pytest.mark.parametrize("group", list(PROJECT["dependency-groups"]))
+def test_the_lock_of_a_group_of_tools_meets_pyproject(group: str) -> None:
+    tools = {"name": group, "dependencies": PROJECT["dependency-groups"][group]}
+    assert list(disagreements({"project": tools}, read_lock(f"requirements-{group}.lock"), [])) == []
 
 
 def test_the_three_locks_hold_one_version_of_everything() -> None:
@@ -78,10 +84,9 @@ def test_the_three_locks_hold_one_version_of_everything() -> None:
 
 
 def test_the_gpu_lock_overrides_what_the_others_do() -> None:
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
     lines = (REPOSITORY / "docker" / "gpu-overrides.txt").read_text(encoding="utf-8").splitlines()
     overrides = [line.replace("tensorflow[and-cuda]", "tensorflow") for line in lines if not line.startswith("#")]
-    assert overrides == project["tool"]["uv"]["override-dependencies"]
+    assert overrides == PROJECT["tool"]["uv"]["override-dependencies"]
 
 
 @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-kubeflow.lock", "docker/requirements-gpu.lock"])
