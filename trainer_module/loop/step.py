@@ -11,6 +11,7 @@ from einops import rearrange
 from belka.errors import RunAgainError
 from trainer_module.layers.seeds import fold_in, from_row
 from trainer_module.loop.devices import pad_rows, spread
+from trainer_module.loop.sums import gradients_of
 from trainer_module.losses.weighted_loss import WeightedLoss
 from trainer_module.model import Belka
 
@@ -194,12 +195,8 @@ class Steps:
     ) -> tuple[Any, list[Any]]:
         """Return loss and gradient of one part; `share` is its share of the regularisation."""
         inputs, labels, weights = part
-        with tf.GradientTape() as tape:
-            predictions = self._model(inputs, training=True, seed=seed)
-            loss = tf.reduce_sum(weights * self._loss.terms(labels, predictions))
-            for penalty in self._model.losses:
-                loss += share * penalty
-        # TensorFlow's variables, not Keras's: only of those does the tape make a zero where nothing depends on one.
-        variables = [variable.value for variable in self._model.trainable_variables]
-        gradients = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        return loss, [tf.convert_to_tensor(gradient) for gradient in gradients]  # that of the embeddings comes sparse
+        predictions = self._model(inputs, training=True, seed=seed)
+        loss = tf.reduce_sum(weights * self._loss.terms(labels, predictions))
+        for penalty in self._model.losses:
+            loss += share * penalty
+        return loss, gradients_of(loss, [variable.value for variable in self._model.trainable_variables])

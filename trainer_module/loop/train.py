@@ -16,6 +16,7 @@ from trainer_module.loop.checkpoints import CheckpointStore, run_key
 from trainer_module.loop.devices import choose_precision, choose_strategy
 from trainer_module.loop.fit import Fit
 from trainer_module.loop.step import Steps
+from trainer_module.loop.sums import sums_stay_apart
 from trainer_module.loop.workers import explained_loss_of_worker, from_chief, is_chief
 from trainer_module.losses.binary_loss import BinaryLoss
 from trainer_module.losses.categorical_loss import CategoricalLoss
@@ -114,7 +115,7 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
         store=store,
         log_dir=log_dir,
     )
-    with explained_loss_of_worker():
+    with explained_loss_of_worker(), sums_stay_apart():
         history = fit.run()
     return TrainingResult(StoredModel(model, data.vocabulary, run.targets, run.fingerprint, run.spelling), history)
 

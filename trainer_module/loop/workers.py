@@ -207,7 +207,11 @@ def _greeted(caller: socket.socket) -> bool:
 
 
 def _limit_wait(jobs: Mapping[str, Sequence[str]]) -> None:
-    """Configure TensorFlow's list of workers as the strategy itself would, but that it waits `WAIT_SECONDS` at most."""
+    """Configure TensorFlow's list of workers as the strategy itself would, but that it waits `WAIT_SECONDS` at most.
+
+    Without the barrier only a worker's own entry in the list is limited: a chief whose call was answered would wait
+    without end for one that died before its entry.
+    """
     # TensorFlow offers no public door to this setting; where it moves, the strategy waits its hour.
     from tensorflow.compiler.xla.tsl.protobuf.coordination_config_pb2 import CoordinatedJob
     from tensorflow.python.eager import context
@@ -218,6 +222,7 @@ def _limit_wait(jobs: Mapping[str, Sequence[str]]) -> None:
         cluster_register_timeout_in_ms=round(WAIT_SECONDS * 1000),
         coordinated_jobs=[CoordinatedJob(name=job, num_tasks=len(addresses)) for job, addresses in jobs.items()],
     )
+    context.context().coordination_service.cluster_register_with_barrier = True
 
 
 def _summed(strategy: Any, values: NDArray[np.int32]) -> NDArray[np.int32]:

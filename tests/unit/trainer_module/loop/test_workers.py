@@ -65,6 +65,22 @@ def test_a_chief_calls_and_a_worker_answers(trainings: "Trainings", monkeypatch:
         waiting.result()
 
 
+@pytest.mark.parametrize("waiting", [0, 1])
+def test_a_worker_that_dies_right_after_the_call_is_not_waited_for_without_end(
+    trainings: "Trainings", waiting: int
+) -> None:
+    configs = trainings.tf_configs()
+    process = trainings.start_worker(waiting, configs, wait=5.0)
+    address = json.loads(configs[0])["cluster"]["worker"][1]
+    if waiting == 0:
+        _wait_for_call(address)
+    else:
+        _call([address])
+    _, errors = process.communicate(timeout=120)
+    assert GONE in errors
+    assert process.returncode == 75
+
+
 @pytest.mark.slow
 def test_workers_that_were_started_for_different_trainings_are_refused(trainings: "Trainings") -> None:
     both = trainings.start_workers(of_one={"learning_rate": 0.002})
