@@ -178,6 +178,17 @@ def known_count(path: Path) -> int | None:
         return None
 
 
+def known_total(files: Sequence[Path]) -> int | None:
+    """Number of Examples in some files; None where that of one is not known without reading it."""
+    counts = [known_count(path) for path in files]
+    return None if None in counts else sum(filter(None, counts))
+
+
+def len_of(batch: ExampleBatch) -> int:
+    """Number of Examples in a batch."""
+    return len(next(iter(batch.columns.values())))
+
+
 def encode_examples(
     molecules: pa.RecordBatch,
     tokens: npt.NDArray[np.int64],

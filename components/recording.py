@@ -27,6 +27,7 @@ from belka.code_version import code_version, library_versions
 from belka.contract import PROVENANCE_FILE
 from belka.digests import digests_by_name, files_digest
 from belka.errors import InputError
+from belka.events.node import node_at_work
 from belka.provenance import (
     Input,
     Provenance,
@@ -71,13 +72,17 @@ class Recording(BaseExecutor):
         super().__init__(context)
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> Any:  # noqa: N802
-        """Run the executor, then record what it left.
+        """Run the executor, then record what it left; both are told as events.
 
         Args:
             input_dict: Channel -> artifacts.
             output_dict: Channel -> artifacts.
             exec_properties: The parameters of the node.
         """
+        with node_at_work(exec_properties.get(NODE, "")):
+            return self._do(input_dict, output_dict, exec_properties)
+
+    def _do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> Any:
         node, modules = exec_properties.get(NODE, ""), executed_modules(type(self), exec_properties)
         settings = _plain(exec_properties)
         folders = {name: [Path(each.uri) for each in artifacts] for name, artifacts in input_dict.items()}

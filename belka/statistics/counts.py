@@ -28,6 +28,7 @@ from belka.contract import (
 )
 from belka.errors import InputError
 from belka.molecules import MoleculeShard, list_shards, read_rows
+from belka.progress import progress
 from belka.statistics.tally import Tally
 
 N_POSITIONS: Final = len(BLOCK_IDS)
@@ -97,13 +98,14 @@ def count_blocks(
     shards = [shard for shard in list_shards(molecules_dir) if shard.split in wanted and shard.n_rows]
     catalogue = _read_catalogue(molecules_dir / BLOCKS_FILE)
     counter = _Counter(catalogue, len(targets))
-    with ThreadPoolExecutor(n_workers) as threads:
-        for _ in threads.map(counter.count, shards):
-            pass
+    total = sum(shard.n_rows for shard in shards)
+    with ThreadPoolExecutor(n_workers) as threads, progress("counting blocks", "molecules", total) as done:
+        for shard, _ in zip(shards, threads.map(counter.count, shards), strict=True):
+            done.add(shard.n_rows)
     pairs: dict[Positions, PositionCounts] = {positions: counter.pair_counts(positions) for positions in PAIRS}
     blocks: dict[Positions, PositionCounts] = {(i,): _single(i, pairs) for i in range(1, N_POSITIONS + 1)}
     both = {positions: _without_none(counts) for positions, counts in {**blocks, **pairs}.items()}
-    return BlockCounts(targets, tuple(sorted(catalogue)), sum(shard.n_rows for shard in shards), both)
+    return BlockCounts(targets, tuple(sorted(catalogue)), total, both)
 
 
 class _Counter:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix  # type: ignore[import-untyped]  # SciPy ships no types
 
+from belka.progress import counted
 from components.affinity_evaluator.ranking import RankedMolecules
 from components.affinity_evaluator.units import Units
 
@@ -189,8 +190,9 @@ def resample_slices(
     """
     at_a_time = max(1, _CELLS_AT_A_TIME // (units.n + max(part.ranking.n_cells for part in slices)))
     parts: list[list[SliceSamples]] = [[] for _ in slices]
-    for start in range(0, n_samples, at_a_time):
-        weights = units.draw(generator, min(at_a_time, n_samples - start))
+    sizes = [min(at_a_time, n_samples - start) for start in range(0, n_samples, at_a_time)]
+    for size in counted(sizes, "resampling", "resamples", n_samples, size=int):
+        weights = units.draw(generator, size)
         for done, part in zip(parts, slices, strict=True):
             done.append(part.resampled(weights, shares, recalls))
     names = [field.name for field in dataclasses.fields(SliceSamples)]

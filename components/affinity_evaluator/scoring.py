@@ -25,11 +25,12 @@ from belka.contract import (
     Subset,
 )
 from belka.errors import BelkaError
-from belka.examples import read_examples
+from belka.examples import known_total, len_of, read_examples
 from belka.models.folder import open_model_folder
 from belka.models.loader import Signature
 from belka.molecules import list_shards, read_rows
 from belka.predict.predictor import Predictor
+from belka.progress import counted
 from components.affinity_evaluator.predictions import PredictionsWriter
 
 
@@ -52,7 +53,8 @@ def score_examples(
     predict = Signature(model_dir, SIGNATURE_EXAMPLES)
     columns = (FEATURE_MOLECULE_ID, FEATURE_SPLIT_GROUP, FEATURE_BINDS)
     with PredictionsWriter(predictions_file, n_targets) as writer:
-        for batch in read_examples(examples_files, columns, n_targets=n_targets, batch_size=batch_size):
+        batches = read_examples(examples_files, columns, n_targets=n_targets, batch_size=batch_size)
+        for batch in counted(batches, "scoring", "molecules", known_total(examples_files), size=len_of):
             ids, groups, labels = (batch.columns[name] for name in columns)
             writer.write(ids, groups, labels.ravel(), predict(batch.serialized))
 

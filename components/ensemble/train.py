@@ -19,6 +19,7 @@ from belka.examples import list_examples
 from belka.models.description import ModelDescription, read_description, unreadable_description
 from belka.models.folder import find_saved_model
 from belka.models.members import MEMBERS, TRANSFORMER, needs_blocks
+from belka.progress import counted
 from components.ensemble import members
 from components.ensemble.blend import Blend, fit_lines, fit_weights
 from components.ensemble.blend_graph import EnsembleGraph
@@ -129,7 +130,7 @@ def train_members(training: Training, kinds: Sequence[str]) -> dict[str, Arrays]
     }
     needed = {*kinds, *(_READ_BY_TREES if "trees" in kinds else ())}
     fits: dict[str, Arrays] = {}
-    for kind, make in makers.items():
+    for kind, make in counted(makers.items(), "training members", "members", len(makers)):
         if kind in needed:
             start = time.monotonic()
             fits[kind] = make()

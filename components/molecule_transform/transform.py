@@ -19,13 +19,14 @@ from belka.errors import InputError
 from belka.examples import write_counts
 from belka.files import atomic_path
 from belka.molecules import list_shards
+from belka.progress import expect
 from belka.rejections import collect_rejected, share_advice
 from belka.settings import DataSettings
 from belka.tokens.vocabulary import read_vocabulary
 from components.molecule_transform.local_pipeline import local_pipeline
 from components.molecule_transform.plan import WorkUnit, plan_units
 from components.molecule_transform.transform_graph import write_transform_graph
-from components.molecule_transform.unit import ModelReads, TransformUnit, UnitSettings
+from components.molecule_transform.unit import ENCODING, ModelReads, TransformUnit, UnitSettings
 from components.molecule_transform.unit_report import UnitCounts, merge_unit_reports
 
 logger = logging.getLogger(__name__)
@@ -107,9 +108,7 @@ def transform_molecules(
     write_transform_graph(outputs.transform_graph, preprocessing_fn=preprocessing_fn, vocabulary=vocabulary)
     reports_dir = str(outputs.rejected / _REPORTS_FOLDER)
     settings = UnitSettings(str(outputs.transform_graph), reports_dir, make_fingerprints, reads)
-    with local_pipeline() if sum(unit.n_rows for unit in units) < in_process_below else make_pipeline() as pipeline:
-        spread = pipeline | "Units" >> beam.Create(units, reshuffle=False) | "Spread" >> beam.Reshuffle()
-        _ = spread | "WriteShards" >> beam.ParDo(TransformUnit(settings))
+    _write_shards(units, settings, make_pipeline, in_process_below=in_process_below)
     by_unit = merge_unit_reports(map(settings.report_path, units), outputs.rejected)
     shutil.rmtree(reports_dir)
     write_counts(outputs.examples, {Path(u.target): counts.written for u, counts in zip(units, by_unit, strict=True)})
@@ -128,6 +127,20 @@ def transform_molecules(
     if total.molecules - total.written > data.max_rejected_share * total.molecules:
         _refuse(total, data.max_rejected_share, inputs, outputs)
     return summary
+
+
+def _write_shards(
+    units: Sequence[WorkUnit],
+    settings: UnitSettings,
+    make_pipeline: Callable[[], beam.Pipeline],
+    *,
+    in_process_below: int,
+) -> None:
+    n_rows = sum(unit.n_rows for unit in units)
+    expect(ENCODING, "molecules", n_rows)
+    with local_pipeline() if n_rows < in_process_below else make_pipeline() as pipeline:
+        spread = pipeline | "Units" >> beam.Create(units, reshuffle=False) | "Spread" >> beam.Reshuffle()
+        _ = spread | "WriteShards" >> beam.ParDo(TransformUnit(settings))
 
 
 def _refuse(total: UnitCounts, max_rejected_share: float, inputs: TransformInputs, outputs: TransformOutputs) -> None:

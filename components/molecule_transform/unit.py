@@ -17,11 +17,13 @@ from belka.chemistry.smiles_column import usable_smiles
 from belka.contract import MASK_ID, SMILES, SMILES_NO_LINKER
 from belka.examples import COPIED_COLUMNS, encode_examples, open_examples
 from belka.molecules import read_rows
+from belka.progress import progress
 from belka.tokens.graph import SmilesTokenizer
 from components.molecule_transform.plan import WorkUnit
 from components.molecule_transform.unit_report import UnitCounts, rejected_rows, write_unit_report
 
 BATCH_ROWS = 8192
+ENCODING = "encoding"  # what a unit does, for progress
 
 
 @dataclass(frozen=True)
@@ -83,13 +85,14 @@ class TransformUnit(beam.DoFn):
         counts = UnitCounts()
         rejected: list[dict[str, Any]] = []
         columns = list(dict.fromkeys([*COPIED_COLUMNS, *self._fingerprints.columns, SMILES, SMILES_NO_LINKER]))
-        with open_examples(Path(unit.target)) as write:
+        with open_examples(Path(unit.target)) as write, progress(ENCODING, "molecules") as done:
             for source in unit.sources:
                 for batch in read_rows(
                     Path(source.path), columns, start=source.start, stop=source.stop, batch_rows=BATCH_ROWS
                 ):
                     for example in self._transform(batch, unit.split, counts, rejected):
                         write(example)
+                    done.add(batch.num_rows)
         write_unit_report(self._settings.report_path(unit), counts, rejected)
         yield unit.target
 

@@ -4,7 +4,6 @@ Records of one SMILES are brought together: sorted by the order key, which is a 
 """
 
 import logging
-import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,12 +17,13 @@ import pyarrow.parquet as pq
 
 from belka.contract import EXTRA_TARGET, LABEL_NEGATIVE, LABEL_POSITIVE, LABEL_UNKNOWN, SplitGroup, Subset
 from belka.hashing import splitmix64
+from belka.progress import counted
 from belka.raw_directory import EXTRA, TEST, TRAIN
 from belka.settings import DataSettings, SystemSettings
 from components.parquet_merge.blocks import BlockTable
 from components.parquet_merge.conflicts import CONFLICT_SCHEMA, find_conflicts
 from components.parquet_merge.parallel import map_in_order
-from components.parquet_merge.partition import SECONDS_BETWEEN_REPORTS, Partitions, read_smiles
+from components.parquet_merge.partition import Partitions, read_smiles
 from components.parquet_merge.record_format import FLAG_BIT, MERGED_FIELDS, merged_schema, tally_pairs
 from components.parquet_merge.shards import MergedStore
 from components.parquet_merge.texts import Texts
@@ -93,21 +93,16 @@ def group_partitions(
         )
 
     logger.info("Merging %d partitions.", train.n_partitions)
-    last_report = time.monotonic()
     # One ahead: else the thread of a small partition would wait for that of a large one before it.
     grouping = map_in_order(group_one, range(train.n_partitions), n_workers=system.n_workers, n_ahead=1)
     with pq.ParquetWriter(conflicts_path, CONFLICT_SCHEMA, compression="zstd") as conflicts:
-        for partition, merged in enumerate(grouping):
+        for merged in counted(grouping, "grouping", "partitions", train.n_partitions):
             aliases.append(merged.aliases)
             for subset, table in merged.molecules.items():
                 stores[subset].add(table)
             if len(merged.conflicts):
                 conflicts.write_table(merged.conflicts)
             counts.update(merged.counts)
-            if time.monotonic() - last_report > SECONDS_BETWEEN_REPORTS:
-                last_report = time.monotonic()
-                n_rows = sum(counts[f"{source}_rows"] for source in partitions)
-                logger.info("%d of %d partitions merged (%s rows).", partition + 1, train.n_partitions, f"{n_rows:,}")
     for store in stores.values():
         store.close()
     return list(stores.values()), counts, pa.concat_tables(aliases).sort_by("id")

@@ -6,7 +6,6 @@ shards.
 """
 
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from belka.progress import progress
 from belka.queries import explained_errors, fetch_row
 from belka.raw_directory import EXTRA, TEST, TRAIN, RawFile
 from belka.settings import DataSettings, SystemSettings
@@ -44,7 +44,6 @@ SPILL_COMPRESSION = 0.6
 OUTPUT_COMPRESSION = 0.6
 # What the second stage leaves of a molecule of three targets for the third: 25 bytes, 49 in test.
 MERGED_BYTES = 50
-SECONDS_BETWEEN_REPORTS = 10.0
 # Groups of rows converted while the consumer writes those before; each takes 30 to 60 MB.
 GROUPS_AHEAD = 1
 TEXT = "smiles"
@@ -357,17 +356,15 @@ def _partition_source(
         runs = pa.concat_tables(map(to_runs, batches))
         return int(runs["n_rows"].to_numpy().sum()), *partitions.arrange(records.of_runs(runs, file.source))
 
-    n_used, last_report = 0, time.monotonic()
+    n_used = 0
     try:
-        with explained_errors(f"reading {file.path}"):
+        with explained_errors(f"reading {file.path}"), progress(f"reading {file.source}", "rows", n_rows) as done:
             groups = read_ahead(reader.groups() if reader else ([rows] for rows in records.rows(file.source)))
             for n_group, table, bounds in map_in_order(arranged, groups, n_workers=n_workers, n_ahead=GROUPS_AHEAD):
                 n_used += n_group
                 sample.add(table)
                 partitions.add(table, bounds)
-                if time.monotonic() - last_report > SECONDS_BETWEEN_REPORTS:
-                    last_report = time.monotonic()
-                    logger.info("%s: %s of %s rows read.", file.source, f"{n_used:,}", f"{n_rows:,}")
+                done.add(n_group)
     finally:
         partitions.close()
     return n_used

@@ -28,6 +28,7 @@ from belka.contract import (
     Subset,
     split_folder,
 )
+from belka.progress import progress
 from belka.raw_directory import EXTRA, TEST, TRAIN
 from components.parquet_merge.blocks import block_codes
 from components.parquet_merge.parallel import map_in_order
@@ -76,10 +77,12 @@ def write_shards(
     tasks = plan_shards(with_texts, output_dir, rows_per_shard=rows_per_shard)
     logger.info("Writing %d shards.", len(tasks))
     # Validation reads the partitions that training removes: all of its shards are written before the first of training.
-    for is_training in (False, True):
-        some = [task for task in tasks if (task.store.subset is Subset.TRAIN) is is_training]
-        for _ in map_in_order(ShardTask.write, some, n_workers=n_workers, n_ahead=n_workers):
-            pass
+    with progress("writing molecules", "molecules", sum(store.n_rows for store in stores)) as done:
+        for is_training in (False, True):
+            some = [task for task in tasks if (task.store.subset is Subset.TRAIN) is is_training]
+            written = map_in_order(ShardTask.write, some, n_workers=n_workers, n_ahead=n_workers)
+            for task, _ in zip(some, written, strict=True):
+                done.add(task.stop - task.start)
 
 
 def molecules_schema(n_targets: int) -> pa.Schema:

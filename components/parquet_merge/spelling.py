@@ -6,7 +6,6 @@ merge of a file is then that of the same file in the one spelling.
 """
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -20,6 +19,7 @@ import pyarrow.parquet as pq
 
 from belka.chemistry.smiles_column import usable_smiles
 from belka.chemistry.spelling import canonical_spellings
+from belka.progress import progress
 from belka.raw_directory import RawFile
 from belka.workers import WorkerPool
 from components.parquet_merge.usable_smiles import usable_smiles_sql
@@ -38,7 +38,6 @@ ROWS_PER_MOLECULE = 4
 FEW_TEXTS = 10_000
 CHUNK_TEXTS = 1_000
 BATCH_ROWS = 1 << 18
-SECONDS_BETWEEN_REPORTS = 10.0
 
 
 class TextSample:
@@ -167,27 +166,18 @@ def write_respelled(engine: Any, file: RawFile, n_rows: int, speller: Speller, p
         speller: Spells texts.
         path: Parquet file to write: the columns of the view; smiles_spelled is null where smiles is in the spelling.
     """
-    started = last_report = time.monotonic()
-    n_read = n_texts = 0
     reader = engine.sql(f"SELECT * FROM {file.source}_raw").to_arrow_reader(BATCH_ROWS)  # noqa: S608 - a name of ours
-    with pq.ParquetWriter(path, reader.schema, compression="lz4") as writer:
+    with (
+        pq.ParquetWriter(path, reader.schema, compression="lz4") as writer,
+        progress(f"spelling {file.source}", "rows", n_rows) as done,
+    ):
         for batch in reader:
             columns = dict(zip(batch.schema.names, batch.columns, strict=True))
             smiles, _, _ = usable_smiles(columns["smiles"])
             texts = pc.unique(smiles).drop_null().to_pylist()
             columns["smiles_spelled"] = _mapped(smiles, speller.changed(texts).get)
-            n_texts += len(texts)
             writer.write_batch(pa.RecordBatch.from_arrays(list(columns.values()), schema=reader.schema))
-            n_read += batch.num_rows
-            if time.monotonic() - last_report > SECONDS_BETWEEN_REPORTS:
-                last_report = time.monotonic()
-                logger.info(
-                    "%s: %s of %s rows spelled, %s SMILES a second.",
-                    file.source,
-                    f"{n_read:,}",
-                    f"{n_rows:,}",
-                    f"{n_texts / (last_report - started):,.0f}",
-                )
+            done.add(batch.num_rows)
 
 
 def count_respelled(engine: Any, sources: Iterable[str], respelled: Iterable[str]) -> dict[str, int]:

@@ -8,6 +8,7 @@ from belka.chemistry.smiles_column import usable_smiles
 from belka.contract import FIRST_TOKEN_ID, MASK_TOKEN, SMILES_NO_LINKER, VOCAB_FILE
 from belka.errors import InputError
 from belka.molecules import MoleculeShard, list_shards, read_rows
+from belka.progress import progress
 from belka.tokens.scan import TokenScan, scan_tokens
 from belka.tokens.vocabulary import SPECIAL_TOKENS, write_vocabulary
 
@@ -30,9 +31,12 @@ def build_vocabulary(molecules_dir: Path, output_dir: Path, *, n_workers: int) -
     if n_workers < 1:
         raise InputError("The number of workers is too small.", received=f"n_workers={n_workers}", expected="1 or more")
     found = TokenScan()
-    with ThreadPoolExecutor(n_workers) as threads:
-        for scan in threads.map(_scan_shard, list_shards(molecules_dir)):
+    shards = list_shards(molecules_dir)
+    total = sum(shard.n_rows for shard in shards)
+    with ThreadPoolExecutor(n_workers) as threads, progress("reading SMILES", "molecules", total) as done:
+        for scan, shard in zip(threads.map(_scan_shard, shards), shards, strict=True):
             found.update(scan)
+            done.add(shard.n_rows)
     if found.n_skipped:
         logger.warning(
             "%d characters belong to no SMILES token and are skipped, for example in %r.",

@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from belka.contract import ABSENT_ID, FEATURE_IDS, OUTPUT_PROBABILITIES, Subset, split_folder
 from belka.errors import BelkaError
-from belka.examples import list_examples, read_examples
+from belka.examples import known_total, len_of, list_examples, read_examples
 from belka.files import atomic_path, literal_pattern
+from belka.progress import counted
 from belka.queries import sql_string
 from belka.settings import DataSettings
 from components.submission_writer.raw_test_ids import load_raw_test_ids
@@ -144,7 +145,8 @@ def _load_predictions(connection: duckdb.DuckDBPyConnection, files: Sequence[Pat
     connection.execute("CREATE TABLE predictions (id BIGINT, binds FLOAT)")
     columns = (FEATURE_IDS, OUTPUT_PROBABILITIES)
     action = "Run the inference step again; check that data.targets is what the model was trained with."
-    for batch in read_examples(files, columns, n_targets=n_targets, batch_size=_BATCH, action=action):
+    batches = read_examples(files, columns, n_targets=n_targets, batch_size=_BATCH, action=action)
+    for batch in counted(batches, "collecting predictions", "molecules", known_total(files), size=len_of):
         ids, binds = (batch.columns[name].ravel() for name in columns)
         present = ids != ABSENT_ID
         connection.register("batch", pa.table({"id": ids[present], "binds": binds[present]}))

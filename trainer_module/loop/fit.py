@@ -111,7 +111,7 @@ class Fit:
             first_pass=progress.pass_index,
             skipped=progress.batch_in_pass,
         )
-        log = ProgressLog(self._run.mode, self._spec.batch_size)
+        log = ProgressLog(self._run.mode, self._spec.batch_size, self._settings.epochs)
         batches = iter(stream)
         with StopRequest(lambda: f"saved is step {self._saved_step} of {self._run.mode}") as stop:
             while progress.epoch < self._settings.epochs and not callbacks.stopped:

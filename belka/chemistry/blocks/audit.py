@@ -14,6 +14,7 @@ from belka.chemistry.blocks.row_tables import BlockFingerprintTables
 from belka.chemistry.direct import DirectFingerprints
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import BLOCK_IDS
+from belka.progress import counted
 from belka.workers import WorkerPool
 
 CHUNK_ROWS: Final = 1024
@@ -92,11 +93,12 @@ def _direct(
 ) -> Iterator[npt.NDArray[np.uint8]]:
     """Yield the packed bits that RDKit gives, batch by batch."""
     compute = partial(_compute, settings)
-    if n_workers == 1 or sum(batch.num_rows for batch in batches) < _IN_PROCESS_ROWS:
-        yield from map(compute, batches)
+    total = sum(batch.num_rows for batch in batches)
+    if n_workers == 1 or total < _IN_PROCESS_ROWS:
+        yield from counted(map(compute, batches), "auditing", "molecules", total, size=len)
         return
     with WorkerPool(n_workers) as executor:
-        yield from executor.map(compute, batches)
+        yield from counted(executor.map(compute, batches), "auditing", "molecules", total, size=len)
 
 
 def _compute(settings: FingerprintSettings, batch: pa.RecordBatch) -> npt.NDArray[np.uint8]:

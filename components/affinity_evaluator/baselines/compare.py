@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import BLOCKS_FILE, FEATURE_SPLIT_GROUP, Subset, baseline_predictions_file
-from belka.examples import read_examples
+from belka.examples import known_total, len_of, read_examples
 from belka.models.description import ModelDescription, read_description
+from belka.progress import counted
 from components.affinity_evaluator.baselines.models import FITTERS, Baseline, Training
 from components.affinity_evaluator.baselines.rows import COLUMNS, Rows, sample_rows
 from components.affinity_evaluator.block_ids import MoleculeBlocks
@@ -70,7 +71,8 @@ def compare_with_baselines(
     start = time.monotonic()
     targets, bootstrap = measuring.targets, measuring.bootstrap
     training, labelled = _training(source, model_dir, targets, settings.baseline_molecules, bootstrap.seed)
-    fitted = {name: fit(training) for name, fit in FITTERS.items()}
+    fitters = counted(FITTERS.items(), "training baselines", "baselines", len(FITTERS))
+    fitted = {name: fit(training) for name, fit in fitters}
     trained = time.monotonic()
     files = {name: candidate_file.with_name(baseline_predictions_file(name)) for name in fitted}
     _score(fitted, files, examples_files, source.molecules_dir, len(targets))
@@ -115,7 +117,8 @@ def _score(
     blocks = MoleculeBlocks.read(molecules_dir, Subset.VALIDATION)
     with ExitStack() as stack:
         writers = {name: stack.enter_context(PredictionsWriter(file, n_targets)) for name, file in files.items()}
-        for batch in read_examples(examples_files, (*COLUMNS, FEATURE_SPLIT_GROUP), n_targets=n_targets):
+        batches = read_examples(examples_files, (*COLUMNS, FEATURE_SPLIT_GROUP), n_targets=n_targets)
+        for batch in counted(batches, "scoring baselines", "molecules", known_total(examples_files), size=len_of):
             ids, packed, labels = (batch.columns[name] for name in COLUMNS)
             rows = Rows(ids, packed, blocks.of(ids), labels)
             for name, baseline in fitted.items():

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from belka.errors import InputError
+from belka.redaction import is_secret
 from pipeline.runners.kubeflow.pipeline_file import SCHEMA_VERSION, component_of, executor_of, parameters_of, tasks_of
 from pipeline.runners.kubeflow.postprocess import condition_inputs
 from pipeline.runners.kubeflow.protocol import Json, check_bucket, title_of
@@ -21,16 +22,6 @@ IMAGE: Final = re.compile(
     r"(?P<digest>@sha256:[0-9a-f]{64})?"
 )
 
-# A name with one of these words in it names a secret, unless its last word says that it is only where one lies.
-SECRET_NAME: Final = re.compile(
-    r"(?i)(?:^|_)(?:password|passwd|passphrase|secret|token|credentials?|(?:api|access|private|secret)_?key)(?:_|$)"
-)
-PLACE_NAME: Final = re.compile(r"(?i)_(?:file|path|dir|name|url)$")
-# Keys and tokens of AWS, GitHub, GitLab, Slack, Hugging Face and Google, JSON web tokens, private keys, logins in URLs.
-SECRET_VALUE: Final = re.compile(
-    r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[oprsu]_[A-Za-z0-9]{36}|\bgithub_pat_|\bglpat-|\bxox[abpr]-|\bhf_[A-Za-z0-9]{20}|"
-    r"\bAIza[\w-]{35}|\beyJ[\w-]+\.eyJ[\w-]+\.|-----BEGIN [A-Z ]*PRIVATE KEY|://[^/\s:@]+:[^/\s@]+@"
-)
 ENV_SECRET: Final = "belka-env"  # noqa: S105 - a name
 
 
@@ -89,11 +80,7 @@ def check_env(settings: KubeflowSettings) -> None:
     Raises:
         InputError: One looks like a secret; its value is not repeated.
     """
-    found = [
-        name
-        for name, value in settings.env.items()
-        if value and ((SECRET_NAME.search(name) and not PLACE_NAME.search(name)) or SECRET_VALUE.search(value))
-    ]
+    found = [name for name, value in settings.env.items() if is_secret(name, value)]
     if found:
         literals = " ".join(f"--from-literal={name}=..." for name in found)
         entries = ", ".join(f"{{secret: {ENV_SECRET}, key: {name}, variable: {name}}}" for name in found)

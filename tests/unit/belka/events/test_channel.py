@@ -1,0 +1,72 @@
+"""Events of this process, of children and of worker pools reach whoever listens; nobody listening stops nothing."""
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from belka.events.channel import VARIABLE, emit, is_listened_to, listening
+from belka.events.event import Event, State, from_line
+
+TELL = """
+from belka.events.channel import emit
+from belka.events.event import Event, State
+emit(Event(State.RUNNING, "child"))
+"""
+WRITE = "import os, socket; socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'x', os.environ['BELKA_EVENTS'])"
+
+
+def test_a_child_is_heard_by_the_socket_it_inherits() -> None:
+    heard, came = list[Event](), threading.Event()
+
+    def hear(event: Event) -> None:
+        heard.append(event)
+        came.set()
+
+    with listening(hear):
+        subprocess.run([sys.executable, "-c", TELL], check=True)
+        assert came.wait(10)
+    assert [(event.node, event.state) for event in heard] == [("child", State.RUNNING)]
+    assert VARIABLE not in os.environ
+
+
+def test_what_is_no_event_is_passed_over() -> None:
+    heard, came = list[str](), threading.Event()
+
+    def hear(event: Event) -> None:
+        heard.append(event.node)
+        came.set()
+
+    with listening(hear):
+        subprocess.run([sys.executable, "-c", WRITE], check=True)
+        subprocess.run([sys.executable, "-c", TELL], check=True)
+        assert came.wait(10)
+    assert heard == ["child"]
+
+
+def test_a_listener_hears_its_own_process_without_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / ("long" * 30)  # longer than the path of a socket may be
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    heard = list[Event]()
+    with listening(heard.append):
+        assert is_listened_to()
+        emit(Event(State.STARTED, "a"))
+    emit(Event(State.STARTED, "after"))
+    assert [event.node for event in heard] == ["a"]
+
+
+def test_where_nobody_listens_an_event_is_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "belka.events.channel")
+    assert not is_listened_to()
+    emit(Event(State.FINISHED, "pusher"))
+    assert from_line(caplog.messages[0]).node == "pusher"
+
+
+def test_a_run_that_has_ended_stops_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "/nowhere/at/all")
+    emit(Event(State.RUNNING, "orphan"))
