@@ -318,6 +318,7 @@ class SystemSettings(StrictSection):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Level of the log file."
     )
+    keep_logs: int = Field(default=50, ge=1, description="Runs whose logs and events stay in the folder logs.")
     enable_cache: bool = Field(default=True, description="Serve a step from the cache when its inputs did not change.")
 
 

@@ -60,6 +60,13 @@ def step_nodes(step: Step, stages: Sequence["Mode"], *, validated: bool = True, 
     return nodes[step]
 
 
+def step_of(node: str) -> Step:
+    """The step that a node belongs to."""
+    kind = node_kind(node)
+    found = (step for step in Step if kind in map(node_kind, step_nodes(step, ("clf",), blended=True)))
+    return next(found)
+
+
 def nodes_between(
     first: Step, last: Step, stages: Sequence["Mode"], *, validated: bool = True, blended: bool = False
 ) -> list[str]:

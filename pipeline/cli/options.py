@@ -1,7 +1,7 @@
 """Options that several commands share, and how they become a configuration."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -20,6 +20,13 @@ SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override one value; may be repeated.")
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
+LogFormatOption = Annotated[
+    Literal["text", "json"],
+    typer.Option("--log-format", help="While steps run: text for people, or events as lines of JSON."),
+]
+MetricsFileOption = Annotated[
+    Path | None, typer.Option("--metrics-file", help="Keep the run's state in this file, for Prometheus (.prom).")
+]
 ResumeOption = Annotated[
     bool,
     typer.Option(

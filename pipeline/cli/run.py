@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from belka.contract import Node
 from belka.errors import InputError
 from pipeline.cli.options import (
     ConfigOption,
+    LogFormatOption,
+    MetricsFileOption,
     OutputDirOption,
     QuietOption,
     RawDirOption,
@@ -38,6 +39,8 @@ def run(
     last: Annotated[Step | None, typer.Option("--to", help="Last step.")] = None,
     resume: ResumeOption = True,
     quiet: QuietOption = False,
+    log_format: LogFormatOption = "text",
+    metrics_file: MetricsFileOption = None,
 ) -> None:
     """Run the pipeline: raw files in; model, metrics and submission.csv out.
 
@@ -61,11 +64,11 @@ def run(
                 action="Swap the two.",
             )
     from pipeline.cli.execute import execute
+    from pipeline.cli.run_events import HowToRun
 
-    metrics = execute(settings, nodes, resume=resume, quiet=quiet)
-    judged = nodes is None or Node.PUSHER in nodes
-    if judged and not metrics["evaluation"]["verdict"]["blessed"]:
-        raise typer.Exit(NOT_PUSHED)
+    how = HowToRun(resume, quiet, log_format, metrics_file, not_pushed_code=NOT_PUSHED)
+    if code := execute(settings, nodes, how):
+        raise typer.Exit(code)
 
 
 def step(
@@ -83,6 +86,8 @@ def step(
     overrides: SetOption = None,
     resume: ResumeOption = True,
     quiet: QuietOption = False,
+    log_format: LogFormatOption = "text",
+    metrics_file: MetricsFileOption = None,
 ) -> None:
     """Run one step alone on what earlier steps left in the output directory.
 
@@ -99,8 +104,9 @@ def step(
     if mode is not None:
         nodes = [_stage_node(name, mode, settings.training.stages)]
     from pipeline.cli.execute import execute
+    from pipeline.cli.run_events import HowToRun
 
-    execute(settings, nodes, resume=resume, quiet=quiet)
+    execute(settings, nodes, HowToRun(resume, quiet, log_format, metrics_file))
 
 
 def _stage_start(mode: str | None, model_path: Path | None, initial_epoch: int | None) -> list[str]:

@@ -6,35 +6,62 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TextIO
+from typing import IO, Final, TextIO
 
 from rich.console import Console
 
 from belka.state_files import RECOVERY
 from belka.texts import for_terminal
+from pipeline.cli.consoles import open_console
+from pipeline.log_records import told_to
+
+LOGS: Final = "logs"
+_EVENTS_SUFFIX: Final = ".events.jsonl"
+_LOG_SUFFIX: Final = ".log"
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a run writes to.
+
+    Attributes:
+        run: Its name, that of its files in the folder of logs.
+        console: Reaches the terminal.
+        log_file: The log.
+        events_file: Its events, as JSON lines.
+    """
+
+    run: str
+    console: Console
+    log_file: Path
+    events_file: Path
 
 
 @contextmanager
-def open_session(output_dir: Path, *, log_level: str, quiet: bool) -> Iterator[tuple[Console, Path]]:
-    """Send log records and everything printed to stdout or stderr, C++ libraries' lines included, to `logs/<time>.log`.
+def open_session(output_dir: Path, *, log_level: str, keep_logs: int, quiet: bool) -> Iterator[Session]:
+    """Send log records and everything printed to stdout or stderr, C++ libraries' lines included, to `logs/<run>.log`.
 
     Args:
         output_dir: The log is written to its folder `logs`.
         log_level: Least level of the log's records.
+        keep_logs: Runs whose files stay in that folder, this one included, >= 1.
         quiet: Whether the console stays silent.
 
     Yields:
-        A console that still reaches the terminal, and the log file.
+        Where the run writes to.
     """
-    logs = output_dir / "logs"
+    logs = output_dir / LOGS
     logs.mkdir(parents=True, exist_ok=True)
-    log_file = logs / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+    run = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+    log_file = logs / f"{run}{_LOG_SUFFIX}"
+    log_file.touch()
+    remove_old_logs(logs, keep_logs)
     # TensorFlow reads these when it is first imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    handler = logging.FileHandler(log_file, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler = told_to(logging.FileHandler(log_file, encoding="utf-8"))
     root = logging.getLogger()
     level = root.level
     root.addHandler(handler)
@@ -43,13 +70,26 @@ def open_session(output_dir: Path, *, log_level: str, quiet: bool) -> Iterator[t
     logging.captureWarnings(capture=True)
     try:
         with log_file.open("ab", buffering=0) as sink, diverted((sys.stdout, sys.stderr), sink) as terminal:
-            console = Console(file=terminal, quiet=quiet, soft_wrap=False)
+            console = open_console(terminal, quiet=quiet)
             with _told(console):
-                yield console, log_file
+                yield Session(run, console, log_file, logs / f"{run}{_EVENTS_SUFFIX}")
     finally:
         root.removeHandler(handler)
         root.setLevel(level)
         handler.close()
+
+
+def remove_old_logs(logs: Path, keep: int) -> None:
+    """Keep the files of the newest runs in a folder of logs; names begin with the time, so they sort by it.
+
+    Args:
+        logs: The folder.
+        keep: Runs whose files stay, >= 1.
+    """
+    runs = sorted(path.name.removesuffix(_LOG_SUFFIX) for path in logs.glob(f"*{_LOG_SUFFIX}"))
+    for run in runs[:-keep]:
+        for suffix in (_LOG_SUFFIX, _EVENTS_SUFFIX):
+            (logs / f"{run}{suffix}").unlink(missing_ok=True)
 
 
 class _Notes(logging.Handler):

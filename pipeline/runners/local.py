@@ -13,6 +13,8 @@ from tfx.orchestration.pipeline import RunOptions
 
 from belka.contract import METADATA_FILE
 from belka.errors import DamagedError, InputError, explained
+from belka.events.channel import emit
+from belka.events.event import Event, State
 from belka.settings import BEAM_FLAGS, computation
 from belka.state_files import RECOVERY
 from pipeline.config.files import load_config_from_environment, with_found_targets, with_raw_digest
@@ -52,7 +54,11 @@ def run_local(config: Config, nodes: Sequence[str] | None = None) -> None:
         with computation({**config.computing(), BEAM_FLAGS: flags}):
             pipeline = create_pipeline(config)
             pipeline.metadata_connection_config = metadata.sqlite_metadata_connection_config(str(database))
-            with observe_nodes(started=lambda _: None, finished=lambda _: back_up(database)):
+            with observe_nodes(
+                started=lambda node: emit(Event(State.STARTED, node)),
+                finished=lambda _: back_up(database),
+                cached=lambda node: emit(Event(State.CACHED, node)),
+            ):
                 LocalDagRunner().run(pipeline, run_options=options)
     except Exception as error:
         if isinstance(found := explained(error), DamagedError):

@@ -36,6 +36,10 @@ class PeakMemory:
         peak, self._peak = max(self._peak, now), now
         return peak
 
+    def peak(self) -> int:
+        """The peak in bytes since `take` was called last."""
+        return self._peak
+
     def _sample(self) -> None:
         while not self._stop.wait(SAMPLE_SECONDS):
             self._peak = max(self._peak, tree_memory())

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Final
 
 from belka.errors import explained
+from pipeline.log_records import told_to
 from pipeline.runners.kubeflow.displays import Display, fill_displays
 from pipeline.runners.kubeflow.protocol import (
     EXECUTOR_LOGS,
@@ -54,8 +55,8 @@ def main(argv: Sequence[str] | None = None, environment: Mapping[str, str] = os.
     Returns:
         0, or the exit code of the error.
     """
-    # The pod's log holds what the components say, not only warnings.
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # The pod's log holds what the components say, not only warnings; their events are among it.
+    logging.basicConfig(level=logging.INFO, handlers=[told_to(logging.StreamHandler())])
     try:
         run_component(sys.argv[1:] if argv is None else argv, Path(environment.get(STORE_ROOT_VARIABLE, "/")))
     except Exception as error:  # noqa: BLE001 - the last place that can say why the pod failed

@@ -207,6 +207,7 @@ def test_only_these_keys_decide_no_result() -> None:
         "data.raw_dir",
         "evaluation.batch_size",
         "system.enable_cache",
+        "system.keep_logs",
         "system.log_level",
         "system.memory_limit_gb",
         "system.n_workers",

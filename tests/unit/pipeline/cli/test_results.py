@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from belka.models.champion import Champion, write_champion
-from pipeline.cli.execute import verdict_rows
+from pipeline.cli.results import verdict_rows
 
 
 def evaluation(*reasons: str, mean: float | None = 0.5) -> dict[str, Any]:

@@ -1,0 +1,78 @@
+"""What a run tells at its end: how good the model is, what became of the data, and where everything is."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from belka.contract import ENRICHMENT_FILE, METRICS_FILE, REPORT_FILE, SUBMISSION_FILE
+from belka.models.champion import read_champion
+from pipeline.cli.cells import cell
+from pipeline.cli.data_rows import data_rows
+from pipeline.cli.options import RESOLVED_CONFIG
+from pipeline.cli.session import LOGS
+from pipeline.config.settings import Config
+
+MODELS_FOLDER = "model"
+_RESULTS = (SUBMISSION_FILE, METRICS_FILE, REPORT_FILE, ENRICHMENT_FILE, MODELS_FOLDER, RESOLVED_CONFIG, LOGS)
+
+
+def verdict_rows(evaluation: Mapping[str, Any], models_dir: Path) -> Iterator[tuple[str, str]]:
+    """Tell how good the model is on validation, whether it may go into production, and which one is there.
+
+    Args:
+        evaluation: The content of evaluation.json; empty where nothing was evaluated.
+        models_dir: Folder of the pushed versions.
+
+    Yields:
+        Name and value of each line.
+    """
+    score = evaluation.get("mean_average_precision")
+    if score is not None:
+        interval = evaluation.get("mean_interval")
+        sure = f" ({interval['low']:.4f} to {interval['high']:.4f})" if interval else ""
+        yield "validation average precision (mean)", f"{score:.4f}{sure}"
+    for name, baseline in ((evaluation.get("baselines") or {}).get("models") or {}).items():
+        gains = [(gain["name"], f"{gain['value']:+.4f}", gain["interval"]) for gain in baseline["gains"]]
+        if gains:
+            (_, gained, interval), *others = gains
+            sure = f" ({interval['low']:+.4f} to {interval['high']:+.4f})" if interval else ""
+            by_slice = ", ".join(f"{part} {value}" for part, value, _ in others)
+            mean = f"{baseline['mean_average_precision']:.4f}"
+            yield f"gain over baseline {name}", f"{gained}{sure}, on {mean}; {by_slice}"
+    if not evaluation:
+        return
+    reasons = evaluation["verdict"]["reasons"]
+    yield "gate", "not passed: this model is not pushed" if reasons else "passed"
+    for reason in reasons:
+        yield "", reason
+    compared = evaluation.get("champion") or {}
+    if compared.get("judged_slices") and not compared["same_model"]:
+        slices = ", ".join(
+            f"{part['target']}/{part['split_group']} {part['n']:,}" for part in compared["judged_slices"]
+        )
+        number = f"{compared['molecules']:,} of {evaluation['molecules']:,}"
+        yield "compared on", f"{number} validation molecules, which neither model trained on ({slices})"
+    champion = read_champion(models_dir)
+    if champion is not None:
+        whose = "this run's model" if champion.digest == evaluation.get("digest") else "another model than this run's"
+        yield "in production", f"{models_dir / champion.version}: {whose}"
+
+
+def print_results(console: Console, config: Config, metrics: dict[str, Any]) -> None:
+    """Print how good the model is on validation, what became of rows that were not used as given, and where all is."""
+    output_dir = config.output_dir
+    table = Table("result", box=None, pad_edge=False, title="results", title_justify="left")
+    table.add_column("where or how much", overflow="fold")
+    for name, value in verdict_rows(metrics.get("evaluation", {}), output_dir / MODELS_FOLDER):
+        table.add_row(name, value)
+    for name, value in data_rows(metrics, output_dir, rejected_prediction=config.data.rejected_prediction):
+        table.add_row(cell(name), cell(value))
+    if metrics.get("submission", {}).get("rows") == 0:
+        table.add_row(SUBMISSION_FILE, "none: there is no raw test file")
+    for name in _RESULTS:
+        if (output_dir / name).exists():
+            table.add_row(name, cell(str(output_dir / name)))
+    console.print(table)

@@ -1,0 +1,1 @@
+"""The events of a run, gathered from all its processes and handed to whoever shows or keeps them."""
