@@ -15,7 +15,7 @@ TEST_WORKERS ?= 2
 # Further arguments of pytest, for `make test`.
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink lint component format bench audit sbom \
+.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink lint component format bench pages audit sbom \
   lock bounds lock-check hooks clean
 
 help: ## Show this list
@@ -81,6 +81,11 @@ format: $(INSTALLED) ## Format the code
 
 bench: $(INSTALLED) ## Measure against references in the same run
 	$(BIN)/belka benchmark vocabulary
+
+pages: $(INSTALLED) ## Write the pages of the documentation that come from the code
+	$(BIN)/belka config keys > docs/keys.md
+	$(BIN)/belka config reference > docs/configuration.md
+	$(BIN)/python docs/catalogue.py > docs/errors.md
 
 # Tools that never meet the product's own packages: an environment each, from a lock of its own.
 .envs/%/.installed: requirements-%.lock | $(UV)

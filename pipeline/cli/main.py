@@ -94,6 +94,14 @@ def keys() -> None:
     typer.echo(keys_table(), nl=False)
 
 
+@config_app.command()
+def reference() -> None:
+    """Print each key with its values, default and meaning, as the page docs/configuration.md."""
+    from pipeline.config.reference import reference_page
+
+    typer.echo(reference_page(), nl=False)
+
+
 for _command in (
     run.run,
     run.step,
