@@ -15,7 +15,7 @@ TEST_WORKERS ?= 2
 # Further arguments of pytest, for `make test`.
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink lint component format bench pages audit sbom \
+.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink lint component format bench docs docs-links pages audit sbom \
   lock bounds lock-check hooks clean
 
 help: ## Show this list
@@ -38,6 +38,9 @@ setup: $(INSTALLED) ## Make .venv from the hash-pinned lock
 demo: $(INSTALLED) ## Make demo data and run the whole pipeline on it (results in demo/output)
 	$(BIN)/belka make-demo-data --molecules 2000 --out $(DEMO)/raw
 	$(BIN)/belka run --config configs/demo.yaml --raw-dir $(DEMO)/raw --output-dir $(DEMO)/output || test $$? -eq 3  # not pushed
+	@printf '\nOpen %s/output/report.html in a browser. To go on, in this folder:\n' $(DEMO)
+	@printf '  %s\n' "$(BIN)/belka predict --model $(DEMO)/output/model 'CC(F)(F)CNc1nc(Nc2ccccc2)nc(NCC(=O)N[Dy])n1'" \
+	  "$(BIN)/belka enrichment --output-dir $(DEMO)/output --level pair" "$(BIN)/belka lineage $(DEMO)/output/model"
 
 test: $(INSTALLED) ## Run the tests that finish within minutes, TEST_WORKERS at a time
 	$(BIN)/pytest -m "not slow" --numprocesses $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
@@ -82,18 +85,28 @@ format: $(INSTALLED) ## Format the code
 bench: $(INSTALLED) ## Measure against references in the same run
 	$(BIN)/belka benchmark vocabulary
 
-pages: $(INSTALLED) ## Write the pages of the documentation that come from the code
-	$(BIN)/belka config keys > docs/keys.md
-	$(BIN)/belka config reference > docs/configuration.md
-	$(BIN)/python docs/catalogue.py > docs/errors.md
-
 # Tools that never meet the product's own packages: an environment each, from a lock of its own.
 .envs/%/.installed: requirements-%.lock | $(UV)
 	$(UV) venv --quiet --clear --no-managed-python --python $(PYTHON) .envs/$*
 	VIRTUAL_ENV=.envs/$* $(UV) pip sync --quiet --require-hashes $<
 	touch $@
 
-LOCKS := requirements-dev.lock docker/requirements-gpu.lock requirements-audit.lock
+SITE := build/docs
+SPHINX = .envs/docs/bin/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky -c docs -d build/doctrees
+
+docs: .envs/docs/.installed ## Build the documentation as a site in build/docs; broken links between pages are errors
+	$(SPHINX) -b html . $(SITE)
+	@echo "$(SITE)/docs/index.html"
+
+docs-links: .envs/docs/.installed ## Ask for every link of the documentation that leads elsewhere; needs the network
+	$(SPHINX) -b linkcheck . build/links
+
+pages: $(INSTALLED) ## Write the pages of the documentation that come from the code
+	$(BIN)/belka config keys > docs/keys.md
+	$(BIN)/belka config reference > docs/configuration.md
+	$(BIN)/python docs/catalogue.py > docs/errors.md
+
+LOCKS := requirements-dev.lock docker/requirements-gpu.lock requirements-docs.lock requirements-audit.lock
 
 audit: .envs/audit/.installed ## Look up known vulnerabilities of every locked package; fails where any was not looked up
 	.envs/audit/bin/python .ci/audit.py $(LOCKS)
@@ -116,7 +129,7 @@ lock: | $(UV) ## Resolve the lock files anew (core, container, development, tool
 	$(COMPILE) pyproject.toml --extra kubeflow -o requirements-kubeflow.lock
 	$(COMPILE) pyproject.toml -c requirements-kubeflow.lock -o requirements.lock
 	$(COMPILE) pyproject.toml --extra dev -c requirements-kubeflow.lock -o requirements-dev.lock
-	for group in audit; do \
+	for group in docs audit; do \
 	  rm -f requirements-$$group.lock; $(COMPILE) --group $$group -o requirements-$$group.lock; done
 	$(MAKE) --no-print-directory setup bounds
 
