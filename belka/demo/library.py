@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from belka.chemistry.smiles import parse
-from belka.chemistry.spelling import spell
+from belka.chemistry.blocks.join import join_blocks
 from belka.contract import RAW_BLOCKS, RAW_SMILES
 from belka.demo.blocks import Block, amine_blocks, amino_acid_blocks
 from belka.demo.hidden_rule import substructure_counts
@@ -20,8 +19,6 @@ TEST_SHARE: Final = 0.2
 NOVEL_SHARE: Final = 0.3
 HELD_OUT_FIRST: Final = 3
 HELD_OUT_AMINES: Final = 4
-
-_RING: Final = "%10"  # ring closure of the core: fragments use 1 to 9
 
 Triples = NDArray[np.int64]
 
@@ -40,16 +37,15 @@ def enumerate_product(first: Block, second: Block, third: Block) -> str:
     Raises:
         BelkaError: RDKit cannot read the product.
     """
-    joined = f"c{_RING}({first.fragment})nc({second.fragment})nc({third.fragment})n{_RING}"
-    molecule = parse(joined)
-    if isinstance(molecule, str):
+    smiles = join_blocks(first.fragment, second.fragment, third.fragment)
+    if smiles is None:
         raise BelkaError(
             "A demo molecule is not a valid molecule.",
-            received=f"{joined} from {first.name}, {second.name}, {third.name}",
-            expected="a SMILES that RDKit can parse",
+            received=f"a product from {first.name}, {second.name}, {third.name}",
+            expected="fragments of which RDKit can read the product",
             action="Mend the block in belka/demo/blocks.py.",
         )
-    return spell(molecule)
+    return smiles
 
 
 def enumerate_urea(first: Block, second: Block) -> str:

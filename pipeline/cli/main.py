@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from belka.errors import BelkaError, explained
 from belka.interrupts import stop_of, stoppable, stopped_error
 from belka.texts import for_terminal
-from pipeline.cli import clean, data, enrichment, kubeflow, lineage, predict, run
+from pipeline.cli import clean, data, enrichment, enumeration, kubeflow, lineage, predict, run
 from pipeline.cli.options import ConfigOption, OutputDirOption, RawDirOption, SetOption, build_config
 
 COMMANDS: Final = "belka.commands"  # the group of entry points by which packages above the pipeline add commands
@@ -113,6 +113,7 @@ for _command in (
     clean.clean,
 ):
     app.command()(_command)
+app.command("enumerate")(enumeration.enumerate_)
 app.command("compile")(kubeflow.compile_)
 app.command()(kubeflow.submit)
 app.command()(kubeflow.simulate)

@@ -102,7 +102,8 @@ class ReferenceReader:
             raise UnusableReferenceError(marked)
         if isinstance(plain, str):
             raise UnusableReferenceError(plain)
-        blocks, cut = self._identify(cut_at_core(marked), block_ids)
+        second, third = (self._components_of(block_id) for block_id in block_ids[1:])
+        blocks, cut = identify_blocks(cut_at_core(marked), second, third)
         try:
             bits = CentredBits(marked, plain, self._ecfp)
         except ValueError as error:
@@ -118,22 +119,36 @@ class ReferenceReader:
         )
         return Reference(parts, tuple(sorted(part.nitrogen for part in parts)), bits.packed(cut.ring_nitrogens))
 
-    def _identify(self, cuts: Sequence[CoreCut], block_ids: Sequence[int]) -> tuple[list[BlockFragment], CoreCut]:
-        """Find the one cut that gives the listed blocks, and put its fragments in their order."""
-        marked = [cut for cut in cuts if [block.has_linker for block in cut.blocks] == [True, False, False]]
-        if not marked:
-            raise UnusableReferenceError("no triazine core with the linker on one of its blocks")
-        second, third = (self._components_of(block_id) for block_id in block_ids[1:])
-        found: list[tuple[list[BlockFragment], CoreCut]] = []
-        for cut in marked:
-            first, *amines = cut.blocks
-            # Equal fragments fit in both orders, which makes no difference.
-            orders = [amines] if amines[0].smiles == amines[1].smiles else [amines, amines[::-1]]
-            found += [([first, *pair], cut) for pair in orders if pair[0].smiles in second and pair[1].smiles in third]
-        if len(found) != 1:
-            seen = "; ".join(".".join(block.smiles for block in cut.blocks) for cut in marked)
-            raise UnusableReferenceError("its fragments are not the blocks it is listed with:", seen)
-        return found[0]
+
+def identify_blocks(
+    cuts: Sequence[CoreCut], second: frozenset[str], third: frozenset[str]
+) -> tuple[list[BlockFragment], CoreCut]:
+    """Find the one cut that gives the listed blocks, and put its fragments in their order.
+
+    Args:
+        cuts: What `cut_at_core` gives of a molecule with its linker.
+        second: `block_components` of the block that is listed second.
+        third: Of the one listed third.
+
+    Returns:
+        The fragments: that with the linker, the second, the third; and the cut.
+
+    Raises:
+        UnusableReferenceError: No cut gives the listed blocks, or several do.
+    """
+    marked = [cut for cut in cuts if [block.has_linker for block in cut.blocks] == [True, False, False]]
+    if not marked:
+        raise UnusableReferenceError("no triazine core with the linker on one of its blocks")
+    found: list[tuple[list[BlockFragment], CoreCut]] = []
+    for cut in marked:
+        first, *amines = cut.blocks
+        # Equal fragments fit in both orders, which makes no difference.
+        orders = [amines] if amines[0].smiles == amines[1].smiles else [amines, amines[::-1]]
+        found += [([first, *pair], cut) for pair in orders if pair[0].smiles in second and pair[1].smiles in third]
+    if len(found) != 1:
+        seen = "; ".join(".".join(block.smiles for block in cut.blocks) for cut in marked)
+        raise UnusableReferenceError("its fragments are not the blocks it is listed with:", seen)
+    return found[0]
 
 
 def _kind(atom: Chem.Atom) -> str:
