@@ -2,6 +2,8 @@
 
 import errno
 
+from belka.exit_codes import ExitCode
+
 
 class BelkaError(Exception):
     """A failure the pipeline can explain.
@@ -15,7 +17,7 @@ class BelkaError(Exception):
         action: What to do next.
     """
 
-    exit_code = 1
+    exit_code = int(ExitCode.FAILED)
 
     def __init__(self, problem: str, *, received: str = "", expected: str = "", action: str = "") -> None:
         super().__init__(problem, received, expected, action)
@@ -30,13 +32,13 @@ class BelkaError(Exception):
 class InputError(BelkaError):
     """Wrong use or wrong input: the user can mend it. Exit code 2."""
 
-    exit_code = 2
+    exit_code = int(ExitCode.WRONG_INPUT)
 
 
 class RunAgainError(BelkaError):
     """What stopped the work may be gone when it is started again (disk, memory, a lost worker). Exit code 75."""
 
-    exit_code = 75
+    exit_code = int(ExitCode.RUN_AGAIN)
 
 
 class DamagedError(RunAgainError):
@@ -56,13 +58,13 @@ class DamagedError(RunAgainError):
 class InterruptedRunError(BelkaError):
     """The user stopped the work (SIGINT, Ctrl-C). Exit code 130."""
 
-    exit_code = 130
+    exit_code = int(ExitCode.INTERRUPTED)
 
 
 class TerminatedError(BelkaError):
     """The system stopped the work (SIGTERM); its state is saved. Exit code 143."""
 
-    exit_code = 143
+    exit_code = int(ExitCode.TERMINATED)
 
 
 def explained(error: BaseException | None) -> BelkaError | None:

@@ -26,6 +26,7 @@ from belka.contract import (
     Node,
 )
 from belka.errors import InputError
+from belka.texts import did_you_mean
 
 COMPUTATION_VARIABLE: Final = "BELKA_COMPUTATION"
 BEAM_FLAGS: Final = "beam_flags"  # beside the sections in that variable: flags for every Beam component
@@ -64,7 +65,7 @@ class StrictSection(BaseModel):
         except ValidationError as error:
             raise InputError(
                 f"{source[:1].upper()}{source[1:]} is not valid.",
-                received="; ".join(map(_described, error.errors())),
+                received="; ".join(_described(cls, item) for item in error.errors()),
                 expected="the sections and keys that `belka config show` prints",
                 action=action,
             ) from error
@@ -341,8 +342,17 @@ def _selected(settings: BaseModel, wanted: Callable[[type[BaseModel], str], bool
     return found
 
 
-def _described(item: Mapping[str, Any]) -> str:
+def _described(section: type[BaseModel], item: Mapping[str, Any]) -> str:
     place = ".".join(str(part) for part in item["loc"]) or "(top level)"
     if item["type"] == "extra_forbidden":
-        return f"{place}: unknown key"
+        known = [key for key in _keys(section) if key.count(".") == place.count(".")]
+        return f"{place}: unknown key. {did_you_mean(place, known)}".rstrip(". ")
     return f"{place}: {item['msg']} (received {item['input']!r})"
+
+
+def _keys(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Every key of a section and of those in it, with dots."""
+    for name, field in section.model_fields.items():
+        yield f"{prefix}{name}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _keys(field.annotation, f"{prefix}{name}.")

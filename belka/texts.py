@@ -4,6 +4,7 @@ Pages in HTML are made by jinja2, which escapes by itself.
 """
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -29,6 +30,19 @@ def for_markdown(value: object) -> str:
     for found, shown in _MARKDOWN:
         text = text.replace(found, shown)
     return text
+
+
+def did_you_mean(given: str, known: Sequence[str]) -> str:
+    """What somebody may have meant, as a question and a blank after it; empty where nothing is like it.
+
+    Args:
+        given: What was typed.
+        known: What can be typed.
+    """
+    from difflib import get_close_matches  # only where something was typed wrongly
+
+    like = get_close_matches(given, known, n=2)
+    return f"Did you mean {' or '.join(like)}? " if like else ""
 
 
 def for_spreadsheet(batch: "pa.RecordBatch") -> "pa.RecordBatch":

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from belka.exit_codes import ExitCode
+
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 ROOMS: Final = ("belka", "components", "trainer_module", "pipeline", "benchmarks")
 ROOT: Final = "BelkaError"
@@ -188,7 +190,9 @@ def _bound(scope: ast.AST) -> Iterator[ast.AST]:
 def _own_code(node: ast.ClassDef) -> int | None:
     for line in node.body:
         if isinstance(line, ast.Assign) and getattr(line.targets[0], "id", "") == "exit_code":
-            return int(ast.literal_eval(line.value))
+            # Written as int(ExitCode.NAME).
+            (code,) = (each.attr for each in ast.walk(line.value) if isinstance(each, ast.Attribute))
+            return int(ExitCode[code])
     return None
 
 

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from belka.errors import InputError
 from pipeline.cli.cells import cell
+from pipeline.cli.consoles import open_console
 
 
 def clean(
@@ -30,7 +30,7 @@ def clean(
     from pipeline.runners.output_lock import only_run_in
 
     output_dir = output_dir.absolute()
-    console = Console()
+    console = open_console()
     with only_run_in(output_dir):
         leftovers = find_leftovers(output_dir)
         if not leftovers:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.cells import cell
+from pipeline.cli.consoles import open_console
 from pipeline.cli.options import ConfigOption, RawDirOption, SetOption, build_config
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def make_demo_data(
     table = Table("demo data", cell(str(out)), box=None, pad_edge=False)
     for key, value in asdict(summary).items():
         table.add_row(key.replace("_", " "), str(value))
-    Console().print(table)
+    open_console().print(table)
 
 
 def validate(config: ConfigOption = None, raw_dir: RawDirOption = None, overrides: SetOption = None) -> None:
@@ -38,7 +38,7 @@ def validate(config: ConfigOption = None, raw_dir: RawDirOption = None, override
 
     settings = with_found_targets(build_config(config, raw_dir, None, overrides))
     report = validate_raw_files(Path(settings.data.raw_dir), data=settings.data, system=settings.system)
-    console = Console()
+    console = open_console()
     table = Table("file", "rows", "unusable", box=None, pad_edge=False)
     table.add_column("why, with the first such row", overflow="fold")
     for file in report.files:

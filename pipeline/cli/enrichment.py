@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from belka.contract import METADATA_FILE, Node
 from belka.errors import InputError
 from pipeline.cli.cells import cell
+from pipeline.cli.consoles import open_console
 from pipeline.cli.options import OutputDirOption, build_config, used_config
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def enrichment(
         _write(table, out)
     _print(table, summary, limit=top or PRINTED)
     if out is not None:
-        Console().print(f"{out}: {table.num_rows:,} rows", markup=False, highlight=False, soft_wrap=True)
+        open_console().print(f"{out}: {table.num_rows:,} rows", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -117,7 +117,7 @@ def _print(table: "pa.Table", summary: Mapping[str, Any], *, limit: int) -> None
         figures = (_figure(row["odds_ratio"]), f"{low} to {high}", f"{row['hits']:,}", f"{row['known']:,}")
         shown.add_row(cell(row["target"]), "+".join(places), *figures, cell("\n".join(blocks)))
         printed[row["target"]] = printed.get(row["target"], 0) + 1
-    console = Console()
+    console = open_console()
     console.print(shown)
     console.print(
         f"{sum(printed.values()):,} rows; odds over the mean odds of the position, shrunken, with "

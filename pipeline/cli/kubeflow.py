@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +14,7 @@ from rich.table import Table
 from belka.errors import InputError
 from pipeline.cli.cells import cell
 from pipeline.cli.options import ConfigOption, QuietOption, SetOption
+from pipeline.cli.session import own_stderr
 from pipeline.runners.kubeflow.simulator.retries import Cluster
 
 PackageArgument = Annotated[Path, typer.Argument(metavar="PIPELINE.yaml", help="What `belka compile` wrote.")]
@@ -43,10 +43,9 @@ def compile_(
     settings = load_config(config, values)
     console = Console(quiet=quiet, soft_wrap=True)
     _require_kfp()
-    # TensorFlow reads this when it is first imported; TFX warns of a missing default image that is there.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # TFX warns of a missing default image that is there.
     logging.getLogger("absl").setLevel(logging.ERROR)
-    with console.status("compiling"):
+    with own_stderr(), console.status("compiling"):
         from pipeline.runners.kubeflow.compile import compile_config
 
         compiled = compile_config(settings)

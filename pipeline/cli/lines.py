@@ -1,6 +1,7 @@
 """The events of a run as lines on a console without a terminal: text for people, JSON for programs."""
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 from rich.console import Console
@@ -18,17 +19,19 @@ class TextLines:
 
     Args:
         console: Where.
+        clock: Seconds that only grow.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
-        self._spaced = Spaced(SECONDS_BETWEEN)
+        self._spaced = Spaced(SECONDS_BETWEEN, clock=clock)
         self._started: dict[str, float] = {}
+        self._clock = clock
 
     def __call__(self, event: Event) -> None:
         """Print what an event says, if it is due."""
         if event.state is State.STARTED:
-            self._started[event.node] = time.monotonic()
+            self._started[event.node] = self._clock()
             return
         if event.node and self._spaced.keeps(event):
             name = f"{event.step} ({event.node})" if event.step else event.node
@@ -40,7 +43,7 @@ class TextLines:
             return f"{shown_amount(event.progress)}{memory}"
         if event.state is State.RUNNING or event.state is State.CACHED:
             return str(event.state)
-        seconds = time.monotonic() - self._started.get(event.node, time.monotonic())
+        seconds = self._clock() - self._started.get(event.node, self._clock())
         warned = sum(event.warnings.values())
         warnings = f", {warned} warning{'s' * (warned > 1)} in the log" if warned else ""
         return f"{event.state} after {shown_time(seconds)}{memory}{warnings}"
@@ -51,11 +54,12 @@ class JsonLines:
 
     Args:
         console: Where.
+        clock: Seconds that only grow.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
-        self._spaced = Spaced(SECONDS_BETWEEN)
+        self._spaced = Spaced(SECONDS_BETWEEN, clock=clock)
 
     def __call__(self, event: Event) -> None:
         """Print an event, if it is due."""

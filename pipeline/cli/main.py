@@ -2,20 +2,27 @@
 
 import logging
 import os
+import platform
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
 from importlib.metadata import entry_points
 from typing import Annotated, Any, Final, Literal
 
 import typer
 from rich.console import Console
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from belka.errors import BelkaError, explained
+from belka.exit_codes import MEANINGS, ExitCode
 from belka.interrupts import stop_of, stoppable, stopped_error
 from belka.texts import for_terminal
 from pipeline.cli import clean, data, enrichment, enumeration, kubeflow, lineage, predict, run
 from pipeline.cli.options import ConfigOption, OutputDirOption, RawDirOption, SetOption, build_config
+from pipeline.cli.usage import explained_use
 
 COMMANDS: Final = "belka.commands"  # the group of entry points by which packages above the pipeline add commands
 
@@ -23,22 +30,19 @@ COMMANDS: Final = "belka.commands"  # the group of entry points by which package
 _AGAIN: Final = "Run the same command again. What it had begun to write is removed; what it had finished stays."
 
 
-_BROKEN_PIPE: Final = 141  # what a shell reports of a program that SIGPIPE ended
-
-
 class _Commands(TyperGroup):
     """The commands; each ends on Ctrl-C and SIGTERM with what to type to go on."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # as below
+        """Read the options of the program itself; --help prints here."""
+        with _whole_output():
+            return super().parse_args(ctx, args)
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # typer's context is click's
         """Run a command."""
         try:
-            result = super().invoke(ctx)
-            if sys.stdout is not None:
-                sys.stdout.flush()
-        except BrokenPipeError:
-            # Whoever read standard output has gone, as with `| head`. The rest in the buffer would fail again at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(_BROKEN_PIPE) from None
+            with _whole_output():
+                result = super().invoke(ctx)
         except (KeyboardInterrupt, Exception) as error:
             # Libraries raise errors of their own while they clean up after a request to stop.
             stop = None if isinstance(error, BelkaError) else stop_of(error)
@@ -48,23 +52,53 @@ class _Commands(TyperGroup):
         return result
 
 
+@contextmanager
+def _whole_output() -> Iterator[None]:
+    """Write what was printed; end quietly where whoever read it has gone, as with `| head`."""
+    try:
+        try:
+            yield
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except (BrokenPipeError, SystemExit) as end:
+        # Rich makes an exit of it.
+        if not isinstance(end, BrokenPipeError) and not isinstance(end.__context__, BrokenPipeError):
+            raise
+        # The rest in the buffer would fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(ExitCode.READER_GONE) from None
+
+
+_CODES: Final = "\n".join(["Exit codes:", *(f"{code:>3}  {meaning}" for code, meaning in MEANINGS.items())])
+
 app = typer.Typer(
     name="belka",
     cls=_Commands,
     help="Machine learning on DNA-encoded libraries: raw BELKA files in; model, metrics and submission.csv out.",
     no_args_is_help=True,
-    add_completion=False,
+    epilog=_CODES,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 config_app = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"belka {metadata.version('belka')} (Python {platform.python_version()})")
+        raise typer.Exit
 
 
 @app.callback()
 def options(
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"] | None,
-        typer.Option(help="Level of the log; DEBUG also prints tracebacks."),
+        typer.Option(metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR of the log; DEBUG also prints tracebacks."),
     ] = None,
+    version: Annotated[  # noqa: ARG001 - its callback ends the program
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
 ) -> None:
     """Set what holds for every command."""
     if log_level is not None:
@@ -102,8 +136,8 @@ def reference() -> None:
     typer.echo(reference_page(), nl=False)
 
 
+app.command(epilog=_CODES)(run.run)
 for _command in (
-    run.run,
     run.step,
     data.make_demo_data,
     data.validate,
@@ -126,9 +160,15 @@ def main() -> None:
     """Run the command line; every error ends in its exit code, with a traceback only under --log-level DEBUG."""
     try:
         with stoppable():
-            app()
+            code = app(prog_name="belka", standalone_mode=False)
+    except typer.Abort:
+        sys.exit(ExitCode.FAILED)
     except Exception as cause:  # noqa: BLE001 - the last line of defence between a user and a traceback
         error = cause if isinstance(cause, BelkaError) else explained(cause)
+        if isinstance(cause, TyperException):
+            if not cause.format_message():  # a group of commands without one: its help has been printed
+                sys.exit(ExitCode.WRONG_INPUT)
+            error = explained_use(cause)
         if error is None:
             error = BelkaError(
                 "An unexpected error: this is a defect of the program.",
@@ -140,3 +180,4 @@ def main() -> None:
             console.print("".join(traceback.format_exception(cause)))
         console.print(f"error: {for_terminal(str(error))}", style="red")
         sys.exit(error.exit_code)
+    sys.exit(code if isinstance(code, int) else ExitCode.DONE)

@@ -20,9 +20,9 @@ SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override one value; may be repeated.")
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
+LogFormat = Literal["text", "json"]
 LogFormatOption = Annotated[
-    Literal["text", "json"],
-    typer.Option("--log-format", help="While steps run: text for people, or events as lines of JSON."),
+    LogFormat, typer.Option("--log-format", help="Progress as text for people, or as events, lines of JSON.")
 ]
 MetricsFileOption = Annotated[
     Path | None, typer.Option("--metrics-file", help="Keep the run's state in this file, for Prometheus (.prom).")

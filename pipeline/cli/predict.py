@@ -1,11 +1,10 @@
 """`belka predict`."""
 
-import logging
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +13,17 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from belka.errors import InputError
+from belka.events.channel import listening
+from belka.events.event import Event
+from belka.events.node import node_at_work
+from belka.progress import progress
 from belka.texts import for_terminal
-from pipeline.cli.session import diverted
+from pipeline.cli.amounts import shown_amount
+from pipeline.cli.consoles import open_console
+from pipeline.cli.lines import SECONDS_BETWEEN, JsonLines
+from pipeline.cli.options import LogFormat, LogFormatOption
+from pipeline.cli.session import own_stderr
+from pipeline.events.event_file import Spaced
 
 
 def predict(
@@ -46,6 +54,7 @@ def predict(
         bool, typer.Option("--trust-model", help="Load a model that you wrote, whatever operations it holds.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and the results asked for.")] = False,
+    log_format: LogFormatOption = "text",
 ) -> None:
     """Predict the probability of binding each protein for any SMILES, with or without [Dy].
 
@@ -65,18 +74,24 @@ def predict(
     from belka.models.operations import trusted_models
 
     trust = trusted_models() if trust_model else nullcontext()
-    with _own_stderr(quiet=quiet) as console, trust:
+    with own_stderr() as terminal, trust:
+        console = open_console(terminal, quiet=quiet)
         if input_file:
-            _predict_file(model, input_file, output_file, column, n_workers, console, standardise=standardise)
+            wanted = _File(model, input_file, output_file, column, n_workers, standardise)
+            _predict_file(wanted, console, log_format)
         else:
-            import pyarrow.csv as pc
-
-            from belka.predict.predict import LoadedModel
-
-            loaded = LoadedModel(model, standardise=standardise)
-            pc.write_csv(loaded.predict(smiles or []), sys.stdout.buffer)
-            _tell(console, loaded.notes)
+            _predict_few(model, smiles or [], console, standardise=standardise)
         sys.stdout.flush()
+
+
+def _predict_few(model: Path, smiles: Sequence[str], console: Console, *, standardise: bool) -> None:
+    import pyarrow.csv as pc
+
+    from belka.predict.predict import LoadedModel
+
+    loaded = LoadedModel(model, standardise=standardise)
+    pc.write_csv(loaded.predict(smiles), sys.stdout.buffer)
+    _tell(console, loaded.notes)
 
 
 def _tell(console: Console, note: str) -> None:
@@ -85,49 +100,76 @@ def _tell(console: Console, note: str) -> None:
 
 
 @contextmanager
-def _own_stderr(*, quiet: bool) -> Iterator[Console]:
-    """Keep the terminal's stderr for this command: what libraries write to it is lost, unless --log-level is DEBUG."""
-    if logging.getLogger().isEnabledFor(logging.DEBUG):
-        yield Console(stderr=True, quiet=quiet)
+def _shown(
+    console: Console, log_format: LogFormat, *, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Callable[[Event], None]]:
+    """Who hears of the progress: a live line on a terminal, a line now and then elsewhere, or lines of JSON."""
+    if log_format == "json":
+        yield JsonLines(console, clock=clock)
         return
-    with tempfile.TemporaryFile() as sink, diverted([sys.stderr], sink) as terminal:
-        yield Console(file=terminal, quiet=quiet)
+    columns, spaced = (
+        (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()),
+        Spaced(SECONDS_BETWEEN, clock=clock),
+    )
+    live = console.is_terminal and not console.quiet
+    with Progress(*columns, console=console, transient=True, disable=not live) as shown:
+        task = shown.add_task("loading the model")
+
+        def hear(event: Event) -> None:
+            if event.progress is None:
+                return
+            if live and event.progress.done:
+                shown.update(task, description=shown_amount(event.progress))
+            elif not live and spaced.keeps(event):
+                console.print(shown_amount(event.progress), markup=False, highlight=False, soft_wrap=True)
+
+        yield hear
 
 
-def _predict_file(
-    model: Path,
-    input_file: Path,
-    output_file: Path | None,
-    column: str | None,
-    n_workers: int,
-    console: Console,
-    *,
-    standardise: bool,
-) -> None:
+@dataclass(frozen=True)
+class _File:
+    """What is predicted of a file; the fields are options of the command."""
+
+    model: Path
+    input: Path
+    output: Path | None
+    column: str | None
+    n_workers: int
+    standardise: bool
+
+
+def _predict_file(wanted: _File, console: Console, log_format: LogFormat) -> None:
     from belka.predict.predict import predict_file
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     started = time.monotonic()
-    with Progress(
-        *columns, console=console, transient=True, disable=console.quiet or not console.is_terminal
-    ) as progress:
-        task = progress.add_task("loading the model")
+    with (
+        _shown(console, log_format) as hear,
+        listening(hear),
+        node_at_work("predict"),
+        progress("scoring", "rows") as scored,
+    ):
+        written = 0
 
-        def show(rows: int) -> None:
-            progress.update(task, description=f"{rows:,} rows, {rows / (time.monotonic() - started):,.0f} rows/s")
+        def count(rows: int) -> None:
+            nonlocal written
+            scored.add(rows - written)
+            written = rows
 
         done = predict_file(
-            model,
-            input_file,
-            output_file,
-            column=column,
-            n_workers=n_workers,
-            standardise=standardise,
-            on_progress=show,
+            wanted.model,
+            wanted.input,
+            wanted.output,
+            column=wanted.column,
+            n_workers=wanted.n_workers,
+            standardise=wanted.standardise,
+            on_progress=count,
         )
+        scored.add(0, {"scored": done.scored, "with a warning": done.warned})
+    if log_format == "json":
+        return
     seconds = time.monotonic() - started
     console.print(
-        f"{output_file or 'standard output'}: "
+        f"{wanted.output or 'standard output'}: "
         f"{done.rows:,} rows in {seconds:,.1f} s; {done.scored:,} scored, {done.warned:,} of them with "
         f"a warning, {done.rows - done.scored:,} without scores (see the column problem)",
         markup=False,

@@ -33,7 +33,7 @@ def verdict_rows(evaluation: Mapping[str, Any], models_dir: Path) -> Iterator[tu
     if score is not None:
         interval = evaluation.get("mean_interval")
         sure = f" ({interval['low']:.4f} to {interval['high']:.4f})" if interval else ""
-        yield "validation average precision (mean)", f"{score:.4f}{sure}"
+        yield "average precision of the gate (mean)", f"{score:.4f}{sure}"
     for name, baseline in ((evaluation.get("baselines") or {}).get("models") or {}).items():
         gains = [(gain["name"], f"{gain['value']:+.4f}", gain["interval"]) for gain in baseline["gains"]]
         if gains:

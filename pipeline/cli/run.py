@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from belka.errors import InputError
+from belka.exit_codes import ExitCode
 from pipeline.cli.options import (
     ConfigOption,
     LogFormatOption,
@@ -24,9 +25,6 @@ from pipeline.steps import Step, nodes_between, step_nodes, trainer_node
 if TYPE_CHECKING:
     from trainer_module.settings import Mode
 
-# Exit code of a whole run that ends with all outputs and a model that is not pushed; steps, pods and tasks end with 0.
-NOT_PUSHED: Final = 3
-
 
 def run(
     config: ConfigOption = None,
@@ -34,18 +32,18 @@ def run(
     output_dir: OutputDirOption = None,
     overrides: SetOption = None,
     first: Annotated[
-        Step | None, typer.Option("--from", help="First step; earlier results are taken as they are.")
+        Step | None,
+        typer.Option("--from", metavar="STEP", help="First step; earlier results are taken as they are."),
     ] = None,
-    last: Annotated[Step | None, typer.Option("--to", help="Last step.")] = None,
+    last: Annotated[
+        Step | None, typer.Option("--to", metavar="STEP", help=f"Last step. Steps: {', '.join(Step)}.")
+    ] = None,
     resume: ResumeOption = True,
     quiet: QuietOption = False,
     log_format: LogFormatOption = "text",
     metrics_file: MetricsFileOption = None,
 ) -> None:
-    """Run the pipeline: raw files in; model, metrics and submission.csv out.
-
-    Exit code 3: all outputs are there, but the model did not pass the gate and was not pushed.
-    """
+    """Run the pipeline: raw files in; model, metrics and submission.csv out."""
     settings = build_config(config, raw_dir, output_dir, overrides)
     nodes = None
     if first or last:
@@ -66,7 +64,7 @@ def run(
     from pipeline.cli.execute import execute
     from pipeline.cli.run_events import HowToRun
 
-    how = HowToRun(resume, quiet, log_format, metrics_file, not_pushed_code=NOT_PUSHED)
+    how = HowToRun(resume, quiet, log_format, metrics_file, not_pushed_code=ExitCode.NOT_PUSHED)
     if code := execute(settings, nodes, how):
         raise typer.Exit(code)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from belka.contract import Node
 from belka.errors import BelkaError
@@ -13,6 +13,7 @@ from belka.events.channel import emit, listening
 from belka.events.event import Event, State
 from belka.events.node import WarningCounter, reason_of
 from pipeline.cli.lines import JsonLines, TextLines
+from pipeline.cli.options import LogFormat
 from pipeline.cli.progress import StepTable
 from pipeline.cli.session import Session
 from pipeline.events.event_file import EventFile
@@ -36,7 +37,7 @@ class HowToRun:
 
     resume: bool = True
     quiet: bool = False
-    log_format: Literal["text", "json"] = "text"
+    log_format: LogFormat = "text"
     metrics_file: Path | None = None
     not_pushed_code: int = 0
 

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -137,3 +138,17 @@ def diverted(streams: Sequence[TextIO], sink: IO[bytes]) -> Iterator[TextIO]:
             stream.flush()
             os.dup2(copy, stream.fileno())
             os.close(copy)
+
+
+@contextmanager
+def own_stderr() -> Iterator[TextIO]:
+    """Keep standard error for this command: what libraries write to it is lost, unless --log-level is DEBUG.
+
+    Yields:
+        Standard error.
+    """
+    if logging.getLogger().isEnabledFor(logging.DEBUG):
+        yield sys.stderr
+        return
+    with tempfile.TemporaryFile() as sink, diverted([sys.stderr], sink) as terminal:
+        yield terminal

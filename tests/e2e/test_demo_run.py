@@ -49,7 +49,7 @@ def test_every_result_is_where_the_readme_says(demo: "Demo") -> None:
         assert (demo.output / name).exists(), name
     assert list((demo.output / "model").glob("*/saved_model.pb"))
     assert list((demo.output / "logs").glob("*.log"))
-    assert "validation average precision" in demo.first.stdout
+    assert "average precision of the gate" in demo.first.stdout
     assert yaml.safe_load((demo.output / "config.yaml").read_text(encoding="utf-8"))["training"]["epochs"] == 1
 
 

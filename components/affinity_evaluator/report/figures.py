@@ -200,7 +200,7 @@ def training_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> s
                 other.spines["right"].set_visible(True)
                 other.grid(visible=False)
                 other.plot(*zip(*precision, strict=True), "s--", ms=3, color=PALETTE[2])
-                other.set_ylabel("validation average precision")
+                other.set_ylabel("early-stopping average precision")
                 panel.plot([], [], "s--", ms=3, color=PALETTE[2], label="validation AP (right)")
             panel.set(title=stage, xlabel="epoch", ylabel="loss")
             panel.set_xlim(0.5, max((row["epoch"] for row in epochs), default=1) + 0.5)

@@ -19,7 +19,7 @@ def evaluation(*reasons: str, mean: float | None = 0.5) -> dict[str, Any]:
 def test_a_model_that_is_pushed(tmp_path: Path) -> None:
     write_champion(tmp_path, Champion("17", "abc"))
     assert list(verdict_rows(evaluation(), tmp_path)) == [
-        ("validation average precision (mean)", "0.5000 (0.4000 to 0.6000)"),
+        ("average precision of the gate (mean)", "0.5000 (0.4000 to 0.6000)"),
         ("gate", "passed"),
         ("in production", f"{tmp_path / '17'}: this run's model"),
     ]
