@@ -84,7 +84,7 @@ class Recording(BaseExecutor):
 
     def _do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> Any:
         node, modules = exec_properties.get(NODE, ""), executed_modules(type(self), exec_properties)
-        settings = _plain(exec_properties)
+        settings = plain_settings(exec_properties)
         folders = {name: [Path(each.uri) for each in artifacts] for name, artifacts in input_dict.items()}
         if path := (settings.get("custom_config") or {}).get("model_path"):
             folders["model_path"] = [Path(path)]
@@ -200,7 +200,7 @@ def _whole_record(folder: Path) -> Provenance | None:
         return None
 
 
-def _plain(exec_properties: Mapping[str, Any]) -> dict[str, Any]:
+def plain_settings(exec_properties: Mapping[str, Any]) -> dict[str, Any]:
     """What decides the result, JSON texts as what they hold."""
     found: dict[str, Any] = {}
     for name, value in exec_properties.items():

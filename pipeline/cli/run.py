@@ -39,6 +39,10 @@ def run(
         Step | None, typer.Option("--to", metavar="STEP", help=f"Last step. Steps: {', '.join(Step)}.")
     ] = None,
     resume: ResumeOption = True,
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", help="Say what would run and why, what the cache serves and what it took; run nothing."),
+    ] = False,
     quiet: QuietOption = False,
     log_format: LogFormatOption = "text",
     metrics_file: MetricsFileOption = None,
@@ -61,6 +65,11 @@ def run(
                 expected=f"the order {', '.join(Step)}",
                 action="Swap the two.",
             )
+    if plan:
+        from pipeline.cli.plan import show_plan
+
+        show_plan(settings if resume else settings.anew(), nodes)
+        return
     from pipeline.cli.execute import execute
     from pipeline.cli.run_events import HowToRun
 
