@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import DESCRIPTION_FILE, SAVED_MODEL_FILE
 from belka.errors import InputError
+from belka.models.calibration import Calibration
 from belka.models.members import MEMBERS, TRANSFORMER, needs_blocks, needs_ecfp
 from belka.state_files import read_state
 
@@ -31,6 +32,7 @@ class ModelDescription:
         rdkit: Version of RDKit that spelled them; empty where it is not known.
         members: What the model is blended of, see `belka.models.members`.
         blend: How: weights, and what they were learnt from.
+        calibration: What its signatures do to its log-odds; None = nothing.
     """
 
     model: Mapping[str, Any] = field(default_factory=dict)
@@ -42,6 +44,7 @@ class ModelDescription:
     rdkit: str = ""
     members: tuple[str, ...] = (TRANSFORMER,)
     blend: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Calibration | None = None
 
     @property
     def reads_ecfp(self) -> bool:
@@ -60,6 +63,9 @@ def write_description(folder: Path, description: ModelDescription) -> None:
     if description.members == (TRANSFORMER,):
         # The files of a transformer alone are what they were before there were others.
         del content["members"], content["blend"]
+    calibration = content.pop("calibration")
+    if calibration is not None:
+        content["calibration"] = asdict(calibration)
     (folder / DESCRIPTION_FILE).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
@@ -80,7 +86,7 @@ def read_description(folder: Path) -> ModelDescription | None:
         return None
     try:
         content = read_state(file, problem="It cannot be read.", expected="an object", action=MODEL_ACTION)
-        ecfp = content.get("ecfp")
+        ecfp, calibration = content.get("ecfp"), content.get("calibration")
         description = ModelDescription(
             dict(content.get("model", {})),
             tuple(content.get("vocabulary", ())),
@@ -91,10 +97,11 @@ def read_description(folder: Path) -> ModelDescription | None:
             rdkit=str(content.get("rdkit", "")),
             members=tuple(content.get("members", (TRANSFORMER,))),
             blend=dict(content.get("blend", {})),
+            calibration=None if calibration is None else Calibration.of(calibration),
         )
     except InputError as error:
         raise unreadable_description(folder, f"{error.problem} {error.received}") from error
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise unreadable_description(folder, f"{type(error).__name__}: {error}") from error
     if unknown := sorted(set(description.members) - MEMBERS.keys()):
         raise unreadable_description(folder, f"unknown members {', '.join(unknown)}; known are {', '.join(MEMBERS)}")

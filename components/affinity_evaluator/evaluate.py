@@ -10,11 +10,14 @@ from typing import Any
 from belka.contract import EVALUATION_FILE, PREDICTIONS_FILE
 from belka.files import atomic_path
 from belka.models.champion import model_digest
+from belka.models.description import read_description
 from components.affinity_evaluator.baselines.compare import TrainingSource, compare_with_baselines
 from components.affinity_evaluator.bootstrap import BootstrapSettings, Interval
 from components.affinity_evaluator.comparison import ChampionSource, compare_with_champion
 from components.affinity_evaluator.gate import BaselineComparisons, ChampionComparison, Verdict, judge
 from components.affinity_evaluator.measurement import Measuring
+from components.affinity_evaluator.predictions import read_predictions
+from components.affinity_evaluator.reliability import Reliability, measure_reliability
 from components.affinity_evaluator.scoring import score_examples
 from components.affinity_evaluator.settings import EvaluationSettings, GateSettings
 from components.affinity_evaluator.slices import SliceMetrics
@@ -39,6 +42,7 @@ class Evaluation:
         verdict: Whether the model may be pushed.
         baselines: What cheap models reach on the same data; None where none were trained.
         units: Split group -> what the resamples behind its intervals draw.
+        reliability: Of each target, before and after calibration.
     """
 
     digest: str
@@ -52,6 +56,7 @@ class Evaluation:
     verdict: Verdict
     baselines: BaselineComparisons | None = None
     units: Mapping[str, ResampledUnit] = field(default_factory=dict)
+    reliability: tuple[Reliability, ...] = ()
 
 
 def evaluate_model(
@@ -111,9 +116,18 @@ def evaluate_model(
         verdict=judge(measured, compared, settings, baselines),
         baselines=baselines,
         units=measured.units,
+        reliability=_reliability(model_dir, file, measuring),
     )
     _write(evaluation, output_dir / EVALUATION_FILE)
     return evaluation
+
+
+def _reliability(model_dir: Path, file: Path, measuring: Measuring) -> tuple[Reliability, ...]:
+    description = read_description(model_dir)
+    predictions = read_predictions(file, len(measuring.targets))
+    new_blocks = measuring.new_blocks.of(predictions.ids) if measuring.new_blocks else None
+    calibration = description.calibration if description else None
+    return measure_reliability(predictions, measuring.targets, calibration, new_blocks, measuring.bootstrap.seed)
 
 
 def _write(evaluation: Evaluation, file: Path) -> None:

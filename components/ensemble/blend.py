@@ -6,11 +6,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize  # type: ignore[import-untyped]
-from scipy.special import expit  # type: ignore[import-untyped]
 from sklearn.metrics import average_precision_score
 
 from belka.contract import LABEL_POSITIVE, LABEL_UNKNOWN
+from belka.models.calibration import Calibration
+from belka.models.logistic import fit_bounded_logistic
 from belka.models.members import MEMBERS
 from components.ensemble.library import Floats
 
@@ -42,6 +42,7 @@ class Blend:
         text_offsets: Likewise.
         transformer_share: The transformer's share of the log-odds, from 0 to 1; the others have the rest.
         transformer_text_share: Likewise where a molecule has no blocks.
+        calibration: What is done to the log-odds of all; None = nothing.
     """
 
     lines: Mapping[str, Line]
@@ -51,6 +52,7 @@ class Blend:
     text_offsets: Floats
     transformer_share: float
     transformer_text_share: float
+    calibration: Calibration | None = None
 
     @property
     def from_text(self) -> tuple[bool, ...]:
@@ -66,6 +68,19 @@ class Blend:
         return np.asarray(
             (members[:, :, self.from_text] * self.text_weights).sum(axis=2) + self.text_offsets, np.float32
         )
+
+    def odds(self, members: Floats, transformer: Floats, has_blocks: NDArray[np.bool_]) -> Floats:
+        """Log-odds of all before they are calibrated, float32 [n, n_targets].
+
+        Args:
+            members: float32 [n, n_targets, n_members], see `lines`.
+            transformer: float32 [n, n_targets].
+            has_blocks: bool [n].
+        """
+        share, text_share = self.transformer_share, self.transformer_text_share
+        whole = (1 - share) * self.whole_odds(members) + share * transformer
+        text = (1 - text_share) * self.text_odds(members) + text_share * transformer
+        return np.where(has_blocks[:, None], whole, text)
 
 
 def fit_lines(scores: Floats, binds: NDArray[np.int8]) -> Line:
@@ -139,20 +154,8 @@ def _logistic(columns: Floats, labels: NDArray[np.int8]) -> tuple[Floats, float]
     prior = np.log((hits.sum() + 0.5) / (len(hits) - hits.sum() + 0.5))
     if not len(hits) or hits.all() or not hits.any():
         return np.full(n_columns, 1.0 / n_columns, np.float32), float(prior)
-    spread = x.std(axis=0) + 1e-12
-
-    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        weights, offset = parameters[:-1], parameters[-1]
-        odds = x @ (weights / spread) + offset
-        wrong = expit(odds) - hits
-        value = np.mean(np.logaddexp(0.0, odds) - hits * odds) + _RIDGE * weights @ weights
-        gradient = np.append(x.T @ wrong / len(x) / spread + 2 * _RIDGE * weights, wrong.mean())
-        return float(value), gradient
-
-    start = np.append(np.zeros(n_columns), prior)
-    bounds = [(0.0, None)] * n_columns + [(None, None)]
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
-    return (found[:-1] / spread).astype(np.float32), float(found[-1])
+    weights, offset = fit_bounded_logistic(x, hits, ridge=_RIDGE)
+    return weights.astype(np.float32), offset
 
 
 def binary_loss(odds: Floats, binds: NDArray[np.int8]) -> Floats:

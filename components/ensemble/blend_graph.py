@@ -16,6 +16,7 @@ from belka.contract import (
     SIGNATURE_SMILES,
     probability_name,
 )
+from belka.models.calibration_graph import calibrated_probabilities
 from components.ensemble.blend import Blend
 from components.ensemble.graph import (
     ForestGraph,
@@ -113,7 +114,8 @@ class EnsembleGraph(tf.Module):
             _spread(tf.concat([members, alone], axis=2)),
             _spread(tf.concat([from_text, alone], axis=2)),
         )
-        return tf.math.sigmoid(tf.where(has_blocks[:, None], whole, text)), spread
+        odds = tf.where(has_blocks[:, None], whole, text)
+        return calibrated_probabilities(odds, self._blend.calibration), spread
 
     def text_outputs(self, probabilities: Any) -> dict[str, Any]:
         """The same of the transformer alone."""

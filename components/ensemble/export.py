@@ -23,6 +23,7 @@ from belka.contract import (
 )
 from belka.errors import BelkaError
 from belka.examples import read_examples
+from belka.models.calibration import fit_calibration
 from belka.models.description import ModelDescription, write_description
 from belka.models.loader import load_saved_model
 from components.ensemble import members as parts
@@ -74,7 +75,7 @@ def load_transformer(folder: Path) -> Any:
 
 
 def choose_transformer_share(graph: EnsembleGraph, blend: Blend, files: Sequence[Path]) -> tuple[Blend, dict[str, Any]]:
-    """Choose how much of the blend the transformer is, on molecules that no member saw.
+    """Choose how much of the blend the transformer is, and calibrate it, on molecules that no member saw.
 
     Args:
         graph: The members.
@@ -82,7 +83,8 @@ def choose_transformer_share(graph: EnsembleGraph, blend: Blend, files: Sequence
         files: The Examples of validation.
 
     Returns:
-        The blend with the shares, and what was seen; as it was where there are no labelled molecules of validation.
+        The blend with the shares and its calibration, and what was seen; as it was where there are no molecules of
+        validation.
     """
     seen = list(_validation_odds(graph, files))
     if not seen:
@@ -91,19 +93,20 @@ def choose_transformer_share(graph: EnsembleGraph, blend: Blend, files: Sequence
     whole, text = blend.whole_odds(members), blend.text_odds(members)
     share, precision = choose_share(whole[has_blocks], transformer[has_blocks], binds[has_blocks], groups[has_blocks])
     text_share, text_precision = choose_share(text, transformer, binds, groups)
+    if all(blend.from_text):  # whether a molecule has blocks makes no difference to any member
+        share, precision = text_share, text_precision
     found = {
         "validation_molecules": len(binds),
         "average_precision": precision,
         "average_precision_without_blocks": text_precision,
     }
-    return (
-        replace(
-            blend,
-            transformer_share=blend.transformer_share if np.isnan(share) else share,
-            transformer_text_share=blend.transformer_text_share if np.isnan(text_share) else text_share,
-        ),
-        {name: value for name, value in found.items() if not np.isnan(value)},
+    chosen = replace(
+        blend,
+        transformer_share=blend.transformer_share if np.isnan(share) else share,
+        transformer_text_share=blend.transformer_text_share if np.isnan(text_share) else text_share,
     )
+    calibrated = replace(chosen, calibration=fit_calibration(chosen.odds(members, transformer, has_blocks), binds))
+    return calibrated, {name: value for name, value in found.items() if not np.isnan(value)}
 
 
 def export_ensemble(graph: EnsembleGraph, folder: Path, description: ModelDescription, weights: Path) -> None:

@@ -105,7 +105,9 @@ def train_ensemble(
     blend, seen = choose_transformer_share(graph_of(blend), blend, validation)
     blending = {**_told(training, blend, request), **seen}
     logger.info("The blend: %s", json.dumps(blending))
-    description = replace(described, members=request.members, blend=blending, code=code_version())
+    description = replace(
+        described, members=request.members, blend=blending, calibration=blend.calibration, code=code_version()
+    )
     export_ensemble(graph_of(blend), model_dir, description, source / WEIGHTS_FILE)
     shutil.rmtree(kept_dir, ignore_errors=True)
     return description

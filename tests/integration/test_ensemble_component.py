@@ -21,6 +21,7 @@ from belka import contract as dc
 from belka.contract import Node
 from belka.errors import InputError
 from belka.examples import open_examples
+from belka.models.calibration import LEAST_SLOPE, fit_calibration, log_odds
 from belka.models.description import read_description
 from belka.models.loader import Signature
 from components.ensemble.component import Ensemble
@@ -235,3 +236,19 @@ def test_too_few_molecules_with_blocks_are_refused(trained: Path, tmp_path: Path
         train_ensemble(
             tmp_path / "examples", trained / "transformer", tmp_path / "model", request, work_dir=tmp_path / "work"
         )
+
+
+def test_probabilities_are_calibrated_on_validation(trained: Path) -> None:
+    """Calibrated once more on the same molecules they stay as they are."""
+    description = read_description(trained / "model" / dc.SERVING_FOLDER)
+    assert description is not None
+    assert description.calibration is not None
+    labels = VALIDATION.binds[300:]
+    served = scores(trained)[0][300:]
+    again = fit_calibration(log_odds(served), labels)
+    assert description.calibration.molecules == again.molecules == tuple((labels != dc.LABEL_UNKNOWN).sum(axis=0))
+    for target, slope in enumerate(description.calibration.slopes):
+        if slope > LEAST_SLOPE:
+            assert (again.slopes[target], again.offsets[target]) == pytest.approx((1.0, 0.0), abs=0.1)
+    own = fit_calibration(description.calibration.undone(log_odds(served)), labels)
+    np.testing.assert_allclose(own.slopes, description.calibration.slopes, rtol=0.05)

@@ -16,6 +16,7 @@ from belka.contract import (
     SIGNATURE_SMILES,
     probability_name,
 )
+from belka.models.calibration_graph import calibrated_probabilities, log_odds
 from belka.tokens.graph import RAW_SMILES_FEATURE, SmilesTokenizer
 from trainer_module.export.saved_model import StoredModel, save_model
 from trainer_module.export.serving import predict
@@ -26,6 +27,9 @@ INPUT_EXAMPLES: Final = "examples"
 # Whoever asks for a few SMILES waits for the answer; whoever sends Examples sends many, in batches that no one
 # controls.
 _COMPILED_FROM: Final = 512
+
+# Probabilities of the model -> what a signature returns.
+Outputs = Callable[[Any], dict[str, Any]]
 
 
 def export_model(stored: StoredModel, transform_graph_dir: Path, folder: Path) -> None:
@@ -41,7 +45,7 @@ def export_model(stored: StoredModel, transform_graph_dir: Path, folder: Path) -
     In `serving_default` a molecule's probabilities are the same bits in every batch; in `smiles` small batches agree to
     rounding. The first output of both is `probabilities`, float32: [batch, n_targets] in clf, [batch, ecfp_size] in
     fps, [batch, length, vocab_size] in mlm. In clf there is also `probability_<target>`, float32 [batch], for each
-    target: the names stand in the SavedModel itself.
+    target: the names stand in the SavedModel itself. Those of clf are calibrated where `stored` has a calibration.
 
     Args:
         stored: Model, vocabulary, targets.
@@ -56,25 +60,30 @@ def export_model(stored: StoredModel, transform_graph_dir: Path, folder: Path) -
 
     targets = stored.targets if model.mode == "clf" else ()
 
+    def outputs(probabilities: Any) -> dict[str, Any]:
+        if stored.calibration is not None:
+            probabilities = calibrated_probabilities(log_odds(probabilities), stored.calibration)
+        return _outputs(probabilities, targets)
+
     archive = keras.export.ExportArchive()
     archive.track(model)
     archive.track(tokenizer)
     archive.add_endpoint(
         SIGNATURE_EXAMPLES,
-        _examples_function(model, targets),
+        _examples_function(model, outputs),
         input_signature=[tf.TensorSpec([None], tf.string, name=INPUT_EXAMPLES)],
     )
     smiles_signature = [tf.TensorSpec([None], tf.string, name=RAW_SMILES_FEATURE)]
     if model.uses_ecfp:
         smiles_signature.append(tf.TensorSpec([None], tf.string, name=FEATURE_ECFP))
     archive.add_endpoint(
-        SIGNATURE_SMILES, _smiles_function(model, tokenizer, targets), input_signature=smiles_signature
+        SIGNATURE_SMILES, _smiles_function(model, tokenizer, outputs), input_signature=smiles_signature
     )
     archive.write_out(str(folder), verbose=False)
     save_model(folder, replace(stored, model=model))
 
 
-def _examples_function(model: Belka, targets: Sequence[str]) -> Callable[[Any], dict[str, Any]]:
+def _examples_function(model: Belka, outputs: Outputs) -> Callable[[Any], dict[str, Any]]:
     def predict_examples(examples: Any) -> dict[str, Any]:
         features = parse_examples(
             examples,
@@ -82,12 +91,12 @@ def _examples_function(model: Belka, targets: Sequence[str]) -> Callable[[Any], 
             max_length=model.arguments["max_length"],
             ecfp_size=model.ecfp_size if model.uses_ecfp else 0,
         )
-        return _outputs(predict(model, features), targets)
+        return outputs(predict(model, features))
 
     return predict_examples
 
 
-def _smiles_function(model: Belka, tokenizer: SmilesTokenizer, targets: Sequence[str]) -> Callable[..., dict[str, Any]]:
+def _smiles_function(model: Belka, tokenizer: SmilesTokenizer, outputs: Outputs) -> Callable[..., dict[str, Any]]:
     max_length: int = model.arguments["max_length"]
 
     def tokens_of(smiles: Any) -> Any:
@@ -95,11 +104,11 @@ def _smiles_function(model: Belka, tokenizer: SmilesTokenizer, targets: Sequence
 
     def predict_smiles(smiles: Any) -> dict[str, Any]:
         inputs = {FEATURE_TOKENS: tokens_of(smiles)}
-        return _outputs(predict(model, inputs, uncompiled_below=_COMPILED_FROM), targets)
+        return outputs(predict(model, inputs, uncompiled_below=_COMPILED_FROM))
 
     def predict_smiles_and_ecfp(smiles: Any, ecfp: Any) -> dict[str, Any]:
         inputs = {FEATURE_TOKENS: tokens_of(smiles), FEATURE_ECFP: unpack_bytes(ecfp, model.ecfp_size)}
-        return _outputs(predict(model, inputs, uncompiled_below=_COMPILED_FROM), targets)
+        return outputs(predict(model, inputs, uncompiled_below=_COMPILED_FROM))
 
     return predict_smiles_and_ecfp if model.uses_ecfp else predict_smiles
 

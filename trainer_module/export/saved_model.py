@@ -16,6 +16,7 @@ from belka.chemistry.fingerprints import FingerprintSettings
 from belka.code_version import code_version
 from belka.contract import DESCRIPTION_FILE, SERVING_FOLDER, WEIGHTS_FILE
 from belka.errors import InputError
+from belka.models.calibration import Calibration
 from belka.models.description import ModelDescription, read_description, write_description
 from trainer_module.model import Belka
 
@@ -32,6 +33,7 @@ class StoredModel:
         targets: Proteins, in the order of the outputs (clf).
         ecfp: The fingerprint of its Examples; None where it is not known.
         spelling: `data.spelling` of its SMILES; empty where it is not known.
+        calibration: What signatures do to its log-odds (clf); None = nothing.
     """
 
     model: Belka
@@ -39,6 +41,7 @@ class StoredModel:
     targets: tuple[str, ...]
     ecfp: FingerprintSettings | None = None
     spelling: str = ""
+    calibration: Calibration | None = None
 
 
 def save_model(folder: Path, stored: StoredModel) -> None:
@@ -51,6 +54,7 @@ def save_model(folder: Path, stored: StoredModel) -> None:
         code_version(),
         stored.spelling,
         rdkit.__version__ if stored.spelling else "",
+        calibration=stored.calibration,
     )
     write_description(folder, description)
     stored.model.save_weights(folder / WEIGHTS_FILE)
@@ -80,7 +84,14 @@ def load_model(folder: Path, *, dtype: str = "float32") -> StoredModel:
         )
     model = Belka.from_config({**description.model, "dtype": dtype})
     model.load_weights(folder / WEIGHTS_FILE)
-    return StoredModel(model, description.vocabulary, description.targets, description.ecfp, description.spelling)
+    return StoredModel(
+        model,
+        description.vocabulary,
+        description.targets,
+        description.ecfp,
+        description.spelling,
+        description.calibration,
+    )
 
 
 def exported_folder(folder: Path) -> Path:

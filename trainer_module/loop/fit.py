@@ -14,6 +14,7 @@ import numpy as np
 from belka.contract import HISTORY_FILE
 from belka.errors import BelkaError, InputError
 from belka.files import atomic_path
+from belka.models.calibration import Calibration
 from trainer_module.input_pipeline.stream import BatchSpec, count_molecules, training_stream, validation_batches
 from trainer_module.loop.callbacks import ValidationCallbacks
 from trainer_module.loop.checkpoints import CheckpointStore, Progress
@@ -90,6 +91,10 @@ class Fit:
         self._store.restore_best(self._model)
         self._write_history()
         return self._progress.history
+
+    def calibrate(self) -> Calibration:
+        """Learn the calibration of the best model on the validation split (clf), after `run`."""
+        return self._validator.calibrate()
 
     def _train(self) -> None:
         molecules = count_molecules(self._train_files)

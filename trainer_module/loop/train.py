@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import keras
 
@@ -91,17 +91,7 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
         optimizer = keras.optimizers.Adam(settings.learning_rate)
         model.compile(optimizer=optimizer)
         optimizer.build(model.trainable_variables)
-    on_cpu = any("CPU" in device for device in strategy.extended.worker_devices)
-    steps = Steps(
-        model,
-        make_loss(run, model.arguments["vocab_size"], dtype=model.variable_dtype),
-        model.optimizer,
-        strategy=strategy,
-        seed=run.seed,
-        xla=settings.xla != "off",
-        clip_norm=settings.gradient_clip_norm,
-        micro_batch=max(1, CPU_HEAD_ROWS // run.model.num_heads) if on_cpu else None,
-    )
+    steps = _steps(run, model, strategy)
     store = CheckpointStore(
         _checkpoint_folder(run, data, log_dir), writes=is_chief(strategy), share=partial(from_chief, strategy)
     )
@@ -117,7 +107,25 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
     )
     with explained_loss_of_worker(), sums_stay_apart():
         history = fit.run()
-    return TrainingResult(StoredModel(model, data.vocabulary, run.targets, run.fingerprint, run.spelling), history)
+        calibration = fit.calibrate() if run.mode == "clf" else None
+    stored = StoredModel(model, data.vocabulary, run.targets, run.fingerprint, run.spelling, calibration)
+    return TrainingResult(stored, history)
+
+
+def _steps(run: RunSettings, model: Belka, strategy: Any) -> Steps:
+    """The compiled steps of a stage on the devices of a strategy."""
+    settings = run.training.for_mode(run.mode)
+    on_cpu = any("CPU" in device for device in strategy.extended.worker_devices)
+    return Steps(
+        model,
+        make_loss(run, model.arguments["vocab_size"], dtype=model.variable_dtype),
+        model.optimizer,
+        strategy=strategy,
+        seed=run.seed,
+        xla=settings.xla != "off",
+        clip_norm=settings.gradient_clip_norm,
+        micro_batch=max(1, CPU_HEAD_ROWS // run.model.num_heads) if on_cpu else None,
+    )
 
 
 def _check_epochs(run: RunSettings) -> None:

@@ -11,6 +11,7 @@ from sklearn.metrics import average_precision_score
 
 from belka.contract import LABEL_POSITIVE, LABEL_UNKNOWN, SplitGroup
 from belka.errors import InputError
+from belka.models.calibration import Calibration, fit_calibration, log_odds
 from trainer_module.loop.step import Steps
 from trainer_module.metrics.masked_auc import MaskedAUC
 from trainer_module.settings import Mode
@@ -124,3 +125,13 @@ class Validator:
             predicted = Predictions(*map(np.concatenate, zip(*kept, strict=True)))
             scores |= average_precisions(predicted, self._targets) | {"val_masked_auc": float(self._metric.result())}
         return scores
+
+    def calibrate(self) -> Calibration:
+        """Learn what makes the model's probabilities of the split mean what they say (clf)."""
+        odds, labels = [], []
+        for inputs, codes, row_weight, _ in self._batches:
+            probabilities = self._steps.validate(inputs, codes, row_weight)[1].numpy()
+            real = row_weight.numpy() > 0
+            odds.append(log_odds(probabilities[real]))
+            labels.append(codes.numpy()[real])
+        return fit_calibration(np.concatenate(odds), np.concatenate(labels))

@@ -31,6 +31,7 @@ from components.affinity_evaluator.evaluate import Evaluation
 from components.affinity_evaluator.gate import MEAN, BaselineComparison, Gain
 from components.affinity_evaluator.predictions import Predictions, read_predictions
 from components.affinity_evaluator.report import figures
+from components.affinity_evaluator.report.reliability_figure import reliability
 from components.affinity_evaluator.report.structures import driving_blocks, wrong_molecules
 from components.affinity_evaluator.slices import SliceMetrics
 from components.affinity_evaluator.training_data import held_out_note, trained_on
@@ -202,6 +203,8 @@ def _figures(
         "calibration": figures.calibration(evaluation.slices, targets),
         "enrichment": figures.enrichment(evaluation.slices, targets),
     }
+    if any(one.after for one in evaluation.reliability):
+        drawn["reliability"] = reliability(evaluation.reliability)
     gains = {title: one.gains for title, one in baselines.items() if one.gains}
     if gains:
         drawn["gains"] = figures.gains(gains, evaluation.bootstrap.confidence)

@@ -9,8 +9,9 @@ import pytest
 import tensorflow as tf
 
 from belka.chemistry.fingerprints import FingerprintSettings
-from belka.contract import OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, SIGNATURE_SMILES
+from belka.contract import LABEL_UNKNOWN, OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, SIGNATURE_SMILES
 from belka.errors import InputError
+from belka.models.calibration import LEAST_SLOPE, fit_calibration, log_odds, probabilities_of
 from trainer_module.export.saved_model import load_model
 from trainer_module.loop.train import TrainingData
 from trainer_module.run_fn import run_fn
@@ -65,12 +66,29 @@ def test_both_signatures_give_the_predictions_of_the_stored_model(stages: dict[s
     padded = np.zeros((7, 32), np.int32)
     for row, tokens in enumerate(sample.tokens):
         padded[row, : len(tokens)] = tokens
-    expected = stored.model({"tokens": padded}).numpy()
+    assert stored.calibration is not None
+    expected = probabilities_of(stored.calibration.applied(log_odds(stored.model({"tokens": padded}).numpy())))
     from_examples = signatures[SIGNATURE_EXAMPLES](examples=tf.constant(sample.serialized()))
     from_smiles = signatures[SIGNATURE_SMILES](smiles=tf.constant(sample.smiles))
     np.testing.assert_allclose(from_examples[OUTPUT_PROBABILITIES], expected, atol=1e-6)
     np.testing.assert_allclose(from_smiles[OUTPUT_PROBABILITIES], expected, atol=1e-6)
     assert stored.targets == ("BRD4", "HSA", "sEH")
+
+
+def test_probabilities_are_calibrated_on_validation(stages: dict[str, Path], molecules: Any) -> None:
+    """Calibrated once more on the same molecules they stay as they are; those of the other stages are left alone."""
+    validation = molecules.part(256, 400)
+    serve = tf.saved_model.load(str(stages["clf"])).signatures[SIGNATURE_EXAMPLES]
+    served = serve(examples=tf.constant(validation.serialized()))[OUTPUT_PROBABILITIES].numpy()
+    again = fit_calibration(log_odds(served), validation.binds)
+    stored = load_model(stages["clf"]).calibration
+    assert stored is not None
+    for target, slope in enumerate(stored.slopes):
+        if slope > LEAST_SLOPE:
+            assert (again.slopes[target], again.offsets[target]) == pytest.approx((1.0, 0.0), abs=0.02)
+        known = validation.binds[:, target] != LABEL_UNKNOWN
+        assert served[known, target].mean() == pytest.approx((validation.binds[known, target] == 1).mean(), abs=0.02)
+    assert [load_model(stages[mode]).calibration for mode in ("mlm", "fps")] == [None, None]
 
 
 def test_the_exported_model_names_the_fingerprint_of_its_examples(
