@@ -12,7 +12,7 @@ from rdkit import Chem
 
 from belka.chemistry.blocks.feature import NO_BLOCKS, BlocksFeature
 from belka.chemistry.fingerprints import FingerprintSettings
-from belka.chemistry.reader import Chemistry, TrainingBlocks
+from belka.chemistry.reader import Block, Chemistry, TrainingBlocks
 from belka.chemistry.smiles import UNPARSABLE_SMILES, parse, read_text
 from belka.chemistry.spelling import CANONICAL, spell, with_linker
 from belka.chemistry.standardise import neutral_parent
@@ -41,6 +41,8 @@ class CheckedSmiles:
         block_similarity: Of the building block that is least like those of training; None where there is no core or
             nothing to compare with.
         blocks: The feature `blocks`, where a member of the model reads it; empty where the molecule has none.
+        new_blocks: Bits of each of its building blocks that no training molecule has; None where there is no core or
+            nothing to compare with.
     """
 
     smiles: str
@@ -50,6 +52,7 @@ class CheckedSmiles:
     ecfp: bytes = b""
     block_similarity: float | None = None
     blocks: bytes = NO_BLOCKS
+    new_blocks: tuple[Block, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -165,12 +168,15 @@ class SmilesChecker:
             warnings.append(f"only the first {self._settings.max_length} of {len(tokens)} tokens were read")
         if "." in tokens:
             warnings.append(f"{tokens.count('.') + 1} parts scored as one molecule")
-        similarity = None
+        similarity, new_blocks = None, None
         if self._blocks is None:
             ecfp = self._chemistry.ecfp(molecule)
         else:
             ecfp, blocks = self._chemistry.ecfp_and_blocks(molecule)
-            similarity = min(map(self._blocks.similarity, blocks), default=None)
+            similarities = [self._blocks.similarity(block) for block in blocks]
+            if similarities:
+                similarity = min(similarities)
+                new_blocks = tuple(block for block, like in zip(blocks, similarities, strict=True) if like < 1)
             warnings += _library_warnings(similarity)
         feature = NO_BLOCKS
         if self._settings.block_readers:
@@ -179,7 +185,7 @@ class SmilesChecker:
             if not feature:
                 readers = ", ".join(self._settings.block_readers)
                 warnings.append(f"not scored by {readers}: no three building blocks with one linker {LINKER}")
-        return CheckedSmiles(smiles, "", "; ".join(warnings), unknown.total(), ecfp, similarity, feature)
+        return CheckedSmiles(smiles, "", "; ".join(warnings), unknown.total(), ecfp, similarity, feature, new_blocks)
 
 
 def _library_warnings(similarity: float | None) -> list[str]:

@@ -74,7 +74,8 @@ class LoadedModel:
         Returns:
             One row per text, in their order: `smiles` as given, `probability_<target>` per protein, of an ensemble also
             `spread_<target>` (the standard deviation over its members), `problem` (why there is no probability; empty
-            where there is one), `warning`, `unknown_tokens` and `block_similarity`.
+            where there is one), `warning`, `unknown_tokens`, and how far the molecule is from training:
+            `block_similarity` and `new_blocks`.
         """
         arrays = score_checked(self._checker.check_all(smiles), self._predictor)
         schema = pa.schema([pa.field("smiles", pa.string()), *self._columns])

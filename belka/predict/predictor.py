@@ -81,7 +81,7 @@ def result_columns(model: ModelFolder) -> list[pa.Field]:
 
     Returns:
         `probability_<target>` float32; of an ensemble also `spread_<target>` float32; `problem` string, `warning`
-        string, `unknown_tokens` int32, `block_similarity` float32.
+        string, `unknown_tokens` int32, `block_similarity` float32, `new_blocks` int32.
     """
     return [
         *(pa.field(probability_name(target), pa.float32()) for target in model.targets),
@@ -90,6 +90,7 @@ def result_columns(model: ModelFolder) -> list[pa.Field]:
         pa.field("warning", pa.string()),
         pa.field("unknown_tokens", pa.int32()),
         pa.field("block_similarity", pa.float32()),
+        pa.field("new_blocks", pa.int32()),
     ]
 
 
@@ -121,4 +122,5 @@ def score_checked(checked: Sequence[CheckedSmiles], predictor: Predictor) -> lis
         pa.array([item.warning for item in checked], pa.string()),
         pa.array([item.unknown_tokens for item in checked], pa.int32(), mask=~usable),
         pa.array([item.block_similarity for item in checked], pa.float32()),
+        pa.array([None if item.new_blocks is None else len(item.new_blocks) for item in checked], pa.int32()),
     ]

@@ -56,6 +56,18 @@ def checker(library: Path) -> SmilesChecker:
 def test_known_blocks_in_a_new_order_are_near(checker: SmilesChecker) -> None:
     found = checker.check(molecule(FIRST[0], OTHERS[3], OTHERS[1]))
     assert (found.block_similarity, found.warning) == (1.0, "")
+    assert found.new_blocks == ()
+
+
+def test_new_blocks_are_those_that_no_training_molecule_has(checker: SmilesChecker) -> None:
+    one = checker.check(molecule(FIRST[0], OTHERS[3], FAR)).new_blocks
+    assert one is not None
+    assert len(one) == 1
+    for smiles in (molecule(FIRST[1], FAR, OTHERS[0]), molecule(FIRST[0], FAR, FAR)):
+        found = checker.check(smiles).new_blocks
+        assert found is not None
+        assert set(found) == set(one)
+    assert checker.check("CCO").new_blocks is None
 
 
 def test_the_linker_makes_no_difference(checker: SmilesChecker) -> None:

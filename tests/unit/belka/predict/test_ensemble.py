@@ -73,7 +73,15 @@ def ensemble(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_members_get_smiles_fingerprints_and_blocks_and_the_spread_is_told(ensemble: Path, tmp_path: Path) -> None:
     table = belka.load_model(ensemble).predict(SMILES)
     added = [f"{kind}_{target}" for kind in ("probability", "spread") for target in TARGETS]
-    assert table.column_names == ["smiles", *added, "problem", "warning", "unknown_tokens", "block_similarity"]
+    assert table.column_names == [
+        "smiles",
+        *added,
+        "problem",
+        "warning",
+        "unknown_tokens",
+        "block_similarity",
+        "new_blocks",
+    ]
     scored = [0, 1, 2, 4]
     texts = [SMILES[row] for row in scored]
     ecfp = (

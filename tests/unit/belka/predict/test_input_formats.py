@@ -23,7 +23,7 @@ from pipeline.cli.predict import predict
 IDS = ["007", "1e3", "CMPD 3"]
 SMILES = ["CCO", "C1", "CN[Dy]"]
 SCORES = [0.003, None, 0.005]  # the length, linker replaced, in thousandths
-ADDED = 7
+ADDED = 8
 
 
 def text_table(delimiter: str, column: str) -> bytes:

@@ -26,6 +26,7 @@ ADDED = [
     "warning",
     "unknown_tokens",
     "block_similarity",
+    "new_blocks",
 ]
 NOTE = (
     "the model has no training_blocks.parquet: building blocks were not compared with those of training; "
