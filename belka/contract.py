@@ -158,6 +158,11 @@ def spread_name(target: str) -> str:
     return f"spread_{target}"
 
 
+def selected_name(target: str) -> str:
+    """The column of predictions that tells whether a row is selected for one target."""
+    return f"selected_{target}"
+
+
 def baseline_predictions_file(name: str) -> str:
     """The file beside predictions.parquet with the predictions of a baseline."""
     return f"{name}_predictions.parquet"
@@ -170,6 +175,7 @@ DESCRIPTION_FILE: Final = "belka.json"  # see belka.models.description
 WEIGHTS_FILE: Final = "belka.weights.h5"
 HISTORY_FILE: Final = "history.json"  # one mapping per epoch
 TRAINING_BLOCKS_FILE: Final = "training_blocks.parquet"
+SELECTION_FILE: Final = "selection.parquet"  # beside a pushed model, see belka.models.selection_scores
 UNSEEN_FILE: Final = "unseen.parquet"  # beside a pushed model: what its training never saw
 CHAMPION_FILE: Final = "champion.json"  # beside the pushed versions
 

@@ -1,22 +1,26 @@
 """Predict the affinities of single SMILES, or of a file of any length."""
 
+import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from belka.errors import InputError
 from belka.machine import worker_count
-from belka.models.folder import open_model_folder
+from belka.models.folder import ModelFolder, open_model_folder
 from belka.predict.check import CheckedSmiles, CheckSettings, SmilesChecker
 from belka.predict.input_table import InputTable, open_input, read_rows, smiles_of
 from belka.predict.output_table import open_output
 from belka.predict.predictor import Predictor, result_columns, score_checked
 from belka.predict.rows import Rows
+from belka.predict.select_rows import RowSelector, Wish
 from belka.workers import WorkerPool
 
 # Chunks checked ahead of the one being scored; memory grows with it, not with the file.
@@ -33,12 +37,14 @@ class PredictionSummary:
         scored: Rows with probabilities.
         warned: Scored rows with a warning.
         note: How the input was read and what was not looked at, where that needs a word.
+        selected: What was selected, a sentence for each target asked for.
     """
 
     rows: int
     scored: int
     warned: int
     note: str = ""
+    selected: tuple[str, ...] = ()
 
 
 class LoadedModel:
@@ -95,6 +101,7 @@ def predict_file(
     column: str | None = None,
     n_workers: int = 0,
     standardise: bool = False,
+    select: Sequence[Wish] = (),
     on_progress: Callable[[int], None] | None = None,
 ) -> PredictionSummary:
     """Predict the SMILES of a file, a few thousand rows at a time.
@@ -111,6 +118,7 @@ def predict_file(
         column: The column with the SMILES; None = molecule_smiles, smiles or new_structure; of an SDF the structure.
         n_workers: Processes that check SMILES; 0 = all cores.
         standardise: See `LoadedModel`.
+        select: What to select; each adds the column `selected_<target>`, see `RowSelector`.
         on_progress: Called with the rows written so far.
 
     Returns:
@@ -121,35 +129,63 @@ def predict_file(
         BelkaError: The model cannot be used.
     """
     with open_input(input_file, column) as table:
-        return _predict_table(model_dir, table, output_file, n_workers, on_progress, standardise=standardise)
+        model = open_model_folder(model_dir)
+        selector = RowSelector(model, select) if select else None
+        settings = CheckSettings.of(model, standardise=standardise)
+        with _Checker(settings, n_workers) as checks:
+            return _predict_table(model, table, output_file, checks, selector, on_progress)
 
 
 def _predict_table(
-    model_dir: Path,
+    model: ModelFolder,
     table: InputTable,
     output_file: Path | None,
-    n_workers: int,
+    checks: "_Checker",
+    selector: RowSelector | None,
     on_progress: Callable[[int], None] | None,
-    *,
-    standardise: bool,
 ) -> PredictionSummary:
-    model = open_model_folder(model_dir)
     added = result_columns(model)
-    settings = CheckSettings.of(model, standardise=standardise)
-    _check_output(table, output_file, added)
+    _check_output(table, output_file, [*added, *(selector.columns if selector else ())])
     predictor = Predictor(model)
     rows = scored = warned = 0
     schema = pa.schema([*table.schema, *added])
-    with _Checker(settings, n_workers) as checks, open_output(output_file, schema) as writer:
+    with _open_table(output_file, schema, selector) as writer:
         for batch, checked in _checked(read_rows(table), checks, lambda batch: smiles_of(batch, table)):
             arrays = score_checked(checked, predictor)
+            if selector is not None:
+                selector.add(checked, arrays[: len(model.targets)])
             writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns, *arrays], schema=schema))
             rows += batch.num_rows
             scored += batch.num_rows - arrays[0].null_count
             warned += sum(bool(item.warning) for item in checked)
             if on_progress is not None:
                 on_progress(rows)
-    return PredictionSummary(rows, scored, warned, "; ".join(filter(None, (table.note, settings.notes()))))
+    told = tuple(selector.told) if selector else ()
+    return PredictionSummary(rows, scored, warned, "; ".join(filter(None, (table.note, checks.settings.notes()))), told)
+
+
+@contextmanager
+def _open_table(output_file: Path | None, schema: pa.Schema, selector: RowSelector | None) -> Iterator[Any]:
+    """Open the output. What is selected is known when all rows are: until then they wait in a temporary file."""
+    if selector is None:
+        with open_output(output_file, schema) as writer:
+            yield writer
+        return
+    whole = pa.schema([*schema, *selector.columns])
+    folder = None if output_file is None else output_file.absolute().parent
+    with open_output(output_file, whole) as writer, tempfile.TemporaryDirectory(prefix=".belka-", dir=folder) as place:
+        waiting = Path(place) / "rows.parquet"
+        with open_output(waiting, schema) as first:
+            yield first
+        selector.finish()
+        start = 0
+        with pq.ParquetFile(waiting) as file:
+            for batch in file.iter_batches(batch_size=_PART_ROWS):
+                stop = start + batch.num_rows
+                writer.write_batch(
+                    pa.RecordBatch.from_arrays([*batch.columns, *selector.selected(start, stop)], schema=whole)
+                )
+                start = stop
 
 
 _checker: SmilesChecker | None = None  # of a worker process
@@ -169,7 +205,7 @@ class _Checker:
     """Checks SMILES in worker processes: parsing costs as much as scoring. The first chunk stays in this process."""
 
     def __init__(self, settings: CheckSettings, n_workers: int) -> None:
-        self._settings = settings
+        self.settings = settings
         self._own = SmilesChecker(settings)
         self._workers = worker_count(n_workers)
         self._pool: WorkerPool | None = None
@@ -191,7 +227,7 @@ class _Checker:
             done = self._own.check_all(texts)
             return lambda: done
         if self._pool is None:
-            self._pool = WorkerPool(self._workers, _start_worker, (self._settings,))
+            self._pool = WorkerPool(self._workers, _start_worker, (self.settings,))
         starts = range(0, len(texts), _PART_ROWS)
         parts = [self._pool.submit(_check_part, texts[start : start + _PART_ROWS]) for start in starts]
         return lambda: [item for part in parts for item in part.result()]

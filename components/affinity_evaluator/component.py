@@ -8,9 +8,10 @@ from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArti
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation, ModelRun
 from tfx.utils import path_utils
 
-from belka.contract import CHAMPION_PROPERTY, MODEL_CARD_FILE, RELEASE_FOLDER, Subset
+from belka.contract import CHAMPION_PROPERTY, MODEL_CARD_FILE, PREDICTIONS_FILE, RELEASE_FOLDER, Subset
 from belka.examples import list_examples
 from belka.files import atomic_path
+from belka.models.selection_scores import SelectionScores, write_selection_scores
 from belka.models.training_blocks import write_training_blocks
 from belka.models.unseen import Unseen, write_unseen
 from belka.provenance import read_provenance
@@ -18,9 +19,11 @@ from belka.settings import DataSettings, NodeSettings, SystemSettings
 from components.affinity_evaluator.baselines.compare import TrainingSource
 from components.affinity_evaluator.comparison import ChampionSource
 from components.affinity_evaluator.evaluate import Evaluation, evaluate_model
+from components.affinity_evaluator.predictions import read_predictions
 from components.affinity_evaluator.report.report import ReportSources, write_report
 from components.affinity_evaluator.settings import EvaluationSettings
 from components.affinity_evaluator.training_data import what_it_never_saw
+from components.affinity_evaluator.units import NewBlocks
 from components.artifact_types import Molecules
 from components.recording import recorded_component
 
@@ -76,18 +79,22 @@ def AffinityEvaluator(  # noqa: N802, PLR0913, PLR0917 - TFX: artifacts and para
     run_dirs = {stage: Path(run.uri) for stage, run in runs.items() if run is not None}
     sources = ReportSources(Path(model.uri), Path(molecules.uri), run_dirs)
     write_report(result, evaluation_dir, sources, targets)
-    _release(Path(blessing.uri) / RELEASE_FOLDER, evaluation_dir, Path(molecules.uri), unseen)
+    _release(Path(blessing.uri) / RELEASE_FOLDER, evaluation_dir, Path(molecules.uri), unseen, len(targets))
     _bless(blessing, result, model, champion_dir)
 
 
-def _release(folder: Path, evaluation_dir: Path, molecules_dir: Path, unseen: Unseen | None) -> None:
+def _release(folder: Path, evaluation_dir: Path, molecules_dir: Path, unseen: Unseen | None, n_targets: int) -> None:
     """Make the folder whose files the Pusher puts beside the model."""
+    predictions = read_predictions(evaluation_dir / PREDICTIONS_FILE, n_targets)
+    new_blocks = NewBlocks.read(molecules_dir).of(predictions.ids)
     with atomic_path(folder) as release:
         release.mkdir()
         shutil.copyfile(evaluation_dir / MODEL_CARD_FILE, release / MODEL_CARD_FILE)
         write_training_blocks(molecules_dir, release)
         if unseen is not None:
             write_unseen(unseen, release)
+        scores = SelectionScores(predictions.probabilities, predictions.labels, new_blocks)
+        write_selection_scores(scores, predictions.ids, release)
 
 
 def _bless(blessing: ModelBlessing, result: Evaluation, model: Model, champion_dir: str) -> None:

@@ -50,6 +50,14 @@ def predict(
     standardise: Annotated[
         bool, typer.Option("--standardise", help="Score the largest organic part of a salt or mixture, uncharged.")
     ] = False,
+    select: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--select",
+            metavar="TARGET:SHARE",
+            help="Mark the rows of a list that holds at least this share of binders, such as sEH:0.9; repeatable.",
+        ),
+    ] = None,
     trust_model: Annotated[
         bool, typer.Option("--trust-model", help="Load a model that you wrote, whatever operations it holds.")
     ] = False,
@@ -64,24 +72,30 @@ def predict(
     """
     if smiles == ["-"] and input_file is None:
         smiles, input_file = None, Path("-")
-    if bool(smiles) == bool(input_file) or (smiles and output_file):
-        raise InputError(
-            "The command predict takes either SMILES or files.",
-            received=f"{len(smiles or [])} SMILES, --input {input_file}, --output {output_file}",
-            expected="SMILES as arguments, or --input (or -), with --output or without",
-            action="See `belka predict --help`.",
-        )
+    _check_arguments(smiles, input_file, output_file, select)
     from belka.models.operations import trusted_models
 
     trust = trusted_models() if trust_model else nullcontext()
     with own_stderr() as terminal, trust:
         console = open_console(terminal, quiet=quiet)
         if input_file:
-            wanted = _File(model, input_file, output_file, column, n_workers, standardise)
+            wanted = _File(model, input_file, output_file, column, n_workers, standardise, tuple(select or ()))
             _predict_file(wanted, console, log_format)
         else:
             _predict_few(model, smiles or [], console, standardise=standardise)
         sys.stdout.flush()
+
+
+def _check_arguments(
+    smiles: Sequence[str] | None, input_file: Path | None, output_file: Path | None, select: Sequence[str] | None
+) -> None:
+    if bool(smiles) == bool(input_file) or (smiles and (output_file or select)):
+        raise InputError(
+            "The command predict takes either SMILES or files.",
+            received=f"{len(smiles or [])} SMILES, --input {input_file}, --output {output_file}, --select {select}",
+            expected="SMILES as arguments, or --input (or -), with or without --output and --select",
+            action="See `belka predict --help`.",
+        )
 
 
 def _predict_few(model: Path, smiles: Sequence[str], console: Console, *, standardise: bool) -> None:
@@ -136,10 +150,12 @@ class _File:
     column: str | None
     n_workers: int
     standardise: bool
+    select: tuple[str, ...]
 
 
 def _predict_file(wanted: _File, console: Console, log_format: LogFormat) -> None:
     from belka.predict.predict import predict_file
+    from belka.predict.select_rows import Wish
 
     started = time.monotonic()
     with (
@@ -162,6 +178,7 @@ def _predict_file(wanted: _File, console: Console, log_format: LogFormat) -> Non
             column=wanted.column,
             n_workers=wanted.n_workers,
             standardise=wanted.standardise,
+            select=[Wish.parse(text) for text in wanted.select],
             on_progress=count,
         )
         scored.add(0, {"scored": done.scored, "with a warning": done.warned})
@@ -176,4 +193,6 @@ def _predict_file(wanted: _File, console: Console, log_format: LogFormat) -> Non
         highlight=False,
         soft_wrap=True,
     )
+    for told in done.selected:
+        console.print(for_terminal(told), markup=False, highlight=False, soft_wrap=True)
     _tell(console, done.note)
