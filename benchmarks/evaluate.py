@@ -20,10 +20,13 @@ from belka.contract import (
     Subset,
     split_folder,
 )
+from belka.models.calibration import Calibration
 from benchmarks.measurement import Measurement, measure
 from components.affinity_evaluator.bootstrap import BootstrapSettings
+from components.affinity_evaluator.ladder import measure_ladders
 from components.affinity_evaluator.measurement import Measuring
 from components.affinity_evaluator.predictions import PredictionsWriter, read_predictions
+from components.affinity_evaluator.reliability import measure_reliability
 from components.affinity_evaluator.report.report import precision_recall_figure
 from components.affinity_evaluator.report.structures import driving_blocks
 from components.affinity_evaluator.units import NewBlocks
@@ -88,7 +91,21 @@ def measure_evaluation(folder: Path, n_samples: int) -> list[Measurement]:
         "figure of precision", n, "molecules", lambda: precision_recall_figure(measured.slices, predictions, targets)
     )
     driving, _ = measure("blocks that drive", n, "molecules", lambda: driving_blocks(predictions, folder, targets))
-    return [blocks, metrics, figure, driving]
+    nearest = np.linspace(0.2, 1.0, new_blocks.is_new.size)
+    ladders, _ = measure(
+        "ladders",
+        n,
+        "molecules",
+        lambda: measure_ladders(predictions, targets, new_blocks, nearest, measuring.bootstrap),
+    )
+    line = Calibration((1.5,) * len(targets), (-0.5,) * len(targets), (n,) * len(targets))
+    reliability, _ = measure(
+        "reliability",
+        n,
+        "molecules",
+        lambda: measure_reliability(predictions, targets, line, new_blocks.of(predictions.ids), 0),
+    )
+    return [blocks, metrics, figure, driving, ladders, reliability]
 
 
 def main() -> None:

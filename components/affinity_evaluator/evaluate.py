@@ -12,9 +12,11 @@ from belka.files import atomic_path
 from belka.models.champion import model_digest
 from belka.models.description import read_description
 from components.affinity_evaluator.baselines.compare import TrainingSource, compare_with_baselines
+from components.affinity_evaluator.block_similarity import nearest_training_blocks
 from components.affinity_evaluator.bootstrap import BootstrapSettings, Interval
 from components.affinity_evaluator.comparison import ChampionSource, compare_with_champion
 from components.affinity_evaluator.gate import BaselineComparisons, ChampionComparison, Verdict, judge
+from components.affinity_evaluator.ladder import Rung, measure_ladders
 from components.affinity_evaluator.measurement import Measuring
 from components.affinity_evaluator.predictions import read_predictions
 from components.affinity_evaluator.reliability import Reliability, measure_reliability
@@ -43,6 +45,7 @@ class Evaluation:
         baselines: What cheap models reach on the same data; None where none were trained.
         units: Split group -> what the resamples behind its intervals draw.
         reliability: Of each target, before and after calibration.
+        ladders: How the ranking gets worse the further molecules are from training; empty where that is not known.
     """
 
     digest: str
@@ -57,6 +60,7 @@ class Evaluation:
     baselines: BaselineComparisons | None = None
     units: Mapping[str, ResampledUnit] = field(default_factory=dict)
     reliability: tuple[Reliability, ...] = ()
+    ladders: tuple[Rung, ...] = ()
 
 
 def evaluate_model(
@@ -77,15 +81,13 @@ def evaluate_model(
 
     Args:
         model_dir: SavedModel with the signature `serving_default`.
-        examples_files: TFRecord files of the validation split; none = nothing could be held out, the model is not
-            blessed.
+        examples_files: TFRecord files of the validation split; none = the model is not blessed.
         output_dir: Folder for predictions.parquet (molecule_id, split_group, binds, probabilities) and evaluation.json.
         targets: Target names, in the order of the Examples' labels.
         settings: Floors, how intervals are computed, and how many Examples are scored at a time.
         seed: Seed of the bootstrap.
         champion: Where the model in production is; None = do not compare with it.
-        training: What the model was trained on: for the baselines, and for which blocks are new; None = no baselines,
-            and intervals resample molecules.
+        training: What the model was trained on; None = no baselines and ladders, intervals resample molecules.
 
     Raises:
         InputError: A setting is out of range, or champion.json is damaged.
@@ -117,6 +119,7 @@ def evaluate_model(
         baselines=baselines,
         units=measured.units,
         reliability=_reliability(model_dir, file, measuring),
+        ladders=_ladders(training, file, measuring),
     )
     _write(evaluation, output_dir / EVALUATION_FILE)
     return evaluation
@@ -128,6 +131,14 @@ def _reliability(model_dir: Path, file: Path, measuring: Measuring) -> tuple[Rel
     new_blocks = measuring.new_blocks.of(predictions.ids) if measuring.new_blocks else None
     calibration = description.calibration if description else None
     return measure_reliability(predictions, measuring.targets, calibration, new_blocks, measuring.bootstrap.seed)
+
+
+def _ladders(training: TrainingSource | None, file: Path, measuring: Measuring) -> tuple[Rung, ...]:
+    if training is None or measuring.new_blocks is None:
+        return ()
+    nearest = nearest_training_blocks(training.molecules_dir, measuring.new_blocks.is_new)
+    predictions = read_predictions(file, len(measuring.targets))
+    return measure_ladders(predictions, measuring.targets, measuring.new_blocks, nearest, measuring.bootstrap)
 
 
 def _write(evaluation: Evaluation, file: Path) -> None:

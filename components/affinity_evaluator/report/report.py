@@ -29,8 +29,10 @@ from belka.texts import for_markdown
 from components.affinity_evaluator.bootstrap import Interval
 from components.affinity_evaluator.evaluate import Evaluation
 from components.affinity_evaluator.gate import MEAN, BaselineComparison, Gain
+from components.affinity_evaluator.ladder import Rung
 from components.affinity_evaluator.predictions import Predictions, read_predictions
 from components.affinity_evaluator.report import figures
+from components.affinity_evaluator.report.ladder_figure import NAMES, TITLES, ladders
 from components.affinity_evaluator.report.reliability_figure import reliability
 from components.affinity_evaluator.report.structures import driving_blocks, wrong_molecules
 from components.affinity_evaluator.slices import SliceMetrics
@@ -110,6 +112,9 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
         "wrong": wrong_molecules(predictions, sources.molecules_dir, targets),
         "blocks": driving_blocks(predictions, sources.molecules_dir, targets),
         "figures": _figures(evaluation, predictions, sources, targets),
+        "ladders": _ladders(evaluation),
+        "ladder_titles": TITLES,
+        "rung_names": NAMES,
     }
     environment = page_environment(_FOLDER, {"number": _number, "interval": _interval})
     plain = environment.overlay(autoescape=False, finalize=for_markdown)
@@ -163,6 +168,14 @@ def _best_baseline(evaluation: Evaluation) -> _Baseline | None:
     return max(measured, key=lambda one: one.value(MEAN) or 0.0, default=None)
 
 
+def _ladders(evaluation: Evaluation) -> dict[str, dict[str, list[Rung]]]:
+    """Ladder -> rung -> its metrics, a target each."""
+    found: dict[str, dict[str, list[Rung]]] = {}
+    for one in evaluation.ladders:
+        found.setdefault(one.ladder, {}).setdefault(one.name, []).append(one)
+    return found
+
+
 @dataclass(frozen=True)
 class _Compared:
     """One line of the comparison with the model in production."""
@@ -205,6 +218,8 @@ def _figures(
     }
     if any(one.after for one in evaluation.reliability):
         drawn["reliability"] = reliability(evaluation.reliability)
+    if evaluation.ladders:
+        drawn["ladders"] = ladders(evaluation.ladders, targets)
     gains = {title: one.gains for title, one in baselines.items() if one.gains}
     if gains:
         drawn["gains"] = figures.gains(gains, evaluation.bootstrap.confidence)

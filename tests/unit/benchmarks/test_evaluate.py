@@ -17,6 +17,8 @@ def test_every_part_is_measured_and_intervals_resample_blocks(tmp_path: Path) ->
         "metrics, 3 resamples",
         "figure of precision",
         "blocks that drive",
+        "ladders",
+        "reliability",
     ]
     assert all(part.items == 3_000 for part in measured)
     measuring = Measuring(DEFAULT_TARGETS, BootstrapSettings(2), NewBlocks.read(tmp_path))
