@@ -8,10 +8,11 @@ _NAME: Final = re.compile(
     r"(?i)(?:^|_)(?:password|passwd|passphrase|secret|token|credentials?|(?:api|access|private|secret)_?key)(?:_|$)"
 )
 _PLACE: Final = re.compile(r"(?i)_(?:file|path|dir|name|url)$")
-# Keys and tokens of AWS, GitHub, GitLab, Slack, Hugging Face and Google, JSON web tokens, private keys, logins in URLs.
+# Keys and tokens of AWS, GitHub, GitLab, Slack, Hugging Face and Google, JSON web tokens, private keys, logins in URLs,
+# also where a path has made one slash of two.
 _VALUE: Final = re.compile(
     r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[oprsu]_[A-Za-z0-9]{36}|\bgithub_pat_|\bglpat-|\bxox[abpr]-|\bhf_[A-Za-z0-9]{20}|"
-    r"\bAIza[\w-]{35}|\beyJ[\w-]+\.eyJ[\w-]+\.|-----BEGIN [A-Z ]*PRIVATE KEY|://[^/\s:@]+:[^/\s@]+@"
+    r"\bAIza[\w-]{35}|\beyJ[\w-]+\.eyJ[\w-]+\.|-----BEGIN [A-Z ]*PRIVATE KEY|:/{1,2}[^/\s:@]+:[^/\s@]+@"
 )
 _IN_TEXT: Final = re.compile(rf"(?:{_VALUE.pattern})[^\s\"',;]*")
 # name=value, --name value, "name": "value"; a colon in prose says nothing, since molecules consist of tokens.

@@ -69,7 +69,10 @@ def listening(hear: Callable[[Event], None]) -> Iterator[None]:
 
     def one_at_a_time(event: Event) -> None:
         with lock:
-            hear(event)
+            try:
+                hear(event)
+            except Exception:  # of a view or a file, for which no work must be lost
+                logger.exception("An event could not be taken: %s", to_line(event))
 
     listener = _Listener(one_at_a_time, os.getpid())
     _listeners.append(listener)

@@ -103,7 +103,8 @@ def _run(config: Config, nodes: Sequence[str] | None, table: StepTable, log_file
             raise stopped_error(stopped, action=_CONTINUE) from error
         logger.exception("The run failed.")
         table.print_final()
-        raise _explain(error, table.failed() or "The pipeline", log_file) from error
+        failed = table.failed()
+        raise _explain(error, f"{step_of(failed)} ({failed})" if failed else "The pipeline", log_file) from error
 
 
 def _explain(error: Exception, failed: str, log_file: Path) -> BelkaError:

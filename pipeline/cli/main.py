@@ -175,9 +175,11 @@ def main() -> None:
                 received=f"{type(cause).__name__}: {cause}",
                 action="Run the same command with `belka --log-level DEBUG ...` and report what it prints.",
             )
+        from belka.redaction import without_secrets  # its patterns take longer than --help may
+
         console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
         if logging.getLogger().isEnabledFor(logging.DEBUG):
-            console.print("".join(traceback.format_exception(cause)))
-        console.print(f"error: {for_terminal(str(error))}", style="red")
+            console.print(without_secrets("".join(traceback.format_exception(cause))))
+        console.print(f"error: {for_terminal(without_secrets(str(error)))}", style="red")
         sys.exit(error.exit_code)
     sys.exit(code if isinstance(code, int) else ExitCode.DONE)

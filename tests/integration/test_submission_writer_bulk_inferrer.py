@@ -1,6 +1,7 @@
 """BulkInferrer's real executor on a tiny exported model, then the writer: the contract between the two."""
 
 import json
+import os
 from pathlib import Path
 
 import keras
@@ -9,16 +10,20 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 from google.protobuf import json_format
-from tfx.components.bulk_inferrer.executor import Executor
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.proto import bulk_inferrer_pb2
 from tfx.types.standard_artifacts import Examples, Model
 
 from belka import contract as dc
+from belka.beam_flags import local_beam_flags
 from belka.contract import Node
+from belka.events.channel import listening
+from belka.events.event import Event
+from belka.examples import write_counts
 from belka.settings import DataSettings
 from components.artifact_types import Molecules, Rejections, Submission
 from components.submission_writer.component import SubmissionWriter
+from components.tfx_own import BulkInferrerExecutor
 from pipeline.config.settings import Config
 
 N_MOLECULES = 40
@@ -60,9 +65,10 @@ def write_examples(folder: Path) -> None:
                 dc.FEATURE_IDS: tf.train.Feature(int64_list=tf.train.Int64List(value=ids)),
             }
             writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+    write_counts(folder.parent, {folder / "data_tfrecord-00000-of-00001.gz": N_MOLECULES})
 
 
-def bulk_infer(model_dir: Path, examples_dir: Path, output_dir: Path) -> Examples:
+def bulk_infer(model_dir: Path, examples_dir: Path, output_dir: Path, n_workers: int) -> Examples:
     model, examples, output = Model(), Examples(), Examples()
     model.uri, examples.uri, output.uri = str(model_dir), str(examples_dir), str(output_dir)
     examples.split_names = json.dumps(["test"])
@@ -77,8 +83,8 @@ def bulk_infer(model_dir: Path, examples_dir: Path, output_dir: Path) -> Example
         "model_spec": bulk_inferrer_pb2.ModelSpec(model_signature_name=[dc.SIGNATURE_EXAMPLES]),
         "output_example_spec": bulk_inferrer_pb2.OutputExampleSpec(output_columns_spec=[columns]),
     }
-    context = BaseBeamExecutor.Context(beam_pipeline_args=["--runner=FnApiRunner"], unique_id="1")
-    Executor(context).Do(
+    context = BaseBeamExecutor.Context(beam_pipeline_args=local_beam_flags(n_workers), unique_id="1")
+    BulkInferrerExecutor(context).Do(
         {"model": [model], "examples": [examples]},
         {"output_examples": [output]},
         {key: json_format.MessageToJson(value) for key, value in properties.items()},
@@ -94,10 +100,24 @@ def rejected_list(folder: Path, rows: list[tuple[str, int]]) -> None:
     pq.write_table(pa.table(columns), folder / dc.REJECTED_FILE)
 
 
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_what_is_scored_is_counted_whichever_process_scores_it(tmp_path: Path, n_workers: int) -> None:
+    export(tmp_path / "model" / "Format-Serving")
+    write_examples(tmp_path / "examples" / "Split-test")
+    heard = list[Event]()
+    with listening(heard.append):
+        bulk_infer(tmp_path / "model", tmp_path / "examples", tmp_path / "predictions", n_workers)
+    told = [event.progress for event in heard if event.progress]
+    assert {amount.total for amount in told} == {N_MOLECULES, None}
+    assert any(amount.done for amount in told)
+    in_this_process = {event.source.partition("-")[0] == str(os.getpid()) for event in heard if event.progress}
+    assert in_this_process == ({True} if n_workers == 1 else {True, False})
+
+
 def test_predictions_of_bulk_inferrer_become_a_submission(tmp_path: Path) -> None:
     export(tmp_path / "model" / "Format-Serving")
     write_examples(tmp_path / "examples" / "Split-test")
-    predictions = bulk_infer(tmp_path / "model", tmp_path / "examples", tmp_path / "predictions")
+    predictions = bulk_infer(tmp_path / "model", tmp_path / "examples", tmp_path / "predictions", 1)
     expected = {3 * i + j: i / 100 for i in range(N_MOLECULES) for j in range(3) if not (i % 2 and j == 2)}
     raw = tmp_path / "raw"
     raw.mkdir()

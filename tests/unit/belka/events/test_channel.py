@@ -60,6 +60,24 @@ def test_a_listener_hears_its_own_process_without_a_socket(tmp_path: Path, monke
     assert [event.node for event in heard] == ["a"]
 
 
+def test_a_listener_that_fails_stops_no_work_and_hears_the_next(caplog: pytest.LogCaptureFixture) -> None:
+    heard, came = list[str](), threading.Event()
+
+    def hear(event: Event) -> None:
+        if event.node == "bad":
+            raise LookupError("no such node")
+        heard.append(event.node)
+        came.set()
+
+    with listening(hear):
+        emit(Event(State.RUNNING, "bad"))
+        subprocess.run([sys.executable, "-c", TELL.replace("child", "bad")], check=True)
+        subprocess.run([sys.executable, "-c", TELL], check=True)
+        assert came.wait(10)
+    assert heard == ["child"]
+    assert len(caplog.records) == 2
+
+
 def test_where_nobody_listens_an_event_is_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "belka.events.channel")
     assert not is_listened_to()

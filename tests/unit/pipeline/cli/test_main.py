@@ -123,6 +123,14 @@ def test_debug_prints_the_traceback() -> None:
     assert "Traceback" in result.stderr
 
 
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+def test_an_error_tells_no_secret(level: str) -> None:
+    result = _belka("--log-level", level, "run", "--config", "https://me:hunter2@host/x.yaml")
+    assert result.returncode == ExitCode.WRONG_INPUT
+    assert "hunter2" not in result.stderr
+    assert "[hidden]" in result.stderr
+
+
 def test_config_show_prints_overrides() -> None:
     assert "seed: 7\n" in _belka("config", "show", "--set", "system.seed=7").stdout
 
