@@ -78,7 +78,7 @@ def test_the_lock_of_a_group_of_tools_meets_pyproject(group: str) -> None:
 
 def test_the_three_locks_hold_one_version_of_everything() -> None:
     core, container, development = (read_lock(f"requirements{part}.lock") for part in ("", "-kubeflow", "-dev"))
-    assert len(core) > 200
+    assert len(core) > 150
     assert core.items() <= container.items()
     assert container.items() <= development.items()
 
@@ -93,3 +93,15 @@ def test_the_gpu_lock_overrides_what_the_others_do() -> None:
 def test_no_user_gets_a_package_whose_licence_excludes_commercial_use(lock: str) -> None:
     assert "atominsmiles" not in read_lock(lock)
     assert "atominsmiles" in read_lock("requirements-dev.lock")
+
+
+def test_the_gpu_lock_leaves_out_what_the_others_do() -> None:
+    lines = (REPOSITORY / "docker" / "gpu-excludes.txt").read_text(encoding="utf-8").splitlines()
+    excluded = PROJECT["tool"]["uv"]["exclude-dependencies"]
+    assert [line for line in lines if not line.startswith("#")] == excluded
+
+
+@pytest.mark.parametrize("lock", sorted(path.name for path in REPOSITORY.glob("requirements*.lock")))
+def test_what_is_left_out_is_in_no_lock(lock: str) -> None:
+    excluded = PROJECT["tool"]["uv"]["exclude-dependencies"]
+    assert not set(excluded) & set(read_lock(lock) | read_lock("docker/requirements-gpu.lock"))
