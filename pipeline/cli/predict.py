@@ -25,6 +25,19 @@ from pipeline.cli.options import LogFormat, LogFormatOption
 from pipeline.cli.session import own_stderr
 from pipeline.events.event_file import Spaced
 
+SelectOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--select",
+        metavar="TARGET:SHARE",
+        help="Mark the rows of a list that holds at least this share of binders, such as sEH:0.9; repeatable.",
+    ),
+]
+ExplainOption = Annotated[
+    Path | None,
+    typer.Option("--explain", help="Write what blocks and atoms of the first 100 bring: .csv, .tsv or .parquet."),
+]
+
 
 def predict(
     model: Annotated[Path, typer.Option("--model", help="Folder model/<version>, or model for the one in production.")],
@@ -50,17 +63,11 @@ def predict(
     standardise: Annotated[
         bool, typer.Option("--standardise", help="Score the largest organic part of a salt or mixture, uncharged.")
     ] = False,
-    select: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--select",
-            metavar="TARGET:SHARE",
-            help="Mark the rows of a list that holds at least this share of binders, such as sEH:0.9; repeatable.",
-        ),
-    ] = None,
+    select: SelectOption = None,
     trust_model: Annotated[
         bool, typer.Option("--trust-model", help="Load a model that you wrote, whatever operations it holds.")
     ] = False,
+    explain: ExplainOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and the results asked for.")] = False,
     log_format: LogFormatOption = "text",
 ) -> None:
@@ -78,12 +85,30 @@ def predict(
     trust = trusted_models() if trust_model else nullcontext()
     with own_stderr() as terminal, trust:
         console = open_console(terminal, quiet=quiet)
+        texts = _explained_texts(smiles, input_file, column) if explain else []
         if input_file:
             wanted = _File(model, input_file, output_file, column, n_workers, standardise, tuple(select or ()))
             _predict_file(wanted, console, log_format)
         else:
             _predict_few(model, smiles or [], console, standardise=standardise)
         sys.stdout.flush()
+        if explain:
+            _explain(model, texts, explain, console, standardise=standardise)
+
+
+def _explained_texts(smiles: list[str] | None, input_file: Path | None, column: str | None) -> list[str | None]:
+    from belka.explanation.write import first_smiles
+
+    return first_smiles(input_file, column) if input_file else list(smiles or [])
+
+
+def _explain(model: Path, texts: list[str | None], output: Path, console: Console, *, standardise: bool) -> None:
+    from belka.explanation.write import explain_file
+
+    done = explain_file(model, texts, output, standardise=standardise)
+    more = "; the input has more" if done.left else ""
+    _tell(console, f"{output}: what blocks and atoms of {done.molecules:,} molecules bring{more}")
+    _tell(console, done.summary)
 
 
 def _check_arguments(

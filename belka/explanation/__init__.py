@@ -1,0 +1,1 @@
+"""What building blocks and atoms bring to a prediction, and whether taking them away shows it."""
