@@ -13,6 +13,7 @@ from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEv
 
 from belka import contract as dc
 from belka.contract import Node
+from belka.models.selection_scores import read_selection_scores
 from belka.models.unseen import molecule_hashes, read_unseen
 from belka.provenance import Record, write_provenance
 from belka.settings import SystemSettings
@@ -114,6 +115,9 @@ def test_blessing_is_what_the_standard_pusher_reads(tmp_path: Path, floor: float
     assert unseen.molecules.tolist() == sorted(molecule_hashes(pa.array(["C" * (i + 1) for i in range(10)])).tolist())
     assert not unseen.seen_blocks
     assert unseen.unseen_blocks == {"CN"}
+    held_out = read_selection_scores(tmp_path / "blessing" / "release")
+    assert held_out is not None
+    assert sorted(held_out.labels.tolist()) == sorted([i // 5, 1 - i // 5, dc.LABEL_UNKNOWN] for i in range(10))
     assert "Evaluation report" in (tmp_path / "evaluation" / "report.html").read_text()
     assert blessing.get_string_custom_property("current_model") == model.uri
     assert blessing.get_int_custom_property("current_model_id") == 7
@@ -126,5 +130,12 @@ def test_blessing_is_what_the_standard_pusher_reads(tmp_path: Path, floor: float
     assert found["HSA", "non_shared"] == pytest.approx(upside_down, abs=1e-12)
     assert found["sEH", "non_shared"] is None
     assert written["mean_average_precision"] == pytest.approx((1 + upside_down) / 2, abs=1e-12)
+    assert [(one["target"], one["n"], one["after"]) for one in written["reliability"]] == [
+        ("BRD4", 10, None),
+        ("HSA", 10, None),
+        ("sEH", 0, None),
+    ]
+    assert {one["ladder"] for one in written["ladders"]} <= {"new_blocks", "nearest_block"}
+    assert sum(one["n"] for one in written["ladders"] if (one["ladder"], one["target"]) == ("new_blocks", "BRD4")) == 10
     assert {*written["baselines"]["models"]} == {"blocks", "logistic", "lightgbm"}
     assert written["baselines"]["trained_on"] == 10

@@ -15,19 +15,23 @@ import tensorflow as tf
 from sklearn.metrics import average_precision_score
 
 from belka import contract as dc
+from belka.models.calibration import Calibration
 from belka.pages import drawing
 from belka.pages.drawing import draw_smiles
 from belka.provenance import Input, Record, read_inputs, write_provenance
 from components.affinity_evaluator.baselines.compare import TrainingSource, compare_with_baselines
+from components.affinity_evaluator.block_ids import MoleculeBlocks
 from components.affinity_evaluator.bootstrap import BootstrapSettings, Interval
 from components.affinity_evaluator.evaluate import Evaluation
 from components.affinity_evaluator.gate import MEAN, BaselineComparisons, ChampionComparison, Gain, Verdict
+from components.affinity_evaluator.ladder import Rung, measure_ladders
 from components.affinity_evaluator.measurement import Measurement, Measuring, measure_predictions
 from components.affinity_evaluator.predictions import PredictionsWriter, read_predictions
+from components.affinity_evaluator.reliability import Reliability, measure_reliability
 from components.affinity_evaluator.report.report import ReportSources, write_report
 from components.affinity_evaluator.report.structures import driving_blocks, wrong_molecules
 from components.affinity_evaluator.settings import EvaluationSettings, GateSettings
-from components.affinity_evaluator.units import ResampledUnit
+from components.affinity_evaluator.units import NewBlocks, ResampledUnit
 
 TARGETS = ("BRD4", "HSA")
 N = 60
@@ -98,6 +102,18 @@ class Bench:
             measuring=Measuring(TARGETS, bootstrap, None),
         )
 
+    def calibrated(
+        self, calibration: Calibration | None, bootstrap: BootstrapSettings
+    ) -> tuple[tuple[Reliability, ...], tuple[Rung, ...]]:
+        predictions = read_predictions(self.predictions, len(TARGETS))
+        new = NewBlocks(MoleculeBlocks.read(self.folder / "molecules", dc.Subset.VALIDATION), np.arange(4) == 1)
+        return (
+            measure_reliability(predictions, TARGETS, calibration, new.of(predictions.ids), 1),
+            measure_ladders(predictions, TARGETS, new, np.array([1.0, 0.5, 1.0, 1.0]), bootstrap)
+            if calibration
+            else (),
+        )
+
     def report(
         self,
         verdict: Verdict,
@@ -105,6 +121,7 @@ class Bench:
         *,
         baselines: bool = False,
         unit: ResampledUnit | None = None,
+        calibration: Calibration | None = None,
     ) -> tuple[str, str]:
         bootstrap = BootstrapSettings(samples=30)
         measured = measure_predictions(self.predictions, targets=TARGETS, bootstrap=bootstrap)
@@ -120,6 +137,7 @@ class Bench:
             verdict,
             self.baselines(measured, bootstrap) if baselines else None,
             {"non_shared": unit} if unit else measured.units,
+            *self.calibrated(calibration, bootstrap),
         )
         sources = ReportSources(
             self.folder,
@@ -154,6 +172,21 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 @pytest.fixture(scope="module")
 def written(bench: Bench) -> tuple[str, str]:
     return bench.report(Verdict(blessed=False, reasons=("a <reason>.",)), baselines=True)
+
+
+def test_page_and_card_show_calibration_and_ladders_where_there_are_any(
+    tmp_path: Path, written: tuple[str, str]
+) -> None:
+    calibration = Calibration((1.25, 0.5), (-0.125, 0.25), (60, 55))
+    page, card = Bench(tmp_path).report(Verdict(blessed=True, reasons=()), calibration=calibration)
+    for text in ("Before and after calibration", "1.250, -0.125", "How fast it decays", "by the number of new blocks"):
+        assert text in page
+        assert text not in written[0]
+    assert "| protein | share of binders | mean probability before | after |" in card
+    assert "share of binders |" not in written[1]
+    found = Bench(tmp_path / "again").calibrated(calibration, BootstrapSettings(samples=5))[0][0]
+    assert found.after is not None
+    assert f"| {found.after.log_loss:.4f} |" in card
 
 
 def test_page_needs_nothing_beside_it(written: tuple[str, str]) -> None:
