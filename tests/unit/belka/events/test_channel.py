@@ -34,6 +34,29 @@ def test_a_child_is_heard_by_the_socket_it_inherits() -> None:
     assert VARIABLE not in os.environ
 
 
+FORK = """
+import os, threading
+from belka.events.channel import emit, listening
+from belka.events.event import Event, State
+heard, came = [], threading.Event()
+def hear(event):
+    heard.append(event.node)
+    came.set()
+with listening(hear):
+    child = os.fork()
+    if not child:
+        emit(Event(State.RUNNING, "forked"))
+        os._exit(len(heard))
+    came.wait(10)
+    print(heard, os.waitpid(child, 0)[1])
+"""
+
+
+def test_a_forked_child_tells_the_one_that_listens_and_not_its_own_copy() -> None:
+    shown = subprocess.run([sys.executable, "-c", FORK], check=True, capture_output=True, text=True).stdout
+    assert shown == "['forked'] 0\n"
+
+
 def test_what_is_no_event_is_passed_over() -> None:
     heard, came = list[str](), threading.Event()
 
