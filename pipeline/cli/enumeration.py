@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from belka.errors import InputError
+from pipeline.cli.consoles import open_console
 
 if TYPE_CHECKING:
     from belka.enumeration.enumerate import Enumerated, Source
@@ -86,7 +87,7 @@ def enumerate_(
     options |= {"filters": filters or [], **{key: str(path) for key, path in given.items() if path}}
     options |= {"per_block": per_block, "per_pair": per_pair, "max_similarity": max_similarity}
     _write(result, out, {**options, **made_from})
-    _tell(result, out, Console(quiet=quiet), time.monotonic() - started, top)
+    _tell(result, out, open_console(quiet=quiet), time.monotonic() - started, top)
 
 
 def _check(

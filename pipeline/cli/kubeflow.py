@@ -13,6 +13,7 @@ from rich.table import Table
 
 from belka.errors import InputError
 from pipeline.cli.cells import cell
+from pipeline.cli.consoles import open_console
 from pipeline.cli.options import ConfigOption, QuietOption, SetOption
 from pipeline.cli.session import own_stderr
 from pipeline.runners.kubeflow.simulator.retries import Cluster
@@ -142,7 +143,7 @@ def simulate(
     from pipeline.runners.kubeflow.simulator.run import Simulation, TaskResult
     from pipeline.runners.kubeflow.simulator.run import simulate as run
 
-    console = Console(quiet=quiet, soft_wrap=True)
+    console = open_console(quiet=quiet)
 
     def show(result: TaskResult) -> None:
         attempts = f", {result.attempts} attempts" if result.attempts > 1 else ""

@@ -140,6 +140,15 @@ def diverted(streams: Sequence[TextIO], sink: IO[bytes]) -> Iterator[TextIO]:
             os.close(copy)
 
 
+def _has_descriptor(stream: TextIO) -> bool:
+    """Whether a stream is one of the system's: that of a program that calls a command may not be."""
+    try:
+        stream.fileno()
+    except OSError:
+        return False
+    return True
+
+
 @contextmanager
 def own_stderr() -> Iterator[TextIO]:
     """Keep standard error for this command: what libraries write to it is lost, unless --log-level is DEBUG.
@@ -147,7 +156,7 @@ def own_stderr() -> Iterator[TextIO]:
     Yields:
         Standard error.
     """
-    if logging.getLogger().isEnabledFor(logging.DEBUG):
+    if logging.getLogger().isEnabledFor(logging.DEBUG) or not _has_descriptor(sys.stderr):
         yield sys.stderr
         return
     with tempfile.TemporaryFile() as sink, diverted([sys.stderr], sink) as terminal:
