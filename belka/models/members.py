@@ -27,7 +27,7 @@ MEMBERS: Final[Mapping[str, Member]] = MappingProxyType(
         TRANSFORMER: Member(),  # reads tokens; the trainer's own settings say whether also ecfp
         "linear": Member(reads_ecfp=True),
         "kernel": Member(reads_blocks=True),
-        "trees": Member(reads_ecfp=True, reads_blocks=True),  # ecfp through the score of the linear member
+        "trees": Member(reads_blocks=True),
         "net": Member(reads_blocks=True),
     }
 )

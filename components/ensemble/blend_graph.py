@@ -28,7 +28,7 @@ from components.ensemble.graph import (
     constant,
 )
 
-CHUNK: Final = 64  # molecules; their products with 1,100 blocks and 3,000 landmarks take some 10 MB
+CHUNK: Final = 64  # molecules; their products with 1,100 blocks and 1,500 landmarks take some 5 MB
 _PARALLEL: Final = 2
 _LEAST: Final = 1e-6  # probability of the transformer below which its log-odds are cut
 
@@ -186,7 +186,7 @@ class EnsembleGraph(tf.Module):
             if graphs.net is not None:
                 scores["net"] = graphs.net(*similarities)
             if graphs.trees is not None and graphs.odds is not None:
-                features = [graphs.odds(*similarities), scores["kernel"], scores["linear"]]
+                features = [graphs.odds(*similarities), scores["kernel"]]
                 scores["trees"] = graphs.trees(tf.concat(features, axis=1))
         return tf.stack(
             [tf.ensure_shape(scores[kind], [CHUNK, len(self.targets)]) for kind in self._blend.lines], axis=2

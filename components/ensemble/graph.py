@@ -109,7 +109,7 @@ class KernelGraph(tf.Module):
 
 
 class OddsGraph(tf.Module):
-    """The smoothed log-odds of blocks and pairs of blocks."""
+    """The smoothed log-odds of blocks and pairs of blocks, and what they rest on."""
 
     def __init__(self, counts: Counts) -> None:
         super().__init__()
@@ -127,11 +127,17 @@ class OddsGraph(tf.Module):
         found = []
         for power in POWERS:
             a, b, c = (raised(each, power) for each in (first, second, third))
-            found.append(self._log_odds(a @ self._first))
-            found += _sorted(self._log_odds(b @ self._others), self._log_odds(c @ self._others))
             with_first = self._joined(a, self._first_pairs)
-            found += _sorted(self._log_odds(_dot(with_first, b)), self._log_odds(_dot(with_first, c)))
-            found.append(self._log_odds(_dot(self._joined(b, self._other_pairs), c)))
+            smoothed = [
+                a @ self._first,
+                b @ self._others,
+                c @ self._others,
+                _dot(with_first, b),
+                _dot(with_first, c),
+                _dot(self._joined(b, self._other_pairs), c),
+            ]
+            for values in ([self._log_odds(each) for each in smoothed], [self._support(each) for each in smoothed]):
+                found += [values[0], *_sorted(*values[1:3]), *_sorted(*values[3:5]), values[5]]
         return tf.reshape(tf.stack(found, axis=2), [-1, self._shape[1] * len(found)])
 
     def _joined(self, similarities: Any, pairs: Any) -> Any:
@@ -141,6 +147,9 @@ class OddsGraph(tf.Module):
     def _log_odds(self, smoothed: Any) -> Any:
         shrunk = tf.reshape(smoothed, [-1, *self._shape]) + self._prior
         return tf.math.log(shrunk[:, 1] / shrunk[:, 0])
+
+    def _support(self, smoothed: Any) -> Any:
+        return tf.math.log1p(tf.reduce_sum(tf.reshape(smoothed, [-1, *self._shape]), axis=1))
 
 
 class ForestGraph(tf.Module):

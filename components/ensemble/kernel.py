@@ -19,7 +19,7 @@ from scipy.linalg import solve  # type: ignore[import-untyped]
 from belka.contract import LABEL_POSITIVE, LABEL_UNKNOWN
 from components.ensemble.library import Codes, Floats
 
-_CHUNK: Final = 1_000  # molecules; their kernels with 3,000 landmarks take 12 MB
+_CHUNK: Final = 1_000  # molecules; their kernels with 1,500 landmarks take 6 MB
 # Sums of multiples of its inverse, and their differences, are exact: of a label that is taken away no trace stays.
 _EXACT: Final = np.float32(2**22)
 _JITTER: Final = 1e-3  # keeps the sums positive definite where landmarks are nearly equal

@@ -17,7 +17,7 @@ from components.ensemble.library import BlockLibrary, Codes, Floats, make_librar
 from components.ensemble.linear import LinearFit, fit_linear, score_linear, sparse_bits
 from components.ensemble.net import NetFit, fit_nets, score_nets
 from components.ensemble.odds import Counts, count_blocks, odds_features
-from components.ensemble.out_of_fold import out_of_fold
+from components.ensemble.out_of_fold import out_of_fold, rows_of
 from components.ensemble.rounds import hold_out
 from components.ensemble.settings import EnsembleSettings
 from components.ensemble.training_data import LabelledMolecules
@@ -26,8 +26,7 @@ from components.ensemble.trees import Forest, fit_trees, make_forest, score_tree
 logger = logging.getLogger(__name__)
 
 _STRENGTH_ROUNDS: Final = 3  # the first ones choose C
-NET_ROUNDS: Final = 6  # the first ones; each costs as much as another network
-TREE_ROUNDS: Final = 4  # their molecules suffice for the blend's weights
+BLEND_ROUNDS: Final = 3  # their molecules suffice for the blend's weights, and each costs another network
 
 
 @dataclass(frozen=True)
@@ -88,6 +87,16 @@ class Training:
         return self.held_out[:, self.with_blocks]
 
     @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """The molecule of each row of scores out of fold, int64 [n_rows]."""
+        return rows_of(self.held_out)
+
+    @cached_property
+    def rows_with_blocks(self) -> NDArray[np.int64]:
+        """Which of these rows have blocks: those that members on blocks score, in their order."""
+        return np.flatnonzero(self.molecules.has_blocks[self.rows])
+
+    @cached_property
     def block_binds(self) -> NDArray[np.int8]:
         """`binds` of the molecules with blocks."""
         return self.binds[self.with_blocks]
@@ -102,9 +111,9 @@ def train_linear(training: Training) -> Arrays:
         def scores(strengths: Sequence[float], held: NDArray[np.bool_]) -> Floats:
             return score_linear(fit_linear(bits[~held], binds[~held], strengths), bits[held])
 
-        rounds = training.held_out
+        rounds, first = training.held_out, training.held_out[:_STRENGTH_ROUNDS]
         losses = [
-            binary_loss(out_of_fold(rounds[:_STRENGTH_ROUNDS], partial(scores, [strength] * binds.shape[1])), binds)
+            binary_loss(out_of_fold(first, partial(scores, [strength] * binds.shape[1])), binds[rows_of(first)])
             for strength in (options if len(options) > 1 else ())
         ]
         chosen = [options[i] for i in np.argmin(losses, axis=0)] if losses else [options[0]] * binds.shape[1]
@@ -148,25 +157,21 @@ def train_odds(training: Training) -> Arrays:
     return kept(training.folder, "odds", make)
 
 
-def train_trees(training: Training, linear: Arrays, kernel: Arrays, odds: Arrays) -> Arrays:
-    """Boosted trees on what the others say out of fold."""
+def train_trees(training: Training, kernel: Arrays, odds: Arrays) -> Arrays:
+    """Boosted trees on the odds and what the kernel says out of fold."""
 
     def make() -> Arrays:
-        features = np.concatenate(
-            [
-                odds["out_of_fold"],
-                kernel["out_of_fold"],
-                linear["out_of_fold"][training.with_blocks],
-            ],
-            axis=1,
-        )
-        binds, settings = training.block_binds, training.settings
+        features, settings = np.concatenate([odds["out_of_fold"], kernel["out_of_fold"]], axis=1), training.settings
+        rounds, rows = training.block_rounds, rows_of(training.block_rounds)
+        starts = np.cumsum([0, *rounds.sum(axis=1)])
+        binds = training.block_binds[rows]
 
-        def scores(held: NDArray[np.bool_]) -> Floats:
-            return score_trees(fit_trees(features[~held], binds[~held], settings, training.seed), features[held])
+        def scores(number: int) -> Floats:
+            others, mine = ~rounds[number][rows], slice(starts[number], starts[number + 1])
+            return score_trees(fit_trees(features[others], binds[others], settings, training.seed), features[mine])
 
         forest = make_forest(fit_trees(features, binds, settings, training.seed))
-        found = out_of_fold(training.block_rounds[:TREE_ROUNDS], scores)
+        found = np.concatenate([scores(number) for number in range(len(rounds[:BLEND_ROUNDS]))])
         return {**{name: np.asarray(value) for name, value in forest._asdict().items()}, "out_of_fold": found}
 
     return kept(training.folder, "trees", make)
@@ -176,7 +181,7 @@ def train_net(training: Training) -> Arrays:
     """Networks on blocks: those of the rounds, and those that are served, side by side."""
 
     def make() -> Arrays:
-        settings, rounds = training.settings, training.block_rounds[:NET_ROUNDS]
+        settings, rounds = training.settings, training.block_rounds[:BLEND_ROUNDS]
         nobody = np.zeros((settings.net_seeds, rounds.shape[1]), np.bool_)
         fit = fit_nets(
             training.codes,

@@ -1,13 +1,15 @@
 """What blocks and pairs of blocks say by themselves: log-odds of binding, smoothed over similar blocks.
 
 Counts of molecules and hits by block and by pair of blocks are summed with weights: powers of the Tanimoto similarity,
-so that a block that training never saw has the odds of those like it. Few molecules are shrunk to the mean of all.
+so that a block that training never saw has the odds of those like it. Few molecules are shrunk to the mean of all, and
+beside each log-odds is the logarithm of how many molecules it rests on, which tells new blocks from known ones.
 """
 
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 
 from belka.contract import LABEL_NEGATIVE, LABEL_POSITIVE
 from components.ensemble.kernel import Similarities
@@ -16,7 +18,8 @@ from components.ensemble.library import Codes, Floats
 # A weight of 1 for the block itself; 0.1 for one of similarity 0.56 or 0.87.
 POWERS: Final = (4, 16)
 SHRINKAGE: Final = 2.0  # molecules at the mean of all
-PER_TARGET: Final = 6 * len(POWERS)
+PER_TARGET: Final = 12 * len(POWERS)
+_CHUNK: Final = 4_096  # molecules; their similarities to 1,100 blocks take 18 MB
 
 
 class Counts(NamedTuple):
@@ -70,24 +73,40 @@ def odds_features(counts: Counts, similarities: Similarities, codes: Codes) -> F
     Returns:
         float32 [n, n_targets * PER_TARGET], target by target.
     """
-    a, b, c = codes.T
     found = []
-    prior = counts_prior(counts)
+    prior = counts_prior(counts)[:, :, None, None]
     for power in POWERS:
-        first, others = raised(similarities.first, power), raised(similarities.others, power)
-        singles = (
-            log_odds(counts.first @ first, prior[:, :, None])[:, a],
-            log_odds(counts.others @ others, prior[:, :, None]),
-        )
-        pairs = log_odds(first @ counts.first_pairs @ others, prior[:, :, None, None])
-        both = log_odds(others @ counts.other_pairs @ others, prior[:, :, None, None])[:, b, c]
-        found += [
-            singles[0],
-            *_sorted(singles[1][:, b], singles[1][:, c]),
-            *_sorted(pairs[:, a, b], pairs[:, a, c]),
-            both,
-        ]
+        tables = (raised(similarities.first, power), raised(similarities.others, power))
+        smoothed = _smoothed(counts, *tables, codes)
+        for values in (log_odds(smoothed, prior), support(smoothed)):
+            found += [
+                values[:, 0],
+                *_sorted(values[:, 1], values[:, 2]),
+                *_sorted(values[:, 3], values[:, 4]),
+                values[:, 5],
+            ]
     return np.ascontiguousarray(np.stack(found, axis=1).transpose(2, 0, 1).reshape(len(codes), -1))
+
+
+def _smoothed(counts: Counts, first: Floats, others: Floats, codes: Codes) -> Floats:
+    """Smoothed counts, float32 [2, n_targets, 6, n]: of the three blocks, the two pairs with the first, the third."""
+    n_targets = counts.first.shape[1]
+    found = np.empty((2, n_targets, 6, len(codes)), np.float32)
+    for outcome, target in np.ndindex(2, n_targets):
+        mine = found[outcome, target]
+        alone = first @ counts.first[outcome, target], others @ counts.others[outcome, target]
+        # Nearly all pairs have no molecule.
+        with_first = (csr_matrix(counts.first_pairs[outcome, target].T) @ first).T
+        with_other = (csr_matrix(counts.other_pairs[outcome, target]) @ others).T
+        for start in range(0, len(codes), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            a, b, c = codes[rows].T
+            mine[0, rows], mine[1, rows], mine[2, rows] = alone[0][a], alone[1][b], alone[1][c]
+            joined, third = with_first[a], others[c]
+            mine[3, rows] = np.einsum("ij,ij->i", joined, others[b])
+            mine[4, rows] = np.einsum("ij,ij->i", joined, third)
+            mine[5, rows] = np.einsum("ij,ij->i", with_other[b], third)
+    return found
 
 
 def log_odds(smoothed: Floats, prior: Floats) -> Floats:
@@ -103,6 +122,12 @@ def log_odds(smoothed: Floats, prior: Floats) -> Floats:
     shrunk = smoothed + np.float32(SHRINKAGE) * prior
     odds: Floats = np.log(shrunk[1] / shrunk[0])
     return odds
+
+
+def support(smoothed: Floats) -> Floats:
+    """log1p of smoothed molecules, float32 [n_targets, ...], of counts as `log_odds` takes them."""
+    sums: Floats = np.log1p(smoothed[0] + smoothed[1])
+    return sums
 
 
 def counts_prior(counts: Counts) -> Floats:

@@ -1,4 +1,8 @@
-"""Scores of molecules by members that did not learn from them, averaged over the rounds that held them out."""
+"""Scores of molecules by members that did not learn from them, one row for each round that held a molecule out.
+
+They are not averaged over rounds: a molecule whose block is held out with it, and the same molecule held out while its
+blocks are known, are two different examples of what a score is worth.
+"""
 
 from collections.abc import Callable
 
@@ -11,22 +15,26 @@ from components.ensemble.library import Floats
 Round = Callable[[NDArray[np.bool_]], Floats]
 
 
-def out_of_fold(held_out: NDArray[np.bool_], score: Round) -> Floats:
-    """Average over rounds.
+def rows_of(held_out: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The molecule of each row.
 
     Args:
-        held_out: bool [n_rounds, n].
+        held_out: bool [n_rounds, n], at least one of them.
+
+    Returns:
+        int64 [n_rows], the molecules of the first round in ascending order, then those of the next.
+    """
+    return np.concatenate([np.flatnonzero(held) for held in held_out])
+
+
+def out_of_fold(held_out: NDArray[np.bool_], score: Round) -> Floats:
+    """Score what each round holds out.
+
+    Args:
+        held_out: bool [n_rounds, n], at least one of them.
         score: Learns from the molecules that a round does not hold out, and scores the others.
 
     Returns:
-        float32 [n, n_columns]; NaN where no round held a molecule out.
+        float32 [n_rows, n_columns], of the molecules that `rows_of` names.
     """
-    total: NDArray[np.float64] | None = None
-    for held in held_out:
-        scores = score(held)
-        if total is None:
-            total = np.zeros((held_out.shape[1], scores.shape[1]))
-        total[held] += scores
-    assert total is not None, "there is at least one round"
-    times = held_out.sum(axis=0)[:, None]
-    return np.where(times > 0, total / np.maximum(times, 1), np.nan).astype(np.float32)
+    return np.concatenate([score(held) for held in held_out])

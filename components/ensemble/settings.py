@@ -20,10 +20,10 @@ class EnsembleSettings(StrictSection):
         description="Training molecules the members learn from; of more, a seeded sample.",
     )
     rounds: int = Field(
-        default=12,
+        default=8,
         ge=2,
-        le=100,
-        description="Rounds that hold blocks out, for scores of molecules by members that never saw their labels.",
+        le=12,
+        description="Rounds that each hold out a fifth of the molecules with whole blocks, to score what was not seen.",
     )
     linear_strengths: tuple[float, ...] = Field(
         default=(0.01, 0.03, 0.1),
@@ -31,9 +31,9 @@ class EnsembleSettings(StrictSection):
         strict=False,
         description="Values of scikit-learn's C to choose from, for each target.",
     )
-    landmarks: int = Field(default=3_000, ge=1, le=20_000, description="Molecules that carry the kernel's weights.")
+    landmarks: int = Field(default=1_500, ge=1, le=20_000, description="Molecules that carry the kernel's weights.")
     kernel_offset: float = Field(
-        default=0.5, ge=0.0, description="Added to the similarity of two blocks: the more, the more single blocks say."
+        default=1.0, ge=0.0, description="Added to the similarity of two blocks: the more, the more single blocks say."
     )
     kernel_penalty: float = Field(default=0.3, gt=0.0, description="Weight of the ridge in the kernel regression.")
     trees: int = Field(default=150, ge=1, le=10_000, description="Trees for each target.")

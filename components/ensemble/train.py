@@ -33,7 +33,7 @@ from components.ensemble.training_data import read_molecules
 logger = logging.getLogger(__name__)
 
 _FEWEST: Final = 100  # molecules with blocks, below which no member learns from blocks
-_READ_BY_TREES: Final = ("linear", "kernel", "odds")
+_READ_BY_TREES: Final = ("kernel", "odds")
 
 
 @dataclass(frozen=True)
@@ -150,21 +150,21 @@ def fit_blend(training: Training, fits: Mapping[str, Arrays], request: EnsembleR
     """
     kinds = [kind for kind in request.members if kind != TRANSFORMER]
     scores = {kind: _of_all(training, kind, fits[kind]["out_of_fold"]) for kind in kinds}
-    lines = {kind: fit_lines(values, training.binds) for kind, values in scores.items()}
+    binds = training.binds[training.rows]
+    lines = {kind: fit_lines(values, binds) for kind, values in scores.items()}
     odds = np.stack([scores[kind] * line.slope + line.offset for kind, line in lines.items()], axis=2)
-    weights, offsets = fit_weights(odds, training.binds)
+    weights, offsets = fit_weights(odds, binds)
     from_text = [not MEMBERS[kind].reads_blocks for kind in kinds]
-    text_weights, text_offsets = fit_weights(odds[:, :, from_text], training.binds)
+    text_weights, text_offsets = fit_weights(odds[:, :, from_text], binds)
     share = request.settings.transformer_weight
     return Blend(lines, weights, offsets, text_weights, text_offsets, share, share if any(from_text) else 1.0)
 
 
 def _of_all(training: Training, kind: str, scores: Floats) -> Floats:
-    """Scores of all molecules; NaN where the member reads blocks and there are none."""
-    if not MEMBERS[kind].reads_blocks:
-        return scores
-    found = np.full((len(training.binds), scores.shape[1]), np.nan, np.float32)
-    found[training.with_blocks] = scores
+    """Scores of all rows; NaN where there are no blocks that the member reads, and in rounds that it did not score."""
+    found = np.full((len(training.rows), scores.shape[1]), np.nan, np.float32)
+    places = training.rows_with_blocks if MEMBERS[kind].reads_blocks else np.arange(len(training.rows))
+    found[places[: len(scores)]] = scores
     return found
 
 

@@ -22,7 +22,7 @@ def test_the_kinds_are_those_of_the_setting() -> None:
         (("transformer",), False, False),
         (("transformer", "linear"), False, True),
         (("transformer", "kernel"), True, False),
-        (("transformer", "trees"), True, True),
+        (("transformer", "trees"), True, False),
         (("transformer", "net"), True, False),
     ],
 )

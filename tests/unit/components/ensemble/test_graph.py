@@ -101,3 +101,6 @@ def test_a_new_block_has_the_odds_of_the_most_similar_one() -> None:
     assert low < -1 < 1 < new < high
     # By hand: 0.8 ** 4 of block 1's 40 hits, 0.1 ** 4 of block 0's 40 others, two molecules at the share of all.
     np.testing.assert_allclose(new, np.log((0.4096 * 40 + 1) / (0.0001 * 40 + 1)), rtol=1e-5)
+    # What that rests on, six columns further: 80 places of molecules with such similarities.
+    np.testing.assert_allclose(features[2, 7], np.log1p(0.4096 * 40 + 0.0001 * 40), rtol=1e-5)
+    assert features[1, 7] > features[2, 7]

@@ -15,7 +15,7 @@ from made_up_library import KINDS  # type: ignore[import-not-found]
 from belka.contract import LABEL_UNKNOWN
 from components.ensemble.blend import mean_precision
 from components.ensemble.kept import Arrays
-from components.ensemble.members import Training, train_kernel, train_linear, train_net, train_odds
+from components.ensemble.members import Training, train_kernel, train_linear, train_net, train_odds, train_trees
 from components.ensemble.train import train_members
 
 
@@ -33,22 +33,39 @@ def test_flipping_a_label_leaves_its_own_scores_bit_equal(
     row = int(np.flatnonzero(training.binds[:-3, 0] != LABEL_UNKNOWN)[5])
     before = train(training)["out_of_fold"]
     after = train(_with_flipped_label(training, row, tmp_path / "flipped"))["out_of_fold"]
-    np.testing.assert_array_equal(before[row], after[row])
+    own = (training.rows if train is train_linear else training.rows[training.rows_with_blocks]) == row
+    assert own.any()
+    np.testing.assert_array_equal(before[own], after[own])
     assert (before != after).any(), "the label teaches nothing at all"
+
+
+def test_trees_never_learn_from_what_they_score_whatever_round_it_was_held_out_in(
+    trained: tuple[Training, dict[str, Arrays]], tmp_path: Path
+) -> None:
+    training, fits = trained
+    rows = training.rows[training.rows_with_blocks]
+    often = np.bincount(rows) > 1
+    row = int(np.flatnonzero(often & (training.binds[: len(often), 0] != LABEL_UNKNOWN))[0])
+    flipped = _with_flipped_label(training, row, tmp_path / "flipped")
+    after = train_trees(flipped, fits["kernel"], fits["odds"])["out_of_fold"]
+    before, own = fits["trees"]["out_of_fold"], rows == row
+    np.testing.assert_array_equal(before[own], after[own])
+    assert (before[~own] != after[~own]).any(), "the label teaches nothing at all"
 
 
 def test_out_of_fold_scores_rank_labels(trained: tuple[Training, dict[str, Arrays]]) -> None:
     training, fits = trained
-    groups = np.zeros(len(training.with_blocks), np.int8)
+    labels = training.binds[training.rows[training.rows_with_blocks]]
     for kind in ("kernel", "trees"):
         scores = fits[kind]["out_of_fold"]
-        assert mean_precision(np.nan_to_num(scores), training.block_binds, groups) > 0.6, kind
+        assert mean_precision(scores, labels[: len(scores)], np.zeros(len(scores), np.int8)) > 0.6, kind
 
 
 def test_labels_that_say_nothing_are_not_ranked(training: Training, tmp_path: Path) -> None:
     binds = np.random.default_rng(0).permutation(training.binds)
     shuffled = replace(training, molecules=training.molecules._replace(binds=binds), folder=tmp_path / "shuffled")
-    scores, labels = train_kernel(shuffled)["out_of_fold"], shuffled.block_binds
+    scores = train_kernel(shuffled)["out_of_fold"]
+    labels = shuffled.binds[shuffled.rows[shuffled.rows_with_blocks]]
     known = labels[:, 0] != LABEL_UNKNOWN
     ranks = np.argsort(np.argsort(scores[known, 0]))
     hits = labels[known, 0] == 1
@@ -93,4 +110,4 @@ def test_a_target_with_one_kind_of_label_has_no_weights(training: Training, tmp_
     fits = train_members(only, KINDS)
     assert not fits["linear"]["weights"][:, 1].any()
     assert not fits["kernel"]["weights"][:, 1].any()
-    assert np.isfinite(fits["trees"]["out_of_fold"][~np.isnan(fits["trees"]["out_of_fold"])]).all()
+    assert np.isfinite(fits["trees"]["out_of_fold"]).all()
