@@ -3,7 +3,8 @@
 Draws imitate the competition's test: 58% of the molecules that are scored hold a block that no molecule of training
 holds, the rest none. Draws 1 to 10 are for choosing, 11 to 20 to report once. The transformer is left out: it takes
 as long as everything else together, and `belka run` tells what it adds. Results are appended as they come, one JSON
-object per line, and finished ones are not run again; `--table` prints means and paired differences.
+object per line, and finished ones are not run again; `--table` prints means and paired differences. Seconds are those
+of the processor: they do not depend on what else the machine does.
 """
 
 import argparse
@@ -112,8 +113,8 @@ def score_ensemble(
             for rows in np.array_split(np.flatnonzero(held_out), max(1, int(held_out.sum()) // (16 * CHUNK)))
         ]
     )
-    for place, kind in enumerate(blend.lines):
-        yield kind, odds[:, :, place], seconds[kind]
+    for place, name in enumerate(blend.lines):
+        yield name, odds[:, :, place], seconds[name]
     yield "blend", blend.whole_odds(odds), time.process_time() - start
 
 
@@ -199,30 +200,41 @@ def measure_draw(
 
 def table_lines(results: Path, draws: Sequence[int]) -> Iterator[str]:
     """Mean over draws of each model, and its paired difference to the best single fingerprint model, as a table."""
-    rows = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
-    found = {(row["model"], row["seed"]): row for row in rows if row["seed"] in draws}
-    yield "| model | mean | difference | sd | won | seconds | least difference of a cell |"
+    yield "| model | mean | sd | difference | sd of it | ahead | processor seconds |"
     yield "|---|---|---|---|---|---|---|"
-    for name in dict.fromkeys(row["model"] for row in rows):
-        pairs = [
-            (found[name, draw], found[BEST_SINGLE, draw])
-            for draw in draws
-            if {(name, draw), (BEST_SINGLE, draw)} <= found.keys()
-        ]
-        if not pairs:
-            continue
-        gains = np.array([mine["mean"] - best["mean"] for mine, best in pairs])
-        cells = {
-            cell: np.mean([mine["cells"][cell] - best["cells"][cell] for mine, best in pairs])
-            for cell in pairs[0][0]["cells"]
-        }
-        worst = min(cells, key=lambda cell: cells[cell])
-        spread = gains.std(ddof=1) if len(gains) > 1 else float("nan")
-        mean, seconds = (np.mean([mine[key] for mine, _ in pairs]) for key in ("mean", "seconds"))
+    for name, pairs in _paired(results, draws).items():
+        means = np.array([mine["mean"] for mine, _ in pairs])
+        gains = means - [best["mean"] for _, best in pairs]
+        seconds = np.mean([mine["seconds"] for mine, _ in pairs])
         yield (
-            f"| {name} | {mean:.4f} | {gains.mean():+.4f} | {spread:.4f} | {int((gains > 0).sum())} of {len(gains)} "
-            f"| {seconds:.0f} | {worst} {cells[worst]:+.4f} |"
+            f"| {name} | {means.mean():.4f} | {_spread(means):.4f} | {gains.mean():+.4f} | {_spread(gains):.4f} "
+            f"| {int((gains > 0).sum())} of {len(gains)} | {seconds:.0f} |"
         )
+
+
+def blend_lines(results: Path, draws: Sequence[int]) -> Iterator[str]:
+    """The blend's paired difference by draw, and by cell with its standard error over draws."""
+    pairs = _paired(results, draws).get("blend", [])
+    yield "by draw: " + ", ".join(f"{mine['seed']} {mine['mean'] - best['mean']:+.4f}" for mine, best in pairs)
+    for cell in pairs[0][0]["cells"] if pairs else ():
+        gains = np.array([mine["cells"][cell] - best["cells"][cell] for mine, best in pairs])
+        yield f"{cell}: {gains.mean():+.4f} ± {_spread(gains) / np.sqrt(len(gains)):.4f}"
+
+
+def _paired(results: Path, draws: Sequence[int]) -> dict[str, list[tuple[dict[str, Any], dict[str, Any]]]]:
+    """Model -> its result and the best single model's on each draw that has both."""
+    rows = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+    found = {(row["model"], row["seed"]): row for row in rows}
+    pairs: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
+    for name in dict.fromkeys(row["model"] for row in rows):
+        for draw in draws:
+            if {(name, draw), (BEST_SINGLE, draw)} <= found.keys():
+                pairs.setdefault(name, []).append((found[name, draw], found[BEST_SINGLE, draw]))
+    return pairs
+
+
+def _spread(values: NDArray[np.float64]) -> float:
+    return float(values.std(ddof=1)) if len(values) > 1 else float("nan")
 
 
 def main() -> None:
@@ -255,7 +267,8 @@ def main() -> None:
         counts = radius_3_counts(arguments.work_dir / "molecules", molecules.ids, arguments.work_dir / "counts.npz")
         for draw in arguments.draws:
             measure_draw(config, molecules, counts, draw, arguments.work_dir / "members", arguments.results)
-    sys.stdout.write("".join(f"{line}\n" for line in table_lines(arguments.results, arguments.draws)))
+    lines = [*table_lines(arguments.results, arguments.draws), *blend_lines(arguments.results, arguments.draws)]
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
 
 
 if __name__ == "__main__":
