@@ -6,8 +6,9 @@ own folder, so that the folder can be moved.
 
 import hashlib
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from belka.contract import CHAMPION_FILE, SAVED_MODEL_FILE
 from belka.errors import InputError
@@ -15,6 +16,9 @@ from belka.files import is_name
 from belka.state_files import read_state, write_state
 
 _READ_BYTES: Final = 1 << 20
+_PROBLEM: Final = "The pointer to the model in production cannot be read."
+_EXPECTED: Final = '{"version": "<folder>", "digest": "<sha256>"}'
+_ACTION: Final = "Restore the file; or delete it, and the next model is judged by the absolute floors alone."
 # What a SavedModel is made of; files that a push adds beside it do not change its digest.
 _MODEL_FILES: Final = (SAVED_MODEL_FILE, "variables/*", "assets/*")
 
@@ -32,6 +36,23 @@ class Champion:
     digest: str
 
 
+@dataclass(frozen=True)
+class ChampionChange:
+    """One entry of the history in champion.json.
+
+    Attributes:
+        version: Folder of the model that went into production.
+        digest: `model_digest` of it.
+        at: When, in UTC, to the second, as ISO 8601 writes it.
+        reason: Why, as whoever did it said.
+    """
+
+    version: str
+    digest: str
+    at: str
+    reason: str
+
+
 def read_champion(models_dir: Path) -> Champion | None:
     """Read which pushed model is in production.
 
@@ -47,29 +68,53 @@ def read_champion(models_dir: Path) -> Champion | None:
     file = models_dir / CHAMPION_FILE
     if not file.exists():
         return None
-    problem, expected = (
-        "The pointer to the model in production cannot be read.",
-        '{"version": "<folder>", "digest": "<sha256>"}',
-    )
-    action = "Restore the file; or delete it, and the next model is judged by the absolute floors alone."
-    content = read_state(file, problem=problem, expected=expected, action=action)
+    content = _read(file)
     version, digest = content.get("version"), content.get("digest")
     # The file names a folder beside it, never a way out of its own.
     if not isinstance(version, str) or not isinstance(digest, str) or not is_name(version):
-        raise InputError(
-            problem, received=f"{file}: version {version!r}, digest {digest!r}", expected=expected, action=action
-        )
+        raise _unreadable(file, f"version {version!r}, digest {digest!r}")
     return Champion(version, digest)
 
 
-def write_champion(models_dir: Path, champion: Champion) -> None:
-    """Make a pushed model the one in production.
+def write_champion(models_dir: Path, champion: Champion, *, reason: str = "pushed") -> None:
+    """Make a pushed model the one in production, and add that to the history.
 
     Args:
         models_dir: Folder of the pushed versions.
         champion: The model.
+        reason: Why.
+
+    Raises:
+        InputError: The file that is there is damaged.
     """
-    write_state(models_dir / CHAMPION_FILE, asdict(champion))
+    change = ChampionChange(**asdict(champion), at=datetime.now(UTC).isoformat(timespec="seconds"), reason=reason)
+    history = [asdict(each) for each in (*champion_history(models_dir), change)]
+    write_state(models_dir / CHAMPION_FILE, {**asdict(champion), "history": history})
+
+
+def champion_history(models_dir: Path) -> tuple[ChampionChange, ...]:
+    """Which models were in production, the present one last; empty where earlier versions of this program wrote none.
+
+    Args:
+        models_dir: Folder of the pushed versions.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    file = models_dir / CHAMPION_FILE
+    entries = _read(file).get("history", []) if file.exists() else []
+    try:
+        return tuple(ChampionChange(**{name: str(value) for name, value in entry.items()}) for entry in entries)
+    except (AttributeError, TypeError) as error:
+        raise _unreadable(file, f"history {str(entries)[:100]}") from error
+
+
+def _read(file: Path) -> dict[str, Any]:
+    return read_state(file, problem=_PROBLEM, expected=_EXPECTED, action=_ACTION)
+
+
+def _unreadable(file: Path, received: str) -> InputError:
+    return InputError(_PROBLEM, received=f"{file}: {received}", expected=_EXPECTED, action=_ACTION)
 
 
 def model_digest(model_dir: Path) -> str:

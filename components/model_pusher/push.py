@@ -68,5 +68,6 @@ def push_model(
         )
     for path in sorted(release_dir.glob("*")):
         shutil.copyfile(path, folder / path.name)
-    write_champion(models_dir, Champion(folder.name, digest))
+    against = champion.version if champion else "nothing"
+    write_champion(models_dir, Champion(folder.name, digest), reason=f"pushed after its evaluation against {against}")
     return folder

@@ -20,7 +20,7 @@ from belka.errors import BelkaError, explained
 from belka.exit_codes import MEANINGS, ExitCode
 from belka.interrupts import stop_of, stoppable, stopped_error
 from belka.texts import for_terminal
-from pipeline.cli import clean, data, enrichment, enumeration, kubeflow, lineage, predict, run
+from pipeline.cli import champion, clean, data, enrichment, enumeration, kubeflow, lineage, predict, run
 from pipeline.cli.options import ConfigOption, OutputDirOption, RawDirOption, SetOption, build_config
 from pipeline.cli.usage import explained_use
 
@@ -152,6 +152,7 @@ app.command("compile")(kubeflow.compile_)
 app.command()(kubeflow.submit)
 app.command()(kubeflow.simulate)
 app.add_typer(config_app, name="config")
+app.add_typer(champion.champion_app, name="champion")
 for _entry in entry_points(group=COMMANDS):
     app.add_typer(_entry.load(), name=_entry.name)
 

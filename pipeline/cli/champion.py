@@ -1,0 +1,85 @@
+"""`belka champion`: which model is in production, and since when; another one, with a reason."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.cli.cells import cell
+
+_DIGITS: Final = 12  # of a digest
+
+ModelsOption = Annotated[Path, typer.Option("--models", help="Folder of the pushed versions.")]
+_MODELS: Final = Path("output/model")
+
+champion_app = typer.Typer(help="Look at the model in production, or change it.", no_args_is_help=True)
+
+
+@champion_app.command("list")
+def list_(models: ModelsOption = _MODELS) -> None:
+    """List the pushed versions; an arrow marks the one in production."""
+    from belka.models.versions import list_versions
+
+    shown = Table(box=None, pad_edge=False)
+    for name in ("", "version", "pushed", "members", "targets", "digest", "problem"):
+        shown.add_column(name, overflow="fold")
+    versions = list_versions(models)
+    for version in versions:
+        shown.add_row(
+            "->" if version.in_production else "",
+            cell(version.name),
+            _time_of(version.name),
+            cell(", ".join(version.members)),
+            cell(", ".join(version.targets)),
+            version.digest[:_DIGITS],
+            cell(version.problem),
+        )
+    console = Console()
+    console.print(shown)
+    if not any(version.in_production for version in versions):
+        console.print("None of them is in production.")
+
+
+@champion_app.command()
+def show(models: ModelsOption = _MODELS) -> None:
+    """Print which model is in production, and which ones were, with the reasons."""
+    from belka.models.champion import champion_history, read_champion
+
+    champion = read_champion(models)
+    console = Console()
+    if champion is None:
+        console.print(f"{models}: no model is in production", markup=False, highlight=False, soft_wrap=True)
+        return
+    line = f"{models / champion.version}: in production, digest {champion.digest}"
+    console.print(cell(line), highlight=False, soft_wrap=True)
+    for change in champion_history(models):
+        line = f"{change.at}  {change.version}  {change.digest[:_DIGITS]}  {change.reason}"
+        console.print(cell(line), highlight=False, soft_wrap=True)
+
+
+@champion_app.command("set")
+def set_(
+    version: Annotated[str, typer.Argument(help="A version, as `belka champion list` names it.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in champion.json.")],
+    models: ModelsOption = _MODELS,
+) -> None:
+    """Put a pushed version into production: roll back to an earlier one, or forward again.
+
+    Its files are checked against its provenance first. Whatever names the folder of the versions (`belka predict
+    --model output/model`, the next run's evaluation) takes this one from then on.
+    """
+    from belka.models.versions import set_champion
+
+    changed = set_champion(models, version, reason)
+    line = f"{models / version}: {'in production now' if changed else 'was in production already: nothing was changed'}"
+    Console().print(cell(line), highlight=False, soft_wrap=True)
+
+
+def _time_of(name: str) -> str:
+    """When a version was pushed; empty where its name does not tell."""
+    if not name.isdecimal() or len(name) > len("9999999999"):
+        return ""
+    return datetime.fromtimestamp(int(name), UTC).strftime("%Y-%m-%d %H:%M")
