@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from belka.errors import InputError
+from belka.progress import progress
 from belka.settings import received_computation
 from belka.tokens.vocabulary import read_vocabulary
 from trainer_module.export.export import export_model
@@ -37,7 +38,9 @@ def run_fn(fn_args: Any) -> None:
         start_from=Path(start_from) if start_from else None,
     )
     result = train(run, data, log_dir=Path(fn_args.model_run_dir))
-    export_model(result.stored, transform_graph, Path(fn_args.serving_model_dir))
+    with progress("exporting", "models", 1) as done:
+        export_model(result.stored, transform_graph, Path(fn_args.serving_model_dir))
+        done.add()
     wait_for_workers(choose_strategy(run.training.device))
     logger.info("Stage %s exported to %s.", run.mode, fn_args.serving_model_dir)
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from belka.contract import Node
-from belka.errors import BelkaError
+from belka.errors import BelkaError, explained
 from belka.events.channel import emit, listening
 from belka.events.event import Event, State
 from belka.events.node import WarningCounter, reason_of
+from belka.interrupts import stop_of, stopped_error
 from pipeline.cli.lines import JsonLines, TextLines
 from pipeline.cli.options import LogFormat
 from pipeline.cli.progress import StepTable
@@ -91,6 +92,13 @@ class ToldRun:
             self.exit_code, self.reason = self._not_pushed_code, "The model did not pass the gate and was not pushed."
 
 
+def _exit_code(error: BaseException) -> int:
+    """The exit code that the command line makes of an error."""
+    if not isinstance(error, BelkaError) and (stop := stop_of(error)):
+        return stopped_error(stop, action="").exit_code
+    return (explained(error) or BelkaError("")).exit_code
+
+
 @contextmanager
 def told_run(not_pushed_code: int) -> Iterator[ToldRun]:
     """Tell that a run starts, and how it ends.
@@ -107,8 +115,8 @@ def told_run(not_pushed_code: int) -> Iterator[ToldRun]:
     try:
         yield run
     except BaseException as error:
-        code = error.exit_code if isinstance(error, BelkaError) else BelkaError.exit_code
-        emit(Event(State.FAILED, warnings=warnings.by_kind, reason=reason_of(error), exit_code=code))
+        reason, code = reason_of(error), _exit_code(error)
+        emit(Event(State.FAILED, warnings=warnings.by_kind, reason=reason, exit_code=code))
         raise
     else:
         emit(Event(State.FINISHED, warnings=warnings.by_kind, reason=run.reason, exit_code=run.exit_code))

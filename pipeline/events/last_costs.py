@@ -4,8 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from belka.events.event import Event, State, from_line
+
+_DATA: Final = ("molecules", "rows")  # units that say more than others about how much there was to do
+_NOTHING: Final = (False, 0, "")
 
 
 @dataclass(frozen=True)
@@ -37,15 +41,16 @@ def last_costs(logs: Path) -> dict[str, Cost]:
     costs: dict[str, Cost] = {}
     for file in sorted(logs.glob("*.events.jsonl")):
         running: dict[str, datetime] = {}
-        amounts: dict[str, tuple[int, str]] = {}
+        amounts: dict[str, tuple[bool, int, str]] = {}
         for event in _events(file):
             if event.progress:
                 total = event.progress.total or event.progress.done
-                amounts[event.node] = max(amounts.get(event.node, (0, "")), (total, event.progress.unit))
+                found = (event.progress.unit in _DATA, total, event.progress.unit)
+                amounts[event.node] = max(amounts.get(event.node, _NOTHING), found)
             elif event.state is State.RUNNING:
                 running[event.node] = event.time
             elif event.state is State.FINISHED and event.node in running:
-                total, unit = amounts.get(event.node, (0, ""))
+                _, total, unit = amounts.get(event.node, _NOTHING)
                 seconds = (event.time - running[event.node]).total_seconds()
                 amount = f"{total:,} {unit}" if total else ""
                 costs[event.node] = Cost(seconds, event.memory_bytes, amount, event.time)

@@ -2,9 +2,12 @@
 
 import logging
 import re
+import subprocess
+import sys
 
 import pytest
 
+from belka.events.event import State, from_line
 from pipeline.log_records import Plain, is_told
 
 
@@ -36,6 +39,26 @@ def test_a_traceback_holds_no_secret_either() -> None:
 )
 def test_other_libraries_are_told_from_warnings_on(name: str, level: int, told: bool) -> None:
     assert is_told(record(name, level, "Using deployment config")) is told
+
+
+POD = """
+import logging
+from belka.events.node import node_at_work
+from belka.progress import progress
+from pipeline.log_records import told_to
+logging.basicConfig(level=logging.INFO, handlers=[told_to(logging.StreamHandler())])  # as the entrypoint of a pod does
+with node_at_work("pusher"), progress("copying", "files", 2) as done:
+    done.add(2)
+"""
+
+
+def test_a_pods_log_has_the_events_of_its_node() -> None:
+    done = subprocess.run([sys.executable, "-c", POD], capture_output=True, text=True, check=True)
+    events = [from_line(line.partition(" INFO belka.events.channel: ")[2]) for line in done.stderr.splitlines()]
+    assert {event.node for event in events} == {"pusher"}
+    assert events[0].state is State.RUNNING
+    assert events[-1].state is State.FINISHED
+    assert [event.progress.done for event in events if event.progress][-1] == 2
 
 
 def test_debug_adds_them(monkeypatch: pytest.MonkeyPatch) -> None:

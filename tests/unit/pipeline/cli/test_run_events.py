@@ -1,5 +1,6 @@
 """A run tells that it starts and how it ends: exit code, reason, warnings by kind."""
 
+import errno
 import io
 import logging
 from pathlib import Path
@@ -11,6 +12,8 @@ from belka.contract import Node
 from belka.errors import RunAgainError
 from belka.events.channel import emit, listening
 from belka.events.event import Event, State, from_line
+from belka.exit_codes import ExitCode
+from belka.interrupts import Terminated
 from belka.progress import progress
 from pipeline.cli.progress import StepTable
 from pipeline.cli.run_events import HowToRun, gathered, told_run
@@ -57,6 +60,24 @@ def test_an_error_is_told_with_its_exit_code() -> None:
         "The disk is full.",
         {"x.y": 1},
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (KeyboardInterrupt(), ExitCode.INTERRUPTED),
+        (Terminated(), ExitCode.TERMINATED),
+        (OSError(errno.ENOSPC, "full"), ExitCode.RUN_AGAIN),
+        (ValueError("odd"), ExitCode.FAILED),
+        (SystemExit(0), ExitCode.FAILED),
+    ],
+)
+def test_whatever_ends_a_run_has_the_exit_code_of_the_command(error: BaseException, code: ExitCode) -> None:
+    heard = list[Event]()
+    with pytest.raises(type(error)), listening(heard.append), told_run(3):
+        raise error
+    assert (heard[-1].state, heard[-1].exit_code) == (State.FAILED, code)
+    assert heard[-1].reason
 
 
 def test_events_of_a_run_are_kept_and_shown(tmp_path: Path) -> None:

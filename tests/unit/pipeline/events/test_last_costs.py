@@ -20,7 +20,9 @@ def node(state: State, seconds: float, **more: int) -> Event:
 def test_the_last_run_that_finished_counts_and_cached_ones_do_not(tmp_path: Path) -> None:
     rows = Event(State.RUNNING, "pusher", progress=Amount("x", 5, 1200, "rows"))
     write(tmp_path, "1", node(State.RUNNING, 0), node(State.FINISHED, 9, memory=1))
-    write(tmp_path, "2", node(State.STARTED, 0), node(State.RUNNING, 10), rows, node(State.FINISHED, 14, memory=7))
+    draws = Event(State.RUNNING, "pusher", progress=Amount("y", 5, 9000, "resamples"))
+    of_two = [node(State.STARTED, 0), node(State.RUNNING, 10), rows, draws, node(State.FINISHED, 14, memory=7)]
+    write(tmp_path, "2", *of_two)
     write(tmp_path, "3", node(State.STARTED, 0), node(State.CACHED, 1))
     write(tmp_path, "4", node(State.RUNNING, 0), node(State.FAILED, 1, memory=9))
     cost = last_costs(tmp_path)["pusher"]
