@@ -153,7 +153,7 @@ def _logistic(columns: Floats, labels: NDArray[np.int8]) -> tuple[Floats, float]
     n_columns = columns.shape[1]
     prior = np.log((hits.sum() + 0.5) / (len(hits) - hits.sum() + 0.5))
     if not len(hits) or hits.all() or not hits.any():
-        return np.full(n_columns, 1.0 / n_columns, np.float32), float(prior)
+        return np.full(n_columns, 1.0 / max(n_columns, 1), np.float32), float(prior)
     weights, offset = fit_bounded_logistic(x, hits, ridge=_RIDGE)
     return weights.astype(np.float32), offset
 

@@ -27,7 +27,7 @@ from belka.models.calibration import fit_calibration
 from belka.models.description import ModelDescription, write_description
 from belka.models.loader import load_saved_model
 from components.ensemble import members as parts
-from components.ensemble.blend import Blend, choose_share
+from components.ensemble.blend import Blend, choose_share, mean_precision
 from components.ensemble.blend_graph import EnsembleGraph, MemberGraphs, Odds
 from components.ensemble.graph import ForestGraph, KernelGraph, LibraryGraph, LinearGraph, NetGraph, OddsGraph
 from components.ensemble.kept import Arrays
@@ -92,7 +92,10 @@ def choose_transformer_share(graph: EnsembleGraph, blend: Blend, files: Sequence
     members, transformer, has_blocks, binds, groups = (np.concatenate(each) for each in zip(*seen, strict=True))
     whole, text = blend.whole_odds(members), blend.text_odds(members)
     share, precision = choose_share(whole[has_blocks], transformer[has_blocks], binds[has_blocks], groups[has_blocks])
-    text_share, text_precision = choose_share(text, transformer, binds, groups)
+    if any(blend.from_text):
+        text_share, text_precision = choose_share(text, transformer, binds, groups)
+    else:
+        text_share, text_precision = 1.0, mean_precision(transformer, binds, groups)
     if all(blend.from_text):  # whether a molecule has blocks makes no difference to any member
         share, precision = text_share, text_precision
     found = {

@@ -219,6 +219,15 @@ def test_a_transformer_that_reads_fingerprints_is_blended_too(trained: Path, tmp
     assert text.shape == found.shape
 
 
+def test_without_blocks_the_transformer_is_alone_where_all_others_read_them(trained: Path, tmp_path: Path) -> None:
+    request = EnsembleRequest(("transformer", "kernel"), TARGETS, small_settings(), 1)
+    description = train_ensemble(
+        trained / "examples", trained / "transformer", tmp_path / "model", request, work_dir=tmp_path / "work"
+    )
+    assert description.blend is not None
+    assert description.blend["transformer_share_without_blocks"] == 1.0
+
+
 def test_other_targets_than_the_transformers_are_refused(trained: Path, tmp_path: Path) -> None:
     request = EnsembleRequest(MEMBERS, ("BRD4", "sEH"), small_settings(), 1)
     with pytest.raises(InputError, match="other targets"):

@@ -46,6 +46,14 @@ def test_labels_that_are_all_equal_give_equal_weights() -> None:
     np.testing.assert_array_equal(weights, [[0.5, 0.5]])
 
 
+def test_without_a_member_that_reads_no_blocks_the_share_of_all_is_left() -> None:
+    for labels in (LABELS, np.ones_like(LABELS)):
+        weights, offsets = fit_weights(np.empty((N, 1, 0), np.float32), labels)
+        assert weights.shape == (1, 0)
+        expected = np.log((labels.sum() + 0.5) / ((1 - labels).sum() + 0.5))
+        np.testing.assert_allclose(offsets, expected, atol=1e-3)
+
+
 def test_the_share_is_that_of_the_better_one() -> None:
     assert choose_share(NOISE, GOOD, LABELS, GROUPS)[0] > 0.8
     assert choose_share(GOOD, BAD, LABELS, GROUPS)[0] == 0.0
