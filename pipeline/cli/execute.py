@@ -103,19 +103,19 @@ def _run(config: Config, nodes: Sequence[str] | None, table: StepTable, log_file
             raise stopped_error(stopped, action=_CONTINUE) from error
         logger.exception("The run failed.")
         table.print_final()
-        failed = table.failed()
-        raise _explain(error, f"{step_of(failed)} ({failed})" if failed else "The pipeline", log_file) from error
+        raise _explain(error, table.failed(), log_file) from error
 
 
-def _explain(error: Exception, failed: str, log_file: Path) -> BelkaError:
-    """Turn any failure into one that names the step and the log; a BelkaError keeps its own words and exit code."""
+def _explain(error: Exception, node: str | None, log_file: Path) -> BelkaError:
+    """Turn a failure into one that names step, node and log; a BelkaError keeps its own words and exit code."""
     known = explained(error)
+    place = f"{step_of(node)} ({node})" if node else "The pipeline"
     hint = f"See {log_file}. Run the same command again after mending the cause: finished steps come from the cache."
     if known is None:
         last = traceback.format_exception_only(error)[-1].strip()
-        return BelkaError(f"{failed} failed.", received=last, action=hint)
+        return BelkaError(f"{place} failed.", received=last, action=hint)
     return type(known)(
-        known.problem if failed in known.problem else f"{failed}: {known.problem}",
+        known.problem if node and node in known.problem else f"{place}: {known.problem}",
         received=known.received,
         expected=known.expected,
         action=f"{known.action} {hint}" if known.action else hint,
