@@ -7,12 +7,12 @@ inherit however they are started. Where nobody listens, as in a pod of Kubeflow,
 import logging
 import os
 import socket
-import tempfile
+import struct
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from belka.events.event import Event, from_line, to_line
@@ -21,7 +21,8 @@ VARIABLE: Final = "BELKA_EVENTS"
 LISTENED_SECONDS: Final = 0.5  # least time between two events about the progress of one part
 LOGGED_SECONDS: Final = 30.0  # likewise where they become lines of the log
 _LONGEST: Final = 1 << 16  # bytes of an event between processes
-_LONGEST_PATH: Final = 100  # of a socket; the system's limit is 107
+_CREDENTIALS: Final = struct.Struct("iII")  # process, user and group of a sender, unix(7)
+_SCM_CREDENTIALS: Final = 2  # linux/socket.h
 _WAIT_SECONDS: Final = 0.2
 
 logger = logging.getLogger(__name__)
@@ -43,12 +44,12 @@ def emit(event: Event) -> None:
         each.hear(event)
     if heard:
         return
-    address = os.environ.get(VARIABLE)
-    if address:
+    name = os.environ.get(VARIABLE)
+    if name:
         # The run that listened has ended, or is too busy: the next event tells the same.
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             sender.settimeout(_WAIT_SECONDS)
-            sender.sendto(to_line(event).encode(), address)
+            sender.sendto(to_line(event).encode(), _address(name))
     else:
         logger.info("%s", to_line(event))
 
@@ -78,8 +79,8 @@ def listening(hear: Callable[[Event], None]) -> Iterator[None]:
     _listeners.append(listener)
     before = os.environ.get(VARIABLE)
     try:
-        with tempfile.TemporaryDirectory(prefix="belka-") as folder, _socket(Path(folder), one_at_a_time) as address:
-            os.environ[VARIABLE] = address
+        with _socket(one_at_a_time) as name:
+            os.environ[VARIABLE] = name
             yield
     finally:
         _listeners.remove(listener)
@@ -90,34 +91,39 @@ def listening(hear: Callable[[Event], None]) -> Iterator[None]:
 
 
 @contextmanager
-def _socket(folder: Path, hear: Callable[[Event], None]) -> Iterator[str]:
-    """A socket for the children; its folder is this user's alone."""
-    address = str(folder / "events")
-    if len(address.encode()) > _LONGEST_PATH:  # an unusual TMPDIR: what children do is not seen, and all else is
-        yield ""
-        return
+def _socket(hear: Callable[[Event], None]) -> Iterator[str]:
+    """A socket for the children, in Linux's abstract namespace: no file of it stays after a kill."""
+    name = f"belka-{uuid.uuid4().hex}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
-        receiver.bind(address)
+        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        receiver.bind(_address(name))
         over = threading.Event()
         thread = threading.Thread(target=_receive, args=(receiver, hear, over), daemon=True)
         thread.start()
         try:
-            yield address
+            yield name
         finally:
             over.set()
             with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as waker:
-                waker.sendto(b"", address)
+                waker.sendto(b"", _address(name))
             thread.join()
+
+
+def _address(name: str) -> str:
+    return f"\0{name}"
 
 
 def _receive(receiver: socket.socket, hear: Callable[[Event], None], over: threading.Event) -> None:
     while True:
-        received = receiver.recv(_LONGEST)
+        received, about, _, _ = receiver.recvmsg(_LONGEST, socket.CMSG_SPACE(_CREDENTIALS.size))
         if over.is_set() and not received:
             return
+        # Anyone on the machine may write to such a socket; the kernel says who did.
+        users = {_CREDENTIALS.unpack(data)[1] for _, kind, data in about if kind == _SCM_CREDENTIALS}
         try:
             event = from_line(received.decode())
-        except ValueError:  # of whatever else writes to this socket
+        except ValueError:
             logger.debug("This is no event: %r", received)
             continue
-        hear(event)
+        if users == {os.getuid()}:
+            hear(event)

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +16,10 @@ from belka.events.channel import emit
 from belka.events.event import Event, State
 emit(Event(State.RUNNING, "child"))
 """
-WRITE = "import os, socket; socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'x', os.environ['BELKA_EVENTS'])"
+WRITE = r"""
+import os, socket
+socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"x", "\0" + os.environ["BELKA_EVENTS"])
+"""
 
 
 def test_a_child_is_heard_by_the_socket_it_inherits() -> None:
@@ -71,10 +73,23 @@ def test_what_is_no_event_is_passed_over() -> None:
     assert heard == ["child"]
 
 
-def test_a_listener_hears_its_own_process_without_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / ("long" * 30)  # longer than the path of a socket may be
-    folder.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(folder))
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_another_user_of_the_machine_is_not_heard() -> None:
+    heard, came = list[str](), threading.Event()
+
+    def hear(event: Event) -> None:
+        heard.append(event.node)
+        came.set()
+
+    with listening(hear):
+        other = f"import os{TELL.replace('child', 'other')}".replace("emit(Event", "os.setuid(65534)\nemit(Event")
+        subprocess.run([sys.executable, "-c", other], check=True)
+        subprocess.run([sys.executable, "-c", TELL], check=True)
+        assert came.wait(10)
+    assert heard == ["child"]
+
+
+def test_a_listener_hears_its_own_process() -> None:
     heard = list[Event]()
     with listening(heard.append):
         assert is_listened_to()
@@ -109,5 +124,5 @@ def test_where_nobody_listens_an_event_is_a_line_of_the_log(caplog: pytest.LogCa
 
 
 def test_a_run_that_has_ended_stops_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, "/nowhere/at/all")
+    monkeypatch.setenv(VARIABLE, "belka-nowhere")
     emit(Event(State.RUNNING, "orphan"))
