@@ -110,7 +110,7 @@ class Trainings:
     @staticmethod
     def finish(process: Process) -> dict[str, Any]:
         """The results of a process that ends well."""
-        output, errors = process.communicate(timeout=900)
+        output, errors = process.communicate(timeout=1800)
         assert process.returncode == 0, errors[-3000:]
         result: dict[str, Any] = json.loads(output.splitlines()[-1])
         return result

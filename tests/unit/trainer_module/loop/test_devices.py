@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,7 +33,7 @@ def test_two_devices_train_all_stages_as_one_does(trainings: "Trainings") -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_in_double_precision_more_than_a_hundred_steps_a_stage_are_the_same_on_all(trainings: "Trainings") -> None:
     settings: dict[str, Any] = {
         "precision": "float64",
@@ -75,6 +76,15 @@ def test_two_workers_train_all_stages_as_one_does(trainings: "Trainings") -> Non
     assert len(digests[0]) == len(STAGES)
     assert list(trainings.folder.glob("worker-0/*/step-*")), "the chief writes checkpoints"
     assert not list(trainings.folder.glob("worker-1/*/step-*")), "only the chief writes checkpoints"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_two_workers_export_through_run_fn_what_one_process_does(trainings: "Trainings", transform_graph: Path) -> None:
+    one = trainings.finish(trainings.start("one", transform_graph=transform_graph))
+    first, second = map(trainings.finish, trainings.start_workers(transform_graph=transform_graph))
+    assert first["stages"] == second["stages"]
+    trainings.assert_equal_training(one, first, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.slow
