@@ -1,11 +1,13 @@
 """The best of all products of a made library: time, share that is scored, and a comparison with scoring everything.
 
     python -m benchmarks.best_products --blocks 1000 --top 1000
-    python -m benchmarks.best_products --blocks 216 --top 1000 --compare
+    python -m benchmarks.best_products --blocks 216 --top 1000 --compare bits
+    python -m benchmarks.best_products --blocks 100 --top 1000 --compare served
 
 The library has as many blocks in each position, all different, so that it has their cube of products. The score is a
-logistic regression fitted on a sample of them by a hidden rule on a few bits. With --compare every product is scored by
-the `features` signature of a SavedModel that is served as an ensemble is, and the best of both are compared.
+logistic regression fitted on a sample of them by a hidden rule on a few bits. With --compare every product is scored,
+by the bits of its fingerprint or by the `features` signature of a SavedModel that is served as an ensemble is, and the
+best of both are compared.
 """
 
 import argparse
@@ -13,10 +15,12 @@ import json
 import resource
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from belka.chemistry.fingerprints import FingerprintSettings
@@ -24,6 +28,9 @@ from belka.enumeration.block_rows import BlockRows, learn_rows
 from belka.enumeration.library import ProductLibrary, make_library
 from belka.enumeration.linear import LinearScorer
 from belka.enumeration.search import Best, best_products
+from belka.files import atomic_path
+from belka.pages.figures import PALETTE, draw
+from benchmarks.every_product import best_of_all
 from benchmarks.made_blocks import made_amines, made_amino_acids
 from components.ensemble.linear import LinearFit, fit_linear, sparse_bits
 
@@ -101,9 +108,50 @@ def compare(best: Best, rows: BlockRows, fit: LinearFit, size: int, count: int) 
     }
 
 
+def compare_bits(best: Best, rows: BlockRows, scorer: LinearScorer, fit: LinearFit, count: int) -> dict[str, Any]:
+    """Score every product by the bits of its fingerprint, and compare the best with those that were found.
+
+    Args:
+        best: What was found.
+        rows: Of the library.
+        scorer: What found it; gives equal products equal scores.
+        fit: The score.
+        count: How many are compared.
+    """
+    size, start = len(rows.first), time.process_time()
+    molecules, scores = best_of_all(rows, size, fit.weights[:, 0], float(fit.bias[0]), count)
+    exact = scorer.exact(molecules)
+    order = np.lexsort((*molecules.T[::-1], -exact))[:count]
+    return {
+        "scored_by_bits": size**3,
+        "processor_seconds_of_scoring_everything": round(time.process_time() - start, 1),
+        "same_molecules_in_the_same_order": bool(np.array_equal(molecules[order], best.molecules[:count])),
+        "largest_difference": float(abs(scores[order] - best.scores[:count]).max()),
+    }
+
+
 def _products(numbers: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     """Places of the blocks of products, int64 [n, 3]: the amines of the third position follow those of the second."""
     return np.stack([numbers // size**2, numbers // size % size, size + numbers % size], axis=1)
+
+
+def picture(told: Sequence[dict[str, Any]]) -> str:
+    """Draw which share of the products is scored for how many of the best, an `<svg>` for a page of its own."""
+    counts, shares = [each["top"] for each in told], [100 * each["share_opened"] for each in told]
+
+    def paint(panels: Sequence[Axes]) -> None:
+        (panel,) = panels
+        panel.loglog(counts, shares, "o-", color=PALETTE[0])
+        for count, share in zip(counts, shares, strict=True):
+            panel.annotate(f"{share:.2g}%", (count, share), textcoords="offset points", xytext=(0, 7), ha="center")
+        panel.axhline(100, color=PALETTE[-1], linestyle="--")
+        panel.annotate("scoring everything", (counts[0], 100), textcoords="offset points", xytext=(0, -12))
+        panel.set_ylim(min(shares) / 2, 200)
+        panel.set_xlabel("best products that are asked for")
+        panel.set_ylabel(f"products scored, % of {told[0]['products']:,}")
+
+    svg = draw("share-opened", 3.2, 1, paint)
+    return svg.replace("var(--line)", "#888888").replace("currentColor", "#64748b") + "\n"
 
 
 def main() -> None:
@@ -111,7 +159,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--blocks", type=int, default=1000, help="of each position")
     parser.add_argument("--top", type=int, nargs="+", default=[1000])
-    parser.add_argument("--compare", action="store_true")
+    parser.add_argument("--compare", choices=["bits", "served"])
+    parser.add_argument("--picture", type=Path, help="an SVG of the shares that are scored")
     arguments = parser.parse_args()
     size, settings = arguments.blocks, FingerprintSettings()
     start = time.monotonic()
@@ -123,6 +172,7 @@ def main() -> None:
     assert library.size == size**3, library.left_out
     learnt = time.monotonic()
     fit = make_score(rows, size, settings.size)
+    results: list[dict[str, Any]] = []
     for count in arguments.top:
         begun = time.monotonic()
         scorer = LinearScorer(library, rows, fit.weights[:, 0], float(fit.bias[0]))
@@ -138,9 +188,15 @@ def main() -> None:
             "scores": [round(float(best.scores[place]), 4) for place in (0, count - 1)],
             "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         }
-        if arguments.compare:
+        if arguments.compare == "served":
             told |= compare(best, rows, fit, size, count)
+        if arguments.compare == "bits":
+            told |= compare_bits(best, rows, scorer, fit, count)
         print(json.dumps(told), flush=True)  # noqa: T201 - the result
+        results.append(told)
+    if arguments.picture:
+        with atomic_path(arguments.picture) as temporary:
+            temporary.write_text(picture(results), encoding="utf-8")
 
 
 if __name__ == "__main__":
