@@ -84,7 +84,7 @@ def enumerate_(
         result = enumerate_library(source, name, wanted, ranking)
     options = {"top": top, "target": name, "rank_by": "model" if ranking.by_model else "score", "pool": ranking.pool}
     given = {"library": library, "block1": block1, "block2": block2, "block3": block3}
-    options |= {"filters": filters or [], **{key: str(path) for key, path in given.items() if path}}
+    options |= {"filters": filters or [], **{key: _named(path) for key, path in given.items() if path}}
     options |= {"per_block": per_block, "per_pair": per_pair, "max_similarity": max_similarity}
     _write(result, out, {**options, **made_from})
     _tell(result, out, open_console(quiet=quiet), time.monotonic() - started, top)
@@ -118,6 +118,14 @@ def _library(library: Path | None, block1: Path | None, block2: Path | None, blo
         assert block3 is not None
         return library_of_files(block1, block2, block3)
     return library_of_molecules(library) if _is_molecules(library) else library_of_table(library)
+
+
+def _named(path: Path) -> dict[str, str]:
+    """Where an input lies, and the digest of its content."""
+    from belka.digests import file_digest
+    from belka.provenance import folder_digest
+
+    return {"path": str(path), "digest": folder_digest(path) if path.is_dir() else file_digest(path)}
 
 
 def _is_molecules(folder: Path) -> bool:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from belka.contract import SIGNATURE_FEATURES
 from belka.demo.blocks import amine_blocks, amino_acid_blocks
+from belka.digests import file_digest
 from belka.enumeration.enumerate import Ranking, enumerate_library, linear_source, predicted
 from belka.enumeration.library import ProductBlock, ProductLibrary, make_library
 from belka.enumeration.select import Wanted
@@ -160,6 +161,7 @@ def test_the_command_writes_a_table_and_what_it_was_made_from(
     assert [gone["reason"].split()[0] for gone in record["left_out"]] == ["0"] * 3
     assert record["target"] == "sEH"
     assert len(record["model_digest"]) == 64
+    assert record["block1"] == {"path": str(tmp_path / "first.smi"), "digest": file_digest(tmp_path / "first.smi")}
     run("--top", 3, "--model", model, "--target", "sEH", *files, "--rank-by", "score", "--out", tmp_path / "b.parquet")
     assert pq.read_table(tmp_path / "b.parquet").column_names == table.column_names[:6]
 

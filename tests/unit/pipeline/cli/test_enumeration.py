@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "belka" / "enumeration"))
 from demo_tables import raw_rows, write_molecules  # type: ignore[import-not-found]
 
 from belka.contract import RAW_BLOCKS
+from belka.provenance import folder_digest
 from belka.statistics.compute import compute_statistics
 from pipeline.cli.main import app
 
@@ -41,6 +42,7 @@ def test_the_best_by_odds_of_pairs_come_from_blocks_that_bind(molecules: Path, t
     assert all(good & each for each in blocks)
     record = json.loads((tmp_path / "a.parquet.provenance.json").read_text())
     assert (record["score"], record["target"], record["molecules"]) == ("odds of pairs", "sEH", 15)
+    assert record["library"] == {"path": str(molecules), "digest": folder_digest(molecules)}
     # Statistics that were computed before give the same table.
     compute_statistics(molecules, tmp_path / "statistics", n_workers=1)
     run("--top", 15, "--library", molecules, "--odds", tmp_path / "statistics", "--out", tmp_path / "b.parquet")
