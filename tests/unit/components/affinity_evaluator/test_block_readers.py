@@ -32,7 +32,7 @@ def test_every_molecule_gets_its_blocks(tmp_path: Path) -> None:
         "model": {"mode": "clf", "max_length": 128},
         "targets": dc.DEFAULT_TARGETS,
         "ecfp": {"size": 64, "radius": 2, "chirality": True},
-        "members": ["transformer", "trees"],
+        "members": ["transformer", "linear", "trees"],
     }
     (tmp_path / "model" / dc.DESCRIPTION_FILE).write_text(json.dumps(description))
     n = len(SMILES)
