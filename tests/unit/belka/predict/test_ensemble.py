@@ -67,7 +67,8 @@ def buckets(values: list[bytes] | list[str]) -> list[float]:
 
 @pytest.fixture(scope="module")
 def ensemble(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_model(tmp_path_factory.mktemp("ensemble"), ["transformer", "linear", "trees", "net"], "features", "smiles")
+    members = ["transformer", "linear", "trees", "net"]
+    return write_model(tmp_path_factory.mktemp("ensemble"), members, "features", "smiles")
 
 
 def test_the_members_get_smiles_fingerprints_and_blocks_and_the_spread_is_told(ensemble: Path, tmp_path: Path) -> None:
