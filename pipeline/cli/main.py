@@ -20,7 +20,7 @@ from belka.errors import BelkaError, explained
 from belka.exit_codes import MEANINGS, ExitCode
 from belka.interrupts import stop_of, stoppable, stopped_error
 from belka.texts import for_terminal
-from pipeline.cli import champion, clean, data, enrichment, enumeration, kubeflow, lineage, predict, run
+from pipeline.cli import champion, clean, data, enrichment, enumeration, kubeflow, lineage, predict, run, worker
 from pipeline.cli.options import ConfigOption, OutputDirOption, RawDirOption, SetOption, build_config
 from pipeline.cli.usage import explained_use
 
@@ -148,6 +148,7 @@ for _command in (
 ):
     app.command()(_command)
 app.command("enumerate")(enumeration.enumerate_)
+app.command("train-worker")(worker.train_worker)
 app.command("compile")(kubeflow.compile_)
 app.command()(kubeflow.submit)
 app.command()(kubeflow.simulate)

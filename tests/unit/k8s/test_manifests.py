@@ -1,6 +1,5 @@
 """The manifests hold what the API server cannot check: limits, no root, no secrets, existing files, set images."""
 
-import json
 import re
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ K8S = Path(__file__).parents[3] / "k8s"
 FOLDERS = [K8S / "base", *sorted(path for path in (K8S / "overlays").iterdir())]
 COMPONENTS = sorted((K8S / "components").iterdir())
 IMAGES = K8S / "components" / "images" / "kustomization.yaml"
-RESERVED = {"kustomization.yaml", "config.yaml"}
+RESERVED = {"kustomization.yaml", "config.yaml", "names.yaml"}
 DIGEST = "sha256:" + "1f" * 32
 
 
@@ -39,8 +38,20 @@ def _of_kind(*kinds: str) -> list[Any]:
     ]
 
 
+def _jobs() -> list[Any]:
+    """Jobs, and those that a TrainJob makes of its runtime."""
+    return [
+        *_of_kind("Job"),
+        *(
+            pytest.param(job["template"], id=f"{runtime.id}/{job['name']}")
+            for runtime in _of_kind("TrainingRuntime")
+            for job in runtime.values[0]["spec"]["template"]["spec"]["replicatedJobs"]
+        ),
+    ]
+
+
 def _pods() -> list[Any]:
-    return [pytest.param(p.values[0]["spec"]["template"], id=p.id) for p in _of_kind("Job", "Deployment")]
+    return [pytest.param(p.values[0]["spec"]["template"], id=p.id) for p in (*_jobs(), *_of_kind("Deployment"))]
 
 
 def _containers(template: dict[str, Any]) -> list[dict[str, Any]]:
@@ -84,6 +95,7 @@ def test_every_file_is_listed_and_every_listed_file_exists(folder: Path) -> None
     listed = _kustomization(folder)
     files = {name for name in listed.get("resources", ()) if name.endswith(".yaml")}
     files |= {name for generator in listed.get("configMapGenerator", ()) for name in generator.get("files", ())}
+    files |= set(_kustomization(folder).get("configurations", ()))
     assert files == {path.name for path in folder.iterdir()} - {"kustomization.yaml"}
     assert all((folder / name).exists() for name in (*listed.get("resources", ()), *listed.get("components", ())))
 
@@ -105,9 +117,18 @@ def test_nothing_is_left_to_fill_in_after_the_documented_step(folder: Path, copy
     text = yaml.safe_dump_all(documents)
     assert not re.findall(r"SET-ME|REGISTRY|registry\.example|REPLACE", text)
     for document in documents:
-        if document["kind"] in {"Job", "Deployment"}:
-            for container in _containers(document["spec"]["template"]):
-                assert re.fullmatch(r"ghcr\.io/you/[a-z-]+@sha256:[0-9a-f]{64}", container["image"])
+        for image in _images(document):
+            assert re.fullmatch(r"ghcr\.io/you/[a-z-]+@sha256:[0-9a-f]{64}", image)
+
+
+def _images(document: Any) -> Iterator[str]:
+    """Every image that a document names, however deep."""
+    if isinstance(document, dict):
+        yield from ([document["image"]] if isinstance(document.get("image"), str) else ())
+        document = list(document.values())
+    if isinstance(document, list):
+        for part in document:
+            yield from _images(part)
 
 
 def test_one_node_goes_with_any_overlay(copy: Path) -> None:
@@ -139,11 +160,11 @@ def test_pods_are_bounded_and_powerless(template: dict[str, Any]) -> None:
         assert "emptyDir" in volumes[mounts["/tmp"]["name"]]  # noqa: S108 - the container's
 
 
-@pytest.mark.parametrize("job", _of_kind("Job"))
+@pytest.mark.parametrize("job", _jobs())
 def test_jobs_end_and_start_again_only_where_that_helps(job: dict[str, Any]) -> None:
     spec = job["spec"]
     assert spec["activeDeadlineSeconds"] > 0
-    assert spec["ttlSecondsAfterFinished"] > 0
+    assert "kind" not in job or spec["ttlSecondsAfterFinished"] > 0  # of a TrainJob's Jobs its owner disposes
     assert spec["template"]["spec"]["restartPolicy"] == "Never"  # what a failure policy asks for
     assert spec["backoffLimit"] >= 2
     assert [_action(spec["podFailurePolicy"], code) for code in (1, 2, 3, 75, 130, 143)] == [
@@ -249,7 +270,7 @@ def test_there_are_no_secrets() -> None:
         assert all(document["kind"] != "Secret" for document in _documents(folder))
 
 
-def test_the_jobs_run_what_the_command_line_understands() -> None:
+def test_the_jobs_run_what_the_command_line_understands(monkeypatch: pytest.MonkeyPatch) -> None:
     from typer.main import get_command
 
     from pipeline.cli.main import app
@@ -261,8 +282,11 @@ def test_the_jobs_run_what_the_command_line_understands() -> None:
         for c in _containers(template.values[0])
         if c["image"].startswith("belka") and "args" in c
     ]
-    assert len(words) == 3
+    assert len(words) == 5
+    monkeypatch.setenv("JOB_COMPLETION_INDEX", "0")
     for name, *arguments in words:
+        monkeypatch.setenv("WORKERS", "2")
+        monkeypatch.setenv("WORKER_ADDRESS", "j-{index}.s:2222")
         parsed = commands[name].make_context(name, list(arguments))
         assert str(parsed.params["config"]) == "/etc/belka/config.yaml"
 
@@ -271,37 +295,3 @@ def test_the_configuration_is_valid() -> None:
     from pipeline.config.files import load_config
 
     assert load_config(K8S / "base" / "config.yaml").data.output_dir == "/mnt/belka/output"
-
-
-@pytest.mark.parametrize("index", ["0", "1"])
-def test_each_worker_names_all_workers_and_only_the_first_writes_results(index: str, tmp_path: Path) -> None:
-    script = (K8S / "overlays" / "train-multi-worker" / "worker.sh").read_text(encoding="utf-8")
-    volume, work, tools = tmp_path / "mnt", tmp_path / "work", tmp_path / "bin"
-    (volume / "output").mkdir(parents=True)
-    (volume / "output" / "metadata.db").write_text("db", encoding="utf-8")
-    tools.mkdir()
-    belka = tools / "belka"
-    belka.write_text('#!/bin/sh\necho "$TF_CONFIG"\necho "$@"\n', encoding="utf-8")
-    belka.chmod(0o755)
-    run = subprocess.run(
-        ["sh", "-c", script.replace("/mnt/belka", str(volume)).replace("/work/", f"{work}/")],
-        env={
-            "PATH": f"{tools}:/usr/bin:/bin",
-            "WORKERS": "2",
-            "JOB_NAME": "j",
-            "SERVICE": "s",
-            "JOB_COMPLETION_INDEX": index,
-        },
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    config, command = run.stdout.splitlines()
-    assert json.loads(config) == {
-        "cluster": {"worker": ["j-0.s:2222", "j-1.s:2222"]},
-        "task": {"type": "worker", "index": int(index)},
-    }
-    assert command.startswith("step train_model")
-    assert "--no-resume" not in command, "a restart continues from worker 0's checkpoint"
-    assert (str(volume / "output") in command) == (index == "0")
-    assert (work / "output" / "metadata.db").exists() == (index == "1")
