@@ -15,7 +15,7 @@ TEST_WORKERS ?= 2
 # Further arguments of pytest, for `make test`.
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink lint component format bench docs docs-links pages audit sbom \
+.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink test-tracking lint component format bench docs docs-links pages audit sbom \
   lock bounds lock-check hooks clean
 
 help: ## Show this list
@@ -64,6 +64,9 @@ flink: $(INSTALLED) $(FLINK_JARS)/.fetched ## Start Flink on this machine until 
 
 test-flink: $(INSTALLED) $(FLINK_JARS)/.fetched ## Run MoleculeTransform on a real Flink and compare
 	$(BIN)/pytest -m flink
+
+test-tracking: $(INSTALLED) .envs/mlflow/.installed ## Tell a real MLflow server of a demo run and read it back
+	$(BIN)/pytest -m tracking
 
 test-all: $(INSTALLED) ## Run every test
 	$(BIN)/pytest
@@ -129,7 +132,7 @@ lock: | $(UV) ## Resolve the lock files anew (core, container, development, tool
 	$(COMPILE) pyproject.toml --extra kubeflow -o requirements-kubeflow.lock
 	$(COMPILE) pyproject.toml -c requirements-kubeflow.lock -o requirements.lock
 	$(COMPILE) pyproject.toml --extra dev -c requirements-kubeflow.lock -o requirements-dev.lock
-	for group in docs audit; do \
+	for group in docs audit mlflow; do \
 	  rm -f requirements-$$group.lock; $(COMPILE) --group $$group -o requirements-$$group.lock; done
 	$(MAKE) --no-print-directory setup bounds
 

@@ -196,6 +196,8 @@ PROVENANCE_FILE: Final = "provenance.json"  # of every output folder, see belka.
 # Files of the output directory, beside copies of some of the above.
 METADATA_FILE: Final = "metadata.db"
 METRICS_FILE: Final = "metrics.json"
+RESOLVED_CONFIG: Final = "config.yaml"
+MODELS_FOLDER: Final = "model"  # of the pushed versions
 
 # Custom properties of artifacts.
 CHAMPION_PROPERTY: Final = (

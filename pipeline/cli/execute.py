@@ -7,10 +7,9 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
-from belka.contract import METADATA_FILE, RAW_READERS
+from belka.contract import METADATA_FILE, RAW_READERS, RESOLVED_CONFIG, Node
 from belka.errors import BelkaError, DamagedError, explained
 from belka.interrupts import stop_of, stopped_error
-from pipeline.cli.options import RESOLVED_CONFIG
 from pipeline.cli.progress import StepTable
 from pipeline.cli.results import print_results
 from pipeline.cli.run_events import HowToRun, gathered, told_run
@@ -76,7 +75,23 @@ def execute(config: Config, nodes: Sequence[str] | None, how: HowToRun) -> int:
         if is_text:
             table.print_final()
             print_results(session.console, config, metrics)
+        if kinds is None or Node.PUSHER in kinds:
+            _track(config)
     return run.exit_code
+
+
+def _track(config: Config) -> None:
+    """Tell the tracking server; the results are there whether it answers or not."""
+    if config.tracking.uri is None:
+        return
+    from pipeline.tracking.record import read_run
+    from pipeline.tracking.server import MlflowServer
+    from pipeline.tracking.track import track_run
+
+    try:
+        track_run(MlflowServer(config.tracking.uri), config.tracking.experiment, read_run(config))
+    except BelkaError as error:
+        logger.warning("The tracking server was not told of this run. %s", error)
 
 
 def _every_node(config: Config) -> list[str]:

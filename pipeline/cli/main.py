@@ -20,7 +20,7 @@ from belka.errors import BelkaError, explained
 from belka.exit_codes import MEANINGS, ExitCode
 from belka.interrupts import stop_of, stoppable, stopped_error
 from belka.texts import for_terminal
-from pipeline.cli import champion, clean, data, enrichment, enumeration, kubeflow, lineage, predict, run, worker
+from pipeline.cli import champion, clean, data, enrichment, enumeration, kubeflow, lineage, predict, run, track, worker
 from pipeline.cli.options import ConfigOption, OutputDirOption, RawDirOption, SetOption, build_config
 from pipeline.cli.usage import explained_use
 
@@ -145,6 +145,7 @@ for _command in (
     lineage.lineage,
     enrichment.enrichment,
     clean.clean,
+    track.track,
 ):
     app.command()(_command)
 app.command("enumerate")(enumeration.enumerate_)

@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from belka.contract import RESOLVED_CONFIG
 from belka.errors import InputError
 from belka.files import is_pattern
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
-
-RESOLVED_CONFIG = "config.yaml"
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="YAML file; what it leaves out has its default.")]
 RawDirOption = Annotated[Path | None, typer.Option("--raw-dir", help="Folder of train and test (parquet or csv).")]

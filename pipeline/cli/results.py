@@ -7,15 +7,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from belka.contract import ENRICHMENT_FILE, METRICS_FILE, REPORT_FILE, SUBMISSION_FILE
+from belka.contract import MODELS_FOLDER, RESOLVED_CONFIG, ENRICHMENT_FILE, METRICS_FILE, REPORT_FILE, SUBMISSION_FILE
 from belka.models.champion import read_champion
 from pipeline.cli.cells import cell
 from pipeline.cli.data_rows import data_rows
-from pipeline.cli.options import RESOLVED_CONFIG
 from pipeline.cli.session import LOGS
 from pipeline.config.settings import Config
 
-MODELS_FOLDER = "model"
 _RESULTS = (SUBMISSION_FILE, METRICS_FILE, REPORT_FILE, ENRICHMENT_FILE, MODELS_FOLDER, RESOLVED_CONFIG, LOGS)
 
 

@@ -45,10 +45,11 @@ def train_worker(
         copy_metadata(Path(settings.data.output_dir), own_dir)
         settings = build_config(config, None, own_dir, overrides)
     from pipeline.cli.execute import execute
+    from pipeline.cli.run_events import HowToRun
 
     if pod.n_workers > 1:
         os.environ["TF_CONFIG"] = pod.tf_config()
-    execute(settings, [trainer_node(stage) for stage in settings.training.stages], quiet=False)
+    execute(settings, [trainer_node(stage) for stage in settings.training.stages], HowToRun())
     os.environ.pop("TF_CONFIG", None)
     if pod.is_chief:
         wait_for_farewell(pod.addresses[1:])

@@ -13,6 +13,7 @@ from components.affinity_evaluator.settings import EvaluationSettings
 from components.data_validation.settings import DataValidationSettings
 from components.ensemble.settings import EnsembleSettings
 from pipeline.runners.kubeflow.settings import KubeflowSettings
+from pipeline.tracking.settings import TrackingSettings
 from trainer_module.settings import ModelSettings, TrainingSettings
 
 # Keys of the section data that are execution parameters by themselves.
@@ -48,6 +49,7 @@ class Config(StrictSection):
     system: SystemSettings = Field(default_factory=SystemSettings)
     beam: BeamSettings = Field(default_factory=BeamSettings)
     kubeflow: KubeflowSettings = Field(default_factory=KubeflowSettings)
+    tracking: TrackingSettings = Field(default_factory=TrackingSettings)
 
     @property
     def output_dir(self) -> Path:
@@ -73,5 +75,5 @@ class Config(StrictSection):
 
     def computing(self) -> dict[str, Any]:
         """What only says how the nodes compute; the engine and the platform read their own sections."""
-        own = ("beam", "kubeflow")
+        own = ("beam", "kubeflow", "tracking")
         return {name: values for name, values in computing(self).items() if name not in own}

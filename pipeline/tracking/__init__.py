@@ -1,0 +1,1 @@
+"""Finished runs, told to a tracking server: settings, scores, curves, pages and the model."""

@@ -1,0 +1,194 @@
+"""What is told of a run: read from its output directory alone, so that a run can be told long after it ended."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from belka.contract import (
+    HISTORY_FILE,
+    METADATA_FILE,
+    METRICS_FILE,
+    MODEL_CARD_FILE,
+    MODELS_FOLDER,
+    REPORT_FILE,
+    RESOLVED_CONFIG,
+    Node,
+)
+from belka.models.champion import read_champion
+from belka.provenance import folder_digest
+from belka.state_files import read_or_set_aside
+from pipeline.config.files import dump_config
+from pipeline.config.settings import Config
+from pipeline.runners.outcomes import NodeOutcome, read_outcomes
+from pipeline.steps import trainer_node
+from trainer_module.settings import Mode
+
+_STEP: Final = "step"  # of a row of history.json: the batches trained until then
+_EVALUATION: Final = "evaluation"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number.
+
+    Attributes:
+        name: Its name, with slashes between its parts.
+        value: Finite, or NaN.
+        step: Batches trained until then; 0 where there is but one value.
+    """
+
+    name: str
+    value: float
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What is told of a run, or of one of its stages.
+
+    Attributes:
+        name: What a reader sees.
+        digest: Names the content: a run that is told twice is there once.
+        params: Settings, as text.
+        metrics: Numbers.
+        tags: Further texts.
+        files: Pages and tables.
+        stages: Likewise of each training stage.
+        model: Folder of the model that was pushed; None where none was.
+    """
+
+    name: str
+    digest: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    metrics: tuple[Metric, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+    stages: tuple["RunRecord", ...] = ()
+    model: Path | None = None
+
+
+def read_run(config: Config) -> RunRecord:
+    """Read what is told of the last run in an output directory.
+
+    Args:
+        config: The configuration that it ran with.
+    """
+    output = config.output_dir
+    outcomes = read_outcomes(output / METADATA_FILE, config.pipeline_name)
+    metrics = read_or_set_aside(output / METRICS_FILE)
+    stages = tuple(
+        _stage(mode, config, outcomes[node])
+        for mode in config.training.stages
+        if (node := trainer_node(mode)) in outcomes
+    )
+    evaluation = metrics.get(_EVALUATION) or {}
+    card = _folder(outcomes, Node.AFFINITY_EVALUATOR, _EVALUATION) / MODEL_CARD_FILE
+    files = (output / REPORT_FILE, output / METRICS_FILE, output / RESOLVED_CONFIG, card)
+    return RunRecord(
+        name=f"{config.pipeline_name} {output.name}",
+        digest=_digest(outcomes),
+        params=_settings(config),
+        metrics=(*_evaluated(evaluation), *_costs(metrics.get("steps") or {})),
+        tags=_tags(evaluation, output),
+        files=tuple(file for file in files if file.is_file()),
+        stages=stages,
+        model=_pushed(evaluation, output / MODELS_FOLDER),
+    )
+
+
+def _stage(mode: Mode, config: Config, outcome: NodeOutcome) -> RunRecord:
+    folder = outcome.outputs["model_run"]
+    file = folder / HISTORY_FILE
+    history = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+    curves = [
+        Metric(name, float(value), int(row[_STEP]))
+        for row in history
+        for name, value in row.items()
+        if name != _STEP and isinstance(value, int | float)
+    ]
+    values = config.training.for_mode(mode).model_dump(mode="json")
+    return RunRecord(
+        name=mode,
+        digest=folder_digest(outcome.outputs["model"]),
+        params=dict(_flat(values)),
+        metrics=tuple(curves),
+        files=tuple(sorted(folder.glob("history.*"))),
+    )
+
+
+def _settings(config: Config) -> dict[str, str]:
+    import yaml
+
+    return dict(_flat(yaml.safe_load(dump_config(config))))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        elif value is not None:
+            yield f"{prefix}{name}", value if isinstance(value, str) else json.dumps(value)
+
+
+def _evaluated(evaluation: Mapping[str, Any]) -> Iterator[Metric]:
+    """The scores by slice, with intervals, and the gains over each baseline."""
+    yield from _scores(_EVALUATION, evaluation, ("mean_average_precision", "mean_interval", "molecules"))
+    for part in evaluation.get("slices", ()):
+        place = f"{_EVALUATION}/{part['target']}/{part['split_group']}"
+        yield from _scores(place, part, ("average_precision", "roc_auc", "brier", "prevalence", "n", "positives"))
+        yield from _scores(place, part.get("intervals") or {}, ("average_precision",))
+    for baseline, compared in ((evaluation.get("baselines") or {}).get("models") or {}).items():
+        place = f"{_EVALUATION}/gain_over_{baseline}"
+        for gain in compared["gains"]:
+            yield from _scores(f"{place}/{gain['name']}", gain, ("value", "interval"))
+
+
+def _scores(place: str, values: Mapping[str, Any], names: Sequence[str]) -> Iterator[Metric]:
+    for name in names:
+        value = values.get(name)
+        if isinstance(value, Mapping):
+            yield from _scores(f"{place}/{name}", value, ("low", "high"))
+        elif value is not None:
+            yield Metric(f"{place}/{name}", float(value))
+
+
+def _costs(steps: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
+    for node, step in steps.items():
+        for name in ("seconds", "peak_mb"):
+            if isinstance(step.get(name), int | float):
+                yield Metric(f"steps/{node}/{name}", float(step[name]))
+
+
+def _tags(evaluation: Mapping[str, Any], output: Path) -> dict[str, str]:
+    verdict = evaluation.get("verdict") or {}
+    tags = {"belka.output_dir": str(output)}
+    if verdict:
+        tags["belka.gate"] = "passed" if verdict["blessed"] else "not passed"
+        tags["belka.gate.reasons"] = "\n".join(verdict["reasons"])
+    return tags
+
+
+def _pushed(evaluation: Mapping[str, Any], models: Path) -> Path | None:
+    """The model in production, where it is this run's."""
+    champion = read_champion(models)
+    is_ours = champion is not None and champion.digest == evaluation.get("digest")
+    return models / champion.version if champion is not None and is_ours else None
+
+
+def _digest(outcomes: Mapping[str, NodeOutcome]) -> str:
+    """Of all outputs; those of the cache are the same run's."""
+    found = sorted(
+        (node, name, folder_digest(folder))
+        for node, outcome in outcomes.items()
+        for name, folder in outcome.outputs.items()
+        if folder.is_dir()
+    )
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()
+
+
+def _folder(outcomes: Mapping[str, NodeOutcome], node: str, output: str) -> Path:
+    outcome = outcomes.get(node)
+    return outcome.outputs.get(output, Path("/nonexistent")) if outcome else Path("/nonexistent")
