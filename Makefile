@@ -15,7 +15,7 @@ TEST_WORKERS ?= 2
 # Further arguments of pytest, for `make test`.
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink test-tracking lint component format bench docs docs-links pages audit sbom \
+.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink test-tracking test-faults lint component format bench docs docs-links pages audit sbom \
   lock bounds lock-check hooks clean
 
 help: ## Show this list
@@ -67,6 +67,15 @@ test-flink: $(INSTALLED) $(FLINK_JARS)/.fetched ## Run MoleculeTransform on a re
 
 test-tracking: $(INSTALLED) .envs/mlflow/.installed ## Tell a real MLflow server of a demo run and read it back
 	$(BIN)/pytest -m tracking
+
+# How many faults of each kind; where they begin; a file of JSON lines that later runs extend.
+BELKA_FAULTS ?= 60
+BELKA_FAULTS_SEED ?= 1
+BELKA_FAULTS_RESULTS ?= faults.jsonl
+
+test-faults: $(INSTALLED) ## Kill, flip and cut at random moments and places, and start again: BELKA_FAULTS of each kind
+	BELKA_FAULTS=$(BELKA_FAULTS) BELKA_FAULTS_SEED=$(BELKA_FAULTS_SEED) BELKA_FAULTS_RESULTS=$(abspath $(BELKA_FAULTS_RESULTS)) \
+	  $(BIN)/pytest -m faults
 
 test-all: $(INSTALLED) ## Run every test
 	$(BIN)/pytest

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from belka.contract import MODELS_FOLDER, RESOLVED_CONFIG, ENRICHMENT_FILE, METRICS_FILE, REPORT_FILE, SUBMISSION_FILE
+from belka.contract import ENRICHMENT_FILE, METRICS_FILE, MODELS_FOLDER, REPORT_FILE, RESOLVED_CONFIG, SUBMISSION_FILE
 from belka.models.champion import read_champion
 from pipeline.cli.cells import cell
 from pipeline.cli.data_rows import data_rows

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from belka.contract import METRICS_FILE
+from belka.contract import METRICS_FILE, RESOLVED_CONFIG
+from pipeline.config.files import load_resolved
+from pipeline.tracking.record import read_run
 from tests.e2e.conftest import REPOSITORY
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Demo
-
-pytestmark = [pytest.mark.tracking, pytest.mark.slow]
 
 MLFLOW = REPOSITORY / ".envs" / "mlflow" / "bin"
 
@@ -57,6 +57,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.wait()
 
 
+def test_what_is_told_of_a_run_is_what_it_found(demo: "Demo") -> None:
+    config = load_resolved(demo.output / RESOLVED_CONFIG)
+    record = read_run(config)
+    found = json.loads((demo.output / METRICS_FILE).read_text(encoding="utf-8"))
+    told = {metric.name: metric.value for metric in record.metrics}
+    assert told["evaluation/mean_average_precision"] == found["evaluation"]["mean_average_precision"]
+    assert told["steps/parquet-merge/seconds"] == found["steps"]["parquet-merge"]["seconds"]
+    assert [stage.name for stage in record.stages] == ["mlm", "fps", "clf"]
+    for stage in record.stages:
+        assert stage.params["epochs"] == "1"
+        assert [metric.name for metric in stage.metrics].count("val_loss") == 1
+        assert all(metric.step > 0 for metric in stage.metrics)
+    assert record.params["training.batch_size"] == "32"
+    assert record.tags["belka.gate"] == ("passed" if found["evaluation"]["verdict"]["blessed"] else "not passed")
+    assert (record.model is not None) == found["evaluation"]["verdict"]["blessed"]
+    assert all(len(each.digest) == 64 for each in (record, *record.stages))
+    assert read_run(config).digest == record.digest
+
+
 def _ask(uri: str, path: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
     data = None if content is None else json.dumps(content).encode()
     request = urllib.request.Request(f"{uri}/api/2.0/mlflow/{path}", data, {"Content-Type": "application/json"})  # noqa: S310
@@ -65,6 +84,8 @@ def _ask(uri: str, path: str, content: dict[str, Any] | None = None) -> dict[str
     return found
 
 
+@pytest.mark.tracking
+@pytest.mark.slow
 def test_a_run_is_found_on_the_server_with_curves_slices_and_model(server: str, demo: "Demo") -> None:
     told = [demo.run("track", "--output-dir", demo.output, "--uri", server) for _ in range(2)]
     assert all(each.returncode == 0 for each in told), told[0].stderr
@@ -97,6 +118,8 @@ def test_a_run_is_found_on_the_server_with_curves_slices_and_model(server: str, 
     assert [model["info"]["status"] for model in found] == ["LOGGED_MODEL_READY"] * (demo.output / "model").is_dir()
 
 
+@pytest.mark.tracking
+@pytest.mark.slow
 def test_mlflow_serves_the_model_without_this_project(server: str, demo: "Demo", tmp_path: Path) -> None:
     if not (demo.output / "model").is_dir():
         pytest.skip("the demo's model was not pushed")
