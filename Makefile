@@ -118,7 +118,7 @@ pages: $(INSTALLED) ## Write the pages of the documentation that come from the c
 	$(BIN)/belka config reference > docs/configuration.md
 	$(BIN)/python docs/catalogue.py > docs/errors.md
 
-LOCKS := requirements-dev.lock docker/requirements-gpu.lock requirements-docs.lock requirements-audit.lock
+LOCKS := requirements-dev.lock docker/requirements-gpu.lock requirements-docs.lock requirements-audit.lock requirements-mlflow.lock
 
 audit: .envs/audit/.installed ## Look up known vulnerabilities of every locked package; fails where any was not looked up
 	.envs/audit/bin/python .ci/audit.py $(LOCKS)
