@@ -214,6 +214,8 @@ def test_only_these_keys_decide_no_result() -> None:
         "system.spill_dir",
         "training.checkpoint_every_steps",
         "training.device",
+        "tracking.experiment",
+        "tracking.uri",
         "training.resume",
     }
 

@@ -32,6 +32,7 @@ OTHERS: Final[dict[str, Any]] = {
     "fingerprint.kind": "fcfp",
     "training.bucket_boundaries": [128],
     "training.stages": ["mlm", "clf"],
+    "tracking.uri": "http://localhost:5000",
 }
 # With every node there is.
 BASE: Final = ("data.raw_digest=train.csv=aa", "model.members=[transformer, linear]")
