@@ -83,13 +83,12 @@ def _mlmodel(model: Path, run: str, model_id: str) -> dict[str, Any]:
     outputs = [{"name": probability_name(target), "type": "float", "required": True} for target in description.targets]
     flavor = {
         "code": None,
-        "data": _SAVED_MODEL_FOLDER,
         "saved_model_dir": _SAVED_MODEL_FOLDER,
         "model_type": "tf1-estimator",  # MLflow's name for: call a signature of a SavedModel
         "meta_graph_tags": ["serve"],
         "signature_def_key": SIGNATURE_FEATURES if len(description.members) > 1 else SIGNATURE_SMILES,
     }
-    loader = {"loader_module": "mlflow.tensorflow", "python_version": "3.11.0", "data": _SAVED_MODEL_FOLDER, "env": {}}
+    loader = {"loader_module": "mlflow.tensorflow", "python_version": "3.11.0", "env": {}}
     return {
         "flavors": {"tensorflow": flavor, "python_function": loader},
         "model_id": model_id,
