@@ -47,7 +47,7 @@ def test_start_up_imports_nothing_heavy() -> None:
         (["step", "train_modle"], "Did you mean train_model? See `belka step --help`."),
         (["run", "--from", "get_vocb"], "Did you mean get_vocab?"),
         (["run", "--set", "training.epocs=3"], "unknown key. Did you mean training.epochs"),
-        (["run", "--set", "trainig.epochs=3"], "trainig: unknown key. Did you mean training?"),
+        (["run", "--set", "trainig.epochs=3"], "trainig: unknown key. Did you mean training"),
         (["run", "--confg", "x"], "No such option: --confg.\n  received: --confg\n  to do: Did you mean --config?"),
         (["no-such-command"], "No such command 'no-such-command'."),
         (["runn"], "Did you mean run? See `belka --help`."),
