@@ -36,7 +36,7 @@ $(INSTALLED): requirements-dev.lock pyproject.toml | $(UV)
 setup: $(INSTALLED) ## Make .venv from the hash-pinned lock
 
 demo: $(INSTALLED) ## Make demo data and run the whole pipeline on it (results in demo/output)
-	$(BIN)/belka make-demo-data --molecules 2000 --out $(DEMO)/raw
+	$(BIN)/belka make-demo-data --molecules 5000 --out $(DEMO)/raw
 	$(BIN)/belka run --config configs/demo.yaml --raw-dir $(DEMO)/raw --output-dir $(DEMO)/output || test $$? -eq 3  # not pushed
 	@printf '\nOpen %s/output/report.html in a browser. To go on, in this folder:\n' $(DEMO)
 	@printf '  %s\n' "$(BIN)/belka predict --model $(DEMO)/output/model 'CC(F)(F)CNc1nc(Nc2ccccc2)nc(NCC(=O)N[Dy])n1'" \

@@ -198,7 +198,7 @@ def test_missing_raw_folder_names_file_and_place(demo: "Demo", tmp_path: Path) -
 @pytest.mark.timeout(1200)
 def test_the_demo_as_shipped_pushes_a_model_that_beats_its_baseline(demo: "Demo", tmp_path: Path) -> None:
     raw, output = tmp_path / "raw", tmp_path / "output"
-    assert demo.run("make-demo-data", "--molecules", "2000", "--out", raw).returncode == 0
+    assert demo.run("make-demo-data", "--molecules", "5000", "--out", raw).returncode == 0
     shipped = Path(__file__).parents[2] / "configs" / "demo.yaml"
     done = demo.run("run", "--config", shipped, "--raw-dir", raw, "--output-dir", output)
     assert done.returncode == 0, done.stdout + done.stderr
