@@ -25,6 +25,7 @@ from belka.contract import (
     RAW_SMILES,
     Node,
 )
+from belka.environment import environment_variable
 from belka.errors import InputError
 from belka.texts import did_you_mean
 
@@ -124,15 +125,8 @@ def computation(values: Mapping[str, Any]) -> Iterator[None]:
     Args:
         values: From `computing`.
     """
-    before = os.environ.get(COMPUTATION_VARIABLE)
-    os.environ[COMPUTATION_VARIABLE] = json.dumps(values)
-    try:
+    with environment_variable(COMPUTATION_VARIABLE, json.dumps(values)):
         yield
-    finally:
-        if before is None:
-            del os.environ[COMPUTATION_VARIABLE]
-        else:
-            os.environ[COMPUTATION_VARIABLE] = before
 
 
 def received_computation(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from tfx.proto import bulk_inferrer_pb2, distribution_validator_pb2, pusher_pb2,
 from tfx.types import BaseChannel
 
 from belka.beam_flags import local_beam_flags
-from belka.contract import FEATURE_TOKENS, OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, Node, Subset
+from belka.contract import FEATURE_TOKENS, MODELS_FOLDER, OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, Node, Subset
 from belka.machine import worker_count
 from belka.settings import deciding
 from components.affinity_evaluator.component import AffinityEvaluator
@@ -179,7 +179,7 @@ def _release(
     output_dir: str,
 ) -> tuple[BaseComponent, BaseComponent]:
     """Judge the model, and push it when it passes."""
-    models_dir = f"{output_dir}/model"
+    models_dir = f"{output_dir}/{MODELS_FOLDER}"
     evaluator = AffinityEvaluator(
         examples=prepared.transform.outputs["examples"],
         molecules=prepared.merge.outputs["molecules"],

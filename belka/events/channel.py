@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
+from belka.environment import environment_variable
 from belka.events.event import Event, from_line, to_line
 
 VARIABLE: Final = "BELKA_EVENTS"
@@ -77,17 +78,11 @@ def listening(hear: Callable[[Event], None]) -> Iterator[None]:
 
     listener = _Listener(one_at_a_time, os.getpid())
     _listeners.append(listener)
-    before = os.environ.get(VARIABLE)
     try:
-        with _socket(one_at_a_time) as name:
-            os.environ[VARIABLE] = name
+        with _socket(one_at_a_time) as name, environment_variable(VARIABLE, name):
             yield
     finally:
         _listeners.remove(listener)
-        if before is None:
-            os.environ.pop(VARIABLE, None)
-        else:
-            os.environ[VARIABLE] = before
 
 
 @contextmanager

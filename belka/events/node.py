@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from belka.environment import environment_variable
 from belka.errors import BelkaError, explained
 from belka.events.channel import emit
 from belka.events.event import Event, State
@@ -29,25 +30,20 @@ def node_at_work(node: str) -> Iterator[None]:
     Args:
         node: Node id.
     """
-    before = os.environ.get(VARIABLE)
-    os.environ[VARIABLE] = node
     warnings = WarningCounter()
     root = logging.getLogger()
     root.addHandler(warnings)
-    emit(Event(State.RUNNING, node))
-    try:
-        yield
-    except BaseException as error:
-        emit(Event(State.FAILED, node, memory_bytes=_peak(), warnings=warnings.by_kind, reason=reason_of(error)))
-        raise
-    else:
-        emit(Event(State.FINISHED, node, memory_bytes=_peak(), warnings=warnings.by_kind))
-    finally:
-        root.removeHandler(warnings)
-        if before is None:
-            os.environ.pop(VARIABLE, None)
+    with environment_variable(VARIABLE, node):
+        emit(Event(State.RUNNING, node))
+        try:
+            yield
+        except BaseException as error:
+            emit(Event(State.FAILED, node, memory_bytes=_peak(), warnings=warnings.by_kind, reason=reason_of(error)))
+            raise
         else:
-            os.environ[VARIABLE] = before
+            emit(Event(State.FINISHED, node, memory_bytes=_peak(), warnings=warnings.by_kind))
+        finally:
+            root.removeHandler(warnings)
 
 
 class WarningCounter(logging.Handler):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from belka.chemistry.blocks.join import attached_text, join_blocks
 from belka.demo.blocks import amine_blocks, amino_acid_blocks
 from belka.explanation.occlude import Inputs, OccludableMolecule
+from belka.models.calibration import log_odds
 from belka.models.folder import open_model_folder
 from belka.predict.check import CheckedSmiles, CheckSettings, SmilesChecker
 from belka.predict.predictor import Predictor
@@ -114,8 +115,7 @@ class Explainer:
         found = [np.empty((0, len(self.model.targets)))]
         for start in range(0, len(inputs), _BATCH):
             scores = self._predictor.predict(*zip(*inputs[start : start + _BATCH], strict=True))
-            kept = np.clip(scores.probabilities.astype(np.float64), _LEAST, 1.0 - _LEAST)
-            found.append(np.log(kept) - np.log1p(-kept))
+            found.append(log_odds(np.clip(scores.probabilities.astype(np.float64), _LEAST, 1.0 - _LEAST)))
         return np.concatenate(found)
 
     def _explain(self, text: str | None) -> Explanation:

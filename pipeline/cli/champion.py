@@ -8,12 +8,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from belka.contract import MODELS_FOLDER
 from pipeline.cli.cells import cell
 
 _DIGITS: Final = 12  # of a digest
 
 ModelsOption = Annotated[Path, typer.Option("--models", help="Folder of the pushed versions.")]
-_MODELS: Final = Path("output/model")
+_MODELS: Final = Path("output") / MODELS_FOLDER
 
 champion_app = typer.Typer(help="Look at the model in production, or change it.", no_args_is_help=True)
 

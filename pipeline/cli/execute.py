@@ -84,12 +84,10 @@ def _track(config: Config) -> None:
     """Tell the tracking server; the results are there whether it answers or not."""
     if config.tracking.uri is None:
         return
-    from pipeline.tracking.record import read_run
-    from pipeline.tracking.server import MlflowServer
-    from pipeline.tracking.track import track_run
+    from pipeline.tracking.track import tell
 
     try:
-        track_run(MlflowServer(config.tracking.uri), config.tracking.experiment, read_run(config))
+        tell(config, config.tracking.uri)
     except BelkaError as error:
         logger.warning("The tracking server was not told of this run. %s", error)
 

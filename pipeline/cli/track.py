@@ -27,9 +27,7 @@ def track(
             expected="the address of an MLflow server",
             action="Add --uri http://localhost:5000, where `mlflow server` listens.",
         )
-    from pipeline.tracking.record import read_run  # reads ML Metadata: too slow for --help
-    from pipeline.tracking.server import MlflowServer
-    from pipeline.tracking.track import track_run
+    from pipeline.tracking.track import tell  # reads ML Metadata: too slow for --help
 
-    run = track_run(MlflowServer(settings.tracking.uri), settings.tracking.experiment, read_run(settings))
+    run = tell(settings, settings.tracking.uri)
     typer.echo(f"run {run} of the experiment {settings.tracking.experiment} at {settings.tracking.uri}")

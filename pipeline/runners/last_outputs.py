@@ -4,11 +4,13 @@ TFX takes what a step needs from the latest run alone, and a run that was killed
 to it from the runs before.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from ml_metadata.proto import metadata_store_pb2
 
+from belka.errors import InputError
 from pipeline.runners.metadata_store import connect, is_store
 
 _State = metadata_store_pb2.Execution
@@ -50,6 +52,22 @@ def complete_last_run(database: Path, pipeline_name: str) -> list[str]:
     if added:
         store.put_attributions_and_associations([], list(added.values()))
     return sorted(added)
+
+
+def missing_results(nodes: Sequence[str], output_dir: Path, received: str) -> InputError:
+    """What to say where nodes need the output of one that never ran here.
+
+    Args:
+        nodes: Ids of the nodes that were asked for.
+        output_dir: Output directory of the run.
+        received: What TFX says.
+    """
+    return InputError(
+        f"{', '.join(nodes)} cannot run: what an earlier step leaves is not in the output directory.",
+        received=received,
+        expected=f"the earlier steps' results below {output_dir.absolute()}",
+        action="Run the earlier steps first (`belka run --to ...` or one `belka step ...` after the other).",
+    )
 
 
 def _is_whole(store: Any, execution: int) -> bool:

@@ -12,7 +12,7 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.pipeline import RunOptions
 
 from belka.contract import METADATA_FILE
-from belka.errors import DamagedError, InputError, explained
+from belka.errors import DamagedError, explained
 from belka.events.channel import emit
 from belka.events.event import Event, State
 from belka.settings import BEAM_FLAGS, computation
@@ -20,7 +20,7 @@ from belka.state_files import RECOVERY
 from pipeline.config.files import load_config_from_environment, with_found_targets, with_raw_digest
 from pipeline.config.settings import Config
 from pipeline.create_pipeline import beam_pipeline_args, create_pipeline
-from pipeline.runners.last_outputs import complete_last_run
+from pipeline.runners.last_outputs import complete_last_run, missing_results
 from pipeline.runners.metadata_store import back_up, mend
 from pipeline.runners.node_events import observe_nodes
 from pipeline.runners.outcomes import forget, forget_lost_results
@@ -68,12 +68,7 @@ def run_local(config: Config, nodes: Sequence[str] | None = None) -> None:
             raise
         if nodes is None:
             raise
-        raise InputError(
-            f"{', '.join(nodes)} cannot run: what an earlier step leaves is not in the output directory.",
-            received=str(error),
-            expected=f"the earlier steps' results below {config.output_dir.absolute()}",
-            action="Run the earlier steps first (`belka run --to ...` or one `belka step ...` after the other).",
-        ) from error
+        raise missing_results(nodes, config.output_dir, str(error)) from error
 
 
 if __name__ == "__main__":

@@ -52,18 +52,47 @@ def reading(database: Path) -> Iterator[metadata_store.MetadataStore]:
     Raises:
         sqlite3.DatabaseError: It is damaged.
     """
+    with _recovered(database) as whole:
+        yield connect(whole, read_only=True)
+
+
+def copy_store(source: Path, target: Path) -> None:
+    """Copy a store, whole or not at all, also while it is written; SQLite does it, for bytes may be half a transaction.
+
+    Args:
+        source: The file. What a kill left in it is recovered as in `reading`.
+        target: Where to; replaced.
+
+    Raises:
+        OSError: The target cannot be written.
+        sqlite3.Error: The source is damaged.
+    """
+    with (
+        _recovered(source) as whole,
+        atomic_path(target) as temporary,
+        closing(sqlite3.connect(f"{whole.absolute().as_uri()}?mode=ro", uri=True)) as there,
+        closing(sqlite3.connect(temporary)) as here,
+    ):
+        there.backup(here)
+
+
+@contextmanager
+def _recovered(database: Path) -> Iterator[Path]:
+    """The file after its recovery, or a copy where it may not be written."""
     try:
         recover_in_place(database)
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:  # somebody writes: its bytes may be half a transaction
+            raise
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / database.name
             for suffix in ("", *_BESIDE):
                 if (source := database.with_name(database.name + suffix)).is_file():
                     shutil.copyfile(source, copy.with_name(copy.name + suffix))
             recover_in_place(copy)
-            yield connect(copy, read_only=True)
+            yield copy
         return
-    yield connect(database, read_only=True)
+    yield database
 
 
 def recover_in_place(database: Path) -> None:
@@ -110,14 +139,8 @@ def mend(database: Path) -> None:
 
 def back_up(database: Path) -> None:
     """Copy a store beside it, whole or not at all; a failure is logged, for the run needs no copy."""
-    copy = database.with_name(BACKUP)
     try:
-        with (
-            atomic_path(copy) as temporary,
-            closing(sqlite3.connect(database)) as source,
-            closing(sqlite3.connect(temporary)) as target,
-        ):
-            source.backup(target)
+        copy_store(database, database.with_name(BACKUP))
     except (OSError, sqlite3.Error) as error:
         logger.warning("The copy of %s could not be made: %s.", database, error)
 

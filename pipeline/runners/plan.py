@@ -4,10 +4,8 @@ TFX's own launcher answers, node by node, on a copy of the metadata store in a t
 result exactly as it does in a run, and is stopped before it would execute anything.
 """
 
-import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +23,8 @@ from belka.settings import BEAM_FLAGS, computation
 from components.recording import CODE_VERSION, plain_settings
 from pipeline.config.settings import Config
 from pipeline.create_pipeline import beam_pipeline_args, create_pipeline
-from pipeline.runners.last_outputs import complete_last_run
-from pipeline.runners.metadata_store import is_store
+from pipeline.runners.last_outputs import complete_last_run, missing_results
+from pipeline.runners.metadata_store import copy_store, is_store
 from pipeline.runners.outcomes import NodeOutcome, forget_lost_results, read_outcomes
 from pipeline.runners.plan_reasons import changes
 
@@ -65,7 +63,8 @@ def plan_run(config: Config, nodes: Sequence[str] | None = None) -> list[Planned
     """
     with tempfile.TemporaryDirectory(prefix="belka-plan-") as folder:
         database = Path(folder) / METADATA_FILE
-        _copy_store(config.output_dir / METADATA_FILE, database)
+        if is_store(store := config.output_dir / METADATA_FILE):
+            copy_store(store, database)
         lost = set(forget_lost_results(database))
         before = read_outcomes(database, config.pipeline_name)
         if nodes is not None:
@@ -77,21 +76,7 @@ def plan_run(config: Config, nodes: Sequence[str] | None = None) -> list[Planned
         try:
             return list(_planned(_compiled(pipeline, nodes, folder), before, lost, cache=config.system.enable_cache))
         except LookupError as error:
-            raise InputError(
-                f"{', '.join(nodes or ())} cannot run: what an earlier step leaves is not in the output directory.",
-                received=str(error),
-                expected=f"the earlier steps' results below {config.output_dir.absolute()}",
-                action="Run the earlier steps first.",
-            ) from error
-
-
-def _copy_store(source: Path, target: Path) -> None:
-    if is_store(source):
-        with (
-            closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as old,
-            closing(sqlite3.connect(target)) as new,
-        ):
-            old.backup(new)
+            raise missing_results(nodes or (), config.output_dir, str(error)) from error
 
 
 def _compiled(pipeline: Any, nodes: Sequence[str] | None, root: str) -> Any:

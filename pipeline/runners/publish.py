@@ -55,7 +55,7 @@ def publish_results(
         The content of metrics.json.
     """
     for node, output, name in _COPIED:
-        if source := _output(outcomes, node, output, name):
+        if source := output_file(outcomes, node, output, name):
             with atomic_path(output_dir / name) as temporary:
                 shutil.copyfile(source, temporary)
         elif node in outcomes:
@@ -64,13 +64,13 @@ def publish_results(
     lists = [
         path
         for node, output in ((Node.PARQUET_MERGE, "molecules"), (Node.MOLECULE_TRANSFORM, "rejected"))
-        if (path := _output(outcomes, node, output, REJECTED_FILE))
+        if (path := output_file(outcomes, node, output, REJECTED_FILE))
     ]
     rejected = collect_rejected(lists, output_dir / REJECTED_FILE) if lists else {}
     metrics_file = output_dir / METRICS_FILE
     earlier = read_or_set_aside(metrics_file).get("steps", {})
     metrics: dict[str, Any] = {
-        key: _summary(path) for key, source in _SUMMARIES.items() if (path := _output(outcomes, *source))
+        key: _summary(path) for key, source in _SUMMARIES.items() if (path := output_file(outcomes, *source))
     }
     metrics["rejected"] = rejected
     metrics["steps"] = {**(earlier if isinstance(earlier, dict) else {}), **run_steps}
@@ -87,7 +87,21 @@ def _summary(file: Path) -> dict[str, Any]:
     )
 
 
-def _output(outcomes: Mapping[str, NodeOutcome], node: str, output: str, name: str) -> Path | None:
+def output_file(outcomes: Mapping[str, NodeOutcome], node: str, output: str, name: str) -> Path | None:
+    """A file of a node's last output, checked against its digest.
+
+    Args:
+        outcomes: Last finished execution by node id.
+        node: Node id.
+        output: Name of the output.
+        name: Name of the file.
+
+    Returns:
+        The file; None where the node did not run, or wrote no such file.
+
+    Raises:
+        DamagedError: It is not as the node wrote it.
+    """
     outcome = outcomes.get(node)
     folder = outcome.outputs.get(output) if outcome else None
     if folder is None or not (folder / name).is_file():

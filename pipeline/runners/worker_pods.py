@@ -8,17 +8,15 @@ that is described in its metadata, and keep what they write to themselves.
 import json
 import logging
 import socket
-import sqlite3
 import time
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from belka.contract import METADATA_FILE
 from belka.errors import InputError
-from belka.files import atomic_path
+from pipeline.runners.metadata_store import copy_store
 
 INDEX_MARK: Final = "{index}"  # stands for the index in the pattern of the pods' addresses
 FAREWELL_SECONDS: Final = 60.0
@@ -100,12 +98,7 @@ def copy_metadata(output_dir: Path, own_dir: Path) -> None:
             action="Run `belka run --to make_dataset` on this volume first.",
         )
     own_dir.mkdir(parents=True, exist_ok=True)
-    with (
-        atomic_path(own_dir / METADATA_FILE) as temporary,
-        closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as there,
-        closing(sqlite3.connect(temporary)) as here,
-    ):
-        there.backup(here)
+    copy_store(source, own_dir / METADATA_FILE)
 
 
 def wait_for_farewell(others: Sequence[str], *, seconds: float = FAREWELL_SECONDS) -> None:

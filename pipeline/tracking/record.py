@@ -23,6 +23,7 @@ from belka.state_files import read_or_set_aside
 from pipeline.config.files import dump_config
 from pipeline.config.settings import Config
 from pipeline.runners.outcomes import NodeOutcome, read_outcomes
+from pipeline.runners.publish import output_file
 from pipeline.steps import trainer_node
 from trainer_module.settings import Mode
 
@@ -85,8 +86,8 @@ def read_run(config: Config) -> RunRecord:
         if (node := trainer_node(mode)) in outcomes
     )
     evaluation = metrics.get(_EVALUATION) or {}
-    card = _folder(outcomes, Node.AFFINITY_EVALUATOR, _EVALUATION) / MODEL_CARD_FILE
-    files = (output / REPORT_FILE, output / METRICS_FILE, output / RESOLVED_CONFIG, card)
+    card = output_file(outcomes, Node.AFFINITY_EVALUATOR, _EVALUATION, MODEL_CARD_FILE)
+    files = (output / REPORT_FILE, output / METRICS_FILE, output / RESOLVED_CONFIG, *([card] if card else []))
     return RunRecord(
         name=f"{config.pipeline_name} {output.name}",
         digest=_digest(outcomes),
@@ -187,8 +188,3 @@ def _digest(outcomes: Mapping[str, NodeOutcome]) -> str:
         if folder.is_dir()
     )
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()
-
-
-def _folder(outcomes: Mapping[str, NodeOutcome], node: str, output: str) -> Path:
-    outcome = outcomes.get(node)
-    return outcome.outputs.get(output, Path("/nonexistent")) if outcome else Path("/nonexistent")

@@ -11,7 +11,8 @@ import yaml
 
 from belka.contract import FEATURE_BLOCKS, FEATURE_ECFP, SIGNATURE_FEATURES, SIGNATURE_SMILES, SMILES, probability_name
 from belka.models.description import ModelDescription, read_description, unreadable_description
-from pipeline.tracking.record import RunRecord
+from pipeline.config.settings import Config
+from pipeline.tracking.record import RunRecord, read_run
 from pipeline.tracking.server import MlflowServer
 
 PARENT_TAG: Final = "mlflow.parentRunId"  # by which MLflow shows a run below another
@@ -20,6 +21,22 @@ _MODEL_NAME: Final = "belka"
 _SAVED_MODEL_FOLDER: Final = "tfmodel"
 
 logger = logging.getLogger(__name__)
+
+
+def tell(config: Config, uri: str) -> str:
+    """Tell a server of the last run in an output directory, unless it was told of it before.
+
+    Args:
+        config: The configuration that it ran with.
+        uri: Address of an MLflow server.
+
+    Returns:
+        Id of the run there.
+
+    Raises:
+        BelkaError: The server does not answer, or refuses.
+    """
+    return track_run(MlflowServer(uri), config.tracking.experiment, read_run(config))
 
 
 def track_run(server: MlflowServer, experiment: str, record: RunRecord) -> str:

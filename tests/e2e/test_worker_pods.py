@@ -47,12 +47,13 @@ def _container(overlay: str) -> dict[str, Any]:
     folder = REPOSITORY / "k8s" / "overlays" / overlay
     for path in sorted(folder.glob("*.yaml")):
         for document in yaml.safe_load_all(path.read_text(encoding="utf-8")):
-            template = document["spec"].get("template")
+            if document["kind"] not in {"Job", "TrainingRuntime"}:
+                continue
+            template = document["spec"]["template"]
             if document["kind"] == "TrainingRuntime":
                 template = template["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]
-            if document["kind"] in {"Job", "TrainingRuntime"}:
-                (container,) = template["spec"]["containers"]
-                return dict(container)
+            (container,) = template["spec"]["containers"]
+            return dict(container)
     raise AssertionError(overlay)
 
 

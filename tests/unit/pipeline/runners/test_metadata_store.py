@@ -4,6 +4,7 @@ import logging
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from belka.errors import InputError
 from pipeline.lineage import trace_model
-from pipeline.runners.metadata_store import BACKUP, back_up, connect, mend, reading, recover_in_place
+from pipeline.runners.metadata_store import BACKUP, back_up, connect, copy_store, mend, reading, recover_in_place
 from pipeline.runners.outcomes import forget_lost_results, read_outcomes
 
 # Ends in the middle of a transaction whose first pages are in the database already: the journal is hot.
@@ -66,7 +67,9 @@ def test_a_reader_without_the_right_to_write_reads_a_copy(database: Path, monkey
 
     def refuse(path: Path) -> None:
         if path == database:
-            raise sqlite3.OperationalError(f"attempt to write a readonly database: {path}")
+            error = sqlite3.OperationalError(f"attempt to write a readonly database: {path}")
+            error.sqlite_errorcode = sqlite3.SQLITE_READONLY
+            raise error
         recover_in_place(path)
 
     # Root, as whom containers run tests, may write everywhere: what SQLite says elsewhere is said for it.
@@ -74,6 +77,28 @@ def test_a_reader_without_the_right_to_write_reads_a_copy(database: Path, monkey
     with reading(database) as store:
         assert len(store.get_executions()) == 1
     assert database.read_bytes() == before
+
+
+def test_a_copy_after_a_kill_is_of_the_store_before(database: Path, tmp_path: Path) -> None:
+    kill_a_writer(database)
+    copy = tmp_path / "with #, ? and %" / "copy.db"
+    copy.parent.mkdir()
+    copy_store(database, copy)
+    assert set(read_outcomes(copy, "belka")) == {"merge"}
+    again = copy.with_name("again.db")
+    copy_store(copy, again)
+    assert set(read_outcomes(again, "belka")) == {"merge"}
+
+
+def test_a_store_that_is_being_written_is_not_copied_by_its_bytes(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.runners.metadata_store._WAIT_SECONDS", 0.1)
+    with closing(sqlite3.connect(database, isolation_level=None)) as writer:
+        writer.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            copy_store(database, tmp_path / "copy.db")
+    assert not (tmp_path / "copy.db").exists()
 
 
 def test_an_empty_file_is_no_store(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
