@@ -12,6 +12,7 @@ best of both are compared.
 
 import argparse
 import json
+import re
 import resource
 import tempfile
 import time
@@ -29,7 +30,7 @@ from belka.enumeration.library import ProductLibrary, make_library
 from belka.enumeration.linear import LinearScorer
 from belka.enumeration.search import Best, best_products
 from belka.files import atomic_path
-from belka.pages.figures import PALETTE, draw
+from belka.pages.figures import PALETTE, pictures
 from benchmarks.every_product import best_of_all
 from benchmarks.made_blocks import made_amines, made_amino_acids
 from components.ensemble.linear import LinearFit, fit_linear, sparse_bits
@@ -150,8 +151,9 @@ def picture(told: Sequence[dict[str, Any]]) -> str:
         panel.set_xlabel("best products that are asked for")
         panel.set_ylabel(f"products scored, % of {told[0]['products']:,}")
 
-    svg = draw("share-opened", 3.2, 1, paint)
-    return svg.replace("var(--line)", "#888888").replace("currentColor", "#64748b") + "\n"
+    (svg,) = pictures("share-opened", "Products that are scored", [""], paint, size=(9.3, 3.2))
+    # A page of its own: each colour by its value, and one for text that shows on light and on dark.
+    return re.sub(r"var\(--\w+, (#\w+)\)", r"\1", svg).replace("currentColor", "#64748b") + "\n"
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import logging
 import re
 from functools import cache
 from typing import Any
+from xml.sax.saxutils import escape
 
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
@@ -38,6 +39,7 @@ def draw_smiles(smiles: str, width: int = 250, height: int = 170) -> str:
     svg: str = drawer.GetDrawingText()
     svg = re.sub(r" class='[^']*'", "", svg[svg.index("<svg") :]).replace("<!-- END OF HEADER -->", "")
     svg = re.sub(r"xmlns:(?:rdkit|xlink)='[^']*'|xml:space='[^']*'", "", svg)
+    svg = svg.replace("<svg ", '<svg role="img" ', 1).replace(">", f"><title>{escape(smiles)}</title>", 1)
     return svg.replace("#000000", "currentColor")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from belka.contract import ENRICHMENT_FILE
@@ -104,20 +105,20 @@ def _thinned(parts: Sequence[pa.Table]) -> Ranks:
 
 def _rank_figure(level: str, targets: Sequence[str], ranks: Sequence[Ranks]) -> str:
     def paint(panels: Sequence[Axes]) -> None:
-        for panel, target, curve in zip(panels, targets, ranks, strict=True):
-            panel.set(title=target, xlabel=f"rank of the {level}", xscale="log", yscale="log")
+        for panel, curve in zip(panels, ranks, strict=True):
+            panel.set(ylabel="odds over the mean odds", xlabel=f"rank of the {level}", xscale="log", yscale="log")
             panel.minorticks_off()
-            panel.axhline(1.0, color=LINE, linewidth=1, linestyle="--")
+            for axis in (panel.xaxis, panel.yaxis):  # 0.01, not a power whose exponent is too small to read
+                axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.9g}"))
+            panel.axhline(1.0, color=LINE, linewidth=1, linestyle="--", label="mean")
             if curve.rank.size:
                 floor = max(float(curve.ratio.min()) / 10, 1e-6)
-                panel.fill_between(
-                    curve.rank, np.maximum(curve.low, floor), curve.high, color=PALETTE[0], alpha=0.2, lw=0
-                )
-                panel.plot(curve.rank, curve.ratio, color=PALETTE[0])
+                low = np.maximum(curve.low, floor)
+                panel.fill_between(curve.rank, low, curve.high, color=PALETTE[0], alpha=0.2, lw=0, label="interval")
+                panel.plot(curve.rank, curve.ratio, color=PALETTE[0], label="odds")
                 panel.set_ylim(floor, 1.5 * float(curve.high.max()))
-        panels[0].set_ylabel("odds over the mean odds")
 
-    return draw(f"{level}-odds", 2.7, len(targets), paint)
+    return draw(f"{level}-odds", f"Odds by rank of the {level}", targets, paint)
 
 
 def _number(value: float, digits: int = 2) -> str:

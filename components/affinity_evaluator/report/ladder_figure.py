@@ -5,8 +5,10 @@ from typing import Final
 
 from matplotlib.axes import Axes
 
-from belka.pages.figures import PALETTE, TEXT, draw
-from components.affinity_evaluator.ladder import LADDERS, Rung
+from belka.contract import SplitGroup
+from belka.pages.figures import LINE, NARROW, TEXT, draw
+from components.affinity_evaluator.ladder import LADDERS, Ladder, Rung
+from components.affinity_evaluator.report.series import LOOKS
 
 TITLES: Final = {"new_blocks": "by the number of new blocks", "nearest_block": "by the nearest training block"}
 NAMES: Final = {
@@ -20,36 +22,39 @@ NAMES: Final = {
     "other_cluster": "0.4 to 0.6",
     "far": "below 0.4",
 }
+_SHARED: Final = ("none_new", "known")
 
 
-def ladders(rungs: Sequence[Rung], targets: Sequence[str]) -> str:
-    """Average precision by rung, a panel a ladder, a curve a target; dashes are the shares of binders.
+def ladder_figure(ladder: Ladder, rungs: Sequence[Rung], targets: Sequence[str]) -> str:
+    """Average precision by rung, a panel a target; dashes are the shares of binders.
 
     Args:
-        rungs: What was measured.
+        ladder: Which ladder.
+        rungs: What was measured, on all ladders.
         targets: Target names.
     """
+    names = [name for name in dict(LADDERS)[ladder] if any((one.ladder, one.name) == (ladder, name) for one in rungs)]
 
     def paint(panels: Sequence[Axes]) -> None:
-        for panel, (ladder, names) in zip(panels, LADDERS, strict=True):
-            shown = [name for name in names if any((one.ladder, one.name) == (ladder, name) for one in rungs)]
-            for number, target in enumerate(targets):
-                colour = PALETTE[number % len(PALETTE)]
-                curve = [
-                    (shown.index(one.name) + 0.08 * (number - (len(targets) - 1) / 2), one.average_precision, one)
-                    for one in rungs
-                    if one.ladder == ladder and one.target == target and one.average_precision is not None
-                ]
-                panel.plot([x for x, _, _ in curve], [y for _, y, _ in curve], "o-", ms=4, lw=1.2)
-                panel.lines[-1].set(color=colour, label=target)
-                for x, _, one in curve:
-                    panel.plot(x, one.positives / one.n, "_", color=colour, ms=9)
-                    if interval := one.average_precision_interval:
-                        panel.plot([x, x], [interval.low, interval.high], color=colour, lw=2, alpha=0.5)
-            panel.set_xticks(range(len(shown)), [NAMES[name] for name in shown])
-            panel.set(title=TITLES[ladder], ylim=(0, 1.02), xlim=(-0.5, max(len(shown), 1) - 0.5))
-        panels[0].set_ylabel("average precision")
-        panels[0].plot([], [], "_", color=TEXT, ms=9, label="share of binders")
-        panels[0].legend(loc="lower left")
+        for panel, target in zip(panels, targets, strict=True):
+            _paint(panel, names, [one for one in rungs if one.ladder == ladder and one.target == target])
+            panel.set_xticks(range(len(names)), [NAMES[name].replace(" ", "\n", 1) for name in names])
+            panel.set(ylabel="average precision", ylim=(0, 1.02), xlim=(-0.5, max(len(names), 1) - 0.5))
 
-    return draw("ladders", 3.1, len(LADDERS), paint)
+    title = f"Average precision {TITLES[ladder]}"
+    return draw(f"ladder-{ladder}", title, targets, paint, size=(NARROW, 2.9))
+
+
+def _paint(panel: Axes, names: Sequence[str], rungs: Sequence[Rung]) -> None:
+    curve = [(names.index(one.name), one.average_precision, one) for one in rungs if one.average_precision is not None]
+    panel.plot([x for x, _, _ in curve], [y for _, y, _ in curve], "-", color=LINE, lw=1)
+    labelled = set[str]()
+    for x, y, one in curve:
+        look = LOOKS[(SplitGroup.SHARED if one.name in _SHARED else SplitGroup.NON_SHARED).label]
+        if interval := one.average_precision_interval:
+            panel.plot([x, x], [interval.low, interval.high], color=look.colour, lw=2, alpha=0.5)
+        panel.plot(x, y, look.mark, color=look.colour, label=None if look.label in labelled else look.label)
+        panel.plot(x, one.positives / one.n, "_", color=TEXT, ms=9)
+        labelled.add(look.label)
+    if curve:
+        panel.plot([], [], "_", color=TEXT, ms=9, label="share of binders")

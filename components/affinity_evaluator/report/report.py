@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -29,12 +30,15 @@ from belka.texts import for_markdown
 from components.affinity_evaluator.bootstrap import Interval
 from components.affinity_evaluator.evaluate import Evaluation
 from components.affinity_evaluator.gate import MEAN, BaselineComparison, Gain
-from components.affinity_evaluator.ladder import Rung
+from components.affinity_evaluator.ladder import LADDERS, Rung
 from components.affinity_evaluator.predictions import Predictions, read_predictions
 from components.affinity_evaluator.report import figures
-from components.affinity_evaluator.report.ladder_figure import NAMES, TITLES, ladders
+from components.affinity_evaluator.report.gain_figure import gains
+from components.affinity_evaluator.report.ladder_figure import NAMES, TITLES, ladder_figure
 from components.affinity_evaluator.report.reliability_figure import reliability
+from components.affinity_evaluator.report.series import readable
 from components.affinity_evaluator.report.structures import driving_blocks, wrong_molecules
+from components.affinity_evaluator.report.training_figure import training_curves
 from components.affinity_evaluator.slices import SliceMetrics
 from components.affinity_evaluator.training_data import held_out_note, trained_on
 
@@ -93,6 +97,8 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
         "style": page_style(),
         "evaluation": evaluation,
         "targets": targets,
+        "made": _made(provenance),
+        "thin": _thin(evaluation.slices),
         "data": data,
         "unread": max(0, sum(held_out.values()) - evaluation.molecules),
         "model": description.model,
@@ -116,11 +122,32 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
         "ladder_titles": TITLES,
         "rung_names": NAMES,
     }
-    environment = page_environment(_FOLDER, {"number": _number, "interval": _interval})
+    environment = page_environment(_FOLDER, {"number": _number, "interval": _interval, "readable": readable})
     plain = environment.overlay(autoescape=False, finalize=for_markdown)
     for name, template in ((REPORT_FILE, environment), (MODEL_CARD_FILE, plain)):
         with atomic_path(evaluation_dir / name) as temporary:
             temporary.write_text(template.get_template(f"{name}.j2").render(context), encoding="utf-8")
+
+
+def _made(provenance: Provenance | None) -> str:
+    """When the model was trained, and the code that evaluated it."""
+    trained = provenance.finished if provenance else ""
+    code = f"belka {code_version()}"
+    return f"Model trained {_minute(trained)} · {code}" if trained else code
+
+
+def _minute(moment: str) -> str:
+    return f"{datetime.fromisoformat(moment).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _thin(slices: Sequence[SliceMetrics]) -> list[str]:
+    """Say of which slices a best-ranked share is one molecule, which alone decides the enrichment."""
+    singles = [(part, [one.share for one in part.enrichment if one.molecules == 1]) for part in slices]
+    return [
+        f"{100 * max(shares):g}% of {readable(part.name)} is one molecule, which alone decides the enrichment."
+        for part, shares in singles
+        if shares
+    ]
 
 
 @dataclass(frozen=True)
@@ -206,25 +233,28 @@ def _figures(
     targets: Sequence[str],
 ) -> dict[str, Markup]:
     baselines = {one.title: one.comparison for one in _baselines(evaluation)}
-    others: dict[str, Sequence[SliceMetrics]] = {title: one.slices for title, one in baselines.items()}
+    models: dict[str, Sequence[SliceMetrics]] = {"this model": evaluation.slices}
+    models |= {title: one.slices for title, one in baselines.items()}
     if evaluation.champion and evaluation.champion.slices and not evaluation.champion.same_model:
-        others[f"in production ({evaluation.champion.version})"] = evaluation.champion.slices
+        models["in production"] = evaluation.champion.slices
     histories = {stage: _history(folder / HISTORY_FILE) for stage, folder in sources.model_runs.items()}
+    confidence = evaluation.bootstrap.confidence
     drawn = {
-        "average_precision": figures.average_precisions(evaluation.slices, others, evaluation.bootstrap.confidence),
+        "average_precision": figures.average_precisions(models, targets, confidence),
         "precision_recall": precision_recall_figure(evaluation.slices, predictions, targets),
         "calibration": figures.calibration(evaluation.slices, targets),
         "enrichment": figures.enrichment(evaluation.slices, targets),
     }
     if any(one.after for one in evaluation.reliability):
         drawn["reliability"] = reliability(evaluation.reliability)
-    if evaluation.ladders:
-        drawn["ladders"] = ladders(evaluation.ladders, targets)
-    gains = {title: one.gains for title, one in baselines.items() if one.gains}
-    if gains:
-        drawn["gains"] = figures.gains(gains, evaluation.bootstrap.confidence)
+    for ladder, _ in LADDERS:
+        if any(rung.ladder == ladder for rung in evaluation.ladders):
+            drawn[ladder] = ladder_figure(ladder, evaluation.ladders, targets)
+    gained = {title: one.gains for title, one in baselines.items() if one.gains}
+    if gained:
+        drawn["gains"] = gains(gained, confidence)
     if any(histories.values()):
-        drawn["training"] = figures.training_curves({stage: rows for stage, rows in histories.items() if rows})
+        drawn["training"] = training_curves({stage: rows for stage, rows in histories.items() if rows})
     # The text is made by matplotlib from numbers and slice names, which the configuration restricts to letters, digits
     # and _.-
     return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704

@@ -14,9 +14,9 @@ from belka import contract as dc
 from components.affinity_evaluator.block_ids import MoleculeBlocks
 from components.affinity_evaluator.block_similarity import nearest_training_blocks
 from components.affinity_evaluator.bootstrap import BootstrapSettings
-from components.affinity_evaluator.ladder import measure_ladders
+from components.affinity_evaluator.ladder import LADDERS, measure_ladders
 from components.affinity_evaluator.predictions import Predictions
-from components.affinity_evaluator.report.ladder_figure import ladders
+from components.affinity_evaluator.report.ladder_figure import ladder_figure
 from components.affinity_evaluator.units import NewBlocks
 
 N = 600
@@ -76,13 +76,14 @@ def test_a_rung_without_molecules_is_left_out_and_one_without_both_labels_says_n
     first = found[0]
     assert (first.average_precision, first.roc_auc, first.average_precision_interval) == (None, None, None)
     assert first.n > 0
-    assert ladders(found, TARGETS).startswith("<svg")
+    assert ladder_figure("new_blocks", found, TARGETS).count("<svg") == len(TARGETS)
 
 
 def test_the_figure_names_targets_and_rungs() -> None:
-    drawn = ladders(measure_ladders(PREDICTIONS, TARGETS, NEW_BLOCKS, NEAREST, BootstrapSettings(samples=10)), TARGETS)
-    for text in (*TARGETS, "another library", "below 0.4", "share of binders"):
-        assert text in drawn
+    found = measure_ladders(PREDICTIONS, TARGETS, NEW_BLOCKS, NEAREST, BootstrapSettings(samples=10))
+    drawn = "".join(ladder_figure(ladder, found, TARGETS) for ladder, _ in LADDERS)
+    for text in (*TARGETS, "another", "library", "below", "share of binders", "shared", "non-shared"):
+        assert f">{text}</text>" in drawn
 
 
 def test_the_nearest_block_is_one_of_training_and_salts_do_not_count(tmp_path: Path) -> None:
