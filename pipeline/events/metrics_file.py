@@ -19,7 +19,7 @@ HELP: Final = {
     "belka_run_exit_code": "Exit code of the run, once it has ended.",
     "belka_node_state": "1 for the state that the node is in, 0 for the others.",
     "belka_node_done": "Units done of the part of the node that is at work.",
-    "belka_node_total": "Units there are of it.",
+    "belka_node_units": "Units there are of it.",
     "belka_node_rate": "Units a second.",
     "belka_node_seconds_left": "Seconds to the end of the part at this rate.",
     "belka_node_figure": "What else changes on the way, such as the loss.",
@@ -89,7 +89,7 @@ def _samples(event: Event, with_amount: Event | None) -> Iterator[tuple[str, _La
     if amount is None:
         return
     part = {**node, "part": amount.part, "unit": amount.unit}
-    values = (("done", amount.done), ("total", amount.total), ("rate", amount.rate or None))
+    values = (("done", amount.done), ("units", amount.total), ("rate", amount.rate or None))
     for name, value in (*values, ("seconds_left", amount.seconds_left)):
         if value is not None:
             yield f"belka_node_{name}", part, value

@@ -1,0 +1,67 @@
+"""Alerts and dashboard know the metrics that a run writes, and promtool accepts the rules and the run's file."""
+
+import json
+import re
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from belka.events.event import Amount, Event, State
+from pipeline.events.metrics_file import HELP, MetricsFile
+
+MONITORING = Path(__file__).parents[3] / "k8s" / "monitoring"
+METRIC = re.compile(r"belka_[a-z_]+")
+
+
+def _alerts() -> list[str]:
+    (group,) = yaml.safe_load((MONITORING / "alerts.yaml").read_text(encoding="utf-8"))["groups"]
+    return [rule["expr"] for rule in group["rules"]]
+
+
+def _panels() -> list[str]:
+    dashboard = json.loads((MONITORING / "dashboard.json").read_text(encoding="utf-8"))
+    return [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+
+
+@pytest.mark.parametrize("expressions", [_alerts(), _panels()], ids=["alerts", "dashboard"])
+def test_only_metrics_that_a_run_writes_are_asked_for(expressions: list[str]) -> None:
+    asked = {name for expression in expressions for name in METRIC.findall(expression)}
+    assert asked
+    assert asked <= HELP.keys()
+
+
+def test_the_dashboard_shows_every_metric() -> None:
+    assert {name for expression in _panels() for name in METRIC.findall(expression)} == HELP.keys()
+
+
+def _promtool(*arguments: str | Path, given: str = "") -> str:
+    program = shutil.which("promtool")
+    if program is None:
+        pytest.skip("promtool is absent; Debian's package prometheus has it")
+    done = subprocess.run(
+        [program, *map(str, arguments)], input=given, cwd=MONITORING, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_promtool_accepts_the_rules_and_each_fires_when_it_should() -> None:
+    _promtool("check", "rules", "alerts.yaml")
+    _promtool("test", "rules", "alerts_test.yaml")
+
+
+def test_promtool_reads_the_file_of_a_run_without_a_complaint(tmp_path: Path) -> None:
+    keep = MetricsFile(tmp_path / "belka.prom")
+    now = datetime(2026, 11, 27, tzinfo=UTC)
+    progress = Amount('clf "epoch" 2\\3', 40, 312, "batches", rate=3.1, figures={"loss": 0.21})
+    keep(Event(State.STARTED, run="a", time=now))
+    keep(Event(State.RUNNING, "trainer-clf", progress=progress, run="a", step="train_model", time=now))
+    keep(Event(State.FAILED, "trainer-clf", memory_bytes=1, warnings={"x": 2}, run="a", step="train_model", time=now))
+    keep(Event(State.FAILED, run="a", exit_code=75, time=now))
+    text = (tmp_path / "belka.prom").read_text(encoding="utf-8")
+    assert {line.split()[2] for line in text.splitlines() if line.startswith("# HELP")} == HELP.keys()
+    assert _promtool("check", "metrics", given=text) == ""
