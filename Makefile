@@ -71,10 +71,12 @@ test-tracking: $(INSTALLED) .envs/mlflow/.installed ## Tell a real MLflow server
 # How many faults of each kind; where they begin; a file of JSON lines that later runs extend.
 BELKA_FAULTS ?= 60
 BELKA_FAULTS_SEED ?= 1
+# Files that each reader is given.
+BELKA_FUZZ_EXAMPLES ?= 200
 BELKA_FAULTS_RESULTS ?= faults.jsonl
 
-test-faults: $(INSTALLED) ## Kill, flip and cut at random moments and places, and start again: BELKA_FAULTS of each kind
-	BELKA_FAULTS=$(BELKA_FAULTS) BELKA_FAULTS_SEED=$(BELKA_FAULTS_SEED) BELKA_FAULTS_RESULTS=$(abspath $(BELKA_FAULTS_RESULTS)) \
+test-faults: $(INSTALLED) ## Kill, fill the disk, flip, cut and feed readers at random: BELKA_FAULTS of each kind
+	BELKA_FUZZ_EXAMPLES=$(BELKA_FUZZ_EXAMPLES) BELKA_FAULTS=$(BELKA_FAULTS) BELKA_FAULTS_SEED=$(BELKA_FAULTS_SEED) BELKA_FAULTS_RESULTS=$(abspath $(BELKA_FAULTS_RESULTS)) \
 	  $(BIN)/pytest -m faults
 
 test-all: $(INSTALLED) ## Run every test

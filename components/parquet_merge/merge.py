@@ -57,7 +57,8 @@ def merge_raw_files(
 
     Raises:
         InputError: If a file is missing, unreadable or of the wrong form, too many rows are unusable, there are too
-            many targets, or there is no room for temporary files.
+            many targets.
+        RunAgainError: If there is no room for temporary files and the output.
         BelkaError: If the pairs written are not exactly the pairs read.
     """
     system = system.model_copy(update={"n_workers": worker_count(system.n_workers)})

@@ -99,7 +99,8 @@ def partition_rows(
         What became of the rows.
 
     Raises:
-        InputError: If there is no room on the disk, a file cannot be read or too many of its rows cannot be used.
+        InputError: If a file cannot be read, or too many of its rows cannot be used.
+        RunAgainError: If there is no room on the disk.
     """
     estimate = estimate_bytes(engine, raw)
     check_room([(work_dir, estimate.spill), (output_dir, estimate.output)])

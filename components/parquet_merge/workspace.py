@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from belka.errors import InputError
+from belka.errors import RunAgainError
 from belka.machine import available_memory, worker_count
 from belka.settings import SystemSettings
 
@@ -75,7 +75,7 @@ def check_room(needs: Sequence[tuple[Path, int]]) -> None:
             room.
 
     Raises:
-        InputError: If a disk has less.
+        RunAgainError: If a disk has less.
     """
     by_disk: dict[int, list[tuple[Path, int]]] = {}
     for folder, n_bytes in needs:
@@ -84,10 +84,10 @@ def check_room(needs: Sequence[tuple[Path, int]]) -> None:
         needed, folder = sum(n_bytes for _, n_bytes in entries), entries[0][0]
         free = shutil.disk_usage(folder).free
         if free < needed:
-            raise InputError(
+            raise RunAgainError(
                 "There is not enough room for temporary files and the output.",
-                received=f"{free / 1e9:.2f} GB free on the disk of {folder.parent}",
-                expected=f"about {needed / 1e9:.2f} GB",
+                received=f"{free / 1e6:,.1f} MB free on the disk of {folder.parent}",
+                expected=f"about {needed / 1e6:,.1f} MB",
                 action="Free some space, or point system.spill_dir at a larger disk.",
             )
 

@@ -6,6 +6,7 @@ configuration then comes from the file that the environment variable BELKA_CONFI
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 from tfx.orchestration import metadata
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
@@ -21,7 +22,7 @@ from pipeline.config.files import load_config_from_environment, with_found_targe
 from pipeline.config.settings import Config
 from pipeline.create_pipeline import beam_pipeline_args, create_pipeline
 from pipeline.runners.last_outputs import complete_last_run, missing_results
-from pipeline.runners.metadata_store import back_up, mend
+from pipeline.runners.metadata_store import back_up, mend, of_full_disk
 from pipeline.runners.node_events import observe_nodes
 from pipeline.runners.outcomes import forget, forget_lost_results
 from pipeline.runners.output_lock import only_run_in
@@ -39,36 +40,39 @@ def run_local(config: Config, nodes: Sequence[str] | None = None) -> None:
     Raises:
         InputError: A node needs the output of one that never ran here.
     """
-    options = None if nodes is None else RunOptions(from_nodes=nodes, to_nodes=nodes)
     config.output_dir.mkdir(parents=True, exist_ok=True)
     database = config.output_dir / METADATA_FILE
-    mend(database)
-    for folder in forget_lost_results(database):
-        logger.warning("%s is gone or was changed: the step that makes it runs again.", folder)
-    if nodes is not None and (earlier := complete_last_run(database, config.pipeline_name)):
-        logging.getLogger(__name__).info(
-            "The last run did not finish these; earlier ones count: %s.", ", ".join(earlier)
-        )
     try:
-        flags = beam_pipeline_args(config.beam, config.system.n_workers)
-        with computation({**config.computing(), BEAM_FLAGS: flags}):
-            pipeline = create_pipeline(config)
-            pipeline.metadata_connection_config = metadata.sqlite_metadata_connection_config(str(database))
-            with observe_nodes(
-                started=lambda node: emit(Event(State.STARTED, node)),
-                finished=lambda _: back_up(database),
-                cached=lambda node: emit(Event(State.CACHED, node)),
-            ):
-                LocalDagRunner().run(pipeline, run_options=options)
+        mend(database)
+        for folder in forget_lost_results(database):
+            logger.warning("%s is gone or was changed: the step that makes it runs again.", folder)
+        if nodes is not None and (earlier := complete_last_run(database, config.pipeline_name)):
+            told = "The last run did not finish these; earlier ones count: %s."
+            logging.getLogger(__name__).info(told, ", ".join(earlier))
+        _run(config, nodes, database)
     except Exception as error:
         if isinstance(found := explained(error), DamagedError):
             forget(database, found.folder)
             raise
-        if not isinstance(error, LookupError):
-            raise
-        if nodes is None:
+        if found is None and (full := of_full_disk(error, database)):
+            raise full from error
+        if not isinstance(error, LookupError) or nodes is None:
             raise
         raise missing_results(nodes, config.output_dir, str(error)) from error
+
+
+def _run(config: Config, nodes: Sequence[str] | None, database: Path) -> None:
+    flags = beam_pipeline_args(config.beam, config.system.n_workers)
+    with computation({**config.computing(), BEAM_FLAGS: flags}):
+        pipeline = create_pipeline(config)
+        pipeline.metadata_connection_config = metadata.sqlite_metadata_connection_config(str(database))
+        with observe_nodes(
+            started=lambda node: emit(Event(State.STARTED, node)),
+            finished=lambda _: back_up(database),
+            cached=lambda node: emit(Event(State.CACHED, node)),
+        ):
+            options = None if nodes is None else RunOptions(from_nodes=nodes, to_nodes=nodes)
+            LocalDagRunner().run(pipeline, run_options=options)
 
 
 if __name__ == "__main__":

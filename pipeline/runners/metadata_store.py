@@ -13,10 +13,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from ml_metadata import metadata_store
+from ml_metadata import errors, metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
 from belka.contract import METADATA_FILE
+from belka.errors import RunAgainError
 from belka.files import atomic_path
 from belka.state_files import RECOVERY, set_aside
 
@@ -24,6 +25,7 @@ BACKUP: Final = f"{METADATA_FILE}.backup"
 # What SQLite keeps beside a database that is being written.
 _BESIDE: Final = ("-journal", "-wal", "-shm")
 _WAIT_SECONDS: Final = 30.0
+_LEAST_ROOM: Final = 1 << 22  # bytes: SQLite wants some for its journal, and gives them back when it fails
 
 logger = logging.getLogger(RECOVERY)
 
@@ -143,6 +145,30 @@ def back_up(database: Path) -> None:
         copy_store(database, database.with_name(BACKUP))
     except (OSError, sqlite3.Error) as error:
         logger.warning("The copy of %s could not be made: %s.", database, error)
+
+
+def of_full_disk(error: BaseException, database: Path) -> RunAgainError | None:
+    """What to say where ML Metadata failed because its disk is full; None where that is not why.
+
+    The first statement that fails says so; those after it complain of the transaction that the first left open.
+
+    Args:
+        error: What stopped the run.
+        database: The store.
+    """
+    chain = list[BaseException]()
+    while error not in chain:
+        chain.append(error)
+        error = error.__cause__ or error.__context__ or error
+    failed = [each for each in chain if isinstance(each, errors.StatusError)]
+    free = shutil.disk_usage(database.parent).free
+    if not any("disk is full" in str(each) for each in failed) and not (failed and free < _LEAST_ROOM):
+        return None
+    return RunAgainError(
+        "The disk is full.",
+        received=f"{failed[0]}; {free:,} bytes are free in {database.parent}",
+        action="Make room and run the same command again: it goes on.",
+    )
 
 
 def _damage(database: Path) -> str:

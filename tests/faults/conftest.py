@@ -87,7 +87,7 @@ class Place:
     def restore(self) -> None:
         """Put it back as the undisturbed run left it."""
         shutil.rmtree(self.output, ignore_errors=True)
-        shutil.copytree(self.kept, self.output, symlinks=True)
+        shutil.copytree(self.kept, self.output, symlinks=True, dirs_exist_ok=True)  # it may be a disk of its own
 
     def command(self, *words: str) -> list[str]:
         """A command of `belka` on it."""

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-from belka.errors import InputError
+from belka.errors import InputError, RunAgainError
 from belka.raw_directory import raw_digest
 from belka.settings import DataSettings, SystemSettings
 from components.parquet_merge import partition as partition_module
@@ -383,9 +383,10 @@ def test_unusable_targets_are_refused_by_the_settings(targets: tuple[str, ...]) 
 def test_spill_disk_without_room(merge: Merge, raw_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     huge = partition_module.Estimate(records=1, spill=10**18, output=0)
     monkeypatch.setattr(partition_module, "estimate_bytes", lambda *_: huge)
-    message = refused(merge, raw_dir)
-    assert "There is not enough room for temporary files and the output." in message
-    assert "expected: about 1000000000.00 GB" in message
+    with pytest.raises(RunAgainError) as told:
+        merge(raw_dir, raw_dir.parent / "out")
+    assert "There is not enough room for temporary files and the output." in str(told.value)
+    assert "expected: about 1,000,000,000,000.0 MB" in str(told.value)
 
 
 def test_fingerprint_follows_content_and_nothing_else(raw_dir: Path, tmp_path: Path) -> None:

@@ -8,11 +8,21 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from ml_metadata import errors
 from ml_metadata.proto import metadata_store_pb2
 
 from belka.errors import InputError
 from pipeline.lineage import trace_model
-from pipeline.runners.metadata_store import BACKUP, back_up, connect, copy_store, mend, reading, recover_in_place
+from pipeline.runners.metadata_store import (
+    BACKUP,
+    back_up,
+    connect,
+    copy_store,
+    mend,
+    of_full_disk,
+    reading,
+    recover_in_place,
+)
 from pipeline.runners.outcomes import forget_lost_results, read_outcomes
 
 # Ends in the middle of a transaction whose first pages are in the database already: the journal is hot.
@@ -174,3 +184,32 @@ def test_lineage_of_an_older_model_after_a_kill(database: Path) -> None:
     database.write_bytes(b"")
     with pytest.raises(InputError, match="store"):
         trace_model(model)
+
+
+def test_a_store_whose_disk_is_full_is_told_as_that(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        database = disk / "metadata.db"
+        store = connect(database)
+        kind = store.put_execution_type(metadata_store_pb2.ExecutionType(name="merge"))
+        rows = [metadata_store_pb2.Execution(type_id=kind, name=f"{number}" * 100) for number in range(5000)]
+        with pytest.raises(errors.StatusError) as full:
+            store.put_executions(rows)
+        with pytest.raises(errors.StatusError) as after:
+            store.put_executions([metadata_store_pb2.Execution(type_id=kind)])
+        for each in (full.value, after.value):
+            told = of_full_disk(each, database)
+            assert told is not None
+            assert told.exit_code == 75
+            assert str(disk) in told.received
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_an_error_of_the_store_with_room_on_the_disk_stays_what_it_is(tmp_path: Path) -> None:
+    assert of_full_disk(errors.FailedPreconditionError("Transaction already open."), tmp_path / "metadata.db") is None
+    assert of_full_disk(KeyError("node"), tmp_path / "metadata.db") is None
