@@ -6,26 +6,25 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from belka.errors import InputError
-from belka.machine import worker_count
 from belka.models.folder import ModelFolder, open_model_folder
 from belka.predict.check import CheckedSmiles, CheckSettings, SmilesChecker
+from belka.predict.check_pool import CheckPool
 from belka.predict.input_table import InputTable, open_input, read_rows, smiles_of
+from belka.predict.kept_scores import KeptScores, ScoredRows
 from belka.predict.output_table import open_output
 from belka.predict.predictor import Predictor, result_columns, score_checked
 from belka.predict.rows import Rows
 from belka.predict.select_rows import RowSelector, Wish
-from belka.workers import WorkerPool
 
 # Chunks checked ahead of the one being scored; memory grows with it, not with the file.
 _AHEAD: Final = 3
-_PART_ROWS: Final = 1_024
+_SELECTED_ROWS: Final = 1_024  # read at a time once the selection is known
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,8 @@ def predict_file(
         input_file: CSV, TSV, SMILES lines or SDF (plain, .gz or .zst), parquet, a folder of one of them, or `-` for
             standard input, a table or one SMILES a line.
         output_file: CSV, TSV (plain, .gz or .zst) or parquet: all columns of the input, then `result_columns`; every
-            row in its place. It appears whole or not at all. None = CSV to standard output.
+            row in its place. It appears whole or not at all; until then scores are kept beside it, and the same call
+            after a kill goes on with them (`KeptScores`). None = CSV to standard output.
         column: The column with the SMILES; None = molecule_smiles, smiles or new_structure; of an SDF the structure.
         n_workers: Processes that check SMILES; 0 = all cores.
         standardise: See `LoadedModel`.
@@ -132,16 +132,18 @@ def predict_file(
         model = open_model_folder(model_dir)
         selector = RowSelector(model, select) if select else None
         settings = CheckSettings.of(model, standardise=standardise)
-        with _Checker(settings, n_workers) as checks:
-            return _predict_table(model, table, output_file, checks, selector, on_progress)
+        kept = None if output_file is None else KeptScores(model, output_file, standardise=standardise)
+        with CheckPool(settings, n_workers) as checks:
+            return _predict_table(model, table, output_file, checks, selector, kept, on_progress)
 
 
 def _predict_table(
     model: ModelFolder,
     table: InputTable,
     output_file: Path | None,
-    checks: "_Checker",
+    checks: CheckPool,
     selector: RowSelector | None,
+    kept: KeptScores | None,
     on_progress: Callable[[int], None] | None,
 ) -> PredictionSummary:
     added = result_columns(model)
@@ -150,16 +152,17 @@ def _predict_table(
     rows = scored = warned = 0
     schema = pa.schema([*table.schema, *added])
     with _open_table(output_file, schema, selector) as writer:
-        for batch, checked in _checked(read_rows(table), checks, lambda batch: smiles_of(batch, table)):
-            arrays = score_checked(checked, predictor)
+        for batch, found in _scored(_named(read_rows(table), table, kept), checks, predictor, kept):
             if selector is not None:
-                selector.add(checked, arrays[: len(model.targets)])
-            writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns, *arrays], schema=schema))
+                selector.add(found)
+            writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns, *found.batch.columns], schema=schema))
             rows += batch.num_rows
-            scored += batch.num_rows - arrays[0].null_count
-            warned += sum(bool(item.warning) for item in checked)
+            scored += batch.num_rows - found.batch.column(0).null_count
+            warned += sum(map(bool, found.batch.column("warning").to_pylist()))
             if on_progress is not None:
                 on_progress(rows)
+    if kept is not None:
+        kept.remove()
     told = tuple(selector.told) if selector else ()
     return PredictionSummary(rows, scored, warned, "; ".join(filter(None, (table.note, checks.settings.notes()))), told)
 
@@ -180,7 +183,7 @@ def _open_table(output_file: Path | None, schema: pa.Schema, selector: RowSelect
         selector.finish()
         start = 0
         with pq.ParquetFile(waiting) as file:
-            for batch in file.iter_batches(batch_size=_PART_ROWS):
+            for batch in file.iter_batches(batch_size=_SELECTED_ROWS):
                 stop = start + batch.num_rows
                 writer.write_batch(
                     pa.RecordBatch.from_arrays([*batch.columns, *selector.selected(start, stop)], schema=whole)
@@ -188,67 +191,56 @@ def _open_table(output_file: Path | None, schema: pa.Schema, selector: RowSelect
                 start = stop
 
 
-_checker: SmilesChecker | None = None  # of a worker process
+class _Chunk(NamedTuple):
+    """Rows to score.
+
+    Attributes:
+        rows: As read.
+        texts: Their SMILES.
+        name: What their scores are kept as; empty where they are not.
+    """
+
+    rows: Rows
+    texts: list[str | None]
+    name: str
 
 
-def _start_worker(settings: CheckSettings) -> None:
-    global _checker  # noqa: PLW0603 - what a process pool's initializer makes has no other place
-    _checker = SmilesChecker(settings)
+def _named(read: Iterable[Rows], table: InputTable, kept: KeptScores | None) -> Iterator[_Chunk]:
+    for rows in read:
+        texts = smiles_of(rows.batch, table)
+        yield _Chunk(rows, texts, kept.name(texts, rows.problems) if kept else "")
 
 
-def _check_part(texts: Sequence[str | None]) -> list[CheckedSmiles]:
-    assert _checker is not None
-    return _checker.check_all(texts)
+def _scored(
+    chunks: Iterable[_Chunk], checks: CheckPool, predictor: Predictor, kept: KeptScores | None
+) -> Iterator[tuple[pa.RecordBatch, ScoredRows]]:
+    """Each chunk with its scores, in order: those of an earlier run, or new ones."""
+    waiting: deque[tuple[_Chunk, Callable[[], ScoredRows]]] = deque()
+    schema = pa.schema(result_columns(predictor.model))
 
+    def begin(chunk: _Chunk) -> Callable[[], ScoredRows]:
+        if kept is not None and (found := kept.find(chunk.name)):
+            return lambda: found
+        results = checks.submit(chunk.texts)
 
-class _Checker:
-    """Checks SMILES in worker processes: parsing costs as much as scoring. The first chunk stays in this process."""
+        def end() -> ScoredRows:
+            both = zip(results(), chunk.rows.problems, strict=True)
+            checked = [CheckedSmiles("", problem) if problem else item for item, problem in both]
+            batch = pa.RecordBatch.from_arrays(score_checked(checked, predictor), schema=schema)
+            scored = ScoredRows.of(checked, batch)
+            if kept is not None:
+                kept.keep(chunk.name, scored)
+            return scored
 
-    def __init__(self, settings: CheckSettings, n_workers: int) -> None:
-        self.settings = settings
-        self._own = SmilesChecker(settings)
-        self._workers = worker_count(n_workers)
-        self._pool: WorkerPool | None = None
-        self._chunks = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._pool is not None:
-            self._pool.__exit__(kind, error, trace)
-
-    def submit(self, texts: Sequence[str | None]) -> Callable[[], list[CheckedSmiles]]:
-        """Start to check a chunk; the function returned waits for the results."""
-        self._chunks += 1
-        if self._chunks == 1 or self._workers == 1:
-            done = self._own.check_all(texts)
-            return lambda: done
-        if self._pool is None:
-            self._pool = WorkerPool(self._workers, _start_worker, (self.settings,))
-        starts = range(0, len(texts), _PART_ROWS)
-        parts = [self._pool.submit(_check_part, texts[start : start + _PART_ROWS]) for start in starts]
-        return lambda: [item for part in parts for item in part.result()]
-
-
-def _checked(
-    chunks: Iterable[Rows], checks: _Checker, texts_of: Callable[[pa.RecordBatch], list[str | None]]
-) -> Iterator[tuple[pa.RecordBatch, list[CheckedSmiles]]]:
-    waiting: deque[tuple[Rows, Callable[[], list[CheckedSmiles]]]] = deque()
-
-    def first() -> tuple[pa.RecordBatch, list[CheckedSmiles]]:
-        (batch, problems), results = waiting.popleft()
-        found = zip(results(), problems, strict=True)
-        return batch, [CheckedSmiles("", problem) if problem else item for item, problem in found]
+        return end
 
     for chunk in chunks:
-        waiting.append((chunk, checks.submit(texts_of(chunk.batch))))
+        waiting.append((chunk, begin(chunk)))
         if len(waiting) > _AHEAD:
-            yield first()
-    while waiting:
-        yield first()
+            first, scores = waiting.popleft()
+            yield first.rows.batch, scores()
+    for chunk, scores in waiting:
+        yield chunk.rows.batch, scores()
 
 
 def _check_output(table: InputTable, output_file: Path | None, added: Sequence[pa.Field]) -> None:

@@ -13,7 +13,7 @@ from belka.contract import LABEL_POSITIVE, LABEL_UNKNOWN, SELECTION_FILE, TRAINI
 from belka.errors import InputError
 from belka.models.folder import ModelFolder
 from belka.models.selection_scores import SelectionScores, read_selection_scores
-from belka.predict.check import CheckedSmiles
+from belka.predict.kept_scores import ScoredRows
 from belka.predict.selection import CONFIDENCE, NO_BLOCK, lowest_score
 
 # Strata of rows by their number of new blocks; those of which nothing is promised have none.
@@ -107,20 +107,15 @@ class RowSelector:
         """The columns of the selection: true, false, or null where nothing is promised of a row."""
         return [pa.field(selected_name(wish.target), pa.bool_()) for wish in self._wishes]
 
-    def add(self, checked: Sequence[CheckedSmiles], probabilities: Sequence[pa.Array]) -> None:
-        """Keep some rows.
-
-        Args:
-            checked: Of the inputs.
-            probabilities: An array for each target of the model; null where there is no score.
-        """
+    def add(self, scored: ScoredRows) -> None:
+        """Keep some rows."""
         self._rows.scores.append(
-            np.stack([probabilities[place].to_numpy(zero_copy_only=False) for place in self._places], axis=1)
+            np.stack([scored.batch.column(place).to_numpy(zero_copy_only=False) for place in self._places], axis=1)
         )
-        strata = np.full(len(checked), _NO_STRATUM, np.int8)
-        for row, item in enumerate(checked):
-            blocks = item.new_blocks if self._knows_blocks else ()
-            if blocks is not None and not item.problem:
+        strata = np.full(len(scored.new_blocks), _NO_STRATUM, np.int8)
+        for row, (new_blocks, is_refused) in enumerate(zip(scored.new_blocks, scored.is_refused, strict=True)):
+            blocks = new_blocks if self._knows_blocks else ()
+            if blocks is not None and not is_refused:
                 distinct = set(blocks)
                 strata[row] = len(distinct)
                 self._rows.new_blocks[len(distinct)] |= distinct

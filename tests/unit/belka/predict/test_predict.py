@@ -14,8 +14,8 @@ import pytest
 
 from belka.errors import BelkaError, InputError
 from belka.models.folder import open_model_folder
+from belka.predict import check_pool
 from belka.predict import input_table as tables
-from belka.predict import predict
 from belka.predict.predict import PredictionSummary, predict_file, predict_smiles
 
 ADDED = [
@@ -55,7 +55,7 @@ def test_order_and_number_of_rows(
     length_model: Path, tmp_path: Path, suffix: str, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tables, "CHUNK_ROWS", 100)
-    monkeypatch.setattr(predict, "_PART_ROWS", 30)
+    monkeypatch.setattr(check_pool, "_PART_ROWS", 30)
     lengths = np.random.default_rng(1).integers(1, 60, 1000)
     smiles = ["C" * int(n) if n % 7 else "C1" for n in lengths]
     pq.write_table(pa.table({"name": [f"m{i}" for i in range(1000)], "smiles": smiles}), tmp_path / "in.parquet")

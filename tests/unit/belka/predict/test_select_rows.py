@@ -15,7 +15,7 @@ from belka.chemistry.reader import Chemistry, packed_block
 from belka.chemistry.smiles import parse
 from belka.errors import InputError
 from belka.models.selection_scores import SelectionScores, write_selection_scores
-from belka.predict import predict
+from belka.predict import check_pool, predict
 from belka.predict import table_input as tables
 from belka.predict.predict import predict_file
 from belka.predict.select_rows import Wish
@@ -119,7 +119,8 @@ def test_every_row_stays_in_its_place_whatever_the_chunks(
     wishes = [Wish("BRD4", 0.9)]
     predict_file(model, tmp_path / "in.csv", tmp_path / "whole.csv", select=wishes)
     monkeypatch.setattr(tables, "CHUNK_ROWS", 7)
-    monkeypatch.setattr(predict, "_PART_ROWS", 5)
+    monkeypatch.setattr(check_pool, "_PART_ROWS", 5)
+    monkeypatch.setattr(predict, "_SELECTED_ROWS", 5)
     done = predict_file(model, tmp_path / "in.csv", tmp_path / "parts.csv", select=wishes)
     assert (tmp_path / "whole.csv").read_bytes() == (tmp_path / "parts.csv").read_bytes()
     assert pc.read_csv(tmp_path / "parts.csv")["id"].to_pylist() == list(range(120))

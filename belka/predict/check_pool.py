@@ -1,0 +1,60 @@
+"""Check the SMILES of a file in worker processes."""
+
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Final, Self
+
+from belka.machine import worker_count
+from belka.predict.check import CheckedSmiles, CheckSettings, SmilesChecker
+from belka.workers import WorkerPool
+
+_PART_ROWS: Final = 1_024
+
+_checker: SmilesChecker | None = None  # of a worker process
+
+
+def _start_worker(settings: CheckSettings) -> None:
+    global _checker  # noqa: PLW0603 - what a process pool's initializer makes has no other place
+    _checker = SmilesChecker(settings)
+
+
+def _check_part(texts: Sequence[str | None]) -> list[CheckedSmiles]:
+    assert _checker is not None
+    return _checker.check_all(texts)
+
+
+class CheckPool:
+    """Checks SMILES in worker processes: parsing costs as much as scoring. The first chunk stays in this process.
+
+    Args:
+        settings: What checking depends on.
+        n_workers: Processes; 0 = all cores.
+    """
+
+    def __init__(self, settings: CheckSettings, n_workers: int) -> None:
+        self.settings = settings
+        self._own = SmilesChecker(settings)
+        self._workers = worker_count(n_workers)
+        self._pool: WorkerPool | None = None
+        self._chunks = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.__exit__(kind, error, trace)
+
+    def submit(self, texts: Sequence[str | None]) -> Callable[[], list[CheckedSmiles]]:
+        """Start to check a chunk; the function returned waits for the results."""
+        self._chunks += 1
+        if self._chunks == 1 or self._workers == 1:
+            done = self._own.check_all(texts)
+            return lambda: done
+        if self._pool is None:
+            self._pool = WorkerPool(self._workers, _start_worker, (self.settings,))
+        starts = range(0, len(texts), _PART_ROWS)
+        parts = [self._pool.submit(_check_part, texts[start : start + _PART_ROWS]) for start in starts]
+        return lambda: [item for part in parts for item in part.result()]
