@@ -15,8 +15,8 @@ TEST_WORKERS ?= 2
 # Further arguments of pytest, for `make test`.
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink test-tracking test-faults lint component format bench docs docs-links pages audit sbom \
-  lock bounds lock-check hooks clean
+.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink test-tracking test-kubeflow test-faults lint component format bench docs docs-links pages \
+  audit sbom lock bounds lock-check hooks clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -67,6 +67,25 @@ test-flink: $(INSTALLED) $(FLINK_JARS)/.fetched ## Run MoleculeTransform on a re
 
 test-tracking: $(INSTALLED) .envs/mlflow/.installed ## Tell a real MLflow server of a demo run and read it back
 	$(BIN)/pytest -m tracking
+
+# The real parts of a cluster, from the Go modules that tests/kubeflow/go pins.
+KUBEFLOW := .kubeflow/bin
+GO_BUILD = command -v go > /dev/null || { echo 'Go 1.26 is needed to build $(@F); it is not on the PATH.'; exit 2; }; \
+  mkdir -p $(KUBEFLOW) && cd $(<D) && nice go build -p 2 -trimpath -buildvcs=false -ldflags '-s -w $(VERSION_FLAGS)' -o $(CURDIR)/$@
+KUBERNETES_VERSION := $(shell sed -n 's/^require k8s.io\/kubernetes \(v[0-9.]*\).*/\1/p' tests/kubeflow/go/kubernetes/go.mod)
+
+$(KUBEFLOW)/kube-apiserver $(KUBEFLOW)/kubectl: VERSION_FLAGS = -X k8s.io/component-base/version.gitVersion=$(KUBERNETES_VERSION)
+$(KUBEFLOW)/kube-apiserver: tests/kubeflow/go/kubernetes/go.mod tests/kubeflow/go/kubernetes/go.sum
+	$(GO_BUILD) k8s.io/kubernetes/cmd/kube-apiserver
+
+$(KUBEFLOW)/kubectl: tests/kubeflow/go/kubernetes/go.mod tests/kubeflow/go/kubernetes/go.sum
+	$(GO_BUILD) k8s.io/kubernetes/cmd/kubectl
+
+$(KUBEFLOW)/etcd: tests/kubeflow/go/kubernetes/go.mod tests/kubeflow/go/kubernetes/go.sum
+	$(GO_BUILD) go.etcd.io/etcd/server/v3
+
+test-kubeflow: $(INSTALLED) $(addprefix $(KUBEFLOW)/,etcd kube-apiserver kubectl) ## Send every manifest to a real Kubernetes API; needs Go 1.26
+	BELKA_KUBEFLOW_ALL=1 $(BIN)/pytest -m kubeflow
 
 # How many faults of each kind; where they begin; a file of JSON lines that later runs extend.
 BELKA_FAULTS ?= 60

@@ -1,0 +1,6 @@
+// Modules of which the tests read manifests only. Nothing here imports them: `go mod tidy` would leave them out.
+module belka.test/schemas
+
+go 1.26.0
+
+require github.com/kubeflow/trainer/v2 v2.1.0

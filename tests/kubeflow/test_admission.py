@@ -1,0 +1,129 @@
+"""A real API server takes every manifest, unknown fields refused, and admits their pods (`make test-kubeflow`)."""
+
+import copy
+import subprocess
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.runners.kubeflow.settings import KubeflowSettings
+from tests.kubeflow.control_plane import REPOSITORY, ControlPlane, module_folder
+from tests.kubeflow.processes import wait_until
+
+pytestmark = [pytest.mark.kubeflow, pytest.mark.slow]
+K8S = REPOSITORY / "k8s"
+FOLDERS = [K8S / "base", *sorted(path for path in (K8S / "overlays").iterdir())]
+TRAINER = "github.com/kubeflow/trainer/v2"
+STRICT = ("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-")
+RESTRICTED, BASELINE = "belka", "belka-baseline"
+
+
+@pytest.fixture(scope="module")
+def namespaces(cluster: ControlPlane) -> ControlPlane:
+    """The namespace and the accounts of the manifests, and Kubeflow Trainer's own types."""
+    types = cluster.kubectl("apply", "--server-side", "-k", module_folder("schemas", TRAINER) / "manifests/base/crds")
+    assert types.returncode == 0, types.stderr
+    needed = [d for d in render(cluster, "overlays/kubeflow") if d["kind"] == "ServiceAccount"]
+    (namespace,) = (d for d in render(cluster, "base") if d["kind"] == "Namespace")
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    (baseline,) = (d for d in render(cluster, "overlays/kubeflow") if d["kind"] == "Namespace")
+    baseline["metadata"]["name"] = BASELINE
+    account = {"apiVersion": "v1", "kind": "ServiceAccount"}
+    accounts = [{**account, "metadata": {"name": "default", "namespace": name}} for name in (RESTRICTED, BASELINE)]
+    cluster.create(namespace, baseline, *needed, *accounts)
+    wait_until(lambda: "trainjobs" in cluster.kubectl("api-resources").stdout, "TrainJobs are served")
+    return cluster
+
+
+def render(cluster: ControlPlane, folder: str) -> list[dict[str, Any]]:
+    """What `kubectl apply -k` would send."""
+    rendered = cluster.kubectl("kustomize", K8S / folder)
+    assert rendered.returncode == 0, rendered.stderr
+    return [document for document in yaml.safe_load_all(rendered.stdout) if document]
+
+
+def templates(documents: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and template of each pod that a cluster would make of the documents."""
+    for document in documents:
+        jobs = [document] if document["kind"] in {"Job", "Deployment"} else []
+        if document["kind"] == "TrainingRuntime":
+            jobs = [job["template"] for job in document["spec"]["template"]["spec"]["replicatedJobs"]]
+        yield from ((document["metadata"]["name"], job["spec"]["template"]) for job in jobs)
+
+
+def send(cluster: ControlPlane, *documents: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
+    return cluster.kubectl(*STRICT, given=yaml.safe_dump_all(documents))
+
+
+def pod(template: Mapping[str, Any], namespace: str) -> dict[str, Any]:
+    metadata = {"name": "tried", "namespace": namespace, "labels": template.get("metadata", {}).get("labels", {})}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+def test_the_server_takes_the_overlay_and_admits_its_pods(folder: Any, namespaces: ControlPlane) -> None:
+    documents = render(namespaces, str(folder.relative_to(K8S)))
+    taken = send(namespaces, *documents)
+    assert taken.returncode == 0, taken.stderr
+    assert len(taken.stdout.splitlines()) == len(documents)
+    for name, template in templates(documents):
+        admitted = send(namespaces, pod(template, RESTRICTED))
+        assert admitted.returncode == 0, f"{name}: {admitted.stderr}"
+        open_root = copy.deepcopy(template)
+        del open_root["spec"]["securityContext"]
+        refused = send(namespaces, pod(open_root, RESTRICTED))
+        assert 'violates PodSecurity "restricted' in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("overlay", "kind", "path"),
+    [
+        ("train-gpu", "Job", ("spec", "activeDeadlineSeconds")),
+        ("train-multi-worker", "Job", ("spec", "template", "spec", "automountServiceAccountToken")),
+        ("serving", "Deployment", ("spec", "template", "spec", "containers", 0, "readinessProbe")),
+        ("trainer", "TrainJob", ("spec", "runtimeRef")),
+        ("trainer", "TrainingRuntime", ("spec", "template", "spec", "replicatedJobs")),
+    ],
+)
+def test_a_misspelt_field_is_refused(
+    overlay: str, kind: str, path: tuple[str | int, ...], namespaces: ControlPlane
+) -> None:
+    documents = [d for d in render(namespaces, f"overlays/{overlay}") if d["kind"] == kind]
+    assert send(namespaces, *documents).returncode == 0
+    place: Any = documents[0]
+    for part in path[:-1]:
+        place = place[part]
+    name = path[-1]
+    place[f"{name}X"] = copy.deepcopy(place[name])
+    refused = send(namespaces, *documents)
+    assert refused.returncode != 0
+    assert f"{name}X" in refused.stderr
+    assert any(words in refused.stderr for words in ("unknown field", "field not declared in schema"))
+
+
+def test_the_documented_pod_that_copies_data_is_taken(namespaces: ControlPlane) -> None:
+    page = (REPOSITORY / "docs" / "kubeflow.md").read_text(encoding="utf-8")
+    blocks = [block.split("\nEOF")[0] for block in page.split("<<'EOF'\n")[1:]]
+    (text,) = (block for block in blocks if "kind: Pod\n" in block)
+    copied = send(namespaces, {**yaml.safe_load(text), "metadata": {"name": "copy", "namespace": RESTRICTED}})
+    assert copied.returncode == 0, copied.stderr
+
+
+def test_pods_of_pipelines_need_the_namespace_that_the_overlay_makes(namespaces: ControlPlane) -> None:
+    settings = KubeflowSettings()
+    security = {"runAsUser": settings.run_as_user, "runAsGroup": settings.run_as_group, "runAsNonRoot": True}
+    container = {"name": "main", "image": "belka", "securityContext": security}
+    template = {"spec": {"containers": [container], "serviceAccountName": "default"}}
+    assert 'violates PodSecurity "restricted' in send(namespaces, pod(template, RESTRICTED)).stderr
+    assert send(namespaces, pod(template, BASELINE)).returncode == 0
+
+
+def test_the_patch_of_the_retries_fits(namespaces: ControlPlane) -> None:
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "workflow-controller-configmap"}}
+    named = {**config, "metadata": {**config["metadata"], "namespace": "kubeflow"}}  # type: ignore[dict-item]
+    namespaces.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kubeflow"}}, named)
+    patch = ["patch", "configmap", "workflow-controller-configmap", "-n", "kubeflow", "--dry-run=server"]
+    patched = namespaces.kubectl(*patch, "--patch-file", K8S / "cluster" / "retries.yaml")
+    assert patched.returncode == 0, patched.stderr
