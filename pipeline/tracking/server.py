@@ -42,14 +42,14 @@ class MlflowServer:
         """Id of an experiment, which is made where there is none."""
         found = self._call("GET", f"experiments/get-by-name?experiment_name={quote(name, safe='')}", missing_ok=True)
         if found:
-            return str(found["experiment"]["experiment_id"])
-        return str(self._call("POST", "experiments/create", {"name": name})["experiment_id"])
+            return str(self._part(found, "experiment", "experiment_id"))
+        return str(self._part(self._call("POST", "experiments/create", {"name": name}), "experiment_id"))
 
     def find_run(self, experiment: str, tag: str, value: str) -> str | None:
         """Id of a run that carries a tag; None where there is none."""
         wanted = {"experiment_ids": [experiment], "filter": f"tags.`{tag}` = '{value}'", "max_results": 1}
         runs = self._call("POST", "runs/search", wanted).get("runs", [])
-        return str(runs[0]["info"]["run_id"]) if runs else None
+        return str(self._part(runs[0], "info", "run_id")) if runs else None
 
     def start_run(self, experiment: str, name: str, tags: Mapping[str, str], started: int) -> dict[str, Any]:
         """Make a run.
@@ -64,7 +64,7 @@ class MlflowServer:
             What the server calls the run's info: run_id, artifact_uri and others.
         """
         asked = {"experiment_id": experiment, "run_name": name, "start_time": started, "tags": _pairs(tags)}
-        info: dict[str, Any] = self._call("POST", "runs/create", asked)["run"]["info"]
+        info: dict[str, Any] = self._part(self._call("POST", "runs/create", asked), "run", "info")
         return info
 
     def log(self, run: str, metrics: Sequence[Mapping[str, Any]], params: Mapping[str, str]) -> None:
@@ -96,7 +96,7 @@ class MlflowServer:
             What the server calls the model's info: model_id, artifact_uri and others.
         """
         asked = {"experiment_id": experiment, "name": name, "source_run_id": run}
-        info: dict[str, Any] = self._call("POST", "logged-models", asked)["model"]["info"]
+        info: dict[str, Any] = self._part(self._call("POST", "logged-models", asked), "model", "info")
         return info
 
     def end_model(self, model: str, run: str) -> None:
@@ -147,12 +147,16 @@ class MlflowServer:
         except ValueError:
             found = None
         if not isinstance(found, dict):
-            raise BelkaError(
-                "What answers at tracking.uri is no MLflow server.",
-                received=f"{address}: {text.strip()[:200]}",
-                expected="JSON",
-                action="Correct tracking.uri.",
-            )
+            raise _no_server(address, text)
+        return found
+
+    def _part(self, answer: dict[str, Any], *names: str) -> Any:
+        """What lies in an answer under names, each in the one before."""
+        found: Any = answer
+        for name in names:
+            if not isinstance(found, dict) or name not in found:
+                raise _no_server(self.uri, json.dumps(answer))
+            found = found[name]
         return found
 
     @contextmanager
@@ -166,6 +170,15 @@ class MlflowServer:
                 expected="the address of an MLflow server",
                 action="Start it, or correct tracking.uri; `belka track` tells it of the run later.",
             ) from error
+
+
+def _no_server(address: str, said: str) -> BelkaError:
+    return BelkaError(
+        "What answers at tracking.uri is no MLflow server.",
+        received=f"{address}: {said.strip()[:200]}",
+        expected="JSON of MLflow's REST interface",
+        action="Correct tracking.uri.",
+    )
 
 
 def _authorization(environment: Mapping[str, str]) -> dict[str, str]:

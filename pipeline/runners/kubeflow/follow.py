@@ -3,10 +3,11 @@
 import re
 import time
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from typing import Any, Final
 
 from belka.errors import BelkaError
-from pipeline.runners.kubeflow.connection import CONNECTION_ERRORS, explain_connection, explain_refusal
+from pipeline.runners.kubeflow.connection import CONNECTION_ERRORS, explain_connection, explain_refusal, told_id
 from pipeline.runners.kubeflow.kubernetes_api import RUN_LABEL, KubernetesApi, Pod
 from pipeline.runners.kubeflow.settings import KubeflowSettings
 from pipeline.runners.kubeflow.submit import SubmittedRun
@@ -114,13 +115,15 @@ def task_of(node: str, tasks: Collection[str]) -> str | None:
 
 def _look(client: Any, run: SubmittedRun, settings: KubeflowSettings, poll_seconds: float) -> Any:
     for _ in range(LOST_LOOKS):
-        try:
-            with explain_refusal():
-                return client.get_run(run.run_id)
-        except CONNECTION_ERRORS:
-            time.sleep(poll_seconds)
+        with suppress(*CONNECTION_ERRORS), explain_refusal(settings):
+            found = client.get_run(run.run_id)
+            if found.run_id:  # a gateway's page has none
+                return found
+        time.sleep(poll_seconds)
     with explain_connection(settings, f" The run goes on: {run.url}"):
-        return client.get_run(run.run_id)
+        found = client.get_run(run.run_id)
+    told_id(found.run_id, settings)
+    return found
 
 
 def _run_failed(

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import yaml
 
-from pipeline.runners.kubeflow.connection import CONNECTION_ERRORS, INSTALLATION_NAMESPACE
+from pipeline.runners.kubeflow.connection import CONNECTION_ERRORS, INSTALLATION_NAMESPACE, TIMEOUT_SECONDS
 from pipeline.runners.kubeflow.kubernetes_api import KubernetesApi
 from pipeline.runners.kubeflow.simulator.retries import Cluster
 
@@ -91,6 +91,7 @@ def _backend_version(client: Any) -> tuple[int, ...] | None:
             auth_settings=["Bearer"],
             response_type="object",
             _return_http_data_only=True,
+            _request_timeout=TIMEOUT_SECONDS,
         )
     except (kfp_server_api.ApiException, *CONNECTION_ERRORS):
         return None

@@ -4,7 +4,7 @@ import re
 from typing import Any, Final
 
 from belka.errors import InputError
-from pipeline.runners.kubeflow.connection import explain_connection
+from pipeline.runners.kubeflow.connection import explain_connection, told_id
 from pipeline.runners.kubeflow.pipeline_file import read_pipeline
 from pipeline.runners.kubeflow.submit import SubmissionRequest
 
@@ -90,4 +90,4 @@ def schedule(client: Any, request: SubmissionRequest, expression: str) -> str:
             enable_caching=None if request.enable_cache else False,
             service_account=settings.service_account,
         )
-    return f"{settings.endpoint.rstrip('/')}/#/recurringrun/details/{made.recurring_run_id}"
+    return f"{settings.endpoint.rstrip('/')}/#/recurringrun/details/{told_id(made.recurring_run_id, settings)}"

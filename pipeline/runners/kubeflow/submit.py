@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from belka.errors import InputError
-from pipeline.runners.kubeflow.connection import explain_connection
+from pipeline.runners.kubeflow.connection import explain_connection, told_id
 from pipeline.runners.kubeflow.pipeline_file import PipelineFile, read_pipeline, run_parameters
 from pipeline.runners.kubeflow.runtime_settings import check_arguments
 from pipeline.runners.kubeflow.settings import KubeflowSettings
@@ -155,5 +155,6 @@ def submit(client: Any, request: SubmissionRequest) -> SubmittedRun:
             enable_caching=None if request.enable_cache else False,
             service_account=settings.service_account,
         )
-    page = f"{settings.endpoint.rstrip('/')}/#/runs/details/{run.run_id}"
-    return SubmittedRun(run.run_id, page, tuple(task.name for task in pipeline.tasks))
+    identity = told_id(run.run_id, settings)
+    page = f"{settings.endpoint.rstrip('/')}/#/runs/details/{identity}"
+    return SubmittedRun(identity, page, tuple(task.name for task in pipeline.tasks))
