@@ -1,6 +1,7 @@
 """Errors that tell a user what is wrong, what was received, what is expected and what to do next."""
 
 import errno
+import os
 
 from belka.exit_codes import ExitCode
 
@@ -98,10 +99,16 @@ def _of_system(error: BaseException) -> BelkaError | None:
             action="Name another place, or change the rights, the mount or what lies there.",
         )
     if number in _EXHAUSTED:
-        return RunAgainError(
-            _EXHAUSTED[number], received=str(error), action="Make room and run the same command again: it goes on."
-        )
-    return None
+        return _exhausted(number, error)
+    # TensorFlow, HDF5 and DuckDB pass on the system's words alone, and Beam those of its workers.
+    said = next((number for number in _OF_THE_DISK if os.strerror(number) in str(error)), None)
+    return None if said is None else _exhausted(said, error)
+
+
+def _exhausted(number: int, error: BaseException) -> RunAgainError:
+    return RunAgainError(
+        _EXHAUSTED[number], received=str(error), action="Make room and run the same command again: it goes on."
+    )
 
 
 _FOLDER = "a folder on the way and no file"
@@ -124,3 +131,4 @@ _EXHAUSTED = {
     errno.ENFILE: "Too many files are open.",
     errno.EIO: "The disk does not answer.",
 }
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT)

@@ -54,3 +54,23 @@ def test_no_memory_is_told_and_what_else_the_system_says_is_not_explained_away()
     assert memory is not None
     assert memory.exit_code == 75
     assert explained(FileNotFoundError(errno.ENOENT, "no", "a file of ours")) is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "tensorflow.python.framework.errors_impl.ResourceExhaustedError: /out/data.gz; No space left on device [while "
+        "running 'Write']",
+        "Can't write data (file write failed: errno = 28, error message = 'No space left on device')",
+        "IO Error: Could not write all bytes to file: Disk quota exceeded",
+    ],
+)
+def test_a_full_disk_is_known_by_the_systems_words_alone(words: str) -> None:
+    error = explained(RuntimeError(words))
+    assert error is not None
+    assert error.exit_code == 75
+    assert words in error.received
+
+
+def test_a_gpu_without_memory_is_no_full_disk() -> None:
+    assert explained(RuntimeError("ResourceExhaustedError: OOM when allocating tensor with shape[1024]")) is None
