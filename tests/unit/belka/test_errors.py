@@ -59,8 +59,7 @@ def test_no_memory_is_told_and_what_else_the_system_says_is_not_explained_away()
 @pytest.mark.parametrize(
     "words",
     [
-        "tensorflow.python.framework.errors_impl.ResourceExhaustedError: /out/data.gz; No space left on device [while "
-        "running 'Write']",
+        "tensorflow.python.framework.errors_impl.ResourceExhaustedError: /out/data.gz; No space left on device [Write]",
         "Can't write data (file write failed: errno = 28, error message = 'No space left on device')",
         "IO Error: Could not write all bytes to file: Disk quota exceeded",
     ],
