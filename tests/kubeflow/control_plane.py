@@ -48,11 +48,11 @@ class ControlPlane:
         )
         assert done.returncode == 0, done.stderr
 
-    def get(self, *words: str) -> Any:
-        """What `kubectl get` finds, as Kubernetes' API writes it."""
-        done = self.kubectl("get", *words, "--output=json")
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+    def render(self, folder: str) -> list[dict[str, Any]]:
+        """What `kubectl apply -k` would send of a folder below k8s/."""
+        rendered = self.kubectl("kustomize", REPOSITORY / "k8s" / folder)
+        assert rendered.returncode == 0, rendered.stderr
+        return [document for document in yaml.safe_load_all(rendered.stdout) if document]
 
 
 def module_folder(pinned_in: str, module: str) -> Path:

@@ -25,23 +25,16 @@ def namespaces(cluster: ControlPlane) -> ControlPlane:
     """The namespace and the accounts of the manifests, and Kubeflow Trainer's own types."""
     types = cluster.kubectl("apply", "--server-side", "-k", module_folder("schemas", TRAINER) / "manifests/base/crds")
     assert types.returncode == 0, types.stderr
-    needed = [d for d in render(cluster, "overlays/kubeflow") if d["kind"] == "ServiceAccount"]
-    (namespace,) = (d for d in render(cluster, "base") if d["kind"] == "Namespace")
+    needed = [d for d in cluster.render("overlays/kubeflow") if d["kind"] == "ServiceAccount"]
+    (namespace,) = (d for d in cluster.render("base") if d["kind"] == "Namespace")
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
-    (baseline,) = (d for d in render(cluster, "overlays/kubeflow") if d["kind"] == "Namespace")
+    (baseline,) = (d for d in cluster.render("overlays/kubeflow") if d["kind"] == "Namespace")
     baseline["metadata"]["name"] = BASELINE
     account = {"apiVersion": "v1", "kind": "ServiceAccount"}
     accounts = [{**account, "metadata": {"name": "default", "namespace": name}} for name in (RESTRICTED, BASELINE)]
     cluster.create(namespace, baseline, *needed, *accounts)
     wait_until(lambda: "trainjobs" in cluster.kubectl("api-resources").stdout, "TrainJobs are served")
     return cluster
-
-
-def render(cluster: ControlPlane, folder: str) -> list[dict[str, Any]]:
-    """What `kubectl apply -k` would send."""
-    rendered = cluster.kubectl("kustomize", K8S / folder)
-    assert rendered.returncode == 0, rendered.stderr
-    return [document for document in yaml.safe_load_all(rendered.stdout) if document]
 
 
 def templates(documents: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -64,7 +57,7 @@ def pod(template: Mapping[str, Any], namespace: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
 def test_the_server_takes_the_overlay_and_admits_its_pods(folder: Any, namespaces: ControlPlane) -> None:
-    documents = render(namespaces, str(folder.relative_to(K8S)))
+    documents = namespaces.render(str(folder.relative_to(K8S)))
     taken = send(namespaces, *documents)
     assert taken.returncode == 0, taken.stderr
     assert len(taken.stdout.splitlines()) == len(documents)
@@ -90,7 +83,7 @@ def test_the_server_takes_the_overlay_and_admits_its_pods(folder: Any, namespace
 def test_a_misspelt_field_is_refused(
     overlay: str, kind: str, path: tuple[str | int, ...], namespaces: ControlPlane
 ) -> None:
-    documents = [d for d in render(namespaces, f"overlays/{overlay}") if d["kind"] == kind]
+    documents = [d for d in namespaces.render(f"overlays/{overlay}") if d["kind"] == kind]
     assert send(namespaces, *documents).returncode == 0
     place: Any = documents[0]
     for part in path[:-1]:
