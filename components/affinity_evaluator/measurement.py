@@ -106,6 +106,17 @@ def measure_predictions(
     predictions = read_predictions(predictions_file, len(targets))
     if molecules is not None:
         predictions = predictions.where(np.isin(predictions.ids, molecules))
+    return measure(predictions, targets=targets, bootstrap=bootstrap, new_blocks=new_blocks)
+
+
+def measure(
+    predictions: Predictions,
+    *,
+    targets: Sequence[str],
+    bootstrap: BootstrapSettings | None = None,
+    new_blocks: NewBlocks | None = None,
+) -> Measurement:
+    """Measure predictions that are in memory, see `measure_predictions`."""
     found: dict[str, SliceMetrics] = {}
     samples: dict[str, Samples] = {}
     told: dict[str, ResampledUnit] = {}

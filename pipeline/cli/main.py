@@ -20,7 +20,20 @@ from belka.errors import BelkaError, explained
 from belka.exit_codes import MEANINGS, ExitCode
 from belka.interrupts import stop_of, stoppable, stopped_error
 from belka.texts import for_terminal
-from pipeline.cli import champion, clean, data, enrichment, enumeration, kubeflow, lineage, predict, run, track, worker
+from pipeline.cli import (
+    champion,
+    clean,
+    data,
+    enrichment,
+    enumeration,
+    kubeflow,
+    lineage,
+    predict,
+    report,
+    run,
+    track,
+    worker,
+)
 from pipeline.cli.options import ConfigOption, OutputDirOption, RawDirOption, SetOption, build_config
 from pipeline.cli.usage import explained_use
 
@@ -143,6 +156,7 @@ for _command in (
     data.validate,
     predict.predict,
     lineage.lineage,
+    report.report,
     enrichment.enrichment,
     clean.clean,
     track.track,

@@ -20,7 +20,7 @@ from belka.contract import (
 from belka.models.champion import read_champion
 from belka.provenance import folder_digest
 from belka.state_files import read_or_set_aside
-from pipeline.config.files import dump_config
+from pipeline.config.flat import flat, flat_settings
 from pipeline.config.settings import Config
 from pipeline.runners.outcomes import NodeOutcome, read_outcomes
 from pipeline.runners.publish import output_file
@@ -91,7 +91,7 @@ def read_run(config: Config) -> RunRecord:
     return RunRecord(
         name=f"{config.pipeline_name} {output.name}",
         digest=_digest(outcomes),
-        params=_settings(config),
+        params=flat_settings(config),
         metrics=(*_evaluated(evaluation), *_costs(metrics.get("steps") or {})),
         tags=_tags(evaluation, output),
         files=tuple(file for file in files if file.is_file()),
@@ -114,24 +114,10 @@ def _stage(mode: Mode, config: Config, outcome: NodeOutcome) -> RunRecord:
     return RunRecord(
         name=mode,
         digest=folder_digest(outcome.outputs["model"]),
-        params=dict(_flat(values)),
+        params=dict(flat(values)),
         metrics=tuple(curves),
         files=tuple(sorted(folder.glob("history.*"))),
     )
-
-
-def _settings(config: Config) -> dict[str, str]:
-    import yaml
-
-    return dict(_flat(yaml.safe_load(dump_config(config))))
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        elif value is not None:
-            yield f"{prefix}{name}", value if isinstance(value, str) else json.dumps(value)
 
 
 def _evaluated(evaluation: Mapping[str, Any]) -> Iterator[Metric]:

@@ -13,7 +13,7 @@ def gains(others: Mapping[str, Sequence[Gain]], confidence: float, name: str = "
     """What the model gains in average precision over other models, on the mean and by slice, with intervals.
 
     Args:
-        others: Name of the other model -> gains over it. Each is a panel; all have one scale.
+        others: Name of a panel -> gains over the model that it names. All panels have one scale.
         confidence: Of the intervals.
         name: See `belka.pages.figures.pictures`.
     """
@@ -39,9 +39,8 @@ def gains(others: Mapping[str, Sequence[Gain]], confidence: float, name: str = "
             panel.set(xlabel=f"gain, {confidence:.0%} interval", xlim=(low - margin, high + margin))
             panel.set_ylim(len(rows) - 0.5, -0.5)
 
-    panels = [f"over {other}" for other in others]
     size = (NARROW, 1.1 + 0.22 * max(len(rows), 1))
-    return draw(name, "Gain in average precision", panels, paint, size=size)
+    return draw(name, "Gain in average precision", list(others), paint, size=size)
 
 
 def _ends(gain: Gain) -> tuple[float, ...]:

@@ -36,7 +36,7 @@ from components.affinity_evaluator.report import figures
 from components.affinity_evaluator.report.gain_figure import gains
 from components.affinity_evaluator.report.ladder_figure import NAMES, TITLES, ladder_figure
 from components.affinity_evaluator.report.reliability_figure import reliability
-from components.affinity_evaluator.report.series import readable
+from components.affinity_evaluator.report.series import readable, tone
 from components.affinity_evaluator.report.structures import driving_blocks, wrong_molecules
 from components.affinity_evaluator.report.training_figure import training_curves
 from components.affinity_evaluator.slices import SliceMetrics
@@ -122,7 +122,8 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
         "ladder_titles": TITLES,
         "rung_names": NAMES,
     }
-    environment = page_environment(_FOLDER, {"number": _number, "interval": _interval, "readable": readable})
+    filters: dict[str, Any] = {"number": _number, "interval": _interval, "readable": readable, "tone": tone}
+    environment = page_environment(_FOLDER, filters)
     plain = environment.overlay(autoescape=False, finalize=for_markdown)
     for name, template in ((REPORT_FILE, environment), (MODEL_CARD_FILE, plain)):
         with atomic_path(evaluation_dir / name) as temporary:
@@ -250,7 +251,7 @@ def _figures(
     for ladder, _ in LADDERS:
         if any(rung.ladder == ladder for rung in evaluation.ladders):
             drawn[ladder] = ladder_figure(ladder, evaluation.ladders, targets)
-    gained = {title: one.gains for title, one in baselines.items() if one.gains}
+    gained = {f"over {title}": one.gains for title, one in baselines.items() if one.gains}
     if gained:
         drawn["gains"] = gains(gained, confidence)
     if any(histories.values()):

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from belka.contract import SplitGroup
 from belka.pages.figures import PALETTE, TEXT
+from components.affinity_evaluator.gate import Gain
 
 
 class Look(NamedTuple):
@@ -35,6 +36,13 @@ ALL: Final = Look("all", TEXT, "D", 0.0)
 def look_of(slice_name: str) -> Look:
     """How the slice of this name, or a mean over slices, is drawn."""
     return LOOKS.get(slice_name.rpartition("/")[2], ALL)
+
+
+def tone(gain: Gain) -> str:
+    """How a gain is coloured: `good` or `bad` where its interval holds no 0, else as other text."""
+    if gain.interval is None or gain.interval.low <= 0 <= gain.interval.high:
+        return ""
+    return "good" if gain.value > 0 else "bad"
 
 
 def readable(slice_name: str) -> str:

@@ -13,6 +13,7 @@ from components.affinity_evaluator.ladder import Rung
 from components.affinity_evaluator.report import figures
 from components.affinity_evaluator.report.gain_figure import gains
 from components.affinity_evaluator.report.ladder_figure import ladder_figure
+from components.affinity_evaluator.report.series import tone
 from components.affinity_evaluator.slices import SliceMetrics, slice_metrics
 
 RNG: Final = np.random.default_rng(5)
@@ -58,3 +59,18 @@ def test_models_are_rows_and_proteins_are_panels() -> None:
     assert page.count(">LightGBM</text>") == 2
     assert "<title>Average precision: sEH</title>" in page
     assert "average precision, 90% interval" in page
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "expected"),
+    [
+        (0.2, Interval(0.1, 0.3), "good"),
+        (-0.2, Interval(-0.3, -0.1), "bad"),
+        (0.2, Interval(-0.1, 0.3), ""),
+        (-0.2, None, ""),
+    ],
+)
+def test_only_a_gain_whose_interval_holds_no_zero_has_a_colour(
+    value: float, interval: Interval | None, expected: str
+) -> None:
+    assert tone(Gain("mean", value, interval)) == expected

@@ -1,0 +1,84 @@
+"""The pages of a run, looked at in a real Chromium (`make test-browser` installs what drives it).
+
+No error on the console, no text below 9 pixels, contrast at least WCAG's AA, no page wider than the screen; on a
+desktop and on a phone, light and dark.
+"""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from tests.e2e.conftest import REPOSITORY
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Demo
+
+pytestmark = pytest.mark.browser
+
+PYTHON: Final = REPOSITORY / ".envs" / "browser" / "bin" / "python"
+LOOK: Final = Path(__file__).with_name("look_at_page.py")
+BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "chrome")
+WRONG: Final = """<!doctype html><html lang="en"><head><link rel="icon" href="data:,"><title>wrong</title></head><body>
+<p style="font-size: 8px">too small to read</p>
+<p style="color: #999; background: #fff">too faint to read</p>
+<svg role="img" viewBox="0 0 1000 100" width="100"><title>drawn</title>
+<text y="20" font-size="20">drawn small</text></svg>
+<svg viewBox="0 0 9 9" width="9"></svg>
+<svg role="img" width="9" style="background: #fff"><title>mark</title>
+<path d="M0 0L9 9" style="stroke: var(--x, #ddd)"/></svg>
+<p id="twice">a</p><p id="twice">b</p><div style="width: 2000px">wide</div>
+<script>console.error("said on the console"); throw new Error("thrown");</script></body></html>"""
+
+
+def looked_at(folder: Path, *pages: Path) -> list[dict[str, Any]]:
+    """What is wrong with each page, at each size and in each scheme."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not PYTHON.is_file():
+        pytest.skip("Playwright is absent; `make test-browser` installs it")
+    if found is None:
+        pytest.skip(f"no Chromium on this machine: none of {', '.join(BROWSERS)}")
+    done = subprocess.run(
+        [str(PYTHON), str(LOOK), found, str(folder), *map(str, pages)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    looks: list[dict[str, Any]] = json.loads(done.stdout)
+    assert len(looks) == 4 * len(pages)
+    return looks
+
+
+def test_pages_of_a_run_can_be_read(demo: "Demo", tmp_path: Path) -> None:
+    pages = [demo.output / "report.html", demo.output / "enrichment.html", tmp_path / "comparison.html"]
+    copy = tmp_path / "a run whose folder has a long name, as they have on shared disks"
+    copy.mkdir()
+    for name in ("metadata.db", "config.yaml"):
+        shutil.copyfile(demo.output / name, copy / name)
+    compared = demo.run("report", demo.output, copy, "--out", pages[-1])
+    assert compared.returncode == 0, compared.stderr
+    for look in looked_at(tmp_path, *pages):
+        assert look["texts"] > 100, "nothing was looked at"
+        assert look["wrong"] == [], f"{look['page']}, {look['width']} px, {look['scheme']}"
+    pictures = sorted(tmp_path.glob("*.png"))
+    assert len(pictures) == 4 * len(pages)
+
+
+def test_what_is_wrong_with_a_page_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "wrong.html"
+    page.write_text(WRONG, encoding="utf-8")
+    for look in looked_at(tmp_path, page):
+        said = "\n".join(look["wrong"])
+        for text in (
+            'small text: 8.0 px of P "too small to read"',
+            'weak contrast: 2.85 to 1 of P "too faint to read"',
+            'small text: 2.0 px of text "drawn small"',
+            "unnamed drawing",
+            "weak mark",
+            "ids that are there twice: twice",
+            "wider than the screen",
+            "console: said on the console",
+            "page: thrown",
+        ):
+            assert text in said, said
