@@ -15,13 +15,8 @@ TEST_WORKERS ?= 2
 # Further arguments of pytest, for `make test`.
 PYTEST_ARGS ?=
 
-<<<<<<< HEAD
-.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink test-tracking test-kubeflow test-faults lint component format bench docs docs-links pages \
+.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink test-tracking test-kubeflow test-browser test-faults lint component format bench docs docs-links pages \
   audit sbom lock bounds lock-check hooks clean
-=======
-.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink test-tracking test-browser test-faults lint component format bench docs docs-links pages audit sbom \
-  lock bounds lock-check hooks clean
->>>>>>> 0775e5a (belka report A B: runs side by side on what all held out; make test-browser looks at the pages in Chromium; docs/modules.md)
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -73,7 +68,6 @@ test-flink: $(INSTALLED) $(FLINK_JARS)/.fetched ## Run MoleculeTransform on a re
 test-tracking: $(INSTALLED) .envs/mlflow/.installed ## Tell a real MLflow server of a demo run and read it back
 	$(BIN)/pytest -m tracking
 
-<<<<<<< HEAD
 # The real parts of a cluster, from the Go modules that tests/kubeflow/go pins.
 KUBEFLOW := .kubeflow/bin
 GO_BUILD = command -v go > /dev/null || { echo 'Go 1.26 is needed to build $(@F); it is not on the PATH.'; exit 2; }; \
@@ -92,10 +86,9 @@ $(KUBEFLOW)/etcd: tests/kubeflow/go/kubernetes/go.mod tests/kubeflow/go/kubernet
 
 test-kubeflow: $(INSTALLED) $(addprefix $(KUBEFLOW)/,etcd kube-apiserver kubectl) ## Send every manifest to a real Kubernetes API; needs Go 1.26
 	BELKA_KUBEFLOW_ALL=1 $(BIN)/pytest -m kubeflow
-=======
+
 test-browser: $(INSTALLED) .envs/browser/.installed ## Look at the pages in Chromium, desktop and phone, light and dark
 	$(BIN)/pytest -m browser
->>>>>>> 0775e5a (belka report A B: runs side by side on what all held out; make test-browser looks at the pages in Chromium; docs/modules.md)
 
 # How many faults of each kind; where they begin; a file of JSON lines that later runs extend.
 BELKA_FAULTS ?= 60
