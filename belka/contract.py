@@ -35,6 +35,7 @@ class Node(StrEnum):
     SMILES_VOCAB = "smiles-vocab"
     BLOCK_FINGERPRINTS = "block-fingerprints"
     MOLECULE_TRANSFORM = "molecule-transform"
+    DESCRIPTOR_SAMPLE = "descriptor-sample"  # only where training.stages has mtr, which trains on it
     SCHEMA_GEN = "schema-gen"
     STATISTICS_GEN = "statistics-gen"
     EXAMPLE_VALIDATOR = "example-validator"
@@ -133,6 +134,8 @@ FEATURE_BLOCKS: Final = "blocks"  # bytes [1], see belka.chemistry.blocks.featur
 FEATURE_BINDS: Final = "binds"  # int64 [n_targets]
 FEATURE_IDS: Final = "ids"  # int64 [n_targets], -1 = pair absent
 FEATURE_SPLIT_GROUP: Final = "split_group"  # int64 [1]
+# float32 [n_descriptors], scaled, NaN = not defined; only in the Examples of the stage mtr
+FEATURE_DESCRIPTORS: Final = "descriptors"
 ABSENT_ID: Final = -1
 BLOCK_BITS: Final = 2048  # of each of the three blocks, whatever the fingerprint of the Examples
 BLOCKS_BYTES: Final = 3 * BLOCK_BITS // 8  # of `blocks`; or none, where a molecule has no three blocks
@@ -142,6 +145,7 @@ SIGNATURE_EXAMPLES: Final = "serving_default"
 SIGNATURE_SMILES: Final = "smiles"
 SIGNATURE_FEATURES: Final = "features"  # of ensembles: SMILES, ecfp and blocks
 OUTPUT_PROBABILITIES: Final = "probabilities"  # float32 [batch, n_targets]
+OUTPUT_DESCRIPTORS: Final = "descriptors"  # float32 [batch, n_descriptors], in place of the first, of the stage mtr
 OUTPUT_SPREAD: Final = "spread"  # float32 [batch, n_targets], standard deviation over the members of an ensemble
 
 
@@ -173,6 +177,7 @@ SERVING_FOLDER: Final = "Format-Serving"  # TFX's folder of the SavedModel withi
 SAVED_MODEL_FILE: Final = "saved_model.pb"
 DESCRIPTION_FILE: Final = "belka.json"  # see belka.models.description
 WEIGHTS_FILE: Final = "belka.weights.h5"
+DESCRIPTORS_FILE: Final = "descriptors.json"  # beside Examples with descriptors, and a model of them: their scale
 HISTORY_FILE: Final = "history.json"  # one mapping per epoch
 TRAINING_BLOCKS_FILE: Final = "training_blocks.parquet"
 SELECTION_FILE: Final = "selection.parquet"  # beside a pushed model, see belka.models.selection_scores

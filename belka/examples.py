@@ -18,6 +18,7 @@ from belka.contract import (
     COUNTS_FILE,
     FEATURE_BINDS,
     FEATURE_BLOCKS,
+    FEATURE_DESCRIPTORS,
     FEATURE_ECFP,
     FEATURE_IDS,
     FEATURE_MOLECULE_ID,
@@ -31,7 +32,14 @@ from belka.contract import (
 )
 from belka.errors import BelkaError
 from belka.files import atomic_path
-from belka.wire_format import Piece, bytes_feature, int64_feature, optional_bytes_feature, serialize_examples
+from belka.wire_format import (
+    Piece,
+    bytes_feature,
+    float_feature,
+    int64_feature,
+    optional_bytes_feature,
+    serialize_examples,
+)
 
 # Columns of the molecules table that are copied into Examples.
 COPIED_COLUMNS: Final = (MOLECULE_ID, BINDS, IDS, SPLIT_GROUP)
@@ -219,6 +227,31 @@ def encode_examples(
     if blocks is not None:
         features[FEATURE_BLOCKS] = optional_bytes_feature(*blocks)
     return serialize_examples(features, molecules.num_rows)
+
+
+def encode_described(
+    tokens: npt.NDArray[np.int64],
+    row_splits: npt.NDArray[np.int64],
+    descriptors: npt.NDArray[np.float32],
+    groups: npt.NDArray[np.int64],
+) -> list[bytes]:
+    """Serialize molecules as tf.Examples of the stage mtr.
+
+    Args:
+        tokens: int64 [n_tokens_of_all], the token ids of one molecule after the other.
+        row_splits: int64 [n + 1], where each molecule's tokens start in `tokens`.
+        descriptors: float32 [n, n_descriptors], scaled; NaN = not defined.
+        groups: int64 [n], SplitGroup.
+
+    Returns:
+        One serialized Example per molecule; the same bytes for the same values.
+    """
+    features = {
+        FEATURE_TOKENS: int64_feature(tokens, row_splits),
+        FEATURE_DESCRIPTORS: float_feature(descriptors),
+        FEATURE_SPLIT_GROUP: int64_feature(groups, np.arange(len(groups) + 1)),
+    }
+    return serialize_examples(features, len(groups))
 
 
 def _array(name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -1,8 +1,9 @@
 """Serialized tf.Examples of many molecules at once, byte by byte as protobuf's own deterministic serialization.
 
 An Example is `features { feature { key value }... }`, the features in the order of their names; a value is an Int64List
-(packed varints) or a BytesList. Lengths are known before anything is written, so each byte is written once, for all
-molecules together. Written by hand because digests of Examples rest on this fixed order of bytes.
+(packed varints), a FloatList (packed, little-endian) or a BytesList. Lengths are known before anything is written, so
+each byte is written once, for all molecules together. Written by hand because digests of Examples rest on this fixed
+order of bytes.
 
 Source: protobuf.dev/programming-guides/encoding; tensorflow/core/example/example.proto and feature.proto.
 """
@@ -20,6 +21,7 @@ _FEATURES_ENTRY: Final = b"\x0a"
 _ENTRY_KEY: Final = b"\x0a"
 _ENTRY_VALUE: Final = b"\x12"
 _FEATURE_BYTES_LIST: Final = b"\x0a"
+_FEATURE_FLOAT_LIST: Final = b"\x12"
 _FEATURE_INT64_LIST: Final = b"\x1a"
 _LIST_VALUE: Final = b"\x0a"
 
@@ -78,6 +80,19 @@ def int64_feature(values: npt.NDArray[np.int64], splits: npt.NDArray[np.int64]) 
     data, sizes = _varints(values)
     ends = splits if len(data) == len(values) else np.concatenate([[0], np.cumsum(sizes)])[splits]
     return _message(_FEATURE_INT64_LIST, _message(_LIST_VALUE, [_ragged(data, np.diff(ends))]))
+
+
+def float_feature(values: npt.NDArray[np.float32]) -> list[Piece]:
+    """Make a feature of as many numbers in every record.
+
+    Args:
+        values: float32 [n, width].
+
+    Returns:
+        The pieces of the Feature message.
+    """
+    data = np.ascontiguousarray(values, "<f4").view(np.uint8)
+    return _message(_FEATURE_FLOAT_LIST, _message(_LIST_VALUE, [Piece(data)]))
 
 
 def bytes_feature(values: Bytes) -> list[Piece]:

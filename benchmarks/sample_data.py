@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from belka.contract import TRANSFORM_SUMMARY_FILE, SplitGroup, Subset
+from belka.contract import DESCRIPTORS_FILE, TRANSFORM_SUMMARY_FILE, SplitGroup, Subset
 from belka.examples import list_examples
 from belka.machine import worker_count
 from belka.models.members import needs_blocks
+from components.descriptor_sample.write import Wanted, write_sample
 from components.molecule_transform.transform import TransformInputs, TransformOutputs, transform_molecules
 from components.molecule_transform.unit import ModelReads
 from components.parquet_merge.merge import merge_raw_files
@@ -59,6 +60,26 @@ def make_sample_data(config: Config, seed: int, folder: Path) -> SampleData:
         reads=ModelReads(config.model.max_length, needs_blocks(config.model.members)),
         preprocessing_fn=PREPROCESSING_FN,
     )
+    return made
+
+
+def make_described(config: Config, seed: int, folder: Path) -> SampleData:
+    """Write the Examples of the stage mtr, unless `folder` holds them already, which `make_sample_data` filled.
+
+    Args:
+        config: Which molecules have descriptors.
+        seed: Seed of the sample; takes the place of `config.system.seed`.
+        folder: Receives them.
+    """
+    made = SampleData(folder / "described", folder / "graph")
+    if not (made.examples_dir / DESCRIPTORS_FILE).is_file():
+        wanted = Wanted(
+            config.descriptors,
+            seed=seed,
+            use_test_molecules=config.training.use_test_molecules,
+            n_workers=worker_count(config.system.n_workers),
+        )
+        write_sample(folder / "molecules", made.transform_graph_dir, made.examples_dir, wanted)
     return made
 
 

@@ -6,12 +6,21 @@ Results are appended as they come, one JSON object per line, and finished ones a
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from belka.contract import DESCRIPTION_FILE, HISTORY_FILE, Subset
-from benchmarks.sample_data import SampleData, append_result, finished, make_sample_data, options, precision_cells
+from benchmarks.sample_data import (
+    SampleData,
+    append_result,
+    finished,
+    make_described,
+    make_sample_data,
+    options,
+    precision_cells,
+)
 from pipeline.config.files import load_config
 from pipeline.config.settings import Config
 from trainer_module.settings import Mode, RunSettings, parse_run_settings
@@ -38,12 +47,16 @@ class Recipe:
         return "+".join(mode for mode, _ in self.passes) + (", branch" if self.branch else "")
 
 
-# Batches of 256 on the real sample: 6 x 134, 2 x 203 + 3 x 134, 235 + 203 + 3 x 134.
+# Batches of 256 on the real sample: 6 x 134; with test molecules, 2 x 203 + 3 x 134 and 235 + 203 + 3 x 134; with
+# DESCRIBED, the last two have 6 x 134 again.
 SCHEDULES: Final[tuple[tuple[tuple[Mode, int], ...], ...]] = (
     (("clf", 6),),
     (("fps", 2), ("clf", 3)),
     (("mlm", 1), ("fps", 1), ("clf", 3)),
+    (("mtr", 3), ("clf", 3)),
+    (("mtr", 2), ("fps", 1), ("clf", 3)),
 )
+DESCRIBED: Final = ("descriptors.molecules=34304", "descriptors.validation_molecules=2000")
 RECIPES: Final = tuple(Recipe(passes, branch) for branch in (True, False) for passes in SCHEDULES)
 
 
@@ -56,14 +69,16 @@ def stage_settings(config: Config, recipe: Recipe, mode: Mode, epochs: int, seed
     return parse_run_settings({**own, "model": model, "training": training})
 
 
-def train_recipe(config: Config, recipe: Recipe, seed: int, data: SampleData, folder: Path) -> dict[str, Any]:
+def train_recipe(
+    config: Config, recipe: Recipe, seed: int, data: Callable[[Mode], SampleData], folder: Path
+) -> dict[str, Any]:
     """Train the stages of a recipe one after the other; pre-training that recipes share is trained once.
 
     Args:
         config: Model, training, targets.
         recipe: Which stages, for how long.
         seed: Seed of weights, order and dropout.
-        data: Examples.
+        data: Examples of a stage.
         folder: Receives the models, by the stages that led to them.
 
     Returns:
@@ -81,14 +96,14 @@ def train_recipe(config: Config, recipe: Recipe, seed: int, data: SampleData, fo
     for mode, epochs in recipe.passes:
         branch = "-branch" if recipe.branch and mode == "clf" else ""
         path = path / f"{mode}{epochs}{branch}"
-        model_dir = path / "model"
+        model_dir, examples = path / "model", data(mode)
         if not (model_dir / DESCRIPTION_FILE).is_file():
             result = train(
                 stage_settings(config, recipe, mode, epochs, seed),
                 TrainingData(
-                    data.files(*training_subsets(mode, use_test_molecules=config.training.use_test_molecules)),
-                    data.files(Subset.VALIDATION),
-                    tuple(read_vocabulary(data.transform_graph_dir)),
+                    examples.files(*training_subsets(mode, use_test_molecules=config.training.use_test_molecules)),
+                    examples.files(Subset.VALIDATION),
+                    tuple(read_vocabulary(examples.transform_graph_dir)),
                     start_from,
                 ),
                 log_dir=path,
@@ -109,13 +124,17 @@ def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--recipes", nargs="+", default=[recipe.name for recipe in RECIPES])
     arguments = parser.parse_args()
-    config = load_config(arguments.config, [f"data.raw_dir={arguments.raw_dir}"])
+    config = load_config(arguments.config, [f"data.raw_dir={arguments.raw_dir}", *DESCRIBED])
     for recipe in RECIPES:
         for seed in arguments.seeds:
             if recipe.name not in arguments.recipes or (recipe.name, seed) in finished(arguments.results):
                 continue
             folder = arguments.work_dir / str(seed)
-            data = make_sample_data(config, seed, folder)
+            made = make_sample_data(config, seed, folder)
+
+            def data(mode: Mode, made: SampleData = made, folder: Path = folder, seed: int = seed) -> SampleData:
+                return make_described(config, seed, folder) if mode == "mtr" else made
+
             scores = train_recipe(config, recipe, seed, data, folder / "models")
             append_result(arguments.results, recipe.name, seed, scores)
 

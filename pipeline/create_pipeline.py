@@ -26,6 +26,7 @@ from components.data_validation.component import (
     ShardStatisticsGen,
 )
 from components.data_validation.settings import DataValidationSettings
+from components.descriptor_sample.component import DescriptorSample
 from components.ensemble.component import Ensemble
 from components.model_pusher.executor import ChampionPusherExecutor
 from components.molecule_transform.component import MoleculeTransform
@@ -69,12 +70,13 @@ def create_pipeline(config: Config, *, raw_dir: str = "", beam_flags: Sequence[s
     prepared = _prepare(settings, raw_digest=config.data.raw_digest or "", raw_dir=raw_dir)
     examples, validated = prepared.transform.outputs["examples"], config.data_validation
     validation = data_validation(validated, settings[Node.ANOMALY_GATE], examples) if validated.is_on else []
-    trainers = _train(config, prepared.transform, after=validation[-1:])
+    described = _describe(settings, prepared) if steps.DESCRIBED_STAGE in config.training.stages else []
+    trainers = _train(config, prepared.transform, described, after=validation[-1:])
     ensemble = _blend(settings, examples, trainers[LAST_STAGE]) if config.model.is_blended else []
     model = [*trainers.values(), *ensemble][-1].outputs["model"]
     evaluator, pusher = _release(settings, prepared, trainers, model, output_dir=config.data.output_dir)
     inferrer, writer = _submit(settings, prepared, model, raw_digest=config.data.raw_digest or "", raw_dir=raw_dir)
-    nodes = [*prepared, *validation, *trainers.values(), *ensemble, evaluator, pusher, inferrer, writer]
+    nodes = [*prepared, *described, *validation, *trainers.values(), *ensemble, evaluator, pusher, inferrer, writer]
     return Pipeline(
         pipeline_name=config.pipeline_name,
         pipeline_root=str(Path(config.data.output_dir) / "pipeline_root"),
@@ -128,8 +130,21 @@ def _prepare(settings: Mapping[Node, str], *, raw_digest: str, raw_dir: str) -> 
     return _Prepared(merge, statistics, vocabulary, blocks, transform)
 
 
-def _train(config: Config, transform: BaseComponent, after: Sequence[BaseComponent]) -> dict[Mode, BaseComponent]:
+def _describe(settings: Mapping[Node, str], prepared: _Prepared) -> list[BaseComponent]:
+    """Molecules to Examples with descriptors."""
+    sample = DescriptorSample(
+        molecules=prepared.merge.outputs["molecules"],
+        transform_graph=prepared.transform.outputs["transform_graph"],
+        settings=settings[Node.DESCRIPTOR_SAMPLE],
+    ).with_id(Node.DESCRIPTOR_SAMPLE)
+    return [sample]
+
+
+def _train(
+    config: Config, transform: BaseComponent, described: Sequence[BaseComponent], after: Sequence[BaseComponent]
+) -> dict[Mode, BaseComponent]:
     """One Trainer per stage, each from the model of the one before; the first waits for `after`."""
+    own_examples = {steps.DESCRIBED_STAGE: described[0].outputs["examples"]} if described else {}
     trainers: dict[Mode, BaseComponent] = {}
     base_model: BaseChannel | None = None
     for mode in config.training.stages:
@@ -148,7 +163,7 @@ def _train(config: Config, transform: BaseComponent, after: Sequence[BaseCompone
         subsets = training_subsets(mode, use_test_molecules=config.training.use_test_molecules)
         trainer = RecordedTrainer(
             run_fn=RUN_FN,
-            examples=transform.outputs["examples"],
+            examples=own_examples.get(mode, transform.outputs["examples"]),
             transform_graph=transform.outputs["transform_graph"],
             base_model=base_model,
             train_args=trainer_pb2.TrainArgs(splits=[subset.split for subset in subsets]),

@@ -21,6 +21,7 @@ class Step(StrEnum):
     MAKE_SUBMISSION = "make_submission"
 
 
+DESCRIBED_STAGE: Final = "mtr"  # it trains on Examples of its own, of DescriptorSample
 DATA_VALIDATION: Final = (
     Node.SCHEMA_GEN,
     Node.STATISTICS_GEN,
@@ -49,10 +50,12 @@ def step_nodes(step: Step, stages: Sequence["Mode"], *, validated: bool = True, 
         validated: Whether the Examples are validated.
         blended: Whether the model has other members than the transformer.
     """
+    described = [Node.DESCRIPTOR_SAMPLE] if DESCRIBED_STAGE in stages else []
+    checked = DATA_VALIDATION if validated else ()
     nodes = {
         Step.GENERATE_PARQUET: [Node.PARQUET_MERGE, Node.BLOCK_STATISTICS],
         Step.GET_VOCAB: [Node.SMILES_VOCAB],
-        Step.MAKE_DATASET: [Node.BLOCK_FINGERPRINTS, Node.MOLECULE_TRANSFORM, *(DATA_VALIDATION if validated else ())],
+        Step.MAKE_DATASET: [Node.BLOCK_FINGERPRINTS, Node.MOLECULE_TRANSFORM, *described, *checked],
         Step.TRAIN_MODEL: [*map(trainer_node, stages), *([Node.ENSEMBLE] if blended else [])],
         Step.EVALUATE_MODEL: [Node.AFFINITY_EVALUATOR, Node.PUSHER],
         Step.MAKE_SUBMISSION: [Node.BULK_INFERRER, Node.SUBMISSION_WRITER],
@@ -63,7 +66,7 @@ def step_nodes(step: Step, stages: Sequence["Mode"], *, validated: bool = True, 
 def step_of(node: str) -> Step:
     """The step that a node belongs to."""
     kind = node_kind(node)
-    found = (step for step in Step if kind in map(node_kind, step_nodes(step, ("clf",), blended=True)))
+    found = (step for step in Step if kind in map(node_kind, step_nodes(step, (DESCRIBED_STAGE, "clf"), blended=True)))
     return next(found)
 
 

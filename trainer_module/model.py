@@ -5,6 +5,7 @@ from typing import Any, Final
 import keras
 from keras import ops
 
+from belka.chemistry.descriptors import DESCRIPTORS
 from belka.contract import FEATURE_ECFP, FEATURE_TOKENS
 from trainer_module.layers.encoder import Encoder
 from trainer_module.layers.seeded_dropout import SeededDropout
@@ -20,14 +21,13 @@ _ARCHITECTURE: Final = ModelSettings.model_fields.keys() - _NO_ARCHITECTURE
 
 @keras.saving.register_keras_serializable(package="belka")
 class Belka(keras.Model):
-    """Pre-norm transformer encoder over SMILES tokens with one of three heads.
+    """Pre-norm transformer encoder over SMILES tokens with one of four heads.
 
     - `mlm`: the vocabulary's probabilities at each position, [batch, length, vocab_size].
-    - `fps`: the probability of each bit of the fingerprint, [batch, ecfp_size], from the mean over the molecule's
-      tokens.
+    - `mtr`: the scaled descriptors, [batch, n_descriptors], from the mean over the molecule's tokens.
+    - `fps`: the probability of each bit of the fingerprint, [batch, ecfp_size], from the same mean.
     - `clf`: the probability of binding each target, [batch, n_targets], from the same mean; with `ecfp_branch`, the
-      logits
-      of a linear or one-hidden-layer model on the fingerprint's bits are added (wide and deep).
+      logits of a linear or one-hidden-layer model on the fingerprint's bits are added (wide and deep).
 
     Source: the first place of the Leash BELKA competition (architecture); Cheng et al., Wide & Deep Learning for
     Recommender Systems, 2016 (branch).
@@ -39,6 +39,7 @@ class Belka(keras.Model):
         vocab_size: Rows of the embedding table.
         n_targets: Proteins; used by the mode clf only.
         ecfp_size: Bits of the fingerprint; used by the mode fps and by the branch.
+        n_descriptors: Descriptors; used by the mode mtr only.
         settings: Architecture, without its `vocab_size`; None: the defaults.
         **kwargs: Arguments of `keras.Model`.
     """
@@ -50,6 +51,7 @@ class Belka(keras.Model):
         vocab_size: int,
         n_targets: int = 3,
         ecfp_size: int = DEFAULT_ECFP_SIZE,
+        n_descriptors: int = len(DESCRIPTORS),
         settings: ModelSettings | None = None,
         **kwargs: Any,
     ) -> None:
@@ -60,6 +62,7 @@ class Belka(keras.Model):
             "vocab_size": vocab_size,
             "n_targets": n_targets,
             "ecfp_size": ecfp_size,
+            "n_descriptors": n_descriptors,
             **settings.model_dump(exclude=set(_NO_ARCHITECTURE)),
         }
         self.mode = mode
@@ -80,7 +83,7 @@ class Belka(keras.Model):
             dtype=policy,
             name="encoder",
         )
-        units = {"mlm": vocab_size, "fps": ecfp_size, "clf": n_targets}[mode]
+        units = {"mlm": vocab_size, "mtr": n_descriptors, "fps": ecfp_size, "clf": n_targets}[mode]
         self.head = keras.layers.Dense(units, dtype=full, name="head")
         if self.uses_ecfp:
             hidden, penalty = settings.ecfp_hidden, keras.regularizers.L2(settings.ecfp_l2)
@@ -119,7 +122,7 @@ class Belka(keras.Model):
             seed: uint32 [2]; needed while training.
 
         Returns:
-            Probabilities, float32 or as the policy says, shaped as the class says.
+            Probabilities, or descriptors, float32 or as the policy says, shaped as the class says.
         """
         tokens = inputs[FEATURE_TOKENS]
         hidden = self.encoder(tokens, training=training, seed=seed)
@@ -130,7 +133,7 @@ class Belka(keras.Model):
         logits = self.head(ops.sum(ops.cast(hidden, self.variable_dtype) * weights, axis=1) / count)
         if self.uses_ecfp:
             logits = logits + self._wide_logits(inputs[FEATURE_ECFP], training, seed)
-        return ops.sigmoid(logits)
+        return logits if self.mode == "mtr" else ops.sigmoid(logits)
 
     def _wide_logits(self, packed: Any, training: bool, seed: Any) -> Any:
         """Return the branch's logits, float [batch, n_targets]."""

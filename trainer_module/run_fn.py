@@ -1,9 +1,11 @@
 """The entry point of TFX's Trainer: `run_fn="trainer_module.run_fn.run_fn"`."""
 
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
+from belka.contract import DESCRIPTORS_FILE
 from belka.errors import InputError
 from belka.progress import progress
 from belka.settings import received_computation
@@ -40,9 +42,17 @@ def run_fn(fn_args: Any) -> None:
     result = train(run, data, log_dir=Path(fn_args.model_run_dir))
     with progress("exporting", "models", 1) as done:
         export_model(result.stored, transform_graph, Path(fn_args.serving_model_dir))
+        _copy_scale(Path(data.train_files[0]), Path(fn_args.serving_model_dir))
         done.add()
     wait_for_workers(choose_strategy(run.training.device))
     logger.info("Stage %s exported to %s.", run.mode, fn_args.serving_model_dir)
+
+
+def _copy_scale(example: Path, model_dir: Path) -> None:
+    """Put beside a model of descriptors what its outputs mean, as it lies beside the Examples it was trained on."""
+    scale = example.parent.parent / DESCRIPTORS_FILE
+    if scale.is_file():
+        shutil.copyfile(scale, model_dir / DESCRIPTORS_FILE)
 
 
 def _expand(patterns: list[str]) -> tuple[str, ...]:

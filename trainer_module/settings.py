@@ -17,8 +17,9 @@ from belka.contract import DEFAULT_TARGETS, Node
 from belka.models.members import MEMBERS, TRANSFORMER, MemberKind
 from belka.settings import Spelling, StrictSection, decides, merged
 
-Mode = Literal["mlm", "fps", "clf"]
-MODES: Final[tuple[Mode, ...]] = ("mlm", "fps", "clf")
+Mode = Literal["mlm", "mtr", "fps", "clf"]
+MODES: Final[tuple[Mode, ...]] = ("mlm", "mtr", "fps", "clf")
+DEFAULT_STAGES: Final[tuple[Mode, ...]] = ("mlm", "fps", "clf")
 Precision = Literal["auto", "float32", "float64", "mixed_bfloat16"]
 Monitor = Literal["auto", "val_average_precision", "val_loss"]
 DEFAULT_ECFP_SIZE: Final = 2048
@@ -127,13 +128,15 @@ class TrainingSettings(StrictSection):
     DECIDES: ClassVar = (Node.TRAINER,)
 
     stages: tuple[Mode, ...] = Field(
-        default=("mlm", "fps", "clf"),
+        default=DEFAULT_STAGES,
         strict=False,
-        description="Stages to run, in this order; each starts from the weights of the one before. The last is clf.",
+        description="Stages to run, in the order mlm, mtr, fps, clf; each starts from the weights of the one before. "
+        "The last is clf.",
     )
     use_test_molecules: bool = Field(
         default=False,
-        description="Let mlm and fps, which need no labels, train on test molecules as well (transductive).",
+        json_schema_extra=decides(Node.TRAINER, Node.DESCRIPTOR_SAMPLE),
+        description="Let mlm, mtr and fps, which need no labels, train on test molecules as well (transductive).",
     )
     batch_size: int = _count(2048, "Molecules in a step, over all devices.", unit="molecules")
     buffer_size: int = _count(
@@ -170,7 +173,7 @@ class TrainingSettings(StrictSection):
     monitor: Monitor = Field(
         default="auto",
         description="What early stopping, the learning rate and the best weights follow. auto: validation average "
-        "precision for clf, validation loss for mlm and fps.",
+        "precision for clf, validation loss for the others.",
     )
     reduce_lr_factor: float = Field(default=0.5, gt=0.0, lt=1.0, description="Learning rate factor on a plateau.")
     reduce_lr_patience: int = _count(5, "Validations without improvement before reducing.", unit="validations")
@@ -204,13 +207,14 @@ class TrainingSettings(StrictSection):
         description="Continue from the last checkpoint of an equal run, if there is one.",
     )
     mlm: StageSettings = Field(default=StageSettings(), description="Values of the stage mlm only.")
+    mtr: StageSettings = Field(default=StageSettings(), description="Values of the stage mtr only.")
     fps: StageSettings = Field(default=StageSettings(), description="Values of the stage fps only.")
     clf: StageSettings = Field(default=StageSettings(), description="Values of the stage clf only.")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if list(self.stages) != [mode for mode in MODES if mode in self.stages] or self.stages[-1:] != ("clf",):
-            raise ValueError("stages must be an ordered choice of mlm, fps, clf that ends with clf")
+            raise ValueError(f"stages must be an ordered choice of {', '.join(MODES)} that ends with clf")
         bounds = self.bucket_boundaries
         if any(bound < 1 for bound in bounds) or any(a >= b for a, b in itertools.pairwise(bounds)):
             raise ValueError("bucket_boundaries must be positive and ascending")
@@ -223,12 +227,12 @@ class TrainingSettings(StrictSection):
             mode: The stage.
 
         Returns:
-            Settings whose sections mlm, fps and clf are empty and whose stages, which decide nothing within one, are
+            Settings whose sections of single stages are empty and whose stages, which decide nothing within one, are
             the default.
         """
         stage: StageSettings = getattr(self, mode)
         update: dict[str, Any] = stage.model_dump(exclude_none=True, exclude={"model_path", "initial_epoch"})
-        update["stages"] = MODES
+        update["stages"] = DEFAULT_STAGES
         update.update((section, StageSettings()) for section in MODES)
         return self.model_copy(update=update)
 

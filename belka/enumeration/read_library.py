@@ -1,6 +1,6 @@
 """Read the blocks of a library: of a molecules table, of a table of raw molecules, or of three lists of blocks."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ from belka.chemistry.blocks.reference import UnusableReferenceError, identify_bl
 from belka.chemistry.blocks.sample import sample_molecules
 from belka.chemistry.smiles import parse
 from belka.chemistry.spelling import spell
-from belka.contract import BLOCK_IDS, RAW_BLOCKS, RAW_SMILES, SMILES
+from belka.contract import BLOCK_IDS, RAW_BLOCKS, RAW_SMILES, SMILES, Subset
 from belka.enumeration.library import LeftOut, ProductBlock, ProductLibrary, make_library
 from belka.enumeration.reagents import UnclearBlockError, amine_text, first_text
 from belka.errors import InputError
@@ -30,16 +30,18 @@ _NOT_SEEN: Final = "no molecule shows how it hangs on the core"
 Names = tuple[str, str, str]
 
 
-def library_of_molecules(folder: Path) -> ProductLibrary:
-    """The blocks of a molecules table, of all its splits.
+def library_of_molecules(folder: Path, subsets: Collection[Subset] = tuple(Subset)) -> ProductLibrary:
+    """The blocks of a molecules table.
 
     Args:
         folder: Folder written by ParquetMerge.
+        subsets: Those whose molecules are looked at; another one's blocks that these lack are not in the library.
 
     Raises:
         InputError: It cannot be read, or shows no blocks.
     """
-    catalogue, shards = read_catalogue(folder), list_shards(folder)
+    splits = {subset.split for subset in subsets}
+    catalogue, shards = read_catalogue(folder), [shard for shard in list_shards(folder) if shard.split in splits]
     seen = np.zeros((len(BLOCK_IDS), len(catalogue)), np.bool_)
     for shard in shards:
         for batch in read_rows(shard.path, list(BLOCK_IDS), batch_rows=1 << 17):

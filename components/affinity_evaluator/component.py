@@ -38,6 +38,7 @@ def AffinityEvaluator(  # noqa: N802, PLR0913, PLR0917 - TFX: artifacts and para
     settings: Parameter[str],
     champion_dir: Parameter[str],
     mlm_run: InputArtifact[ModelRun] = None,
+    mtr_run: InputArtifact[ModelRun] = None,
     fps_run: InputArtifact[ModelRun] = None,
     clf_run: InputArtifact[ModelRun] = None,
 ) -> None:
@@ -57,7 +58,8 @@ def AffinityEvaluator(  # noqa: N802, PLR0913, PLR0917 - TFX: artifacts and para
             model.
         settings: Sections `data`, `evaluation` and `system`, see `belka.settings.NodeSettings`.
         champion_dir: Folder of the pushed models, where champion.json names the one in production.
-        mlm_run: From the Trainer of the stage mlm, for its training curve; likewise the next two.
+        mlm_run: From the Trainer of the stage mlm, for its training curve; likewise the next three.
+        mtr_run: See `mlm_run`.
         fps_run: See `mlm_run`.
         clf_run: See `mlm_run`.
     """
@@ -75,7 +77,7 @@ def AffinityEvaluator(  # noqa: N802, PLR0913, PLR0917 - TFX: artifacts and para
         champion=ChampionSource(Path(champion_dir), Path(molecules.uri), unseen),
         training=TrainingSource(list_examples(Path(examples.uri), Subset.TRAIN.split), Path(molecules.uri)),
     )
-    runs = {"mlm": mlm_run, "fps": fps_run, "clf": clf_run}
+    runs = {"mlm": mlm_run, "mtr": mtr_run, "fps": fps_run, "clf": clf_run}
     run_dirs = {stage: Path(run.uri) for stage, run in runs.items() if run is not None}
     sources = ReportSources(Path(model.uri), Path(molecules.uri), run_dirs)
     write_report(result, evaluation_dir, sources, targets)

@@ -80,7 +80,7 @@ def run(
 
 def step(
     name: Annotated[Step, typer.Argument(metavar="STEP", help=f"One of {', '.join(Step)}.")],
-    mode: Annotated[str | None, typer.Option(help="With train_model: only this stage (mlm, fps or clf).")] = None,
+    mode: Annotated[str | None, typer.Option(help="With train_model: only this stage (mlm, mtr, fps or clf).")] = None,
     model_path: Annotated[
         Path | None, typer.Option(help="With --mode: exported model whose encoder starts the stage.")
     ] = None,
@@ -155,9 +155,12 @@ def _stage_node(name: Step, mode: str, stages: tuple["Mode", ...]) -> str:
     for stage in stages:
         if stage == mode:
             return trainer_node(stage)
+    from trainer_module.settings import MODES  # brings pydantic along: too slow for --help
+
+    wanted = [each for each in MODES if each in stages or each == mode]
     raise InputError(
         "The option --mode names a stage the configuration does not train.",
         received=mode,
         expected=f"one of training.stages: {', '.join(stages)}",
-        action="Add it with --set 'training.stages=[mlm, fps, clf]'.",
+        action=f"Add it with --set 'training.stages=[{', '.join(wanted)}]'.",
     )

@@ -21,6 +21,7 @@ import. Keys that decide no result only say how or where it is computed: they re
   those of its readers.
 - `pipeline_name` and `data.output_dir` say whose cache it is: with another one all steps run.
 - What `training.stages` leaves out is not trained; a stage that then starts from another one runs again.
+- `descriptor-sample` runs only where `training.stages` names mtr.
 - `ensemble` runs only where `model.members` names more than the transformer.
 - Kubeflow's cache also knows the image and the environment of a pod, and so every key that `belka compile` puts there.
 - A training goes on from its checkpoints when only `training.epochs` grows; all else that decides it starts it over.

@@ -11,6 +11,7 @@ from belka.contract import Node
 from belka.settings import DataSettings, StrictSection, SystemSettings, computing, deciding
 from components.affinity_evaluator.settings import EvaluationSettings
 from components.data_validation.settings import DataValidationSettings
+from components.descriptor_sample.settings import DescriptorSettings
 from components.ensemble.settings import EnsembleSettings
 from pipeline.runners.kubeflow.settings import KubeflowSettings
 from pipeline.tracking.settings import TrackingSettings
@@ -44,6 +45,7 @@ class Config(StrictSection):
     ensemble: EnsembleSettings = Field(default_factory=EnsembleSettings)
     data: DataSettings = Field(default_factory=DataSettings)
     fingerprint: FingerprintSettings = Field(default_factory=FingerprintSettings)
+    descriptors: DescriptorSettings = Field(default_factory=DescriptorSettings)
     data_validation: DataValidationSettings = Field(default_factory=DataValidationSettings)
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
     system: SystemSettings = Field(default_factory=SystemSettings)

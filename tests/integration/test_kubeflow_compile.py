@@ -26,6 +26,7 @@ from pipeline.config.files import load_config
 from pipeline.runners.kubeflow.compile import CompiledPipeline, compile_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+WITH_MTR = "training.stages=[mlm, mtr, fps, clf]"
 IMAGE = "registry.example/belka@sha256:" + "0" * 64
 
 
@@ -38,7 +39,10 @@ def _parameters(compiled: CompiledPipeline, task: str) -> dict[str, Any]:
     return given
 
 
-@pytest.mark.parametrize(("name", "absent"), [("demo.yaml", set()), ("default.yaml", {Node.ENSEMBLE})])
+@pytest.mark.parametrize(
+    ("name", "absent"),
+    [("demo.yaml", {Node.DESCRIPTOR_SAMPLE}), ("default.yaml", {Node.ENSEMBLE, Node.DESCRIPTOR_SAMPLE})],
+)
 def test_the_file_loads_with_kfp(name: str, absent: set[Node], tmp_path: Path) -> None:
     _compile(name).write(tmp_path / "pipeline.yaml")
     loaded = kfp_components.load_component_from_file(str(tmp_path / "pipeline.yaml"))
@@ -46,6 +50,25 @@ def test_the_file_loads_with_kfp(name: str, absent: set[Node], tmp_path: Path) -
     trainers = {"trainer-mlm", "trainer-fps", "trainer-clf"}
     assert set(tasks) == set(Node) - {Node.TRAINER} - absent | trainers
     assert len(loaded.platform_spec.platforms["kubernetes"].deployment_spec.executors) == len(tasks)
+
+
+def test_the_stage_mtr_reads_the_examples_of_its_own_node() -> None:
+    compiled = _compile("default.yaml", WITH_MTR, "kubeflow.nodes={descriptor-sample: {cpu: 6.0}}")
+    tasks = compiled.spec["root"]["dag"]["tasks"]
+
+    def source(task: str, name: str) -> str:
+        wired = tasks[task]["inputs"]["artifacts"][name]["taskOutputArtifact"]
+        return f"{wired['producerTask']}: {wired['outputArtifactKey']}"
+
+    assert source("trainer-mtr", "examples") == "descriptor-sample: examples"
+    assert source("trainer-mtr", "base_model") == "trainer-mlm: model"
+    assert source("trainer-fps", "base_model") == "trainer-mtr: model"
+    assert source("descriptor-sample", "molecules") == "parquet-merge: molecules"
+    assert source("descriptor-sample", "transform_graph") == "molecule-transform: transform_graph"
+    assert source("affinity-evaluator", "mtr_run") == "trainer-mtr: model_run"
+    container = compiled.spec["deploymentSpec"]["executors"]["descriptor-sample_executor"]["container"]
+    (value,) = (v["value"] for v in container["env"] if v["name"] == COMPUTATION_VARIABLE)
+    assert json.loads(value)["system"]["n_workers"] == 6
 
 
 def test_every_step_that_depends_on_the_fingerprint_is_told_its_kind() -> None:
@@ -84,9 +107,10 @@ def test_kfp_is_pinned_to_one_minor_version() -> None:
         assert version(name).startswith(f"2.{match[1]}.")
 
 
-def test_the_status_of_a_run_stays_below_what_the_engine_compresses() -> None:
+@pytest.mark.parametrize("overrides", [(), ("training.stages=[mtr, fps, clf]",)], ids=["default", "mtr"])
+def test_the_status_of_a_run_stays_below_what_the_engine_compresses(overrides: tuple[str, ...]) -> None:
     """The engine counts the workflow with its status: the file's text once more, and its templates, some 20 kB."""
-    compiled = _compile("default.yaml")
+    compiled = _compile("default.yaml", *overrides)
     found = status_bytes(compiled.spec, compiled.platform, attempts=1)
     assert found["total"] + len(compiled.as_yaml()) + 20_000 < LIMIT, found
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from belka.contract import (
     FEATURE_ECFP,
     FEATURE_TOKENS,
+    OUTPUT_DESCRIPTORS,
     OUTPUT_PROBABILITIES,
     SIGNATURE_EXAMPLES,
     SIGNATURE_SMILES,
@@ -44,7 +45,8 @@ def export_model(stored: StoredModel, transform_graph_dir: Path, folder: Path) -
       Nor does it refuse a text or cut off a name (`belka.chemistry.smiles`): of those it scores the tokens it finds.
     In `serving_default` a molecule's probabilities are the same bits in every batch; in `smiles` small batches agree to
     rounding. The first output of both is `probabilities`, float32: [batch, n_targets] in clf, [batch, ecfp_size] in
-    fps, [batch, length, vocab_size] in mlm. In clf there is also `probability_<target>`, float32 [batch], for each
+    fps, [batch, length, vocab_size] in mlm; in mtr it is `descriptors`, float32 [batch, n_descriptors], on the scale
+    that descriptors.json tells. In clf there is also `probability_<target>`, float32 [batch], for each
     target: the names stand in the SavedModel itself. Those of clf are calibrated where `stored` has a calibration.
 
     Args:
@@ -61,6 +63,8 @@ def export_model(stored: StoredModel, transform_graph_dir: Path, folder: Path) -
     targets = stored.targets if model.mode == "clf" else ()
 
     def outputs(probabilities: Any) -> dict[str, Any]:
+        if model.mode == "mtr":
+            return {OUTPUT_DESCRIPTORS: probabilities}
         if stored.calibration is not None:
             probabilities = calibrated_probabilities(log_odds(probabilities), stored.calibration)
         return _outputs(probabilities, targets)

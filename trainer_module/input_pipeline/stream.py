@@ -7,7 +7,14 @@ from typing import Any, Final
 
 import tensorflow as tf
 
-from belka.contract import FEATURE_BINDS, FEATURE_ECFP, FEATURE_SPLIT_GROUP, FEATURE_TOKENS, LABEL_UNKNOWN
+from belka.contract import (
+    FEATURE_BINDS,
+    FEATURE_DESCRIPTORS,
+    FEATURE_ECFP,
+    FEATURE_SPLIT_GROUP,
+    FEATURE_TOKENS,
+    LABEL_UNKNOWN,
+)
 from belka.examples import compression_of, known_count
 from trainer_module.input_pipeline.batching import ROW_WEIGHT, cut_padding, padded_lengths, split_by_length
 from trainer_module.input_pipeline.masking import mask_tokens
@@ -39,6 +46,7 @@ class BatchSpec:
         masking_rate: Share of positions hidden (mlm).
         buffer_size: Most molecules in the shuffle buffer.
         ecfp_size: Bits of the fingerprint; 0 if the stage does not read it.
+        n_descriptors: Width of the vector of descriptors (mtr).
     """
 
     mode: Mode
@@ -50,6 +58,7 @@ class BatchSpec:
     masking_rate: float
     buffer_size: int
     ecfp_size: int
+    n_descriptors: int = 0
 
 
 def training_batches(files: Sequence[str], spec: BatchSpec, *, seed: int, pass_index: Any) -> Any:
@@ -135,6 +144,7 @@ def _batches(files: Sequence[str], spec: BatchSpec, *, pass_seed: Any, most: int
             max_length=spec.max_length,
             n_targets=spec.n_targets if spec.mode == "clf" else 0,
             ecfp_size=spec.ecfp_size,
+            n_descriptors=spec.n_descriptors if spec.mode == "mtr" else 0,
             with_group=not shuffle,
         )
 
@@ -194,13 +204,15 @@ def _with_labels(features: dict[str, Any], spec: BatchSpec, mask_seed: Any) -> t
 
     Returns:
         Inputs: `tokens` int32 [batch, length], with the branch also `ecfp` uint8 [batch, ecfp_size / 8]. Labels: mlm
-        int32 [batch, length, 2], fps float32 [batch, ecfp_size], clf int32 [batch, n_targets] (2 = unknown, in filling
-        rows too). Weights: float32 [batch].
+        int32 [batch, length, 2], mtr float32 [batch, n_descriptors] (NaN = not defined), fps float32 [batch,
+        ecfp_size], clf int32 [batch, n_targets] (2 = unknown, in filling rows too). Weights: float32 [batch].
     """
     tokens, weight = features[FEATURE_TOKENS], features[ROW_WEIGHT]
     if spec.mode == "mlm":
         hidden, labels = mask_tokens(tokens, rate=spec.masking_rate, vocab_size=spec.vocab_size, seed=mask_seed)
         return {FEATURE_TOKENS: hidden}, labels, weight
+    if spec.mode == "mtr":
+        return {FEATURE_TOKENS: tokens}, features[FEATURE_DESCRIPTORS], weight
     if spec.mode == "fps":
         return {FEATURE_TOKENS: tokens}, UnpackBits(dtype="float32")(features[FEATURE_ECFP]), weight
     inputs = {FEATURE_TOKENS: tokens}

@@ -21,6 +21,7 @@ from trainer_module.loop.workers import explained_loss_of_worker, from_chief, is
 from trainer_module.losses.binary_loss import BinaryLoss
 from trainer_module.losses.categorical_loss import CategoricalLoss
 from trainer_module.losses.multi_label_loss import MultiLabelLoss
+from trainer_module.losses.regression_loss import RegressionLoss
 from trainer_module.losses.weighted_loss import WeightedLoss
 from trainer_module.model import Belka
 from trainer_module.settings import RunSettings
@@ -152,6 +153,7 @@ def _batch_spec(run: RunSettings, model: Belka) -> BatchSpec:
         masking_rate=settings.masking_rate,
         buffer_size=settings.buffer_size,
         ecfp_size=run.fingerprint.size if run.mode == "fps" or model.uses_ecfp else 0,
+        n_descriptors=model.arguments["n_descriptors"],
     )
 
 
@@ -160,6 +162,8 @@ def make_loss(run: RunSettings, vocab_size: int, *, dtype: str = "float32") -> W
     epsilon = run.training.epsilon
     if run.mode == "mlm":
         return CategoricalLoss(epsilon, vocab_size=vocab_size, dtype=dtype)
+    if run.mode == "mtr":
+        return RegressionLoss(epsilon, dtype=dtype)
     return BinaryLoss(epsilon, dtype=dtype) if run.mode == "fps" else MultiLabelLoss(epsilon, dtype=dtype)
 
 

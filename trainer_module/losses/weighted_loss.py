@@ -1,4 +1,4 @@
-"""What the three losses share: masking, class weights, reduction."""
+"""What the losses share: masking, class weights, reduction."""
 
 from abc import abstractmethod
 from typing import Any

@@ -17,10 +17,11 @@ Numbers = npt.NDArray[np.int64]
 
 _SCAN_ROWS: Final = 1 << 17
 _COMPACT_ABOVE: Final = 1 << 20  # candidates; 24 bytes each
+_DRAW: Final = 29  # a step of the hash that nothing else draws with
 
 
 def sample_molecules(shards: Sequence[MoleculeShard], *, n_blocks: int, per_block: int, at_random: int) -> pa.Table:
-    """Draw molecules.
+    """Draw molecules evenly over blocks.
 
     Blocks of the first position are counted apart from those of the second and third, which share a row of
     fingerprints.
@@ -46,7 +47,30 @@ def sample_molecules(shards: Sequence[MoleculeShard], *, n_blocks: int, per_bloc
             for stratum in (first, n_blocks + second, n_blocks + third, np.full(len(rows), 2 * n_blocks)):
                 drawn.add(stratum, hashes, position + rows)
             position += batch.num_rows
-    return _read(shards, drawn.positions())
+    return _read(shards, drawn.positions(), SAMPLE_COLUMNS)
+
+
+def draw_molecules(shards: Sequence[MoleculeShard], count: int, *, seed: int, columns: Sequence[str]) -> pa.Table:
+    """Draw molecules at random, whatever their blocks.
+
+    Args:
+        shards: The molecules table, or some splits of it.
+        count: Molecules wanted; all of them where there are fewer.
+        seed: Another seed draws others.
+        columns: What is read of them.
+
+    Returns:
+        Distinct molecules in the order of the table. The same for the same table, whatever its shards.
+    """
+    drawn = _Draw(1, np.array([count]))
+    position = 0
+    for shard in shards:
+        for batch in read_rows(shard.path, [MOLECULE_ID], batch_rows=_SCAN_ROWS):
+            hashes = splitmix64(batch.column(MOLECULE_ID).to_numpy() + (seed << 32), _DRAW)
+            rows = np.arange(batch.num_rows)
+            drawn.add(np.zeros(len(rows), np.int64), hashes, position + rows)
+            position += batch.num_rows
+    return _read(shards, drawn.positions(), columns)
 
 
 class _Draw:
@@ -97,7 +121,7 @@ class _Draw:
         self._n_kept = int(low.sum())
 
 
-def _read(shards: Sequence[MoleculeShard], positions: npt.NDArray[np.int64]) -> pa.Table:
+def _read(shards: Sequence[MoleculeShard], positions: npt.NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
     """Read the rows at ascending positions of the whole table; row groups without any are skipped."""
     tables: list[pa.Table] = []
     start = 0
@@ -107,8 +131,8 @@ def _read(shards: Sequence[MoleculeShard], positions: npt.NDArray[np.int64]) -> 
                 stop = start + file.metadata.row_group(group).num_rows
                 first, last = np.searchsorted(positions, (start, stop))
                 if first < last:
-                    rows = file.read_row_group(group, columns=list(SAMPLE_COLUMNS))
-                    tables.append(rows.select(SAMPLE_COLUMNS).take(pa.array(positions[first:last] - start)))
+                    rows = file.read_row_group(group, columns=list(columns))
+                    tables.append(rows.select(columns).take(pa.array(positions[first:last] - start)))
                 start = stop
-    empty = pa.table({name: [] for name in SAMPLE_COLUMNS})
+    empty = pa.table({name: [] for name in columns})
     return pa.concat_tables(tables) if tables else empty

@@ -6,7 +6,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from belka.wire_format import bytes_feature, int64_feature, optional_bytes_feature, serialize_examples
+from belka.wire_format import bytes_feature, float_feature, int64_feature, optional_bytes_feature, serialize_examples
 
 # Around every border between lengths of a varint, and both ends of int64.
 BORDERS = [0, 1, *(2**bits + step for bits in range(7, 63, 7) for step in (-1, 0)), 2**63 - 1, -1, -(2**63)]
@@ -78,3 +78,21 @@ def test_a_value_that_is_empty_in_some_records_gives_the_bytes_of_protobuf(prese
 
 def test_no_records_are_no_bytes() -> None:
     assert by_us([], [], []) == []
+
+
+@given(
+    st.integers(1, 5).flatmap(
+        lambda width: st.lists(st.lists(st.floats(width=32), min_size=width, max_size=width), min_size=1)
+    )
+)
+@settings(max_examples=50, deadline=None)
+def test_any_numbers_give_the_bytes_of_protobuf(rows: list[list[float]]) -> None:
+    def expected(row: list[float]) -> bytes:
+        feature = {"values": tf.train.Feature(float_list=tf.train.FloatList(value=row))}
+        serialized: bytes = tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString(
+            deterministic=True
+        )
+        return serialized
+
+    values = np.array(rows, np.float32).reshape(len(rows), -1)
+    assert serialize_examples({"values": float_feature(values)}, len(rows)) == list(map(expected, rows))

@@ -6,7 +6,7 @@ from belka.code_version import code_version
 from components.recording import Recording, executed_modules
 from pipeline.config.settings import BeamSettings, Config
 from pipeline.create_pipeline import beam_pipeline_args, create_pipeline
-from trainer_module.settings import ModelSettings
+from trainer_module.settings import MODES, ModelSettings, TrainingSettings
 
 _VALIDATION: Final = ("components.data_validation.component",)
 _TRAINER: Final = ("components.tfx_own", "trainer_module.run_fn")
@@ -17,12 +17,14 @@ NODES: Final = {
     "smiles-vocab": ("components.smiles_vocab.component",),
     "block-fingerprints": ("components.block_fingerprints.component",),
     "molecule-transform": ("components.molecule_transform.executor", "trainer_module.preprocessing"),
+    "descriptor-sample": ("components.descriptor_sample.component",),
     "schema-gen": _VALIDATION,
     "statistics-gen": _VALIDATION,
     "example-validator": ("components.tfx_own",),
     "distribution-validator": _VALIDATION,
     "anomaly-gate": _VALIDATION,
     "trainer-mlm": _TRAINER,
+    "trainer-mtr": _TRAINER,
     "trainer-fps": _TRAINER,
     "trainer-clf": _TRAINER,
     "ensemble": ("components.ensemble.component",),
@@ -34,6 +36,8 @@ NODES: Final = {
 
 
 BLENDED: Final = Config(model=ModelSettings(members=("transformer", "linear")))
+# With every node there is.
+WHOLE: Final = BLENDED.model_copy(update={"training": TrainingSettings(stages=MODES)})
 
 
 def test_one_worker_stays_in_the_process() -> None:
@@ -54,7 +58,7 @@ def test_an_engine_gets_its_own_options_only() -> None:
 
 
 def test_every_node_records_what_it_leaves_and_has_the_version_of_what_it_imports() -> None:
-    nodes = {node.id: node for node in create_pipeline(BLENDED).components}
+    nodes = {node.id: node for node in create_pipeline(WHOLE).components}
     assert nodes.keys() == NODES.keys()
     assert all(issubclass(node.executor_spec.executor_class, Recording) for node in nodes.values())
     for name, starts in NODES.items():

@@ -3,7 +3,7 @@
 import re
 
 from belka.contract import Node
-from pipeline.steps import Step, node_kind, nodes_between, step_nodes
+from pipeline.steps import Step, node_kind, nodes_between, step_nodes, step_of
 
 
 def test_train_model_has_a_node_a_stage() -> None:
@@ -14,6 +14,16 @@ def test_the_ensemble_belongs_to_training() -> None:
     assert step_nodes(Step.TRAIN_MODEL, ("clf",), blended=True) == ["trainer-clf", "ensemble"]
     assert node_kind("ensemble") == "ensemble"
     assert "ensemble" not in nodes_between(Step.GENERATE_PARQUET, Step.MAKE_SUBMISSION, ("clf",))
+
+
+def test_descriptors_are_computed_where_a_stage_predicts_them() -> None:
+    assert step_nodes(Step.MAKE_DATASET, ("mtr", "clf"), validated=False) == [
+        "block-fingerprints",
+        "molecule-transform",
+        "descriptor-sample",
+    ]
+    assert step_nodes(Step.TRAIN_MODEL, ("mtr", "clf")) == ["trainer-mtr", "trainer-clf"]
+    assert step_of("descriptor-sample") is Step.MAKE_DATASET
 
 
 def test_nodes_between_runs_in_the_order_of_the_flow() -> None:

@@ -11,8 +11,10 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from belka.chemistry.descriptors import DESCRIPTORS
 from belka.contract import (
     FEATURE_BINDS,
+    FEATURE_DESCRIPTORS,
     FEATURE_ECFP,
     FEATURE_SPLIT_GROUP,
     FEATURE_TOKENS,
@@ -56,6 +58,7 @@ class Molecules:
     binds: NDArray[np.int64]
     ecfp: NDArray[np.uint8]
     groups: NDArray[np.int64]
+    descriptors: NDArray[np.float32]
 
     def write(self, path: Path) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,8 +69,8 @@ class Molecules:
         return str(path)
 
     def serialized(self) -> list[bytes]:
-        rows = zip(self.tokens, self.binds, self.ecfp, self.groups, strict=True)
-        return [serialized_example(tokens, binds, bits, group) for tokens, binds, bits, group in rows]
+        rows = zip(self.tokens, self.binds, self.ecfp, self.groups, self.descriptors, strict=True)
+        return [serialized_example(*row) for row in rows]
 
     def part(self, start: int, stop: int) -> "Molecules":
         return Molecules(
@@ -76,10 +79,13 @@ class Molecules:
             self.binds[start:stop],
             self.ecfp[start:stop],
             self.groups[start:stop],
+            self.descriptors[start:stop],
         )
 
 
-def serialized_example(tokens: Sequence[int], binds: Sequence[int], bits: NDArray[np.uint8], group: int) -> bytes:
+def serialized_example(
+    tokens: Sequence[int], binds: Sequence[int], bits: NDArray[np.uint8], group: int, descriptors: Sequence[float] = ()
+) -> bytes:
     def integers(values: Sequence[int]) -> tf.train.Feature:
         return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
 
@@ -88,6 +94,7 @@ def serialized_example(tokens: Sequence[int], binds: Sequence[int], bits: NDArra
         FEATURE_BINDS: integers(binds),
         FEATURE_ECFP: tf.train.Feature(bytes_list=tf.train.BytesList(value=[np.packbits(bits).tobytes()])),
         FEATURE_SPLIT_GROUP: integers([group]),
+        FEATURE_DESCRIPTORS: tf.train.Feature(float_list=tf.train.FloatList(value=descriptors)),
     }
     serialized: bytes = tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
     return serialized
@@ -99,7 +106,10 @@ def tokens_of(smiles: str) -> list[int]:
 
 
 def make_molecules(number: int, *, seed: int = 0) -> Molecules:
-    """Distinct molecules with random labels (a few unknown) and fingerprints that follow from their fragments."""
+    """Distinct molecules with random labels, and fingerprints and descriptors that follow from their fragments.
+
+    A few labels are unknown, and a few descriptors not defined.
+    """
     generator = np.random.default_rng(seed)
     parts = list(product(range(len(_FRAGMENTS)), repeat=3))
     chosen = [parts[index] for index in generator.choice(len(parts), number, replace=False)]
@@ -107,7 +117,11 @@ def make_molecules(number: int, *, seed: int = 0) -> Molecules:
     ecfp = np.array([bits_of[list(part)].any(axis=0) for part in chosen]).astype(np.uint8)
     binds = generator.choice([0, 1, 2], size=(number, 3), p=[0.6, 0.3, 0.1])
     smiles = ["".join(_FRAGMENTS[index] for index in part) for part in chosen]
-    return Molecules(smiles, [tokens_of(text) for text in smiles], binds, ecfp, generator.integers(0, 2, number))
+    groups = generator.integers(0, 2, number)
+    value_of = generator.normal(size=(len(_FRAGMENTS), len(DESCRIPTORS)))
+    descriptors = np.array([value_of[list(part)].mean(axis=0) for part in chosen]).astype(np.float32)
+    descriptors[generator.random(descriptors.shape) < 0.05] = np.nan
+    return Molecules(smiles, [tokens_of(text) for text in smiles], binds, ecfp, groups, descriptors)
 
 
 @pytest.fixture(scope="session")

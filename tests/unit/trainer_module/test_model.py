@@ -35,6 +35,16 @@ def test_each_head_gives_float32_probabilities(mode: Mode, shape: tuple[int, ...
         np.testing.assert_allclose(probabilities.sum(axis=-1), 1.0, atol=1e-5)
 
 
+def test_descriptors_are_any_numbers() -> None:
+    model = small_model("mtr")
+    kernel, bias = model.head.get_weights()
+    model.head.set_weights([kernel * 100, bias - 7])
+    values = model({"tokens": TOKENS}).numpy()
+    assert (values.shape, values.dtype) == ((4, 189), np.float32)
+    assert values.min() < -1
+    assert values.max() > 1
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("padding", [1, 44, 108])
 def test_predictions_do_not_depend_on_the_padding(mode: Mode, padding: int) -> None:

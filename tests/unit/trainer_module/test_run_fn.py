@@ -1,4 +1,4 @@
-"""The three stages through `run_fn`, each from the one before, and what they export."""
+"""All stages through `run_fn`, each from the one before, and what they export."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +9,14 @@ import pytest
 import tensorflow as tf
 
 from belka.chemistry.fingerprints import FingerprintSettings
-from belka.contract import LABEL_UNKNOWN, OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, SIGNATURE_SMILES
+from belka.contract import (
+    DESCRIPTORS_FILE,
+    LABEL_UNKNOWN,
+    OUTPUT_DESCRIPTORS,
+    OUTPUT_PROBABILITIES,
+    SIGNATURE_EXAMPLES,
+    SIGNATURE_SMILES,
+)
 from belka.errors import InputError
 from belka.models.calibration import LEAST_SLOPE, fit_calibration, log_odds, probabilities_of
 from trainer_module.export.saved_model import load_model
@@ -44,17 +51,20 @@ def stages(
 ) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("stages")
     mlm = run_stage(root / "mlm", training_data, transform_graph, mode="mlm")
-    fps = run_stage(root / "fps", training_data, transform_graph, mlm, mode="fps")
+    mtr = run_stage(root / "mtr", training_data, transform_graph, mlm, mode="mtr")
+    fps = run_stage(root / "fps", training_data, transform_graph, mtr, mode="fps")
     clf = run_stage(root / "clf", training_data, transform_graph, fps, mode="clf")
-    return {"mlm": mlm, "fps": fps, "clf": clf}
+    return {"mlm": mlm, "mtr": mtr, "fps": fps, "clf": clf}
 
 
 def test_each_stage_exports_the_signatures_of_its_mode(stages: dict[str, Path]) -> None:
-    shapes = {"mlm": [5, 3, 18], "fps": [5, 2048], "clf": [5, 3]}
+    shapes = {"mlm": [5, 3, 18], "mtr": [5, 189], "fps": [5, 2048], "clf": [5, 3]}
     for mode, folder in stages.items():
         loaded = tf.saved_model.load(str(folder))
         smiles = tf.constant(["CCO", "CC", "C", "CBr", "OC"])
-        probabilities = loaded.signatures[SIGNATURE_SMILES](smiles=smiles)[OUTPUT_PROBABILITIES]
+        (first, *_) = sorted(loaded.signatures[SIGNATURE_SMILES].structured_outputs)
+        assert first == (OUTPUT_DESCRIPTORS if mode == "mtr" else OUTPUT_PROBABILITIES)
+        probabilities = loaded.signatures[SIGNATURE_SMILES](smiles=smiles)[first]
         assert probabilities.shape.as_list() == shapes[mode]
         assert probabilities.dtype == tf.float32
 
@@ -88,7 +98,7 @@ def test_probabilities_are_calibrated_on_validation(stages: dict[str, Path], mol
             assert (again.slopes[target], again.offsets[target]) == pytest.approx((1.0, 0.0), abs=0.02)
         known = validation.binds[:, target] != LABEL_UNKNOWN
         assert served[known, target].mean() == pytest.approx((validation.binds[known, target] == 1).mean(), abs=0.02)
-    assert [load_model(stages[mode]).calibration for mode in ("mlm", "fps")] == [None, None]
+    assert [load_model(stages[mode]).calibration for mode in ("mlm", "mtr", "fps")] == [None] * 3
 
 
 def test_the_exported_model_names_the_fingerprint_of_its_examples(
@@ -114,14 +124,28 @@ def test_the_linker_changes_nothing(stages: dict[str, Path]) -> None:
     np.testing.assert_array_equal(with_linker, without)
 
 
+@pytest.mark.parametrize(("before", "after"), [("mlm", "mtr"), ("mtr", "fps"), ("fps", "clf")])
 def test_a_stage_starts_from_the_encoder_of_the_one_before(
-    stages: dict[str, Path], training_data: TrainingData, transform_graph: Path, tmp_path: Path
+    stages: dict[str, Path], training_data: TrainingData, transform_graph: Path, tmp_path: Path, before: str, after: str
 ) -> None:
     training = {**TRAINING, "epochs": 1, "learning_rate": 1e-9}
-    folder = run_stage(tmp_path, training_data, transform_graph, stages["fps"], mode="clf", training=training)
-    before, after = load_model(stages["fps"]).model, load_model(folder).model
-    for old, new in zip(before.encoder.get_weights(), after.encoder.get_weights(), strict=True):
+    folder = run_stage(tmp_path, training_data, transform_graph, stages[before], mode=after, training=training)
+    known, found = load_model(stages[before]).model, load_model(folder).model
+    for old, new in zip(known.encoder.get_weights(), found.encoder.get_weights(), strict=True):
         np.testing.assert_allclose(new, old, atol=1e-7)
+
+
+def test_a_model_of_descriptors_says_what_its_outputs_mean(
+    molecules: Any, transform_graph: Path, tmp_path: Path
+) -> None:
+    """The scale lies beside its Examples, and then beside the model; the other stages have none."""
+    train, validation = (tmp_path / "examples" / f"Split-{split}" / "data-0.gz" for split in ("train", "validation"))
+    molecules.part(0, 64).write(train)
+    molecules.part(64, 100).write(validation)
+    (tmp_path / "examples" / DESCRIPTORS_FILE).write_text('{"names": []}')
+    data = TrainingData((str(train),), (str(validation),), ())
+    folder = run_stage(tmp_path, data, transform_graph, mode="mtr", training={**TRAINING, "epochs": 1})
+    assert (folder / DESCRIPTORS_FILE).read_text() == '{"names": []}'
 
 
 def test_another_architecture_is_refused_by_the_name_of_the_key(

@@ -20,11 +20,11 @@ def test_settings_survive_json() -> None:
     ("config", "message"),
     [
         ({"mode": "clf", "model": {"dept": 3}}, r"model\.dept: unknown key"),
-        ({"mode": "cls"}, r"mode: Input should be 'mlm', 'fps' or 'clf'"),
+        ({"mode": "cls"}, r"mode: Input should be 'mlm', 'mtr', 'fps' or 'clf'"),
         ({}, "mode: Field required"),
         ({"mode": "clf", "training": {"epochs": "3"}}, r"training\.epochs: Input should be a valid integer"),
         ({"mode": "clf", "training": {"epochs": 0}}, r"training\.epochs: Input should be greater than or equal to 1"),
-        ({"mode": "clf", "training": {"stages": ["fps", "mlm", "clf"]}}, "ordered choice of mlm, fps, clf"),
+        ({"mode": "clf", "training": {"stages": ["fps", "mlm", "clf"]}}, "ordered choice of mlm, mtr, fps, clf"),
         ({"mode": "clf", "training": {"bucket_boundaries": [80, 64]}}, "positive and ascending"),
         ({"mode": "clf", "model": {"depth": 33}}, r"model\.depth: Input should be a multiple of 2"),
         ({"mode": "fps", "fingerprint": {"kind": "map4"}}, r"fingerprint\.kind: .*one of ecfp, .*'map4'"),

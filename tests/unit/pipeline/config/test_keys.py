@@ -31,11 +31,15 @@ OTHERS: Final[dict[str, Any]] = {
     "evaluation.must_beat": ["lightgbm"],
     "fingerprint.kind": "fcfp",
     "training.bucket_boundaries": [128],
-    "training.stages": ["mlm", "clf"],
+    "training.stages": ["mlm", "mtr", "clf"],
     "tracking.uri": "http://localhost:5000",
 }
 # With every node there is.
-BASE: Final = ("data.raw_digest=train.csv=aa", "model.members=[transformer, linear]")
+BASE: Final = (
+    "data.raw_digest=train.csv=aa",
+    "model.members=[transformer, linear]",
+    "training.stages=[mlm, mtr, fps, clf]",
+)
 # Said in words on the page: whose cache it is; and what is no key of a step on this machine.
 ELSEWHERE: Final = ("pipeline_name", "data.output_dir", "kubeflow.", "training.stages", "model.members")
 
@@ -90,8 +94,28 @@ def test_a_key_changes_the_cache_keys_of_exactly_its_steps(key: str, before: dic
 
 def test_a_stage_that_is_left_out_repeats_no_other(before: dict[str, tuple[bytes, ...]]) -> None:
     after = cache_keys('training.stages=["mlm", "clf"]')
-    assert before.keys() - after.keys() == {"trainer-fps"}
+    assert before.keys() - after.keys() == {"descriptor-sample", "trainer-mtr", "trainer-fps"}
     assert {node for node in after if after[node] != before[node]} == set()
+
+
+def test_settings_of_descriptors_repeat_their_sample_and_what_is_trained_on_it(
+    before: dict[str, tuple[bytes, ...]],
+) -> None:
+    """By their own keys; the other trainers follow, since each starts from the model of the one before."""
+    for override, repeated in (
+        ("descriptors.molecules=1000", {"descriptor-sample"}),
+        ("training.mtr.epochs=3", {"trainer-mtr"}),
+    ):
+        after = cache_keys(override)
+        assert {node for node in before if after[node] != before[node]} == repeated
+    config = load_config(None, list(BASE))
+    nodes = {node.id: node for node in create_pipeline(config).components}
+    made_by = {name: node.inputs["examples"].producer_component_id for name, node in nodes.items() if "trainer" in name}
+    assert made_by == {f"trainer-{mode}": "molecule-transform" for mode in ("mlm", "fps", "clf")} | {
+        "trainer-mtr": "descriptor-sample"
+    }
+    bases = {name: nodes[name].inputs["base_model"].producer_component_id for name in ("trainer-mtr", "trainer-fps")}
+    assert bases == {"trainer-mtr": "trainer-mlm", "trainer-fps": "trainer-mtr"}
 
 
 def test_other_members_repeat_the_transform_and_no_training(before: dict[str, tuple[bytes, ...]]) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from trainer_module.input_pipeline.stream import BatchSpec, training_batches
 from trainer_module.loop.train import TrainingData, TrainingResult
+from trainer_module.settings import Mode
 
 TrainSmall = Callable[..., TrainingResult]
 
@@ -45,12 +46,24 @@ def test_clf_with_the_branch_memorises_256_molecules(train_small: TrainSmall, me
 def test_fps_memorises_256_molecules(train_small: TrainSmall, memorised: TrainingData) -> None:
     result = train_small(memorised, mode="fps", model={"dropout_rate": 0.0, "depth": 32}, training=memorising(30, 0.01))
     predicted, known = [], []
-    for inputs, labels, weight in fingerprints(memorised):
+    for inputs, labels, weight in batches_of("fps", memorised):
         predicted.append(result.stored.model(inputs).numpy()[weight > 0] > 0.5)
         known.append(labels[weight > 0] > 0.5)
     bits, truth = np.concatenate(predicted), np.concatenate(known)
     assert (bits & truth).sum() / truth.sum() > 0.95
     assert (bits & truth).sum() / bits.sum() > 0.95
+
+
+def test_mtr_memorises_256_molecules(train_small: TrainSmall, memorised: TrainingData) -> None:
+    result = train_small(memorised, mode="mtr", model={"dropout_rate": 0.0, "depth": 32}, training=memorising(30, 0.01))
+    predicted, known = [], []
+    for inputs, labels, weight in batches_of("mtr", memorised):
+        predicted.append(result.stored.model(inputs).numpy()[weight > 0])
+        known.append(labels[weight > 0])
+    values, truth = np.concatenate(predicted), np.concatenate(known)
+    assert np.isnan(truth).any()
+    explained = 1 - np.nanmean((values - truth) ** 2) / np.nanvar(truth)
+    assert explained > 0.95
 
 
 def test_mlm_learns_256_molecules(train_small: TrainSmall, memorised: TrainingData) -> None:
@@ -59,9 +72,9 @@ def test_mlm_learns_256_molecules(train_small: TrainSmall, memorised: TrainingDa
     assert min(losses) < 0.6 * losses[0]
 
 
-def fingerprints(data: TrainingData) -> Any:
+def batches_of(mode: Mode, data: TrainingData) -> Any:
     spec = BatchSpec(
-        mode="fps",
+        mode=mode,
         vocab_size=18,
         n_targets=3,
         batch_size=64,
@@ -70,6 +83,7 @@ def fingerprints(data: TrainingData) -> Any:
         masking_rate=0.1,
         buffer_size=1,
         ecfp_size=2048,
+        n_descriptors=189,
     )
     for inputs, labels, weight in training_batches(data.train_files, spec, seed=0, pass_index=0):
         yield inputs, labels.numpy(), weight.numpy()

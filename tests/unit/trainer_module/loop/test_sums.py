@@ -31,7 +31,7 @@ class Ran:
                 yield from (sum(name[0] != "^" for name in node.input) for node in nodes if node.op == "AddN")
 
 
-@pytest.mark.parametrize(("mode", "rows_at_once"), [("mlm", 64), ("fps", 16), ("clf", 16)])
+@pytest.mark.parametrize(("mode", "rows_at_once"), [("mlm", 64), ("mtr", 16), ("fps", 16), ("clf", 16)])
 def test_no_sum_of_a_training_has_three_terms(
     train_small: Callable[..., TrainingResult], monkeypatch: pytest.MonkeyPatch, mode: str, rows_at_once: int
 ) -> None:

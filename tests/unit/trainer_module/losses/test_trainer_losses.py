@@ -5,10 +5,12 @@ from itertools import pairwise
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from trainer_module.losses.binary_loss import BinaryLoss
 from trainer_module.losses.categorical_loss import CategoricalLoss
 from trainer_module.losses.multi_label_loss import MultiLabelLoss
+from trainer_module.losses.regression_loss import RegressionLoss
 from trainer_module.losses.weighted_loss import WeightedLoss
 
 
@@ -108,3 +110,23 @@ def test_losses_survive_serialization() -> None:
     loss = CategoricalLoss(epsilon=1e-3, vocab_size=9, gamma=1.0)
     again = keras.losses.deserialize(keras.losses.serialize(loss))
     assert again.get_config() == loss.get_config()
+
+
+def test_the_regression_loss_by_hand() -> None:
+    nan = float("nan")
+    labels, predicted = np.array([[1.0, nan], [-2.0, 0.5]]), np.array([[0.0, 9.0], [-2.5, 2.5]])
+    # Errors 1, -0.5 and 2 of the three that are defined.
+    assert float(RegressionLoss()(labels, predicted)) == pytest.approx((1 + 0.25 + 4) / 3)
+    assert float(RegressionLoss()(np.full((2, 2), nan), predicted)) == 0.0
+    loss = RegressionLoss()
+    weights = loss.weights(labels, np.array([1.0, 0.0]))
+    np.testing.assert_allclose(weights, [[1.0, 0.0], [0.0, 0.0]])
+    assert float(np.sum(weights * loss.terms(labels, predicted))) == pytest.approx(1.0)
+
+
+def test_what_is_not_defined_has_no_gradient() -> None:
+    labels, predicted = tf.constant([[float("nan"), 1.0]]), tf.Variable([[3.0, 3.0]])
+    loss = RegressionLoss()
+    with tf.GradientTape() as tape:
+        value = tf.reduce_sum(loss.weights(labels) * loss.terms(labels, predicted))
+    np.testing.assert_allclose(tape.gradient(value, predicted), [[0.0, 4.0]])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from belka.chemistry.blocks import sample
-from belka.chemistry.blocks.sample import sample_molecules
+from belka.chemistry.blocks.sample import draw_molecules, sample_molecules
 from belka.hashing import splitmix64
 from belka.molecules import list_shards
 
@@ -52,3 +52,26 @@ def test_molecules_without_blocks_are_never_drawn(build_library: Callable[..., A
 def test_everything_when_more_is_asked_for_than_there_is(library: Any, tmp_path: Path) -> None:
     folder = library.write(tmp_path, files=1)
     assert len(draw(folder, per_block=10**6, at_random=0)) == len(library.molecules)
+
+
+def test_any_molecules_at_random_whatever_the_shards(
+    library: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sample, "_SCAN_ROWS", 16)
+    found = []
+    for files in (1, 3):
+        shards = list_shards(library.write(tmp_path / str(files), files=files))
+        drawn = [draw_molecules(shards, count, seed=1, columns=("molecule_id", "smiles")) for count in (7, 20, 10**6)]
+        assert drawn[0].column_names == ["molecule_id", "smiles"]
+        found.append([table["molecule_id"].to_pylist() for table in drawn])
+    assert found[0] == found[1]
+    few, more, all_of_them = found[0]
+    assert (len(few), len(more), all_of_them) == (7, 20, list(range(len(library.molecules))))
+    assert set(few) < set(more)
+    assert few != draw_molecules(shards, 7, seed=2, columns=("molecule_id",))["molecule_id"].to_pylist()
+
+
+def test_molecules_without_blocks_are_drawn_at_random_too(build_library: Callable[..., Any], tmp_path: Path) -> None:
+    folder = build_library(["C", "N"], [("CCO", None, None, None), ("CCC", 0, 1, 1)]).write(tmp_path, files=1)
+    assert len(draw_molecules(list_shards(folder), 5, seed=1, columns=("smiles",))) == 2
+    assert len(draw_molecules(list_shards(folder), 0, seed=1, columns=("smiles",))) == 0

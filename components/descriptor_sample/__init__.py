@@ -1,0 +1,1 @@
+"""DescriptorSample: Examples of the stage mtr, whose labels are RDKit's descriptors."""
