@@ -85,7 +85,7 @@ $(KUBEFLOW)/etcd: tests/kubeflow/go/kubernetes/go.mod tests/kubeflow/go/kubernet
 	$(GO_BUILD) go.etcd.io/etcd/server/v3
 
 test-kubeflow: $(INSTALLED) $(addprefix $(KUBEFLOW)/,etcd kube-apiserver kubectl) ## Send every manifest to a real Kubernetes API; needs Go 1.26
-	BELKA_KUBEFLOW_ALL=1 $(BIN)/pytest -m kubeflow
+	BELKA_KUBEFLOW_ALL=1 $(BIN)/pytest -m kubeflow tests/kubeflow
 
 test-browser: $(INSTALLED) .envs/browser/.installed ## Look at the pages in Chromium, desktop and phone, light and dark
 	$(BIN)/pytest -m browser

@@ -1,6 +1,7 @@
 """A real API server takes every manifest, unknown fields refused, and admits their pods (`make test-kubeflow`)."""
 
 import copy
+import json
 import subprocess
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,6 +18,7 @@ K8S = REPOSITORY / "k8s"
 FOLDERS = [K8S / "base", *sorted(path for path in (K8S / "overlays").iterdir())]
 TRAINER = "github.com/kubeflow/trainer/v2"
 STRICT = ("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-")
+TASK = {"cpu": "2", "memory": "8G"}
 RESTRICTED, BASELINE = "belka", "belka-baseline"
 
 
@@ -111,6 +113,21 @@ def test_pods_of_pipelines_need_the_namespace_that_the_overlay_makes(namespaces:
     template = {"spec": {"containers": [container], "serviceAccountName": "default"}}
     assert 'violates PodSecurity "restricted' in send(namespaces, pod(template, RESTRICTED)).stderr
     assert send(namespaces, pod(template, BASELINE)).returncode == 0
+
+
+def test_containers_that_argo_adds_ask_for_little_beside_the_task_s(namespaces: ControlPlane) -> None:
+    (limits,) = (d for d in namespaces.render("base") if d["kind"] == "LimitRange")
+    namespaces.create({**limits, "metadata": {**limits["metadata"], "namespace": BASELINE}})
+    bare = {"image": "argoexec"}
+    task = {"name": "main", "image": "belka", "resources": {"requests": TASK, "limits": TASK}}
+    spec = {"initContainers": [{"name": "init", **bare}], "containers": [{"name": "wait", **bare}, task]}
+    sent = yaml.safe_dump(pod({"spec": spec}, BASELINE))
+    admitted = namespaces.kubectl("create", "--dry-run=server", "--output=json", "-f", "-", given=sent)
+    assert admitted.returncode == 0, admitted.stderr
+    made = json.loads(admitted.stdout)["spec"]
+    asked = {each["name"]: each["resources"]["requests"] for each in (*made["initContainers"], *made["containers"])}
+    added = {"cpu": "50m", "memory": "64Mi"}
+    assert asked == {"init": added, "wait": added, "main": TASK}
 
 
 def test_the_patch_of_the_retries_fits(namespaces: ControlPlane) -> None:
