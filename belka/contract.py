@@ -180,6 +180,7 @@ WEIGHTS_FILE: Final = "belka.weights.h5"
 DESCRIPTORS_FILE: Final = "descriptors.json"  # beside Examples with descriptors, and a model of them: their scale
 HISTORY_FILE: Final = "history.json"  # one mapping per epoch
 TRAINING_BLOCKS_FILE: Final = "training_blocks.parquet"
+DRAWS_FILE: Final = "draws.parquet"  # beside the model of a training, see belka.models.draw_scores
 SELECTION_FILE: Final = "selection.parquet"  # beside a pushed model, see belka.models.selection_scores
 UNSEEN_FILE: Final = "unseen.parquet"  # beside a pushed model: what its training never saw
 CHAMPION_FILE: Final = "champion.json"  # beside the pushed versions

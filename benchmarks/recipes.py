@@ -1,23 +1,23 @@
 """Members of an ensemble and their blend on real labels, beside single models: `python -m benchmarks.recipes`.
 
 Draws imitate the competition's test: 58% of the molecules that are scored hold a block that no molecule of training
-holds, the rest none. Draws 1 to 10 are for choosing, 11 to 20 to report once. The transformer is left out: it takes
-as long as everything else together, and `belka run` tells what it adds. Results are appended as they come, one JSON
-object per line, and finished ones are not run again; `--table` prints means and paired differences. Seconds are those
-of the processor: they do not depend on what else the machine does.
+holds, the rest none. Draws 1 to 10 are for choosing, 11 to 20 to report once. `--transformer` also trains the stage
+clf on each draw, which takes longer than everything else together. `--molecules N` leaves a draw N of its training
+molecules; what it finds is named `... @ N`. Results are appended as they come, one JSON object per line, and finished
+ones are not run again; `--table` prints means and paired differences. Seconds are those of the processor: they do not
+depend on what else the machine does.
 """
 
 import argparse
 import hashlib
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import tensorflow as tf
 from lightgbm import LGBMClassifier
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
@@ -30,11 +30,12 @@ from belka.examples import list_examples
 from belka.files import atomic_path
 from belka.models.members import TRANSFORMER
 from belka.molecules import list_shards, read_rows
-from benchmarks.sample_data import append_result, finished, make_sample_data
+from benchmarks.draw_transformer import score_transformer, train_on_draw
+from benchmarks.recipe_table import BEST_SINGLE, BLEND, WHOLE_BLEND, blend_lines, named, table_lines
+from benchmarks.sample_data import SampleData, append_result, finished, make_sample_data
 from components.ensemble.blend import mean_precision
-from components.ensemble.blend_graph import CHUNK, EnsembleGraph
+from components.ensemble.draws import make_draw, score_members
 from components.ensemble.export import member_graphs
-from components.ensemble.library import make_library
 from components.ensemble.linear import sparse_bits
 from components.ensemble.members import Training
 from components.ensemble.train import EnsembleRequest, fit_blend, train_members
@@ -42,44 +43,7 @@ from components.ensemble.training_data import LabelledMolecules, read_molecules
 from pipeline.config.files import load_config
 from pipeline.config.settings import Config
 
-TEST_SHARE: Final = 0.3
-NEW_SHARE: Final = 0.58  # of the molecules that are scored
-BEST_SINGLE: Final = "LightGBM, radius-3 counts of 4096"  # by its mean on draws 1 to 10
-CHOOSING: Final = range(1, 11)  # draws on which all single models are measured
 _SEED: Final = 42
-
-
-def make_draw(blocks: NDArray[np.uint8], seed: int) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
-    """Hold molecules out as the competition's test does.
-
-    Args:
-        blocks: uint8 [n, 3 * n_bytes], the feature `blocks`.
-        seed: Number of the draw.
-
-    Returns:
-        Which are held out, bool [n]; the split group of each, int8 [n].
-    """
-    library, codes = make_library(blocks)
-    generator = np.random.default_rng(seed)
-    order = [generator.permutation(len(table)) for table in library]
-
-    def with_any(share: float) -> NDArray[np.bool_]:
-        held = [np.isin(np.arange(len(each)), each[: round(share * len(each))]) for each in order]
-        return held[0][codes[:, 0]] | held[1][codes[:, 1:]].any(axis=1)
-
-    low, high = 0.0, 0.5
-    for _ in range(30):
-        middle = (low + high) / 2
-        low, high = (low, middle) if with_any(middle).mean() > NEW_SHARE * TEST_SHARE else (middle, high)
-    held_out = with_any(low)
-    rest = np.flatnonzero(~held_out)
-    held_out[generator.choice(rest, round(held_out.sum() / NEW_SHARE * (1 - NEW_SHARE)), replace=False)] = True
-    taught = codes[~held_out]
-    known = [
-        np.isin(np.arange(len(table)), seen) for table, seen in zip(library, (taught[:, 0], taught[:, 1:]), strict=True)
-    ]
-    is_new = ~(known[0][codes[:, 0]] & known[1][codes[:, 1:]].all(axis=1))
-    return held_out, np.where(is_new, SplitGroup.NON_SHARED, SplitGroup.SHARED).astype(np.int8)
 
 
 def score_ensemble(
@@ -102,20 +66,28 @@ def score_ensemble(
         seconds[kind] = time.process_time() - before
     fits = train_members(training, kinds)
     blend = fit_blend(training, fits, request)
-    graph = EnsembleGraph(None, member_graphs(training, fits), blend, molecules.ecfp.shape[1], config.data.targets)
-    strings = tf.TensorSpec([None], tf.string)
-    score = tf.function(graph.member_odds, input_signature=[strings, strings])
-    odds = np.concatenate(
-        [
-            score(
-                *(tf.constant([row.tobytes() for row in part[rows]]) for part in (molecules.ecfp, molecules.blocks))
-            ).numpy()
-            for rows in np.array_split(np.flatnonzero(held_out), max(1, int(held_out.sum()) // (16 * CHUNK)))
-        ]
-    )
+    odds = score_members(member_graphs(training, fits), blend, molecules.take(held_out), config.data.targets)
     for place, name in enumerate(blend.lines):
         yield name, odds[:, :, place], seconds[name]
-    yield "blend", blend.whole_odds(odds), time.process_time() - start
+    yield BLEND, blend.whole_odds(odds), time.process_time() - start
+
+
+def score_with_transformer(
+    config: Config, data: SampleData, molecules: LabelledMolecules, held_out: NDArray[np.bool_], folder: Path
+) -> Iterator[tuple[str, Any, float]]:
+    """Likewise of the transformer alone, of the whole blend, and of what `score_ensemble` yields.
+
+    The transformer has the share of the log-odds that the configuration gives it where no validation tells it.
+    """
+    start, targets, share = time.process_time(), config.data.targets, config.ensemble.transformer_weight
+    model_dir = train_on_draw(config, data, molecules.take(~held_out), _SEED, folder)
+    odds = score_transformer(model_dir, data, molecules.ids[held_out], len(targets), folder)
+    seconds = time.process_time() - start
+    yield TRANSFORMER, odds, seconds
+    for name, scores, own in score_ensemble(config, molecules, held_out, folder):
+        yield name, scores, own
+        if name == BLEND:
+            yield WHOLE_BLEND, (1 - share) * scores + share * odds, own + seconds
 
 
 def score_singles(
@@ -164,77 +136,79 @@ def radius_3_counts(molecules_dir: Path, ids: NDArray[np.int64], kept: Path) -> 
     return csr_matrix(load_npz(kept))
 
 
-def measure_draw(
-    config: Config, molecules: LabelledMolecules, counts: csr_matrix, draw: int, folder: Path, results: Path
-) -> None:
-    """Score one draw by everything, unless the results hold it."""
-    done = finished(results)
-    held_out, groups = make_draw(molecules.blocks, draw)
-    settings = hashlib.sha256(f"{config.ensemble.model_dump_json()} {code_version()}".encode()).hexdigest()[:16]
+@dataclass(frozen=True)
+class Measuring:
+    """What draws are measured with.
 
-    def wanted(name: str) -> bool:
-        return (name, draw) not in done and (draw in CHOOSING or name == BEST_SINGLE)
+    Attributes:
+        config: The configuration.
+        data: Examples.
+        molecules: The labelled molecules.
+        counts: What the best single model reads of them.
+        folder: Keeps finished members.
+        results: Receives the scores.
+        transformer: Whether the transformer is measured.
+        singles: Whether all single models are, or the best alone.
+        most: Training molecules that a draw has at most; None = all.
+    """
 
-    sources = [score_singles(molecules, counts, held_out, wanted)]
-    if ("blend", draw) not in done:
-        sources.append(score_ensemble(config, molecules, held_out, folder / f"{draw}-{settings}"))
-    for source in sources:
-        for name, scores, seconds in source:
-            if (name, draw) not in done:
-                cells = {
-                    f"{target}/{group.label}": mean_precision(
-                        scores[groups[held_out] == group][:, [place]],
-                        molecules.binds[held_out][groups[held_out] == group][:, [place]],
-                        groups[held_out][groups[held_out] == group],
+    config: Config
+    data: SampleData
+    molecules: LabelledMolecules
+    counts: csr_matrix
+    folder: Path
+    results: Path
+    transformer: bool
+    singles: bool
+    most: int | None
+
+    def measure(self, draw: int) -> None:
+        """Score one draw by everything, unless the results hold it."""
+        done = finished(self.results)
+        held_out, groups = make_draw(self.molecules.blocks, draw)
+        kept = held_out | self._taught(held_out, draw)
+        molecules, held_out, groups = self.molecules.take(kept), held_out[kept], groups[held_out]
+        settings = f"{self.config.ensemble.model_dump_json()} {self.most} {code_version()}"
+        folder = self.folder / f"{draw}-{hashlib.sha256(settings.encode()).hexdigest()[:16]}"
+
+        def lacks(name: str) -> bool:
+            return (named(name, self.most), draw) not in done
+
+        def wanted(name: str) -> bool:
+            return lacks(name) and (self.singles or name == BEST_SINGLE)
+
+        sources = [score_singles(molecules, self.counts[kept], held_out, wanted)]
+        if self.transformer and lacks(WHOLE_BLEND):
+            sources.append(score_with_transformer(self.config, self.data, molecules, held_out, folder))
+        elif lacks(BLEND):
+            sources.append(score_ensemble(self.config, molecules, held_out, folder))
+        labels = molecules.binds[held_out]
+        for source in sources:
+            for name, scores, seconds in source:
+                if lacks(name):
+                    cells = cell_precisions(scores, labels, groups, self.config.data.targets)
+                    mean = float(np.mean(list(cells.values())))
+                    append_result(
+                        self.results, named(name, self.most), draw, {"cells": cells, "mean": mean, "seconds": seconds}
                     )
-                    for place, target in enumerate(config.data.targets)
-                    for group in SplitGroup
-                }
-                append_result(
-                    results,
-                    name,
-                    draw,
-                    {"cells": cells, "mean": float(np.mean(list(cells.values()))), "seconds": seconds},
-                )
+
+    def _taught(self, held_out: NDArray[np.bool_], draw: int) -> NDArray[np.bool_]:
+        """The training molecules of a draw, bool [n]."""
+        rows = np.random.default_rng(draw).permutation(np.flatnonzero(~held_out))[: self.most]
+        return np.isin(np.arange(len(held_out)), rows)
 
 
-def table_lines(results: Path, draws: Sequence[int]) -> Iterator[str]:
-    """Mean over draws of each model, and its paired difference to the best single fingerprint model, as a table."""
-    yield "| model | mean | sd | difference | sd of it | ahead | processor seconds |"
-    yield "|---|---|---|---|---|---|---|"
-    for name, pairs in _paired(results, draws).items():
-        means = np.array([mine["mean"] for mine, _ in pairs])
-        gains = means - [best["mean"] for _, best in pairs]
-        seconds = np.mean([mine["seconds"] for mine, _ in pairs])
-        yield (
-            f"| {name} | {means.mean():.4f} | {_spread(means):.4f} | {gains.mean():+.4f} | {_spread(gains):.4f} "
-            f"| {int((gains > 0).sum())} of {len(gains)} | {seconds:.0f} |"
+def cell_precisions(
+    scores: NDArray[np.float32], binds: NDArray[np.int8], groups: NDArray[np.int8], targets: Sequence[str]
+) -> dict[str, float]:
+    """Average precision by `target/group` of scores, float32 [n, n_targets]."""
+    return {
+        f"{target}/{group.label}": mean_precision(
+            scores[groups == group][:, [place]], binds[groups == group][:, [place]], groups[groups == group]
         )
-
-
-def blend_lines(results: Path, draws: Sequence[int]) -> Iterator[str]:
-    """The blend's paired difference by draw, and by cell with its standard error over draws."""
-    pairs = _paired(results, draws).get("blend", [])
-    yield "by draw: " + ", ".join(f"{mine['seed']} {mine['mean'] - best['mean']:+.4f}" for mine, best in pairs)
-    for cell in pairs[0][0]["cells"] if pairs else ():
-        gains = np.array([mine["cells"][cell] - best["cells"][cell] for mine, best in pairs])
-        yield f"{cell}: {gains.mean():+.4f} ± {_spread(gains) / np.sqrt(len(gains)):.4f}"
-
-
-def _paired(results: Path, draws: Sequence[int]) -> dict[str, list[tuple[dict[str, Any], dict[str, Any]]]]:
-    """Model -> its result and the best single model's on each draw that has both."""
-    rows = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
-    found = {(row["model"], row["seed"]): row for row in rows}
-    pairs: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
-    for name in dict.fromkeys(row["model"] for row in rows):
-        for draw in draws:
-            if {(name, draw), (BEST_SINGLE, draw)} <= found.keys():
-                pairs.setdefault(name, []).append((found[name, draw], found[BEST_SINGLE, draw]))
-    return pairs
-
-
-def _spread(values: NDArray[np.float64]) -> float:
-    return float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+        for place, target in enumerate(targets)
+        for group in SplitGroup
+    }
 
 
 def main() -> None:
@@ -245,6 +219,9 @@ def main() -> None:
     parser.add_argument("--work-dir", type=Path, required=True, help="folder for Examples and finished members")
     parser.add_argument("--results", type=Path, required=True, help="results, one JSON object per line")
     parser.add_argument("--draws", type=int, nargs="+", default=list(range(1, 11)))
+    parser.add_argument("--transformer", action="store_true", help="measure it and what it adds to the blend")
+    parser.add_argument("--singles", action="store_true", help="measure all single models, not the best alone")
+    parser.add_argument("--molecules", type=int, help="training molecules of a draw; all, unless given")
     parser.add_argument("--set", dest="overrides", nargs="*", default=[], metavar="SECTION.KEY=VALUE")
     parser.add_argument("--table", action="store_true", help="only print what the results hold")
     arguments = parser.parse_args()
@@ -265,8 +242,19 @@ def main() -> None:
         )
         molecules = found.take(found.has_blocks)
         counts = radius_3_counts(arguments.work_dir / "molecules", molecules.ids, arguments.work_dir / "counts.npz")
+        measuring = Measuring(
+            config,
+            data,
+            molecules,
+            counts,
+            arguments.work_dir / "members",
+            arguments.results,
+            transformer=arguments.transformer,
+            singles=arguments.singles,
+            most=arguments.molecules,
+        )
         for draw in arguments.draws:
-            measure_draw(config, molecules, counts, draw, arguments.work_dir / "members", arguments.results)
+            measuring.measure(draw)
     lines = [*table_lines(arguments.results, arguments.draws), *blend_lines(arguments.results, arguments.draws)]
     sys.stdout.write("".join(f"{line}\n" for line in lines))
 

@@ -11,6 +11,7 @@ from tfx.utils import path_utils
 from belka.contract import CHAMPION_PROPERTY, MODEL_CARD_FILE, PREDICTIONS_FILE, RELEASE_FOLDER, Subset
 from belka.examples import list_examples
 from belka.files import atomic_path
+from belka.models.draw_scores import read_draw_scores
 from belka.models.selection_scores import SelectionScores, write_selection_scores
 from belka.models.training_blocks import write_training_blocks
 from belka.models.unseen import Unseen, write_unseen
@@ -66,16 +67,21 @@ def AffinityEvaluator(  # noqa: N802, PLR0913, PLR0917 - TFX: artifacts and para
     received = NodeSettings(settings)
     targets = received.section("data", DataSettings).targets
     model_dir, evaluation_dir = Path(path_utils.serving_model_path(model.uri)), Path(evaluation.uri)
+    evaluation_settings = received.section("evaluation", EvaluationSettings)
     unseen = what_it_never_saw(read_provenance(Path(model.uri)), Path(molecules.uri))
     result = evaluate_model(
         model_dir,
         list_examples(Path(examples.uri), Subset.VALIDATION.split),
         evaluation_dir,
         targets=targets,
-        settings=received.section("evaluation", EvaluationSettings),
+        settings=evaluation_settings,
         seed=received.section("system", SystemSettings).seed,
         champion=ChampionSource(Path(champion_dir), Path(molecules.uri), unseen),
-        training=TrainingSource(list_examples(Path(examples.uri), Subset.TRAIN.split), Path(molecules.uri)),
+        training=TrainingSource(
+            list_examples(Path(examples.uri), Subset.TRAIN.split),
+            Path(molecules.uri),
+            read_draw_scores(Path(model.uri)) if evaluation_settings.draws else (),
+        ),
     )
     runs = {"mlm": mlm_run, "mtr": mtr_run, "fps": fps_run, "clf": clf_run}
     run_dirs = {stage: Path(run.uri) for stage, run in runs.items() if run is not None}

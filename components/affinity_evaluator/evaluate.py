@@ -11,7 +11,8 @@ from belka.contract import EVALUATION_FILE, PREDICTIONS_FILE
 from belka.files import atomic_path
 from belka.models.champion import model_digest
 from belka.models.description import read_description
-from components.affinity_evaluator.baselines.compare import TrainingSource, compare_with_baselines
+from components.affinity_evaluator.baselines.compare import TrainingSource, compare_with_baselines, training_of
+from components.affinity_evaluator.baselines.draws import DrawnComparisons, compare_draws
 from components.affinity_evaluator.block_similarity import nearest_training_blocks
 from components.affinity_evaluator.bootstrap import BootstrapSettings, Interval
 from components.affinity_evaluator.comparison import ChampionSource, compare_with_champion
@@ -46,6 +47,7 @@ class Evaluation:
         units: Split group -> what the resamples behind its intervals draw.
         reliability: Of each target, before and after calibration.
         ladders: How the ranking gets worse the further molecules are from training; empty where that is not known.
+        draws: What members and baselines have over several draws; None where none were asked for.
     """
 
     digest: str
@@ -61,6 +63,7 @@ class Evaluation:
     units: Mapping[str, ResampledUnit] = field(default_factory=dict)
     reliability: tuple[Reliability, ...] = ()
     ladders: tuple[Rung, ...] = ()
+    draws: DrawnComparisons | None = None
 
 
 def evaluate_model(
@@ -76,18 +79,17 @@ def evaluate_model(
 ) -> Evaluation:
     """Score held-out Examples with an exported model, measure it as the competition does, and judge it.
 
-    Average precision and ROC AUC of every (target, split group) by scikit-learn; a pair of unknown label counts
-    nowhere. Memory: one batch while scoring, then as `measure_predictions` says.
+    A pair of unknown label counts nowhere. Memory: one batch while scoring, then as `measure_predictions` says.
 
     Args:
         model_dir: SavedModel with the signature `serving_default`.
         examples_files: TFRecord files of the validation split; none = the model is not blessed.
         output_dir: Folder for predictions.parquet (molecule_id, split_group, binds, probabilities) and evaluation.json.
         targets: Target names, in the order of the Examples' labels.
-        settings: Floors, how intervals are computed, and how many Examples are scored at a time.
+        settings: Floors, and how it is measured.
         seed: Seed of the bootstrap.
         champion: Where the model in production is; None = do not compare with it.
-        training: What the model was trained on; None = no baselines and ladders, intervals resample molecules.
+        training: What the model was trained on; None = no baselines, ladders and draws, intervals resample molecules.
 
     Raises:
         InputError: A setting is out of range, or champion.json is damaged.
@@ -120,6 +122,7 @@ def evaluate_model(
         units=measured.units,
         reliability=_reliability(model_dir, file, measuring),
         ladders=_ladders(training, file, measuring),
+        draws=_draws(training, model_dir, settings, measuring),
     )
     _write(evaluation, output_dir / EVALUATION_FILE)
     return evaluation
@@ -139,6 +142,17 @@ def _ladders(training: TrainingSource | None, file: Path, measuring: Measuring) 
     nearest = nearest_training_blocks(training.molecules_dir, measuring.new_blocks.is_new)
     predictions = read_predictions(file, len(measuring.targets))
     return measure_ladders(predictions, measuring.targets, measuring.new_blocks, nearest, measuring.bootstrap)
+
+
+def _draws(
+    training: TrainingSource | None, model_dir: Path, settings: EvaluationSettings, measuring: Measuring
+) -> DrawnComparisons | None:
+    if training is None or not training.draws:
+        if settings.draws:
+            logger.warning("There are no draws: evaluation.draws trains members that read blocks, and there are none.")
+        return None
+    limit, seed = settings.baseline_molecules, measuring.bootstrap.seed
+    return compare_draws(training.draws, training_of(training, model_dir, measuring.targets, limit, seed)[0])
 
 
 def _write(evaluation: Evaluation, file: Path) -> None:

@@ -63,12 +63,23 @@ class EvaluationSettings(GateSettings):
     )
     bootstrap_samples: int = Field(default=1000, ge=1, description="Resamples behind each confidence interval.")
     confidence: float = Field(default=0.95, gt=0.0, lt=1.0, description="Confidence of the intervals.")
+    draws: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        json_schema_extra=decides(Node.ENSEMBLE, Node.AFFINITY_EVALUATOR),
+        description="Times that the training molecules are split anew, as a test would split them: the members beside "
+        "the transformer and the baselines train on each split, and the report tells mean, spread and gains. For small "
+        "data, where one split is luck; each takes as long as the members took. Takes members that read blocks.",
+    )
     batch_size: int = Field(default=1024, ge=1, json_schema_extra=decides(), description="Molecules scored at once.")
 
     @model_validator(mode="after")
     def _baselines_are_there(self) -> Self:
         if self.must_beat and not self.baseline_molecules:
             raise ValueError("must_beat names baselines, but baseline_molecules = 0 trains none")
+        if self.draws and not self.baseline_molecules:
+            raise ValueError("draws compares with the baselines, but baseline_molecules = 0 trains none")
         return self
 
     def bootstrap(self, seed: int) -> BootstrapSettings:

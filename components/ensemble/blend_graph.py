@@ -142,7 +142,7 @@ class EnsembleGraph(tf.Module):
         with tf.control_dependencies(checks):
             has_blocks = sizes > 0
         whole = tf.where(has_blocks, blocks, tf.constant(bytes(BLOCKS_BYTES)))
-        return Odds(self.member_odds(ecfp, whole), _in_whole_chunks(_log_odds, probabilities), has_blocks)
+        return Odds(self.member_odds(ecfp, whole), _in_whole_chunks(transformer_odds, probabilities), has_blocks)
 
     def member_odds(self, ecfp: Any, blocks: Any) -> Any:
         """Log-odds by member, in chunks of one size: memory is bounded, and no neighbour changes a rounding.
@@ -201,7 +201,8 @@ def _in_whole_chunks(function: Callable[..., Any], *values: Any) -> Any:
     return tf.nest.map_structure(lambda found: found[:count], function(*filled))
 
 
-def _log_odds(probabilities: Any) -> Any:
+def transformer_odds(probabilities: Any) -> Any:
+    """Log-odds that the transformer brings into the blend, of its probabilities, float32 [batch, n_targets]."""
     kept = tf.clip_by_value(probabilities, _LEAST, 1.0 - _LEAST)
     return tf.math.log(kept) - tf.math.log1p(-kept)
 

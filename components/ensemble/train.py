@@ -28,7 +28,7 @@ from components.ensemble.kept import KEPT_FOLDER, Arrays
 from components.ensemble.library import Floats
 from components.ensemble.members import Training
 from components.ensemble.settings import EnsembleSettings
-from components.ensemble.training_data import read_molecules
+from components.ensemble.training_data import LabelledMolecules, read_molecules
 
 logger = logging.getLogger(__name__)
 
@@ -83,17 +83,11 @@ def train_ensemble(
             expected="equal targets in equal order",
             action="Run the step train_model with the configuration of the step make_dataset.",
         )
-    molecules = read_molecules(
-        list_examples(examples_dir, Subset.TRAIN.split),
-        n_targets=len(request.targets),
-        max_molecules=request.settings.max_molecules,
-        seed=request.seed,
-        with_blocks=needs_blocks(request.members),
-    )
+    molecules = training_molecules(examples_dir, request)
     logger.info("Members learn from %d of %d labelled molecules.", len(molecules.ids), molecules.found)
-    kept_dir = work_dir / KEPT_FOLDER / _key(request, molecules.digest())
+    kept_dir = kept_folder(work_dir, request, molecules)
     training = Training(molecules, request.settings, request.seed, kept_dir)
-    _check_blocks(training, request.members)
+    check_blocks(training, request.members)
     fits = train_members(training, request.members)
     blend = fit_blend(training, fits, request)
     transformer, graphs = load_transformer(source), member_graphs(training, fits)
@@ -111,6 +105,17 @@ def train_ensemble(
     export_ensemble(graph_of(blend), model_dir, description, source / WEIGHTS_FILE)
     shutil.rmtree(kept_dir, ignore_errors=True)
     return description
+
+
+def training_molecules(examples_dir: Path, request: EnsembleRequest) -> LabelledMolecules:
+    """The labelled molecules of the training split, of many a sample."""
+    return read_molecules(
+        list_examples(examples_dir, Subset.TRAIN.split),
+        n_targets=len(request.targets),
+        max_molecules=request.settings.max_molecules,
+        seed=request.seed,
+        with_blocks=needs_blocks(request.members),
+    )
 
 
 def train_members(training: Training, kinds: Sequence[str]) -> dict[str, Arrays]:
@@ -185,7 +190,7 @@ def _told(training: Training, blend: Blend, request: EnsembleRequest) -> dict[st
     }
 
 
-def _check_blocks(training: Training, kinds: Sequence[str]) -> None:
+def check_blocks(training: Training, kinds: Sequence[str]) -> None:
     """Refuse data from which no member can learn.
 
     Raises:
@@ -202,7 +207,8 @@ def _check_blocks(training: Training, kinds: Sequence[str]) -> None:
         )
 
 
-def _key(request: EnsembleRequest, data: str) -> str:
-    """Name the trainings whose finished members are the same."""
-    content = [request.members, request.targets, request.settings.model_dump_json(), request.seed, data, code_version()]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+def kept_folder(work_dir: Path, request: EnsembleRequest, molecules: LabelledMolecules) -> Path:
+    """Where trainings whose finished members are the same keep them."""
+    settings, digest = request.settings.model_dump_json(), molecules.digest()
+    content = [request.members, request.targets, settings, request.seed, digest, code_version()]
+    return work_dir / KEPT_FOLDER / hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]

@@ -40,6 +40,7 @@ def verdict_rows(evaluation: Mapping[str, Any], models_dir: Path) -> Iterator[tu
             by_slice = ", ".join(f"{part} {value}" for part, value, _ in others)
             mean = f"{baseline['mean_average_precision']:.4f}"
             yield f"gain over baseline {name}", f"{gained}{sure}, on {mean}; {by_slice}"
+    yield from _draw_rows(evaluation.get("draws"))
     if not evaluation:
         return
     reasons = evaluation["verdict"]["reasons"]
@@ -57,6 +58,20 @@ def verdict_rows(evaluation: Mapping[str, Any], models_dir: Path) -> Iterator[tu
     if champion is not None:
         whose = "this run's model" if champion.digest == evaluation.get("digest") else "another model than this run's"
         yield "in production", f"{models_dir / champion.version}: {whose}"
+
+
+def _draw_rows(draws: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    """Tell what the members reach over several draws of the training molecules, and what they gain."""
+    if draws:
+        count = len(draws["members"]["values"])
+        yield f"members on {count} draws of training", _spread(draws["members"], "")
+        for name, gain in draws["gains"].items():
+            yield f"gain over {name} on draws", f"{_spread(gain, '+')}, ahead on {gain['above_zero']} of {count}"
+
+
+def _spread(value: Mapping[str, Any], sign: str) -> str:
+    sd = "" if value["sd"] is None else f" (sd {value['sd']:.4f})"
+    return f"{value['mean']:{sign}.4f}{sd}"
 
 
 def print_results(console: Console, config: Config, metrics: dict[str, Any]) -> None:

@@ -23,8 +23,11 @@ from belka.errors import InputError
 from belka.examples import open_examples
 from belka.models.calibration import LEAST_SLOPE, fit_calibration, log_odds
 from belka.models.description import read_description
+from belka.models.draw_scores import read_draw_scores
 from belka.models.loader import Signature
+from belka.settings import SystemSettings
 from components.ensemble.component import Ensemble
+from components.ensemble.measured_draws import score_draws
 from components.ensemble.train import EnsembleRequest, train_ensemble
 from components.ensemble.training_data import LabelledMolecules
 from components.molecule_transform.transform_graph import write_transform_graph
@@ -97,6 +100,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "model": {"members": list(MEMBERS)},
             "data": {"targets": list(TARGETS), "output_dir": str(folder)},
             "ensemble": small_settings().model_dump(mode="json"),
+            "evaluation": {"draws": 1},
         },
         source="the test",
         action="",
@@ -134,6 +138,30 @@ def test_the_description_names_members_and_blend(trained: Path) -> None:
 
 def unlabelled(molecules: LabelledMolecules) -> int:
     return int((molecules.binds == dc.LABEL_UNKNOWN).all(axis=1).sum())
+
+
+def test_a_draw_holds_out_molecules_with_blocks_and_scores_them(trained: Path) -> None:
+    (draw,) = read_draw_scores(trained / "model")
+    labelled = set(TRAIN.ids[(TRAIN.binds != dc.LABEL_UNKNOWN).any(axis=1) & TRAIN.has_blocks].tolist())
+    assert set(draw.ids.tolist()) < labelled
+    assert 0.1 * len(labelled) < len(draw.ids) < 0.4 * len(labelled)
+    assert ((draw.probabilities > 0) & (draw.probabilities < 1)).all()
+    assert len(np.unique(draw.probabilities[:, 1])) > 10
+
+
+def test_the_label_of_a_molecule_that_a_draw_holds_out_does_not_reach_its_score(trained: Path, tmp_path: Path) -> None:
+    (before,) = read_draw_scores(trained / "model")
+    held_out = np.isin(TRAIN.ids, before.ids)
+    flipped = TRAIN.binds.copy()
+    known = held_out[:, None] & (flipped != dc.LABEL_UNKNOWN)
+    flipped[known] = 1 - flipped[known]
+    with open_examples(tmp_path / "examples" / "Split-train" / "part-00000.gz") as write:
+        for example in serialized(TRAIN._replace(binds=flipped)):
+            write(example)
+    request = EnsembleRequest(MEMBERS, TARGETS, small_settings(), SystemSettings().seed)
+    (after,) = score_draws(tmp_path / "examples", request, 1, work_dir=tmp_path / "work")
+    np.testing.assert_array_equal(after.ids, before.ids)
+    np.testing.assert_array_equal(after.probabilities, before.probabilities)
 
 
 def test_what_it_kept_while_it_ran_is_gone(trained: Path) -> None:

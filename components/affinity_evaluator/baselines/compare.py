@@ -13,6 +13,7 @@ from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import BLOCKS_FILE, FEATURE_SPLIT_GROUP, Subset, baseline_predictions_file
 from belka.examples import known_total, len_of, read_examples
 from belka.models.description import ModelDescription, read_description
+from belka.models.draw_scores import DrawScores
 from belka.progress import counted
 from components.affinity_evaluator.baselines.models import FITTERS, Baseline, Training
 from components.affinity_evaluator.baselines.rows import COLUMNS, Rows, sample_rows
@@ -33,10 +34,12 @@ class TrainingSource:
     Attributes:
         examples_files: TFRecord files of the training split.
         molecules_dir: Folder written by ParquetMerge.
+        draws: What the model's members said of molecules held out from them, draw by draw; nothing where none were.
     """
 
     examples_files: Sequence[Path]
     molecules_dir: Path
+    draws: Sequence[DrawScores] = ()
 
 
 def compare_with_baselines(
@@ -70,7 +73,7 @@ def compare_with_baselines(
         return None
     start = time.monotonic()
     targets, bootstrap = measuring.targets, measuring.bootstrap
-    training, labelled = _training(source, model_dir, targets, settings.baseline_molecules, bootstrap.seed)
+    training, labelled = training_of(source, model_dir, targets, settings.baseline_molecules, bootstrap.seed)
     fitters = counted(FITTERS.items(), "training baselines", "baselines", len(FITTERS))
     fitted = {name: fit(training) for name, fit in fitters}
     trained = time.monotonic()
@@ -95,7 +98,7 @@ def compare_with_baselines(
     return BaselineComparisons(len(training.rows.ids), labelled, compared)
 
 
-def _training(
+def training_of(
     source: TrainingSource, model_dir: Path, targets: Sequence[str], limit: int, seed: int
 ) -> tuple[Training, int]:
     """What baselines are trained on, and how many labelled molecules there are in all."""

@@ -64,3 +64,11 @@ def test_gains_over_baselines_are_told_on_the_mean_and_by_slice(tmp_path: Path) 
     told = dict(verdict_rows({**evaluation(), "baselines": {"models": models}}, tmp_path))
     assert told["gain over baseline logistic"] == "+0.0213 (-0.0100 to +0.0500), on 0.8700; BRD4/shared -0.1000"
     assert "gain over baseline blocks" not in told
+
+
+def test_draws_tell_mean_spread_and_how_often_the_members_are_ahead(tmp_path: Path) -> None:
+    members = {"mean": 0.89, "sd": 0.028, "above_zero": 2, "values": [0.91, 0.87]}
+    gain = {"mean": -0.01, "sd": None, "above_zero": 1, "values": [-0.05, 0.03]}
+    told = dict(verdict_rows({**evaluation(), "draws": {"members": members, "gains": {"logistic": gain}}}, tmp_path))
+    assert told["members on 2 draws of training"] == "0.8900 (sd 0.0280)"
+    assert told["gain over logistic on draws"] == "-0.0100, ahead on 1 of 2"
