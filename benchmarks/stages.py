@@ -64,7 +64,8 @@ def stage_settings(config: Config, recipe: Recipe, mode: Mode, epochs: int, seed
     """Settings of one stage: those of the configuration, with the recipe's epochs and rates."""
     rate = PRETRAINING_RATE if mode != "clf" else config.training.learning_rate if recipe.branch else TOKENS_RATE
     model = config.model.model_dump(mode="json") | {"ecfp_branch": recipe.branch}
-    training = config.training.for_mode(mode).model_dump(mode="json") | {"epochs": epochs, "learning_rate": rate}
+    recipes_own = {"epochs": epochs, "learning_rate": rate, mode: {}}
+    training = config.training.for_mode(mode).model_dump(mode="json") | recipes_own
     own = {"mode": mode, "seed": seed, "targets": config.data.targets, "fingerprint": config.fingerprint}
     return parse_run_settings({**own, "model": model, "training": training})
 

@@ -227,13 +227,13 @@ class TrainingSettings(StrictSection):
             mode: The stage.
 
         Returns:
-            Settings whose sections of single stages are empty and whose stages, which decide nothing within one, are
-            the default.
+            Settings whose sections of other stages are empty and whose stages, which decide nothing within one, are
+            the default. The stage keeps its own section, which tells its own values from common ones.
         """
         stage: StageSettings = getattr(self, mode)
         update: dict[str, Any] = stage.model_dump(exclude_none=True, exclude={"model_path", "initial_epoch"})
         update["stages"] = DEFAULT_STAGES
-        update.update((section, StageSettings()) for section in MODES)
+        update.update((section, StageSettings()) for section in MODES if section != mode)
         return self.model_copy(update=update)
 
 

@@ -190,6 +190,14 @@ def test_the_configuration_for_kubeflow_is_ready_to_compile() -> None:
     assert [warning for warning in compiled.warnings if "raw_digest" not in warning] == []
 
 
+def test_a_stage_with_epochs_of_its_own_has_them_whatever_the_run_is_given() -> None:
+    """As demo.yaml has them: 1 for mlm, 2 for fps, 12 for all others."""
+    compiled = _compile("demo.yaml")
+    chosen = {mode: "epochs" in _parameters(compiled, f"trainer-{mode}") for mode in ("mlm", "fps", "clf")}
+    assert chosen == {"mlm": False, "fps": False, "clf": True}
+    assert compiled.spec["root"]["inputDefinitions"]["parameters"]["epochs"]["defaultValue"] == 12
+
+
 def test_a_training_on_a_spot_node_saves_its_state_as_often_as_such_a_node_needs() -> None:
     spot = ("kubeflow.nodes={trainer-fps: {spot: true}}", "kubeflow.spot.node_selector={spot: 'true'}")
 

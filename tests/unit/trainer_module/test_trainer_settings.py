@@ -47,6 +47,7 @@ def test_a_stage_replaces_common_values() -> None:
     assert (mlm.epochs, mlm.learning_rate, mlm.batch_size) == (2, 0.01, 2048)
     assert (clf.epochs, clf.learning_rate) == (5, 1e-3)
     assert mlm.for_mode("mlm") == mlm
+    assert (mlm.mlm, clf.mlm) == (training.mlm, StageSettings())  # its own section tells its own values
 
 
 def test_importing_the_settings_does_not_import_tensorflow() -> None:
