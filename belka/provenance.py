@@ -53,7 +53,8 @@ class Record(BaseModel):
         run: Id of the pipeline run that made it.
         output: Name of the output.
         uri: Where it was written.
-        finished: When, in UTC.
+        started: When the step began, in UTC; empty in records of earlier versions.
+        finished: When it ended.
         digest: `folder_digest` of its files.
         settings: The parameters of the step that decide its result.
         code_version: `belka.code_version.code_version` of what the step can import.
@@ -69,6 +70,7 @@ class Record(BaseModel):
     run: str = ""
     output: str = ""
     uri: str = ""
+    started: str = ""
     finished: str = ""
     digest: str = ""
     settings: dict[str, Any] = {}

@@ -83,6 +83,7 @@ class Recording(BaseExecutor):
             return self._do(input_dict, output_dict, exec_properties)
 
     def _do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> Any:
+        started = _now()
         node, modules = exec_properties.get(NODE, ""), executed_modules(type(self), exec_properties)
         settings = plain_settings(exec_properties)
         folders = {name: [Path(each.uri) for each in artifacts] for name, artifacts in input_dict.items()}
@@ -97,7 +98,8 @@ class Recording(BaseExecutor):
         made = Record(
             step=node,
             run=getattr(self._context, "pipeline_run_id", None) or "",
-            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            started=started,
+            finished=_now(),
             settings=settings,
             code_version=version,
             libraries=libraries,
@@ -198,6 +200,10 @@ def _whole_record(folder: Path) -> Provenance | None:
     except InputError as error:
         logger.warning("%s It is now %s, and the model is recorded anew.", error, set_aside(folder / PROVENANCE_FILE))
         return None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def plain_settings(exec_properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from components.affinity_evaluator.comparison import ChampionSource
 from components.affinity_evaluator.evaluate import Evaluation, evaluate_model
 from components.affinity_evaluator.predictions import read_predictions
 from components.affinity_evaluator.report.report import ReportSources, write_report
-from components.affinity_evaluator.settings import EvaluationSettings
+from components.affinity_evaluator.settings import EvaluationSettings, ReleaseSettings
 from components.affinity_evaluator.training_data import what_it_never_saw
 from components.affinity_evaluator.units import NewBlocks
 from components.artifact_types import Molecules
@@ -57,7 +57,7 @@ def AffinityEvaluator(  # noqa: N802, PLR0913, PLR0917 - TFX: artifacts and para
         blessing: Receives the empty file `BLESSED` or `NOT_BLESSED` and the custom properties of TFX's Evaluator, so
             that the standard Pusher understands it; and the folder `release`, whose files the Pusher puts beside the
             model.
-        settings: Sections `data`, `evaluation` and `system`, see `belka.settings.NodeSettings`.
+        settings: Sections `data`, `evaluation`, `release` and `system`, see `belka.settings.NodeSettings`.
         champion_dir: Folder of the pushed models, where champion.json names the one in production.
         mlm_run: From the Trainer of the stage mlm, for its training curve; likewise the next three.
         mtr_run: See `mlm_run`.
@@ -86,7 +86,7 @@ def AffinityEvaluator(  # noqa: N802, PLR0913, PLR0917 - TFX: artifacts and para
     runs = {"mlm": mlm_run, "mtr": mtr_run, "fps": fps_run, "clf": clf_run}
     run_dirs = {stage: Path(run.uri) for stage, run in runs.items() if run is not None}
     sources = ReportSources(Path(model.uri), Path(molecules.uri), run_dirs)
-    write_report(result, evaluation_dir, sources, targets)
+    write_report(result, evaluation_dir, sources, targets, received.section("release", ReleaseSettings))
     _release(Path(blessing.uri) / RELEASE_FOLDER, evaluation_dir, Path(molecules.uri), unseen, len(targets))
     _bless(blessing, result, model, champion_dir)
 

@@ -52,6 +52,34 @@ class GateSettings(StrictSection):
     )
 
 
+class ReleaseSettings(StrictSection):
+    """What whoever publishes a model says of it, for the header of its model card; nothing is assumed."""
+
+    DECIDES: ClassVar = (Node.AFFINITY_EVALUATOR,)
+
+    license: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9][a-z0-9.+-]*$",
+        description="Licence of the weights, as Hugging Face's Hub names licences (cc-by-nc-4.0), or other; none = the "
+        "model card says that none was given.",
+    )
+    license_name: str | None = Field(
+        default=None, min_length=1, description="Its name, where the licence is other (my-institute-terms-1.0)."
+    )
+    license_link: str | None = Field(
+        default=None, pattern=r"^https?://", description="Where its text stands, where the licence is other."
+    )
+    datasets: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(), strict=False, description="Names on Hugging Face's Hub of the data sets that the model learnt from."
+    )
+
+    @model_validator(mode="after")
+    def _another_licence_is_named(self) -> Self:
+        if self.license == "other" and not (self.license_name and self.license_link):
+            raise ValueError("license other needs license_name and license_link")
+        return self
+
+
 class EvaluationSettings(GateSettings):
     """What a model must reach to be pushed, and how that is measured."""
 

@@ -1,4 +1,4 @@
-"""`belka champion`: which model is in production, and since when; another one, with a reason."""
+"""`belka champion`: which model is in production, and since when; another one, with a reason; a registry is told."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,6 +76,25 @@ def set_(
 
     changed = set_champion(models, version, reason)
     line = f"{models / version}: {'in production now' if changed else 'was in production already: nothing was changed'}"
+    Console().print(cell(line), highlight=False, soft_wrap=True)
+
+
+@champion_app.command()
+def register(
+    registry: Annotated[str, typer.Option("--registry", help="Address of a Model Registry of Kubeflow.")],
+    models: ModelsOption = _MODELS,
+    name: Annotated[str, typer.Option("--name", help="Name of the registered model.")] = "belka",
+    uri: Annotated[str | None, typer.Option("--uri", help="Where servers find the version; else its path.")] = None,
+) -> None:
+    """Tell a model registry of the model in production: digests, figures, lineage and place.
+
+    A version that it knows is not told again. A token comes from MODEL_REGISTRY_TOKEN.
+    """
+    from pipeline.registry.register import register_champion
+    from pipeline.registry.server import RegistryServer
+
+    told = register_champion(models, RegistryServer(registry), name, uri)
+    line = f"{name} {told.name}: {'registered' if told.is_new else 'known already'}, version {told.version}"
     Console().print(cell(line), highlight=False, soft_wrap=True)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from belka.files import atomic_path
 from belka.texts import for_terminal
 
 if TYPE_CHECKING:
@@ -21,12 +22,43 @@ def lineage(
         typer.Option("--metadata", help="SQLite file of ML Metadata to read instead of MODEL's provenance."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    openlineage: Annotated[
+        Path | None,
+        typer.Option("--openlineage", metavar="FILE", help="Write the steps as OpenLineage events, lines of JSON."),
+    ] = None,
+    croissant: Annotated[
+        Path | None,
+        typer.Option("--croissant", metavar="FILE", help="Write Croissant metadata of the merged table below it."),
+    ] = None,
 ) -> None:
-    """Print which raw files, configuration, code and artifacts produced a model."""
+    """Print which raw files, configuration, code and artifacts produced a model; or tell other tools so."""
+    if openlineage is not None or croissant is not None:
+        _tell(model, openlineage, croissant)
+        return
     from pipeline.lineage import trace_model
 
     traced = trace_model(model, metadata)
     typer.echo(json.dumps(asdict(traced), indent=2) if as_json else for_terminal("\n".join(_lines(traced))))
+
+
+def _tell(model: Path, openlineage: Path | None, croissant: Path | None) -> None:
+    from pipeline.interchange.recorded import recorded_model
+
+    known = recorded_model(model)
+    if openlineage is not None:
+        from pipeline.interchange.openlineage import run_events
+
+        events = [f"{json.dumps(event)}\n" for event in run_events(known)]
+        with atomic_path(openlineage) as temporary:
+            temporary.write_text("".join(events), encoding="utf-8")
+        typer.echo(f"{openlineage}: {len(events)} events")
+    if croissant is not None:
+        from pipeline.interchange.croissant import table_metadata
+
+        described = table_metadata(known, croissant.absolute().parent)
+        with atomic_path(croissant) as temporary:
+            temporary.write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+        typer.echo(f"{croissant}: {len(described['distribution'])} distributions")
 
 
 def _lines(traced: "Lineage") -> Iterator[str]:

@@ -9,7 +9,7 @@ from pydantic import Field
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import Node
 from belka.settings import DataSettings, StrictSection, SystemSettings, computing, deciding
-from components.affinity_evaluator.settings import EvaluationSettings
+from components.affinity_evaluator.settings import EvaluationSettings, ReleaseSettings
 from components.data_validation.settings import DataValidationSettings
 from components.descriptor_sample.settings import DescriptorSettings
 from components.ensemble.settings import EnsembleSettings
@@ -48,6 +48,7 @@ class Config(StrictSection):
     descriptors: DescriptorSettings = Field(default_factory=DescriptorSettings)
     data_validation: DataValidationSettings = Field(default_factory=DataValidationSettings)
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
+    release: ReleaseSettings = Field(default_factory=ReleaseSettings)
     system: SystemSettings = Field(default_factory=SystemSettings)
     beam: BeamSettings = Field(default_factory=BeamSettings)
     kubeflow: KubeflowSettings = Field(default_factory=KubeflowSettings)

@@ -5,16 +5,13 @@ Source: https://mlflow.org/docs/latest/rest-api.html (2.0), and for files `mlflo
 
 import json
 import os
-from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-import urllib3
-
 from belka.errors import BelkaError
+from pipeline.json_server import JsonServer, basic, bearer
 
 TIMEOUT_SECONDS: Final = 30.0
 # Limits of one request of runs/log-batch.
@@ -25,7 +22,7 @@ MAX_TEXT_LENGTH: Final = 5000  # of a tag or a parameter; the server's limits ar
 _PROXIED: Final = "mlflow-artifacts:"  # what the server itself stores for its clients
 
 
-class MlflowServer:
+class MlflowServer(JsonServer):
     """One server.
 
     Args:
@@ -34,9 +31,7 @@ class MlflowServer:
     """
 
     def __init__(self, uri: str, environment: Mapping[str, str] = os.environ) -> None:
-        self.uri = uri.rstrip("/")
-        self._headers = _authorization(environment)
-        self._pool = urllib3.PoolManager(timeout=TIMEOUT_SECONDS, retries=urllib3.Retry(2, redirect=0))
+        super().__init__(uri, _authorization(environment), timeout=TIMEOUT_SECONDS)
 
     def experiment(self, name: str) -> str:
         """Id of an experiment, which is made where there is none."""
@@ -118,75 +113,56 @@ class MlflowServer:
         folder = artifact_uri.removeprefix(_PROXIED).lstrip("/")
         for name, file in files.items():
             address = f"{self.uri}/api/2.0/mlflow-artifacts/artifacts/{quote(f'{folder}/{name}')}"
-            with file.open("rb") as stream, self._explained(address):
-                answer = self._pool.request(
-                    "PUT", address, body=stream, headers={**self._headers, "Content-Type": "application/octet-stream"}
-                )
-                self._read(answer, address)
+            with file.open("rb") as stream:
+                self.send("PUT", address, stream)
+
+    def refused(self, status: int, address: str, text: str) -> BelkaError:
+        """It may not be written to, or is of another version."""
+        return BelkaError(
+            "The tracking server refuses a request.",
+            received=f"HTTP {status} of {address}: {text}",
+            expected="an MLflow server of version 3 that this account may write to",
+            action="Check tracking.uri, MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and _PASSWORD.",
+        )
+
+    def unreadable(self, address: str, text: str) -> BelkaError:
+        """Something else listens there."""
+        return BelkaError(
+            "What answers at tracking.uri is no MLflow server.",
+            received=f"{address}: {text.strip()[:200]}",
+            expected="JSON of MLflow's REST interface",
+            action="Correct tracking.uri.",
+        )
+
+    def unreachable(self, address: str, error: Exception) -> BelkaError:
+        """It is down, or elsewhere."""
+        return BelkaError(
+            "Nothing answers at tracking.uri.",
+            received=f"{address}: {type(error).__name__}",
+            expected="the address of an MLflow server",
+            action="Start it, or correct tracking.uri; `belka track` tells it of the run later.",
+        )
 
     def _call(
         self, method: str, path: str, content: Mapping[str, Any] | None = None, *, missing_ok: bool = False
     ) -> dict[str, Any]:
-        address = f"{self.uri}/api/2.0/mlflow/{path}"
-        with self._explained(address):
-            answer = self._pool.request(method, address, json=content, headers=self._headers)
-            return {} if missing_ok and answer.status == 404 else self._read(answer, address)  # noqa: PLR2004
-
-    @staticmethod
-    def _read(answer: urllib3.BaseHTTPResponse, address: str) -> dict[str, Any]:
-        text = answer.data.decode(errors="replace")
-        if answer.status != 200:  # noqa: PLR2004 - all of these answer with it
-            raise BelkaError(
-                "The tracking server refuses a request.",
-                received=f"HTTP {answer.status} of {address}: {text.strip()[:500]}",
-                expected="an MLflow server of version 3 that this account may write to",
-                action="Check tracking.uri, MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and _PASSWORD.",
-            )
-        try:
-            found = json.loads(text or "{}")
-        except ValueError:
-            found = None
-        if not isinstance(found, dict):
-            raise _no_server(address, text)
-        return found
+        return self.ask(method, f"{self.uri}/api/2.0/mlflow/{path}", content, missing_ok=missing_ok)
 
     def _part(self, answer: dict[str, Any], *names: str) -> Any:
         """What lies in an answer under names, each in the one before."""
         found: Any = answer
         for name in names:
             if not isinstance(found, dict) or name not in found:
-                raise _no_server(self.uri, json.dumps(answer))
+                raise self.unreadable(self.uri, json.dumps(answer))
             found = found[name]
         return found
-
-    @contextmanager
-    def _explained(self, address: str) -> Iterator[None]:
-        try:
-            yield
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise BelkaError(
-                "Nothing answers at tracking.uri.",
-                received=f"{address}: {type(error).__name__}",
-                expected="the address of an MLflow server",
-                action="Start it, or correct tracking.uri; `belka track` tells it of the run later.",
-            ) from error
-
-
-def _no_server(address: str, said: str) -> BelkaError:
-    return BelkaError(
-        "What answers at tracking.uri is no MLflow server.",
-        received=f"{address}: {said.strip()[:200]}",
-        expected="JSON of MLflow's REST interface",
-        action="Correct tracking.uri.",
-    )
 
 
 def _authorization(environment: Mapping[str, str]) -> dict[str, str]:
     if token := environment.get("MLFLOW_TRACKING_TOKEN"):
-        return {"Authorization": f"Bearer {token}"}
+        return bearer(token)
     if name := environment.get("MLFLOW_TRACKING_USERNAME"):
-        password = environment.get("MLFLOW_TRACKING_PASSWORD", "")
-        return {"Authorization": f"Basic {b64encode(f'{name}:{password}'.encode()).decode()}"}
+        return basic(name, environment.get("MLFLOW_TRACKING_PASSWORD", ""))
     return {}
 
 

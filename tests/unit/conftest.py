@@ -1,6 +1,7 @@
-"""A molecules table written by hand, for whatever reads one."""
+"""A molecules table written by hand, for whatever reads one; and the readers of other projects."""
 
 import json
+import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -8,6 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+READERS = Path(__file__).parent / "pipeline" / "interchange" / "readers.py"
+READER = Path(__file__).parents[2] / ".envs" / "metadata" / "bin" / "python"
+Read = Callable[[str, Path], subprocess.CompletedProcess[str]]
 # Split, ids of the three blocks, labels.
 Row = tuple[str, tuple[int | None, int | None, int | None], Sequence[int]]
 
@@ -36,3 +40,16 @@ def write_molecules(
 def molecules_writer() -> Callable[..., Path]:
     """Writes a molecules table: folder, blocks in the order of their ids, rows, targets, shards of each split."""
     return write_molecules
+
+
+@pytest.fixture(scope="session")
+def read_elsewhere() -> Read:
+    """Run the readers of other projects, in their own environment, on a file."""
+    if not READER.is_file():
+        pytest.skip("the readers are absent; `make test-metadata` installs them")
+
+    def run(kind: str, file: Path) -> subprocess.CompletedProcess[str]:
+        command = [str(READER), str(READERS), kind, str(file)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    return run

@@ -33,12 +33,14 @@ from components.affinity_evaluator.gate import MEAN, BaselineComparison, Gain
 from components.affinity_evaluator.ladder import LADDERS, Rung
 from components.affinity_evaluator.predictions import Predictions, read_predictions
 from components.affinity_evaluator.report import figures
+from components.affinity_evaluator.report.card_header import card_header
 from components.affinity_evaluator.report.gain_figure import gains
 from components.affinity_evaluator.report.ladder_figure import NAMES, TITLES, ladder_figure
 from components.affinity_evaluator.report.reliability_figure import reliability
 from components.affinity_evaluator.report.series import readable, tone
 from components.affinity_evaluator.report.structures import driving_blocks, wrong_molecules
 from components.affinity_evaluator.report.training_figure import training_curves
+from components.affinity_evaluator.settings import ReleaseSettings
 from components.affinity_evaluator.slices import SliceMetrics
 from components.affinity_evaluator.training_data import held_out_note, trained_on
 
@@ -77,7 +79,13 @@ class ReportSources:
     model_runs: Mapping[str, Path]
 
 
-def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSources, targets: Sequence[str]) -> None:
+def write_report(
+    evaluation: Evaluation,
+    evaluation_dir: Path,
+    sources: ReportSources,
+    targets: Sequence[str],
+    release: ReleaseSettings = ReleaseSettings(),  # noqa: B008 - immutable
+) -> None:
     """Write report.html and model_card.md beside evaluation.json.
 
     Args:
@@ -85,6 +93,7 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
         evaluation_dir: Holds predictions.parquet, receives the two files.
         sources: Everything else the page tells.
         targets: Target names.
+        release: What whoever publishes the model says of it.
     """
     predictions = read_predictions(evaluation_dir / PREDICTIONS_FILE, len(targets))
     data = _summary(sources.molecules_dir / SUMMARY_FILE)
@@ -121,13 +130,15 @@ def write_report(evaluation: Evaluation, evaluation_dir: Path, sources: ReportSo
         "ladders": _ladders(evaluation),
         "ladder_titles": TITLES,
         "rung_names": NAMES,
+        "release": release,
     }
     filters: dict[str, Any] = {"number": _number, "interval": _interval, "readable": readable, "tone": tone}
     environment = page_environment(_FOLDER, filters)
     plain = environment.overlay(autoescape=False, finalize=for_markdown)
-    for name, template in ((REPORT_FILE, environment), (MODEL_CARD_FILE, plain)):
+    header = card_header(evaluation, release)
+    for name, template, before in ((REPORT_FILE, environment, ""), (MODEL_CARD_FILE, plain, header)):
         with atomic_path(evaluation_dir / name) as temporary:
-            temporary.write_text(template.get_template(f"{name}.j2").render(context), encoding="utf-8")
+            temporary.write_text(before + template.get_template(f"{name}.j2").render(context), encoding="utf-8")
 
 
 def _made(provenance: Provenance | None) -> str:

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,12 @@ def test_a_function_component_records_settings_code_inputs_and_files(tmp_path: P
     assert executor is getattr(importlib.import_module(executor.__module__), executor.__name__)
     parameters = {"settings": json.dumps({"data": {"targets": ["BRD4"]}}), "node": "copy", "code_version": "1"}
     context = BaseExecutor.Context(pipeline_run_id="run-7")
+    before = datetime.now(UTC).replace(microsecond=0)
     executor(context).Do({"molecules": [molecules]}, {"vocabulary": [vocabulary]}, parameters)
     known = read_provenance(tmp_path / "out")
     assert known is not None
+    times = [datetime.fromisoformat(known.started), datetime.fromisoformat(known.finished)]
+    assert times == sorted([before, *times, datetime.now(UTC)])[1:3], "begun, then ended"
     assert (known.step, known.run, known.output) == ("copy", "run-7", "vocabulary")
     assert known.settings == {"settings": {"data": {"targets": ["BRD4"]}}}
     assert [(each.name, each.uri) for each in known.inputs] == [("molecules", molecules.uri)]

@@ -32,6 +32,7 @@ OTHERS: Final[dict[str, Any]] = {
     "fingerprint.kind": "fcfp",
     "training.bucket_boundaries": [128],
     "training.stages": ["mlm", "mtr", "clf"],
+    "release.license_link": "https://example.org/terms",
     "tracking.uri": "http://localhost:5000",
 }
 # With every node there is.

@@ -23,7 +23,7 @@ from components.affinity_evaluator.measurement import Measurement, Measuring, me
 from components.affinity_evaluator.predictions import PredictionsWriter, read_predictions
 from components.affinity_evaluator.reliability import Reliability, measure_reliability
 from components.affinity_evaluator.report.report import ReportSources, write_report
-from components.affinity_evaluator.settings import EvaluationSettings, GateSettings
+from components.affinity_evaluator.settings import EvaluationSettings, GateSettings, ReleaseSettings
 from components.affinity_evaluator.units import NewBlocks, ResampledUnit
 
 TARGETS = ("BRD4", "HSA")
@@ -122,6 +122,7 @@ class Bench:
         baselines: bool = False,
         unit: ResampledUnit | None = None,
         calibration: Calibration | None = None,
+        release: ReleaseSettings | None = None,
     ) -> tuple[str, str]:
         bootstrap = BootstrapSettings(samples=30)
         measured = measure_predictions(self.predictions, targets=TARGETS, bootstrap=bootstrap)
@@ -144,7 +145,7 @@ class Bench:
             self.folder / "molecules",
             {"clf": self.folder / "run"},
         )
-        write_report(evaluation, self.folder / "out", sources, TARGETS)
+        write_report(evaluation, self.folder / "out", sources, TARGETS, release or ReleaseSettings())
         return tuple((self.folder / "out" / name).read_text() for name in ("report.html", "model_card.md"))  # type: ignore[return-value]
 
 

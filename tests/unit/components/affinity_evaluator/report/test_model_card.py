@@ -8,6 +8,7 @@ import pytest
 
 from belka.provenance import Record, write_provenance
 from components.affinity_evaluator.gate import Verdict
+from components.affinity_evaluator.settings import ReleaseSettings
 from components.affinity_evaluator.units import ResampledUnit
 
 
@@ -40,13 +41,22 @@ def test_card_and_page_say_what_intervals_resample(bench: Any, written: tuple[st
 def test_card_has_what_a_reader_of_the_model_needs(written: tuple[str, str]) -> None:
     card = written[1]
     for text in (
-        "Licence of the data",
+        "---\nlibrary_name: belka\n",
+        "## Licence and terms of use\nNo licence was given for these weights (`release.license`)",
         "their content, SHA-256: train.csv aa11",
         "## Limits",
         "scikit-learn ",
         "enrichment 0.1%",
     ):
         assert text in card
+
+
+def test_card_names_the_licence_that_was_given(bench: Any) -> None:
+    link = "https://example.org/terms"
+    release = ReleaseSettings(license="other", license_name="ours-1.0", license_link=link)
+    _, card = bench.report(Verdict(blessed=True, reasons=()), release=release)
+    assert f"as whoever published them set it: ours-1.0 ({link})." in card
+    assert "No licence was given" not in card
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What runs and models are, in formats that other tools read; all from provenance.json."""

@@ -1,0 +1,1 @@
+"""Kubeflow's Model Registry is told of the model in production."""
