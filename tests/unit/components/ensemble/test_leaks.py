@@ -1,6 +1,7 @@
 """Labels that say nothing teach nothing: no member finds out of fold what only the molecule's own label can tell."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from made_up_library import KINDS, made_up_molecules, small_settings  # type: ignore[import-not-found]
 
 from belka.contract import LABEL_POSITIVE, LABEL_UNKNOWN
+from components.ensemble.blend import Line
 from components.ensemble.draws import make_draw, score_members
 from components.ensemble.export import member_graphs
 from components.ensemble.kept import Arrays
@@ -77,7 +79,9 @@ def test_on_validation_neither_member_nor_blend_ranks(
     training, fits = shuffled
     request = EnsembleRequest(KINDS, TARGETS, training.settings, training.seed)
     blend, validation = fit_blend(training, fits, request), molecules.take(held_out)
-    odds = score_members(member_graphs(training, fits), blend, validation, TARGETS)
-    areas = {kind: area(odds[:, :, place], validation.binds) for place, kind in enumerate(blend.lines)}
+    ones, zeros = np.ones(len(TARGETS), np.float32), np.zeros(len(TARGETS), np.float32)
+    raw = replace(blend, lines=dict.fromkeys(blend.lines, Line(ones, zeros)))  # a line may be flat here
+    scores, odds = (score_members(member_graphs(training, fits), one, validation, TARGETS) for one in (raw, blend))
+    areas = {kind: area(scores[:, :, place], validation.binds) for place, kind in enumerate(blend.lines)}
     areas["blend"] = area(blend.whole_odds(odds), validation.binds)
     assert areas == {kind: pytest.approx(0.5, abs=0.07) for kind in (*MEMBERS, "blend")}

@@ -1,16 +1,22 @@
 """Several draws: members and baselines on the same held-out molecules, trained on the same others."""
 
+import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from belka.contract import LABEL_UNKNOWN, SplitGroup, Subset
+from belka.contract import EVALUATION_FILE, LABEL_UNKNOWN, SplitGroup, Subset
 from belka.models.draw_scores import DrawScores
+from components.affinity_evaluator.baselines.compare import TrainingSource
 from components.affinity_evaluator.baselines.draws import DrawnComparisons, compare_draws
 from components.affinity_evaluator.baselines.models import Training, fit_logistic
 from components.affinity_evaluator.baselines.rows import Rows, sample_rows
+from components.affinity_evaluator.evaluate import evaluate_model
+from components.affinity_evaluator.settings import EvaluationSettings
 
 TARGETS = ("BRD4", "HSA")
 
@@ -93,3 +99,22 @@ def test_what_is_not_in_the_sample_counts_for_neither(library: Any, training: Tr
 def test_a_draw_without_both_labels_is_no_comparison(training: Training) -> None:
     nothing = DrawScores(np.empty(0, np.int64), np.empty(0, np.int8), np.empty((0, 2), np.float32))
     assert compare_draws([nothing], training) is None
+
+
+def test_the_evaluation_holds_them(library: Any, export_model: Callable[..., Path], tmp_path: Path) -> None:
+    scores = np.random.default_rng(2).random((len(library.labels), 2)).astype(np.float32)
+    one = draw(library, 3, scores)
+    found = evaluate_model(
+        export_model(tmp_path / "serving", n_targets=2),
+        library.files(Subset.VALIDATION),
+        tmp_path,
+        targets=TARGETS,
+        settings=EvaluationSettings(bootstrap_samples=5, draws=1),
+        seed=42,
+        training=TrainingSource(library.files(Subset.TRAIN), library.molecules_dir, [one]),
+    )
+    written = json.loads((tmp_path / EVALUATION_FILE).read_text())["draws"]
+    assert found.draws is not None
+    assert written["members"]["values"] == list(found.draws.members.values)
+    assert written["members"]["mean"] == pytest.approx(expected_mean(library, one, one.probabilities))
+    assert sorted(written["gains"]) == ["blocks", "lightgbm", "logistic"]
