@@ -19,7 +19,7 @@ class DescriptorSettings(StrictSection):
         le=10_000_000,
         json_schema_extra=decides(Node.DESCRIPTOR_SAMPLE, unit="molecules"),
         description="Molecules to learn from: training molecules, and recombinations of their building blocks; fewer "
-        "where there are fewer. Each takes about 5 ms of a core, and 2 kB of memory.",
+        "where there are fewer. Each takes 5 to 10 ms of a core, and 2 kB of memory.",
     )
     recombined_share: Share = Field(
         default=0.5,
