@@ -26,6 +26,7 @@ from pipeline.cli import (
     data,
     enrichment,
     enumeration,
+    export,
     kubeflow,
     lineage,
     predict,
@@ -159,6 +160,7 @@ for _command in (
     report.report,
     enrichment.enrichment,
     clean.clean,
+    export.export,
     track.track,
 ):
     app.command()(_command)

@@ -1,0 +1,1 @@
+"""The model in production in the form that servers of models read."""

@@ -1,0 +1,109 @@
+"""Lay the model in production out as TensorFlow Serving and KServe read it: one numbered folder, with a warm-up file.
+
+Source: https://www.tensorflow.org/tfx/serving/serving_config (a server takes the highest number in the folder of a
+model) and https://www.tensorflow.org/tfx/serving/saved_model_warmup.
+"""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from belka.contract import PROVENANCE_FILE
+from belka.errors import InputError
+from belka.files import atomic_path
+from belka.models.champion import Champion, model_digest, read_champion
+from belka.models.folder import open_model_folder
+from belka.models.operations import check_model
+from belka.provenance import check_whole
+from belka.serving.warm_up import MODEL_NAME, write_warm_up
+
+CONFIG_FILE: Final = "models.config"
+_WARM_UP: Final = Path("assets.extra") / "tf_serving_warmup_requests"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        version: The numbered folder.
+        requests: Requests in its warm-up file.
+        removed: Versions that an earlier export left, and that servers would have preferred or kept.
+    """
+
+    version: Path
+    requests: int
+    removed: tuple[str, ...]
+
+
+def export_champion(models: Path, folder: Path) -> Exported:
+    """Write the model in production, and nothing else, for servers.
+
+    Args:
+        models: Folder of the pushed versions.
+        folder: Receives `belka/<version>`; what an earlier export left there of other versions is removed when the new
+            one is whole, so that a server which takes the highest number takes this one after a roll back as well.
+
+    Returns:
+        What was written.
+
+    Raises:
+        InputError: No model is in production, it is not what champion.json names, its version is no number, or the
+            folder holds what no export wrote.
+        DamagedError: A file of the model is not as it was written.
+    """
+    champion = _champion(models)
+    source = models / champion.version
+    check_whole(source)
+    check_model(source)
+    if model_digest(source) != champion.digest:
+        raise InputError(
+            "The model in production is not the one that was put there.",
+            received=f"{source}: digest {model_digest(source)}",
+            expected=f"digest {champion.digest}",
+            action="Restore it, or choose another version with belka champion set.",
+        )
+    place = folder / MODEL_NAME
+    others = _earlier(place, champion.version)
+    with atomic_path(place / champion.version) as version:
+        shutil.copytree(source, version)
+        requests = write_warm_up(open_model_folder(source), version / _WARM_UP)
+    for other in others:
+        shutil.rmtree(other)
+    with atomic_path(folder / CONFIG_FILE) as temporary:
+        temporary.write_text(_config(champion.version), encoding="utf-8")
+    return Exported(place / champion.version, requests, tuple(other.name for other in others))
+
+
+def _champion(models: Path) -> Champion:
+    champion = read_champion(models)
+    if champion is None or not champion.version.isdecimal():
+        raise InputError(
+            "No model is in production that a server can take.",
+            received=f"{models.absolute()}: {champion.version if champion else 'no champion.json'}",
+            expected="a version whose name is a number",
+            action="Name the folder of the versions with --models, or put one into production: belka champion set.",
+        )
+    return champion
+
+
+def _earlier(place: Path, version: str) -> list[Path]:
+    """Folders of other versions that an export left."""
+    found = sorted(place.iterdir()) if place.is_dir() else []
+    strangers = [each for each in found if not (each.name.isdecimal() and (each / PROVENANCE_FILE).is_file())]
+    if strangers:
+        raise InputError(
+            "The folder holds what no export wrote.",
+            received=", ".join(str(each) for each in strangers[:5]),
+            expected="an empty folder, or one of an earlier export",
+            action="Name another folder.",
+        )
+    return [each for each in found if each.name != version]
+
+
+def _config(version: str) -> str:
+    """TensorFlow Serving's configuration that names the version, for servers that shall never choose."""
+    policy = f"model_version_policy {{ specific {{ versions: {version} }} }}"
+    model = f'name: "{MODEL_NAME}" base_path: "/models/{MODEL_NAME}" model_platform: "tensorflow" {policy}'
+    return f"model_config_list {{ config {{ {model} }} }}\n"

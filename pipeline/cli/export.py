@@ -1,0 +1,29 @@
+"""`belka export`."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+
+from belka.contract import MODELS_FOLDER
+from pipeline.cli.cells import cell
+
+_MODELS: Final = Path("output") / MODELS_FOLDER
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Receives belka/<version> and models.config.")],
+    models: Annotated[Path, typer.Option("--models", help="Folder of the pushed versions.")] = _MODELS,
+) -> None:
+    """Write the model in production, and no other, as TensorFlow Serving and KServe read it, with a warm-up file.
+
+    Versions that an earlier export left there are removed: a server takes the highest number, also after a roll back.
+    """
+    from belka.serving.export import export_champion
+
+    done = export_champion(models, folder)
+    lines = [f"{done.version}: {done.requests} requests to warm up with"]
+    lines += [f"removed version {name} of an earlier export" for name in done.removed]
+    for line in lines:
+        Console().print(cell(line), highlight=False, soft_wrap=True)
