@@ -40,11 +40,6 @@ class Wanted:
         """Names of the properties that are looked at, each once."""
         return tuple(dict.fromkeys(each.name for each in self.filters))
 
-    @property
-    def takes_all(self) -> bool:
-        """Whether the best are taken as they come."""
-        return not self.filters and (self.per_block, self.per_pair, self.most_similar) == (None, None, None)
-
 
 @dataclass
 class Chosen:

@@ -193,12 +193,6 @@ class NetGraph(tf.Module):
         return tf.reduce_mean(outputs, axis=0)
 
 
-def nearest_features(first: Any, second: Any, third: Any) -> Any:
-    """Similarity of the nearest training block, of the first and of the other two in ascending order, [batch, 3]."""
-    a, b, c = (tf.reduce_max(each, axis=1) for each in (first, second, third))
-    return tf.stack([a, tf.minimum(b, c), tf.maximum(b, c)], axis=1)
-
-
 def constant(values: Floats | Codes) -> Any:
     """A value that the SavedModel keeps beside the graph, whose size is bounded."""
     return tf.Variable(values, trainable=False)

@@ -11,6 +11,7 @@ from belka.errors import InputError
 from pipeline.cli.cells import cell
 from pipeline.cli.consoles import open_console
 from pipeline.cli.options import build_config, used_config
+from pipeline.comparison.names import run_names
 
 if TYPE_CHECKING:
     from components.affinity_evaluator.bootstrap import Interval
@@ -35,12 +36,14 @@ def report(
             expected="the output directories of two runs or more",
             action="Name another one. The report of a single run is report.html in its output directory.",
         )
-    from pipeline.comparison.compare import compare_runs, measured_on  # reads ML Metadata: too slow for --help
-    from pipeline.comparison.finished_run import read_finished_run, run_names
-    from pipeline.comparison.page import write_comparison
+    names = run_names(runs)
+    from pipeline.comparison.finished_run import read_finished_run  # reads ML Metadata: too slow for --help
 
     configs = [build_config(used_config(folder), output_dir=folder) for folder in runs]
-    found = [read_finished_run(name, config) for name, config in zip(run_names(runs), configs, strict=True)]
+    found = [read_finished_run(name, config) for name, config in zip(names, configs, strict=True)]
+    from pipeline.comparison.compare import compare_runs, measured_on  # measures and draws: slower still
+    from pipeline.comparison.page import write_comparison
+
     comparison = compare_runs(found)
     console = open_console()
     console.print(_differences(comparison))

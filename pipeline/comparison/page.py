@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,9 +10,9 @@ from markupsafe import Markup
 from belka.files import atomic_path
 from belka.pages.style import page_environment, page_style
 from components.affinity_evaluator.bootstrap import Interval
+from components.affinity_evaluator.report.cells import FILTERS
 from components.affinity_evaluator.report.figures import average_precisions
 from components.affinity_evaluator.report.gain_figure import gains
-from components.affinity_evaluator.report.series import readable, tone
 from pipeline.comparison.compare import Comparison, measured_on, score_rows
 from pipeline.comparison.curves_figure import training_curves
 from pipeline.comparison.finished_run import FinishedRun
@@ -59,13 +58,12 @@ def write_comparison(comparison: Comparison, file: Path) -> None:
         "rows": score_rows(comparison),
         "measured_on": measured_on(comparison),
         "baselines": list(baseline_gains(runs)),
+        "own_intervals": [_interval(run.evaluation["mean_interval"]) for run in runs],
         # matplotlib makes the text from numbers, names of slices and of folders, which it escapes.
         "figures": {name: Markup(svg) for name, svg in drawn.items()},  # noqa: S704
     }
-    shown: dict[str, Any] = {"number": _number, "interval": _interval, "minute": _minute}
-    filters = {**shown, "readable": readable, "tone": tone}
     with atomic_path(file) as temporary:
-        page = page_environment(_FOLDER, filters).get_template(_TEMPLATE).render(context)
+        page = page_environment(_FOLDER, FILTERS).get_template(_TEMPLATE).render(context)
         temporary.write_text(page, encoding="utf-8")
 
 
@@ -79,22 +77,9 @@ def baseline_gains(runs: tuple[FinishedRun, ...]) -> Iterator[BaselineGain]:
 def _mean_gain(baseline: dict[str, Any] | None) -> tuple[float, Interval | None] | None:
     for gain in baseline["gains"] if baseline else ():
         if gain["name"] == "mean":
-            return gain["value"], Interval(**gain["interval"]) if gain["interval"] else None
+            return gain["value"], _interval(gain["interval"])
     return None
 
 
-def _number(value: float | None, digits: int = 4) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.{digits}f}"
-
-
-def _interval(value: Interval | dict[str, float] | None, digits: int = 4) -> str:
-    if value is None:
-        return ""
-    low, high = (value["low"], value["high"]) if isinstance(value, dict) else (value.low, value.high)
-    return f"{low:.{digits}f} to {high:.{digits}f}"
-
-
-def _minute(moment: str) -> str:
-    return f"{datetime.fromisoformat(moment).astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else "-"
+def _interval(ends: dict[str, float] | None) -> Interval | None:
+    return Interval(**ends) if ends else None

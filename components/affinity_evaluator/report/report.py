@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -27,17 +26,17 @@ from belka.pages.style import page_environment, page_style
 from belka.provenance import Provenance, place_of, read_provenance
 from belka.state_files import read_state, read_state_list
 from belka.texts import for_markdown
-from components.affinity_evaluator.bootstrap import Interval
 from components.affinity_evaluator.evaluate import Evaluation
 from components.affinity_evaluator.gate import MEAN, BaselineComparison, Gain
 from components.affinity_evaluator.ladder import LADDERS, Rung
 from components.affinity_evaluator.predictions import Predictions, read_predictions
 from components.affinity_evaluator.report import figures
 from components.affinity_evaluator.report.card_header import card_header
+from components.affinity_evaluator.report.cells import FILTERS, minute
 from components.affinity_evaluator.report.gain_figure import gains
 from components.affinity_evaluator.report.ladder_figure import NAMES, TITLES, ladder_figure
 from components.affinity_evaluator.report.reliability_figure import reliability
-from components.affinity_evaluator.report.series import readable, tone
+from components.affinity_evaluator.report.series import readable
 from components.affinity_evaluator.report.structures import driving_blocks, wrong_molecules
 from components.affinity_evaluator.report.training_figure import training_curves
 from components.affinity_evaluator.settings import ReleaseSettings
@@ -132,8 +131,7 @@ def write_report(
         "rung_names": NAMES,
         "release": release,
     }
-    filters: dict[str, Any] = {"number": _number, "interval": _interval, "readable": readable, "tone": tone}
-    environment = page_environment(_FOLDER, filters)
+    environment = page_environment(_FOLDER, FILTERS)
     plain = environment.overlay(autoescape=False, finalize=for_markdown)
     header = card_header(evaluation, release)
     for name, template, before in ((REPORT_FILE, environment, ""), (MODEL_CARD_FILE, plain, header)):
@@ -145,11 +143,7 @@ def _made(provenance: Provenance | None) -> str:
     """When the model was trained, and the code that evaluated it."""
     trained = provenance.finished if provenance else ""
     code = f"belka {code_version()}"
-    return f"Model trained {_minute(trained)} · {code}" if trained else code
-
-
-def _minute(moment: str) -> str:
-    return f"{datetime.fromisoformat(moment).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"Model trained {minute(trained)} · {code}" if trained else code
 
 
 def _thin(slices: Sequence[SliceMetrics]) -> list[str]:
@@ -324,13 +318,3 @@ def _summary(path: Path) -> dict[str, Any]:
 
 def _history(path: Path) -> list[Any] | None:
     return read_state_list(path, **_UNREADABLE) if path.is_file() else None
-
-
-def _number(value: float | None, digits: int = 3) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.{digits}f}"
-
-
-def _interval(value: Interval | None, digits: int = 3) -> str:
-    return "" if value is None else f"{value.low:.{digits}f} to {value.high:.{digits}f}"

@@ -12,6 +12,7 @@ from belka.settings import DataSettings, SystemSettings
 from components.parquet_merge.merge import merge_raw_files
 
 Rows = list[dict[str, Any]]
+PROTEINS = ("BRD4", "HSA", "sEH")
 TEXT_COLUMNS = (
     "buildingblock1_smiles",
     "buildingblock2_smiles",
@@ -97,3 +98,15 @@ def fixture_merge() -> Callable[..., dict[str, Any]]:
 @pytest.fixture(name="read_molecules")
 def fixture_read_molecules() -> Callable[[Path], pa.Table]:
     return _read_molecules
+
+
+@pytest.fixture(name="good")
+def fixture_good(row: Callable[..., dict[str, Any]]) -> tuple[Rows, Rows]:
+    train = [row(i, "abc", PROTEINS[i], 0) for i in range(3)]
+    test = [row(10 + i, "abd", PROTEINS[i]) for i in range(2)]
+    return train, test
+
+
+@pytest.fixture(name="raw_dir")
+def fixture_raw_dir(tmp_path: Path, good: tuple[Rows, Rows], write_raw: Callable[..., Path]) -> Path:
+    return write_raw(tmp_path / "raw", *good, [{"new_structure": "CC", "read_count": 1}])

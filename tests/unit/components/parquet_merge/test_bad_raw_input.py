@@ -24,18 +24,6 @@ Rows = list[dict[str, Any]]
 TARGETS = ["BRD4", "HSA", "sEH"]
 
 
-@pytest.fixture(name="good")
-def fixture_good(row: Callable[..., dict[str, Any]]) -> tuple[Rows, Rows]:
-    train = [row(i, "abc", TARGETS[i], 0) for i in range(3)]
-    test = [row(10 + i, "abd", TARGETS[i]) for i in range(2)]
-    return train, test
-
-
-@pytest.fixture(name="raw_dir")
-def fixture_raw_dir(tmp_path: Path, good: tuple[Rows, Rows], write_raw: Callable[..., Path]) -> Path:
-    return write_raw(tmp_path / "raw", *good, [{"new_structure": "CC", "read_count": 1}])
-
-
 Merge = Callable[..., dict[str, Any]]
 
 
@@ -331,42 +319,6 @@ def test_rejected_rows_are_written_as_given(
         entry = summary["files"][source]
         assert entry["rejected"] == n_rejected
         assert entry["rows_read"] == entry["pairs_kept"] + entry["duplicates"] + entry["rejected"]
-
-
-def test_csv_gives_the_molecules_of_parquet(
-    merge: Merge, raw_dir: Path, read_molecules: Callable[[Path], pa.Table], tmp_path: Path
-) -> None:
-    as_csv = tmp_path / "csv"
-    as_csv.mkdir()
-    for source in ("train", "test"):
-        pa_csv.write_csv(pq.read_table(raw_dir / f"{source}.parquet"), as_csv / f"{source}.csv")
-    shutil.copy(raw_dir / "DNA_Labeled_Data.csv", as_csv)
-    merge(raw_dir, tmp_path / "from_parquet")
-    merge(as_csv, tmp_path / "from_csv")
-    assert read_molecules(tmp_path / "from_csv").equals(read_molecules(tmp_path / "from_parquet"))
-
-
-def test_csv_values_of_the_wrong_kind_are_rejected_rows(
-    merge: Merge, raw_dir: Path, row: Callable[..., dict[str, Any]], tmp_path: Path
-) -> None:
-    good = row(0, "abc", "HSA", 1)
-    lines = [
-        {**good, "id": "1.5"},
-        {**good, "id": "x"},
-        {**good, "binds": "yes"},
-        {**good, "binds": "0.5"},
-        {**good, "binds": "1.0"},
-    ]
-    text = "\n".join([",".join(good), *(",".join(str(value) for value in line.values()) for line in lines)])
-    (raw_dir / "train.parquet").unlink()
-    (raw_dir / "train.csv").write_text(text + "\n", encoding="utf-8")
-    summary = merge(raw_dir, tmp_path / "out")
-    assert summary["files"]["train"]["rejected_by_reason"] == {
-        "label is not 0 or 1": 2,
-    }
-    assert summary["files"]["train"]["pairs_kept"] == 1
-    assert summary["files"]["train"]["duplicates"] == 2, "ids that are no numbers are ids"
-    assert summary["labels"]["train"]["HSA"] == {"negative": 0, "positive": 1, "unknown": 1}
 
 
 def test_too_many_targets(merge: Merge, raw_dir: Path) -> None:

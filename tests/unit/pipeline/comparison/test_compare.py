@@ -13,7 +13,7 @@ from belka.contract import LABEL_UNKNOWN, SplitGroup
 from belka.errors import InputError
 from components.affinity_evaluator.gate import MEAN
 from pipeline.comparison.compare import Comparison, compare_runs, measured_on, score_rows
-from pipeline.comparison.finished_run import run_names
+from pipeline.comparison.names import run_names
 from pipeline.comparison.shared_molecules import share_molecules
 
 Maker = Callable[..., Any]
