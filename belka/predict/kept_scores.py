@@ -16,7 +16,6 @@ from typing import Final, Self
 import pyarrow as pa
 
 from belka.chemistry.reader import Block
-from belka.code_version import code_version
 from belka.files import atomic_path
 from belka.models.folder import ModelFolder
 from belka.predict.check import CheckedSmiles
@@ -55,14 +54,15 @@ class KeptScores:
     Args:
         model: The model.
         output_file: The output.
+        code: Version of the code that scores.
         standardise: As in `predict_file`.
     """
 
-    def __init__(self, model: ModelFolder, output_file: Path, *, standardise: bool) -> None:
+    def __init__(self, model: ModelFolder, output_file: Path, *, code: str, standardise: bool) -> None:
         self._folder = output_file.absolute().with_name(f".{output_file.name}.scored")
         self._results = pa.schema(result_columns(model))
         self._schema = pa.schema([*self._results, _REFUSED, _NEW_BLOCKS])
-        made_by = [folder_digest(model.path), str(standardise), code_version("belka.predict.predict")]
+        made_by = [folder_digest(model.path), str(standardise), code]
         self._made_by = "\0".join(made_by).encode()
         self._is_first = True
 

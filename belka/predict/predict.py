@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from belka.code_version import code_version
 from belka.errors import InputError
 from belka.models.folder import ModelFolder, open_model_folder
 from belka.predict.check import CheckedSmiles, CheckSettings, SmilesChecker
@@ -132,7 +133,9 @@ def predict_file(
         model = open_model_folder(model_dir)
         selector = RowSelector(model, select) if select else None
         settings = CheckSettings.of(model, standardise=standardise)
-        kept = None if output_file is None else KeptScores(model, output_file, standardise=standardise)
+        kept = None
+        if output_file is not None:
+            kept = KeptScores(model, output_file, code=code_version(__name__), standardise=standardise)
         with CheckPool(settings, n_workers) as checks:
             return _predict_table(model, table, output_file, checks, selector, kept, on_progress)
 

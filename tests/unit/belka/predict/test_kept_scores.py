@@ -106,7 +106,7 @@ def test_of_a_single_chunk_nothing_is_kept(length_model: Path, tmp_path: Path, c
 
 
 def test_names_tell_missing_texts_and_their_places_apart(length_model: Path, tmp_path: Path) -> None:
-    kept = KeptScores(open_model_folder(length_model), tmp_path / "out.csv", standardise=False)
+    kept = KeptScores(open_model_folder(length_model), tmp_path / "out.csv", code="1", standardise=False)
     chunks: list[list[str | None]] = [["C", "CC"], ["CC", "C"], ["CCC", ""], ["", "CCC"], [None, "CCC"]]
     chunks += [["-", "CCC"], ["C", "C", "C"]]
     names = [kept.name(texts, [None] * len(texts)) for texts in chunks]
