@@ -47,7 +47,7 @@ def _container(overlay: str) -> dict[str, Any]:
     folder = REPOSITORY / "k8s" / "overlays" / overlay
     for path in sorted(folder.glob("*.yaml")):
         for document in yaml.safe_load_all(path.read_text(encoding="utf-8")):
-            if document["kind"] not in {"Job", "TrainingRuntime"}:
+            if document.get("kind") not in {"Job", "TrainingRuntime"}:
                 continue
             template = document["spec"]["template"]
             if document["kind"] == "TrainingRuntime":

@@ -31,9 +31,14 @@ def card_header(evaluation: Evaluation, release: ReleaseSettings) -> str:
     Returns:
         YAML between two lines of hyphens.
     """
-    said = {name: value for name, value in release.model_dump(mode="json").items() if value}
+    said = {
+        "license": release.license,
+        "license_name": release.license_name,
+        "license_link": release.license_link,
+        "datasets": list(release.datasets),
+    }
     content = {
-        **said,
+        **{name: value for name, value in said.items() if value},
         "library_name": _LIBRARY,
         "tags": list(_TAGS),
         "metrics": list(_METRICS),

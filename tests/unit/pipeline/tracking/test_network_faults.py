@@ -9,7 +9,7 @@ from pipeline.tracking import server as module
 from pipeline.tracking.record import RunRecord
 from pipeline.tracking.server import MlflowServer
 from pipeline.tracking.track import track_run
-from tests.network_faults import FAULTS, Fault, faulty
+from tests.unit.pipeline.conftest import FAULTS, Fault, faulty
 
 if TYPE_CHECKING:
     from tests.unit.pipeline.tracking.conftest import Stub

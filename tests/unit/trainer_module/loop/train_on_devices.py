@@ -99,7 +99,15 @@ def main() -> None:
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * REQUEST["devices"])
     PATCH.setattr(workers, "WAIT_SECONDS", REQUEST["wait"])
     if REQUEST["alone"]:  # what a worker does whose gradients never meet those of the others
-        PATCH.setattr(tf.distribute.ReplicaContext, "all_reduce", lambda _self, _operation, values: values)
+        whole = tf.distribute.ReplicaContext.all_reduce
+        # Gradients are lists; what workers tell each other before they train is not, and must still meet.
+        PATCH.setattr(
+            tf.distribute.ReplicaContext,
+            "all_reduce",
+            lambda context, operation, values: (
+                values if isinstance(values, list) else whole(context, operation, values)
+            ),
+        )
     if REQUEST["pause"]:
         pause(*REQUEST["pause"])
     rows = note_rows()

@@ -10,7 +10,7 @@ from pipeline.runners.kubeflow import connection as module
 from pipeline.runners.kubeflow import follow
 from pipeline.runners.kubeflow.settings import KubeflowSettings
 from pipeline.runners.kubeflow.submit import SubmissionRequest, SubmittedRun, connect, submit
-from tests.network_faults import FAULTS, Fault, faulty
+from tests.unit.pipeline.conftest import FAULTS, Fault, faulty
 
 if TYPE_CHECKING:
     from tests.unit.pipeline.runners.kubeflow.conftest import Api
