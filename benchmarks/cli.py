@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from belka.errors import InputError
+from pipeline.cli.options import SetOption
 
 if TYPE_CHECKING:
     from benchmarks.measurement import Comparison
@@ -99,9 +100,7 @@ def pipeline(
     raw_dir: Annotated[
         Path | None, typer.Option("--raw-dir", help="Raw files; without, a library of that size is generated.")
     ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="A value of the configuration.")
-    ] = None,
+    overrides: SetOption = None,
     work_dir: Annotated[Path | None, typer.Option("--work-dir", help="Folder for data and results.")] = None,
     out: JsonOption = None,
 ) -> None:
@@ -113,6 +112,44 @@ def pipeline(
     _write([asdict(cost) for cost in costs], out)
     if not all(cost.is_within for cost in costs):
         raise typer.Exit(1)
+
+
+@app.command()
+def recipes(
+    raw_dir: Annotated[Path, typer.Option("--raw-dir", help="Folder with train.parquet and test.parquet.")],
+    work_dir: Annotated[Path, typer.Option("--work-dir", help="Folder for Examples, members and recipes.jsonl.")],
+    config: Annotated[Path, typer.Option("--config", help="Members and their settings.")] = Path(
+        "configs/leash_sample.yaml"
+    ),
+    draws: Annotated[str, typer.Option("--draws", help="1-10 are for choosing, 11-20 to report once.")] = "1-10",
+    transformer: Annotated[
+        bool, typer.Option("--transformer", help="Train it on each draw, too; longer than everything else together.")
+    ] = False,
+    singles: Annotated[bool, typer.Option("--singles", help="All single models, not the best alone.")] = False,
+    molecules: Annotated[
+        int | None, typer.Option("--molecules", min=100, help="Training molecules of a draw; all, unless given.")
+    ] = None,
+    overrides: SetOption = None,
+    table: Annotated[bool, typer.Option("--table", help="Only print what was measured before.")] = False,
+) -> None:
+    """Real labels: members and their blend beside single models, on draws like the competition's test."""
+    from benchmarks.recipe_table import blend_lines, table_lines
+    from benchmarks.recipes import measure_draws, parse_draws
+    from pipeline.config.files import load_config
+
+    numbers, results = parse_draws(draws), work_dir / "recipes.jsonl"
+    if not table:
+        measure_draws(
+            load_config(config, [f"data.raw_dir={json.dumps(str(raw_dir))}", *(overrides or ())]),
+            numbers,
+            work_dir=work_dir,
+            results=results,
+            transformer=transformer,
+            singles=singles,
+            most=molecules,
+        )
+    for line in [*table_lines(results, numbers), *blend_lines(results, numbers)]:
+        typer.echo(line)
 
 
 def _show(comparison: "Comparison", out: Path | None) -> None:

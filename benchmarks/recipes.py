@@ -1,18 +1,15 @@
-"""Members of an ensemble and their blend on real labels, beside single models: `python -m benchmarks.recipes`.
+"""Members of an ensemble and their blend on real labels, beside single models: `belka benchmark recipes`.
 
 Draws imitate the competition's test: 58% of the molecules that are scored hold a block that no molecule of training
-holds, the rest none. Draws 1 to 10 are for choosing, 11 to 20 to report once. `--transformer` also trains the stage
-clf on each draw, which takes longer than everything else together. `--molecules N` leaves a draw N of its training
-molecules; what it finds is named `... @ N`. Results are appended as they come, one JSON object per line, and finished
-ones are not run again; `--table` prints means and paired differences. Seconds are those of the processor: they do not
-depend on what else the machine does.
+holds, the rest none. Draws 1 to 10 are for choosing, 11 to 20 to report once. What learns from N molecules of a draw
+alone is named `... @ N`. Results are appended as they come, one JSON object per line, and finished ones are not run
+again. Seconds are those of the processor: they do not depend on what else the machine does.
 """
 
-import argparse
 import hashlib
-import sys
+import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -26,12 +23,13 @@ from sklearn.linear_model import LogisticRegression
 from belka.chemistry.smiles import parse
 from belka.code_version import code_version
 from belka.contract import LABEL_POSITIVE, LABEL_UNKNOWN, MOLECULE_ID, SMILES_NO_LINKER, SplitGroup
+from belka.errors import InputError
 from belka.examples import list_examples
 from belka.files import atomic_path
 from belka.models.members import TRANSFORMER
 from belka.molecules import list_shards, read_rows
 from benchmarks.draw_transformer import score_transformer, train_on_draw
-from benchmarks.recipe_table import BEST_SINGLE, BLEND, WHOLE_BLEND, blend_lines, named, table_lines
+from benchmarks.recipe_table import BEST_SINGLE, BLEND, WHOLE_BLEND, named
 from benchmarks.sample_data import SampleData, append_result, finished, make_sample_data
 from components.ensemble.blend import mean_precision
 from components.ensemble.draws import make_draw, score_members
@@ -40,7 +38,6 @@ from components.ensemble.linear import sparse_bits
 from components.ensemble.members import Training
 from components.ensemble.train import EnsembleRequest, fit_blend, train_members
 from components.ensemble.training_data import LabelledMolecules, read_molecules
-from pipeline.config.files import load_config
 from pipeline.config.settings import Config
 
 _SEED: Final = 42
@@ -211,53 +208,57 @@ def cell_precisions(
     }
 
 
-def main() -> None:
-    """Measure the draws that the results lack."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", type=Path, default=Path("configs/leash_sample.yaml"))
-    parser.add_argument("--raw-dir", required=True)
-    parser.add_argument("--work-dir", type=Path, required=True, help="folder for Examples and finished members")
-    parser.add_argument("--results", type=Path, required=True, help="results, one JSON object per line")
-    parser.add_argument("--draws", type=int, nargs="+", default=list(range(1, 11)))
-    parser.add_argument("--transformer", action="store_true", help="measure it and what it adds to the blend")
-    parser.add_argument("--singles", action="store_true", help="measure all single models, not the best alone")
-    parser.add_argument("--molecules", type=int, help="training molecules of a draw; all, unless given")
-    parser.add_argument("--set", dest="overrides", nargs="*", default=[], metavar="SECTION.KEY=VALUE")
-    parser.add_argument("--table", action="store_true", help="only print what the results hold")
-    arguments = parser.parse_args()
-    if not arguments.table:
-        everything = [
-            "data.validation_block_share=0.0",
-            "data.validation_shared_share=0.0",
-        ]
-        config = load_config(arguments.config, [f"data.raw_dir={arguments.raw_dir}", *everything, *arguments.overrides])
-        data = make_sample_data(config, _SEED, arguments.work_dir)
-        files = list_examples(data.examples_dir, "train")
-        found = read_molecules(
-            files,
-            n_targets=len(config.data.targets),
-            max_molecules=config.ensemble.max_molecules,
-            seed=_SEED,
-            with_blocks=True,
+def parse_draws(text: str) -> list[int]:
+    """The numbers of draws in text such as `11-20` or `1,2,4-8`.
+
+    Raises:
+        InputError: The text is another.
+    """
+    parts = [re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", part.strip()) for part in text.split(",")]
+    numbers = [number for part in parts if part for number in range(int(part[1]), int(part[2] or part[1]) + 1)]
+    if not all(parts) or not numbers:
+        raise InputError(
+            "The draws are not understood.",
+            received=repr(text),
+            expected="numbers and ranges with commas between them, such as 11-20 or 1,2,4-8",
+            action="Draws 1 to 10 are for choosing, 11 to 20 for what is reported.",
         )
-        molecules = found.take(found.has_blocks)
-        counts = radius_3_counts(arguments.work_dir / "molecules", molecules.ids, arguments.work_dir / "counts.npz")
-        measuring = Measuring(
-            config,
-            data,
-            molecules,
-            counts,
-            arguments.work_dir / "members",
-            arguments.results,
-            transformer=arguments.transformer,
-            singles=arguments.singles,
-            most=arguments.molecules,
-        )
-        for draw in arguments.draws:
-            measuring.measure(draw)
-    lines = [*table_lines(arguments.results, arguments.draws), *blend_lines(arguments.results, arguments.draws)]
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    return numbers
 
 
-if __name__ == "__main__":
-    main()
+def measure_draws(
+    config: Config,
+    draws: Iterable[int],
+    *,
+    work_dir: Path,
+    results: Path,
+    transformer: bool = False,
+    singles: bool = False,
+    most: int | None = None,
+) -> None:
+    """Measure the draws that the results lack.
+
+    Args:
+        config: Members and their settings; no validation molecules are taken from its rows, whatever it says.
+        draws: Their numbers.
+        work_dir: Folder for Examples and finished members.
+        results: Results, one JSON object per line.
+        transformer: Whether the stage clf is trained on each draw, too: longer than everything else together.
+        singles: Whether all single models are measured, or the best alone.
+        most: Training molecules of a draw; None = all.
+    """
+    shares = {"validation_block_share": 0.0, "validation_shared_share": 0.0}
+    config = config.model_copy(update={"data": config.data.model_copy(update=shares)})
+    data = make_sample_data(config, _SEED, work_dir)
+    found = read_molecules(
+        list_examples(data.examples_dir, "train"),
+        n_targets=len(config.data.targets),
+        max_molecules=config.ensemble.max_molecules,
+        seed=_SEED,
+        with_blocks=True,
+    )
+    molecules = found.take(found.has_blocks)
+    counts = radius_3_counts(work_dir / "molecules", molecules.ids, work_dir / "counts.npz")
+    measuring = Measuring(config, data, molecules, counts, work_dir / "members", results, transformer, singles, most)
+    for draw in draws:
+        measuring.measure(draw)
