@@ -59,7 +59,7 @@ class Launcher:
 
         Returns:
             The outputs: `artifacts` (key -> ids) and `parameters` (key -> value); or how the pod ended without success.
-            A process that a signal ended is a pod that was deleted: one that was killed for its memory looks the same here.
+            A process that a signal ended is a pod that was deleted; one killed for its memory looks the same here.
         """
         for _, artifact in artifacts_of(executor_input["inputs"]):
             if is_bucket_uri(artifact["uri"]):

@@ -11,7 +11,7 @@ DEFAULT_LIMIT_2_17: Final = 2
 class Ending(StrEnum):
     """How a pod ended without success, in Argo's words."""
 
-    FAILURE = "Failure"  # its container ended with another code than 0, or the kubelet evicted it: Argo's inferFailedReason
+    FAILURE = "Failure"  # its container ended with another code than 0, or the kubelet evicted it (inferFailedReason)
     ERROR = "Error"  # the pod itself went: deleted, drained, its node lost
 
 
