@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Final, TypeVar
 
 from belka.events.channel import LISTENED_SECONDS, LOGGED_SECONDS, emit, is_listened_to
@@ -22,6 +23,7 @@ from belka.events.event import Amount, Event, State
 from belka.events.node import present_node
 
 _WINDOW_SECONDS: Final = 30.0  # over which the rate is measured
+_FEWEST_MARKS: Final = 3  # two intervals: one alone may be what happens once
 
 _Item = TypeVar("_Item")
 _numbers = itertools.count()
@@ -62,7 +64,7 @@ class Tracker:
             # From the first units on: they pay for what happens once, such as compiling a step.
             if not self._seen or now - self._seen[-1][0] >= LISTENED_SECONDS:
                 self._seen.append((now, self._done))
-                while len(self._seen) > 2 and now - self._seen[0][0] > _WINDOW_SECONDS:  # noqa: PLR2004 - a rate needs two
+                while len(self._seen) > _FEWEST_MARKS and now - self._seen[0][0] > _WINDOW_SECONDS:
                     self._seen.popleft()
             waited = now - self._told
             if waited < LISTENED_SECONDS or (waited < LOGGED_SECONDS and not is_listened_to()):
@@ -77,10 +79,12 @@ class Tracker:
         emit(Event(State.RUNNING, present_node(), source=self._source, progress=amount))
 
     def _rate(self) -> float:
-        if not self._seen:
-            return 0.0
-        (since, before), (until, after) = self._seen[0], self._seen[-1]
-        return (after - before) / (until - since) if until > since else 0.0
+        """Units a second, without an interval longer than all others together: compiling, or a validation."""
+        intervals = sorted((until - since, after - before) for (since, before), (until, after) in pairwise(self._seen))
+        if intervals and intervals[-1][0] > sum(seconds for seconds, _ in intervals[:-1]):
+            intervals.pop()
+        seconds = sum(seconds for seconds, _ in intervals)
+        return sum(units for _, units in intervals) / seconds if seconds else 0.0
 
 
 @contextmanager

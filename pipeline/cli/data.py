@@ -27,7 +27,10 @@ def make_demo_data(
     summary = generate(out, molecules=molecules, seed=seed)
     table = Table("demo data", cell(str(out)), box=None, pad_edge=False)
     for key, value in asdict(summary).items():
-        table.add_row(key.replace("_", " "), str(value))
+        shown = (
+            f"{value:,}" if isinstance(value, int) else ", ".join(f"{name} {each:.1%}" for name, each in value.items())
+        )
+        table.add_row(key.replace("_", " "), shown)
     open_console().print(table)
 
 

@@ -35,6 +35,7 @@ from pipeline.cli import (
     track,
     worker,
 )
+from pipeline.cli.help_pages import make_readable
 from pipeline.cli.options import ConfigOption, OutputDirOption, RawDirOption, SetOption, build_config
 from pipeline.cli.usage import explained_use
 
@@ -49,6 +50,7 @@ class _Commands(TyperGroup):
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # as below
         """Read the options of the program itself; --help prints here."""
+        make_readable(self, ctx)
         with _whole_output():
             return super().parse_args(ctx, args)
 

@@ -59,7 +59,9 @@ def predict(
         str | None,
         typer.Option("--column", "--smiles-column", help="Column with the SMILES; found by name if left out."),
     ] = None,
-    n_workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that check SMILES; 0 = all cores.")] = 0,
+    n_workers: Annotated[
+        int, typer.Option("--workers", metavar="N", min=0, help="Processes that check SMILES; 0 = all cores.")
+    ] = 0,
     standardise: Annotated[
         bool, typer.Option("--standardise", help="Score the largest organic part of a salt or mixture, uncharged.")
     ] = False,

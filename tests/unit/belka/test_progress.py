@@ -57,6 +57,30 @@ def test_the_rate_leaves_out_what_the_first_units_took_and_forgets() -> None:
     assert last.seconds_left == (10_000 - 410) / 5
 
 
+def test_a_long_pause_is_no_pace() -> None:
+    heard, clock = list[Event](), Clock()
+    with listening(heard.append):
+        tracker = Tracker("x", "batches", 66, clock=clock)
+        for seconds in (90, 1, 62):  # compiles before the first batch, and once more before the third
+            clock.now += seconds
+            tracker.add()
+        assert amounts(heard)[-1].rate == 1  # not one a minute, and an hour left
+        for _ in range(5):
+            clock.now += 0.5
+            tracker.add(2)
+    assert amounts(heard)[-1].rate == 4
+
+
+def test_what_takes_a_minute_each_has_a_pace() -> None:
+    heard, clock = list[Event](), Clock()
+    with listening(heard.append):
+        tracker = Tracker("x", "models", 6, clock=clock)
+        for _ in range(3):
+            clock.now += 60
+            tracker.add()
+    assert amounts(heard)[-1].seconds_left == 180
+
+
 def test_events_come_at_most_twice_a_second() -> None:
     heard, clock = list[Event](), Clock()
     with listening(heard.append):

@@ -1,6 +1,7 @@
 """`belka make-demo-data` and `belka validate` as a user sees them."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,10 @@ def _belka(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_validate_names_unusable_rows_with_their_whole_smiles(tmp_path: Path) -> None:
-    assert _belka("make-demo-data", "--molecules", "300", "--out", tmp_path / "raw").returncode == 0
+    made = _belka("make-demo-data", "--molecules", "400", "--out", tmp_path / "raw")
+    figures = dict(re.split(r"  +", line.strip(), maxsplit=1) for line in made.stdout.splitlines())
+    assert re.fullmatch(r"1,\d{3}", figures["train rows"])
+    assert re.fullmatch(r"BRD4 \d\d\.\d%, HSA \d\d\.\d%, sEH \d\d\.\d%", figures["positive share"])
     result = _belka("validate", "--raw-dir", tmp_path / "raw")
     assert result.returncode == 0, result.stderr
     text = "".join(result.stdout.split())
