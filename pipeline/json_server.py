@@ -21,10 +21,10 @@ class JsonServer(ABC):
     Args:
         uri: Its address.
         headers: Sent with every request.
-        timeout: Seconds to wait for an answer.
+        timeout: Seconds to wait for an answer, > 0.
     """
 
-    def __init__(self, uri: str, headers: Mapping[str, str], *, timeout: float = TIMEOUT_SECONDS) -> None:
+    def __init__(self, uri: str, headers: Mapping[str, str], *, timeout: float) -> None:
         self.uri = uri.rstrip("/")
         self._headers = dict(headers)
         self._pool = urllib3.PoolManager(timeout=timeout, retries=urllib3.Retry(2, redirect=0))
@@ -56,13 +56,33 @@ class JsonServer(ABC):
         with self._explained(address):
             self._read(self._pool.request(method, address, body=stream, headers=headers), address)
 
+    def part(self, answer: Mapping[str, Any], *names: str) -> Any:
+        """What lies in an answer under names, each in the one before.
+
+        Args:
+            answer: What `ask` returned.
+            names: The names, outermost first.
+
+        Returns:
+            What lies there.
+
+        Raises:
+            BelkaError: It is not there: the answer is of something else.
+        """
+        found: Any = answer
+        for name in names:
+            if not isinstance(found, Mapping) or name not in found:
+                raise self.unreadable(self.uri, json.dumps(answer))
+            found = found[name]
+        return found
+
     @abstractmethod
     def refused(self, status: int, address: str, text: str) -> BelkaError:
         """What to say of an answer with another status."""
 
     @abstractmethod
     def unreadable(self, address: str, text: str) -> BelkaError:
-        """What to say of an answer that is no JSON object."""
+        """What to say of an answer that is no JSON object, or one of something else."""
 
     @abstractmethod
     def unreachable(self, address: str, error: Exception) -> BelkaError:

@@ -1,26 +1,22 @@
 """`belka champion`: which model is in production, and since when; another one, with a reason; a registry is told."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from belka.contract import MODELS_FOLDER
 from pipeline.cli.cells import cell
+from pipeline.cli.options import PUSHED_MODELS, PushedModelsOption
 
 _DIGITS: Final = 12  # of a digest
-
-ModelsOption = Annotated[Path, typer.Option("--models", help="Folder of the pushed versions.")]
-_MODELS: Final = Path("output") / MODELS_FOLDER
 
 champion_app = typer.Typer(help="Look at the model in production, or change it.", no_args_is_help=True)
 
 
 @champion_app.command("list")
-def list_(models: ModelsOption = _MODELS) -> None:
+def list_(models: PushedModelsOption = PUSHED_MODELS) -> None:
     """List the pushed versions; an arrow marks the one in production."""
     from belka.models.versions import list_versions
 
@@ -45,7 +41,7 @@ def list_(models: ModelsOption = _MODELS) -> None:
 
 
 @champion_app.command()
-def show(models: ModelsOption = _MODELS) -> None:
+def show(models: PushedModelsOption = PUSHED_MODELS) -> None:
     """Print which model is in production, and which ones were, with the reasons."""
     from belka.models.champion import champion_history, read_champion
 
@@ -65,7 +61,7 @@ def show(models: ModelsOption = _MODELS) -> None:
 def set_(
     version: Annotated[str, typer.Argument(help="A version, as `belka champion list` names it.")],
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in champion.json.")],
-    models: ModelsOption = _MODELS,
+    models: PushedModelsOption = PUSHED_MODELS,
 ) -> None:
     """Put a pushed version into production: roll back to an earlier one, or forward again.
 
@@ -82,7 +78,7 @@ def set_(
 @champion_app.command()
 def register(
     registry: Annotated[str, typer.Option("--registry", help="Address of a Model Registry of Kubeflow.")],
-    models: ModelsOption = _MODELS,
+    models: PushedModelsOption = PUSHED_MODELS,
     name: Annotated[str, typer.Option("--name", help="Name of the registered model.")] = "belka",
     uri: Annotated[str | None, typer.Option("--uri", help="Where servers find the version; else its path.")] = None,
 ) -> None:

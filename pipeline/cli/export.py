@@ -1,20 +1,18 @@
 """`belka export`."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from belka.contract import MODELS_FOLDER
 from pipeline.cli.cells import cell
-
-_MODELS: Final = Path("output") / MODELS_FOLDER
+from pipeline.cli.options import PUSHED_MODELS, PushedModelsOption
 
 
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Receives belka/<version> and models.config.")],
-    models: Annotated[Path, typer.Option("--models", help="Folder of the pushed versions.")] = _MODELS,
+    models: PushedModelsOption = PUSHED_MODELS,
 ) -> None:
     """Write the model in production, and no other, as TensorFlow Serving and KServe read it, with a warm-up file.
 

@@ -1,11 +1,11 @@
 """Options that several commands share, and how they become a configuration."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from belka.contract import RESOLVED_CONFIG
+from belka.contract import MODELS_FOLDER, RESOLVED_CONFIG
 from belka.errors import InputError
 from belka.files import is_pattern
 
@@ -33,6 +33,8 @@ ResumeOption = Annotated[
         help="Continue: finished steps come from the cache, training from its last checkpoint; else start over.",
     ),
 ]
+PushedModelsOption = Annotated[Path, typer.Option("--models", help="Folder of the pushed versions.")]
+PUSHED_MODELS: Final = Path("output") / MODELS_FOLDER  # where a run without --output-dir pushes
 
 
 def build_config(

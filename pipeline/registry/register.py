@@ -57,16 +57,17 @@ def register_champion(models: Path, server: RegistryServer, name: str, uri: str 
     folder = models / champion.version
     check_whole(folder)
     known = recorded(folder)
-    model = server.find_model(name) or server.add_model({"name": name, "state": "LIVE"})
-    found = server.find_version(model["id"], champion.version)
+    model = server.part(server.find_model(name) or server.add_model({"name": name, "state": "LIVE"}), "id")
+    found = server.find_version(model, champion.version)
     if found:
         _check_same(found, champion, name)
     else:
-        found = server.add_version(_version(model["id"], champion, folder, known))
-    is_new = not server.artifacts(found["id"])
+        found = server.add_version(_version(model, champion, folder, known))
+    version = server.part(found, "id")
+    is_new = not server.artifacts(version)
     if is_new:
-        server.add_artifact(found["id"], _artifact(name, known, uri or folder.absolute().as_uri()))
-    return Registered(model["id"], found["id"], champion.version, is_new)
+        server.part(server.add_artifact(version, _artifact(name, known, uri or folder.absolute().as_uri())), "id")
+    return Registered(model, version, champion.version, is_new)
 
 
 def _champion(models: Path) -> Champion:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from belka.errors import BelkaError
-from pipeline.json_server import JsonServer, bearer
+from pipeline.json_server import TIMEOUT_SECONDS, JsonServer, bearer
 
 TOKEN_VARIABLE: Final = "MODEL_REGISTRY_TOKEN"  # noqa: S105 - its name, not a secret
 _ROOT: Final = "api/model_registry"
@@ -27,7 +27,7 @@ class RegistryServer(JsonServer):
     """
 
     def __init__(self, uri: str, environment: Mapping[str, str] = os.environ) -> None:
-        super().__init__(uri, bearer(environment.get(TOKEN_VARIABLE, "")))
+        super().__init__(uri, bearer(environment.get(TOKEN_VARIABLE, "")), timeout=TIMEOUT_SECONDS)
 
     def find_model(self, name: str) -> dict[str, Any]:
         """The registered model of a name; empty where there is none."""
@@ -69,7 +69,7 @@ class RegistryServer(JsonServer):
         return BelkaError(
             "What answers at --registry is no Model Registry.",
             received=f"{address}: {text}",
-            expected="JSON",
+            expected="JSON of the interface of a Model Registry",
             action="Correct --registry: the address before /api/model_registry.",
         )
 

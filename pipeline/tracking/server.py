@@ -3,7 +3,6 @@
 Source: https://mlflow.org/docs/latest/rest-api.html (2.0), and for files `mlflow-artifacts` of the same server.
 """
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,9 +10,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from belka.errors import BelkaError
-from pipeline.json_server import JsonServer, basic, bearer
+from pipeline.json_server import TIMEOUT_SECONDS, JsonServer, basic, bearer
 
-TIMEOUT_SECONDS: Final = 30.0
 # Limits of one request of runs/log-batch.
 MAX_METRICS: Final = 1000
 MAX_TEXTS: Final = 100
@@ -37,14 +35,14 @@ class MlflowServer(JsonServer):
         """Id of an experiment, which is made where there is none."""
         found = self._call("GET", f"experiments/get-by-name?experiment_name={quote(name, safe='')}", missing_ok=True)
         if found:
-            return str(self._part(found, "experiment", "experiment_id"))
-        return str(self._part(self._call("POST", "experiments/create", {"name": name}), "experiment_id"))
+            return str(self.part(found, "experiment", "experiment_id"))
+        return str(self.part(self._call("POST", "experiments/create", {"name": name}), "experiment_id"))
 
     def find_run(self, experiment: str, tag: str, value: str) -> str | None:
         """Id of a run that carries a tag; None where there is none."""
         wanted = {"experiment_ids": [experiment], "filter": f"tags.`{tag}` = '{value}'", "max_results": 1}
         runs = self._call("POST", "runs/search", wanted).get("runs", [])
-        return str(self._part(runs[0], "info", "run_id")) if runs else None
+        return str(self.part(runs[0], "info", "run_id")) if runs else None
 
     def start_run(self, experiment: str, name: str, tags: Mapping[str, str], started: int) -> dict[str, Any]:
         """Make a run.
@@ -59,7 +57,7 @@ class MlflowServer(JsonServer):
             What the server calls the run's info: run_id, artifact_uri and others.
         """
         asked = {"experiment_id": experiment, "run_name": name, "start_time": started, "tags": _pairs(tags)}
-        info: dict[str, Any] = self._part(self._call("POST", "runs/create", asked), "run", "info")
+        info: dict[str, Any] = self.part(self._call("POST", "runs/create", asked), "run", "info")
         return info
 
     def log(self, run: str, metrics: Sequence[Mapping[str, Any]], params: Mapping[str, str]) -> None:
@@ -91,7 +89,7 @@ class MlflowServer(JsonServer):
             What the server calls the model's info: model_id, artifact_uri and others.
         """
         asked = {"experiment_id": experiment, "name": name, "source_run_id": run}
-        info: dict[str, Any] = self._part(self._call("POST", "logged-models", asked), "model", "info")
+        info: dict[str, Any] = self.part(self._call("POST", "logged-models", asked), "model", "info")
         return info
 
     def end_model(self, model: str, run: str) -> None:
@@ -147,15 +145,6 @@ class MlflowServer(JsonServer):
         self, method: str, path: str, content: Mapping[str, Any] | None = None, *, missing_ok: bool = False
     ) -> dict[str, Any]:
         return self.ask(method, f"{self.uri}/api/2.0/mlflow/{path}", content, missing_ok=missing_ok)
-
-    def _part(self, answer: dict[str, Any], *names: str) -> Any:
-        """What lies in an answer under names, each in the one before."""
-        found: Any = answer
-        for name in names:
-            if not isinstance(found, dict) or name not in found:
-                raise self.unreadable(self.uri, json.dumps(answer))
-            found = found[name]
-        return found
 
 
 def _authorization(environment: Mapping[str, str]) -> dict[str, str]:

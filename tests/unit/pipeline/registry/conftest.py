@@ -87,7 +87,7 @@ def stub() -> Iterator[Stub]:
 
     server = ThreadingHTTPServer(("localhost", 0), Handler)
     found.uri = f"http://localhost:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     yield found
     server.shutdown()
     server.server_close()

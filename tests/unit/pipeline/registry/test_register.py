@@ -11,9 +11,11 @@ from belka.errors import BelkaError, DamagedError, InputError
 from belka.models.champion import Champion, write_champion
 from belka.provenance import Record, read_inputs, write_provenance
 from pipeline.cli.main import app
+from pipeline.registry import server as module
 from pipeline.registry.register import register_champion
 from pipeline.registry.server import RegistryServer
 from tests.unit.conftest import Read
+from tests.unit.pipeline.conftest import FAULTS, Fault, faulty
 from tests.unit.pipeline.registry.conftest import Stub
 
 METRIC = {"type": "average_precision", "value": 0.75, "name": "average precision, BRD4/shared"}
@@ -97,6 +99,18 @@ def test_what_is_no_registry_is_named(models: Path, stub: Stub) -> None:
         register_champion(models, RegistryServer(stub.uri), "belka")
     with pytest.raises(BelkaError, match="Nothing answers at --registry"):
         register_champion(models, RegistryServer("http://localhost:9"), "belka")
+
+
+@pytest.mark.parametrize(("fault", "after"), [*((each, 0) for each in FAULTS), *(("other", n) for n in range(1, 6))])
+def test_every_fault_of_the_network_is_explained(
+    models: Path, stub: Stub, monkeypatch: pytest.MonkeyPatch, fault: Fault, after: int
+) -> None:
+    monkeypatch.setattr(module, "TIMEOUT_SECONDS", 0.3)
+    with faulty(stub.uri, fault, after=after) as uri, pytest.raises(BelkaError) as told:
+        register_champion(models, RegistryServer(uri), "belka")
+    assert uri in told.value.received
+    assert told.value.action
+    assert not stub.artifacts, "what was not told whole is completed later"
 
 
 def test_the_command_says_what_it_did(models: Path, stub: Stub) -> None:
