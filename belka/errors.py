@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Iterator
 
 from belka.exit_codes import ExitCode
 
@@ -68,15 +69,25 @@ class TerminatedError(BelkaError):
     exit_code = int(ExitCode.TERMINATED)
 
 
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, what caused it or was being handled when it was raised, and so on, each once.
+
+    Args:
+        error: The last one; None has no causes.
+    """
+    seen = list[BaseException]()
+    while error is not None and error not in seen:
+        yield error
+        seen.append(error)
+        error = error.__cause__ or error.__context__
+
+
 def explained(error: BaseException | None) -> BelkaError | None:
     """The first error in a chain of causes that explains itself: TFX and Beam wrap what a component raises.
 
     Where none does, the first that the operating system gave because of a place, the disk or memory.
     """
-    chain = []
-    while error is not None and error not in chain:
-        chain.append(error)
-        error = error.__cause__ or error.__context__
+    chain = list(causes(error))
     own = next((each for each in chain if isinstance(each, BelkaError)), None)
     return own or next(filter(None, map(_of_system, chain)), None)
 
@@ -100,8 +111,7 @@ def _of_system(error: BaseException) -> BelkaError | None:
         )
     if number in _EXHAUSTED:
         return _exhausted(number, error)
-    # TensorFlow, HDF5 and DuckDB pass on the system's words alone, and Beam those of its workers.
-    said = next((number for number in _OF_THE_DISK if os.strerror(number) in str(error)), None)
+    said = next((number for words, number in _OF_THE_DISK.items() if words in str(error)), None)
     return None if said is None else _exhausted(said, error)
 
 
@@ -131,4 +141,9 @@ _EXHAUSTED = {
     errno.ENFILE: "Too many files are open.",
     errno.EIO: "The disk does not answer.",
 }
-_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT)
+# TensorFlow, HDF5 and DuckDB pass on the system's words alone, and Beam those of its workers; SQLite has its own.
+_OF_THE_DISK = {
+    os.strerror(errno.ENOSPC): errno.ENOSPC,
+    os.strerror(errno.EDQUOT): errno.EDQUOT,
+    "database or disk is full": errno.ENOSPC,
+}

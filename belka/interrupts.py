@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
 
-from belka.errors import BelkaError, InterruptedRunError, TerminatedError
+from belka.errors import BelkaError, InterruptedRunError, TerminatedError, causes
 from belka.files import remove_half_written
 
 # A second more than a training waits for its step, which then tells what is saved.
@@ -36,11 +36,7 @@ class Terminated(KeyboardInterrupt):
 
 def stop_of(error: BaseException | None) -> KeyboardInterrupt | None:
     """The request to stop in a chain of causes: TFX raises errors of its own while it cleans up after one."""
-    while error is not None:
-        if isinstance(error, KeyboardInterrupt):
-            return error
-        error = error.__cause__ or error.__context__
-    return None
+    return next((each for each in causes(error) if isinstance(each, KeyboardInterrupt)), None)
 
 
 def stopped_error(stop: KeyboardInterrupt, *, action: str) -> BelkaError:

@@ -1,8 +1,8 @@
 """Check the SMILES of a file in worker processes."""
 
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Final, Self
+from contextlib import ExitStack
+from typing import Final
 
 from belka.machine import worker_count
 from belka.predict.check import CheckedSmiles, CheckSettings, SmilesChecker
@@ -23,7 +23,7 @@ def _check_part(texts: Sequence[str | None]) -> list[CheckedSmiles]:
     return _checker.check_all(texts)
 
 
-class CheckPool:
+class CheckPool(ExitStack):
     """Checks SMILES in worker processes: parsing costs as much as scoring. The first chunk stays in this process.
 
     Args:
@@ -32,20 +32,12 @@ class CheckPool:
     """
 
     def __init__(self, settings: CheckSettings, n_workers: int) -> None:
+        super().__init__()
         self.settings = settings
         self._own = SmilesChecker(settings)
         self._workers = worker_count(n_workers)
         self._pool: WorkerPool | None = None
         self._chunks = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._pool is not None:
-            self._pool.__exit__(kind, error, trace)
 
     def submit(self, texts: Sequence[str | None]) -> Callable[[], list[CheckedSmiles]]:
         """Start to check a chunk; the function returned waits for the results."""
@@ -54,7 +46,7 @@ class CheckPool:
             done = self._own.check_all(texts)
             return lambda: done
         if self._pool is None:
-            self._pool = WorkerPool(self._workers, _start_worker, (self.settings,))
+            self._pool = self.enter_context(WorkerPool(self._workers, _start_worker, (self.settings,)))
         starts = range(0, len(texts), _PART_ROWS)
         parts = [self._pool.submit(_check_part, texts[start : start + _PART_ROWS]) for start in starts]
         return lambda: [item for part in parts for item in part.result()]

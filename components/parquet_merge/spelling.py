@@ -7,10 +7,10 @@ merge of a file is then that of the same file in the one spelling.
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -82,7 +82,7 @@ def open_samples(n_rows: Mapping[str, int]) -> dict[str, TextSample]:
     return {source: TextSample(n, size) for source, n in n_rows.items()}
 
 
-class Speller:
+class Speller(ExitStack):
     """Spells texts, in several processes where there are many, and remembers those of the samples.
 
     Args:
@@ -90,18 +90,10 @@ class Speller:
     """
 
     def __init__(self, n_workers: int) -> None:
+        super().__init__()
         self._n_workers = n_workers
         self._known: dict[str, str] = {}
         self._pool: WorkerPool | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._pool is not None:
-            self._pool.__exit__(kind, error, trace)
 
     def changed(self, texts: Sequence[str], *, remember: bool = False) -> dict[str, str]:
         """The texts that are not in the one spelling, with their spelling.
@@ -121,7 +113,7 @@ class Speller:
         if self._n_workers == 1 or (len(texts) < FEW_TEXTS and self._pool is None):
             return canonical_spellings(texts)
         if self._pool is None:
-            self._pool = WorkerPool(self._n_workers)
+            self._pool = self.enter_context(WorkerPool(self._n_workers))
         chunks = (texts[start : start + CHUNK_TEXTS] for start in range(0, len(texts), CHUNK_TEXTS))
         return chain.from_iterable(self._pool.map(canonical_spellings, chunks))
 

@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from belka.errors import BelkaError, InputError, explained
+from belka.errors import BelkaError, InputError, causes, explained
 
 
 def test_all_parts_in_order() -> None:
@@ -25,6 +25,15 @@ def test_the_reason_is_found_behind_the_errors_of_beam_and_tfx() -> None:
     wrapped.__cause__ = reason
     assert explained(wrapped) is reason
     assert explained(ValueError("unknown")) is None
+
+
+def test_the_chain_of_causes_ends_where_it_closes() -> None:
+    first, second, third = ValueError("first"), KeyError("second"), OSError("third")
+    first.__cause__, first.__context__, second.__context__ = second, RuntimeError("not why"), third
+    assert list(causes(first)) == [first, second, third]
+    third.__context__ = first
+    assert list(causes(first)) == [first, second, third]
+    assert list(causes(None)) == []
 
 
 @pytest.mark.parametrize(
@@ -62,6 +71,7 @@ def test_no_memory_is_told_and_what_else_the_system_says_is_not_explained_away()
         "tensorflow.python.framework.errors_impl.ResourceExhaustedError: /out/data.gz; No space left on device [Write]",
         "Can't write data (file write failed: errno = 28, error message = 'No space left on device')",
         "IO Error: Could not write all bytes to file: Disk quota exceeded",
+        "Error when executing query: database or disk is full query: INSERT INTO `Execution`",
     ],
 )
 def test_a_full_disk_is_known_by_the_systems_words_alone(words: str) -> None:

@@ -1,5 +1,6 @@
 """Molecules that are one structure are one molecule, however a file spells them."""
 
+import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,7 @@ def test_several_processes_spell_as_one(merged: Merged, monkeypatch: pytest.Monk
     monkeypatch.setattr(spelling, "CHUNK_TEXTS", 7)
     _, molecules, _ = merged("several", rows, library_rows(1000), n_workers=2)
     assert molecules.equals(expected)
+    assert not multiprocessing.active_children()
 
 
 def test_a_sample_is_that_of_the_lowest_hashes_in_any_order_of_rows() -> None:
