@@ -1,7 +1,6 @@
 """transform_molecules on a small molecules folder: Examples, rejected rows, summary, graph, determinism, errors."""
 
 import gzip
-import itertools
 import json
 import logging
 import shutil
@@ -14,108 +13,16 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 from atomInSmiles import smiles_tokenizer
-from rdkit import Chem
 from skfp.fingerprints import AtomPairFingerprint, ECFPFingerprint, MACCSFingerprint
 
-from belka import examples as belka_examples
-from belka.chemistry.blocks.feature import BlocksFeature
 from belka.chemistry.fingerprints import FingerprintSettings
-from belka.errors import BelkaError, InputError
+from belka.errors import InputError
 from belka.examples import known_count
 from belka.molecules import REJECTED_SCHEMA
-from belka.settings import DataSettings
 from belka.tokens.graph import SmilesTokenizer
-from components.block_fingerprints.learn import learn_block_fingerprints
 from components.molecule_transform.local_pipeline import local_pipeline
-from components.molecule_transform.transform import TransformInputs, TransformOutputs, transform_molecules
 from components.molecule_transform.unit import ModelReads
-from components.smiles_vocab.build import build_vocabulary
-
-PREPROCESSING_FN = "trainer_module.preprocessing.preprocessing_fn"
-TRAIN = ["CC[C@@H](N)C(=O)N[Dy]", "c1ccccc1Br", "C1CC", "ClCCl", "N[Dy]", "OC%11CC%11"]
-TEST = ["CCO", "not a smiles", "[nH]1cccc1"]
-TEST_IDS = [[10, None, 12], [13, 14, None], [None, None, 18]]
-
-
-def write_split(
-    folder: Path,
-    split: str,
-    smiles: list[str],
-    ids: list[list[int | None]],
-    first_id: int,
-    *,
-    n_files: int = 2,
-    row_group_size: int = 2,
-) -> None:
-    n = len(smiles)
-    table = pa.table(
-        {
-            "molecule_id": pa.array(range(first_id, first_id + n), pa.int64()),
-            "smiles": pa.array(smiles, pa.string()),
-            "smiles_no_linker": pa.array([s.replace("[Dy]", "[H]") for s in smiles], pa.string()),
-            "binds": pa.array([[i % 3, (i + 1) % 3, 2] for i in range(n)], pa.list_(pa.int8(), 3)),
-            "subset": pa.array([0] * n, pa.int8()),
-            "split_group": pa.array([i % 2 for i in range(n)], pa.int8()),
-            "block1_id": pa.array([None] * n, pa.int32()),
-            "ids": pa.array(ids, pa.list_(pa.int64(), 3)),
-        }
-    )
-    target = folder / f"Split-{split}"
-    target.mkdir(parents=True)
-    size = max(n // n_files, 1)
-    for shard, start in enumerate(range(0, n, size)):
-        pq.write_table(
-            table.slice(start, size), target / f"molecules-{shard:05d}.parquet", row_group_size=row_group_size
-        )
-
-
-@pytest.fixture(scope="module")
-def molecules_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("molecules")
-    write_split(folder, "train", TRAIN, [[None] * 3] * len(TRAIN), 0)
-    write_split(folder, "test", TEST, TEST_IDS, len(TRAIN))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def vocabulary(molecules_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("vocabulary")
-    build_vocabulary(molecules_dir, folder, n_workers=1)
-    return folder
-
-
-def run(molecules_dir: Path, vocabulary: Path, out: Path, **settings: Any) -> dict[str, Any]:
-    data = {"max_rejected_share": 0.5, "rows_per_shard": 2}
-    data |= {key: settings.pop(key) for key in list(settings) if key in DataSettings.model_fields}
-    defaults: dict[str, Any] = {
-        "preprocessing_fn": PREPROCESSING_FN,
-        "fingerprint": FingerprintSettings(),
-        "reads": ModelReads(max_length=128),
-    }
-    return transform_molecules(
-        TransformInputs(molecules_dir, vocabulary, settings.pop("block_fingerprints_dir", None)),
-        TransformOutputs(out / "examples", out / "graph", out / "rejected", settings.pop("lists", None)),
-        data=DataSettings().model_copy(update=data),  # no configuration allows shards of two molecules
-        **(defaults | settings),
-    )
-
-
-def read_examples(folder: Path, split: str) -> dict[int, dict[str, Any]]:
-    files = sorted((folder / f"Split-{split}").glob("*"))
-    compression = "GZIP" if files[0].suffix == ".gz" else ""
-    spec = {
-        "molecule_id": tf.io.FixedLenFeature([], tf.int64),
-        "tokens": tf.io.RaggedFeature(tf.int64),
-        "ecfp": tf.io.FixedLenFeature([], tf.string),
-        "binds": tf.io.FixedLenFeature([3], tf.int64),
-        "ids": tf.io.FixedLenFeature([3], tf.int64),
-        "split_group": tf.io.FixedLenFeature([], tf.int64),
-    }
-    examples = {}
-    for record in tf.data.TFRecordDataset([str(file) for file in files], compression):
-        parsed = tf.io.parse_single_example(record, spec)
-        examples[int(parsed["molecule_id"])] = {name: value.numpy() for name, value in parsed.items()}
-    return examples
+from tests.unit.components.molecule_transform.conftest import TEST, TRAIN, read_examples, run, write_split
 
 
 @pytest.fixture(scope="module")
@@ -268,114 +175,6 @@ def test_uncompressed_shards_hold_the_same_records_and_warnings_name_molecules(
     assert summary["too_long"] == 1
     first = read_examples(tmp_path / "examples", "train")[3]
     assert first["tokens"].tolist() == [1, 2, 1]
-
-
-def read_columns(folder: Path, split: str, name: str) -> list[Any]:
-    files = sorted((folder / f"Split-{split}").iterdir())
-    return [value for file in files for value in pq.read_table(file)[name].to_pylist()]
-
-
-def list_records(folder: Path, split: str) -> list[tf.train.Example]:
-    files = [str(file) for file in sorted((folder / f"Split-{split}").iterdir())]
-    return [tf.train.Example.FromString(record.numpy()) for record in tf.data.TFRecordDataset(files)]
-
-
-def make_library(folder: Path) -> None:
-    """98 molecules of a triazine library, one of them listed with a wrong block."""
-    linkers = {"O=C(O)CN": "NCC(=O)N[Dy]", "O=C(O)CCN": "NCCC(=O)N[Dy]"}
-    amines = {f"{'C' * n}N": f"N{'C' * n}" for n in range(1, 7)} | {"NC1CC1": "NC8CC8"}
-    catalogue = [*linkers, *amines]
-    combinations = list(itertools.product(linkers, amines, amines))
-    smiles = [
-        Chem.CanonSmiles(f"c1({amines[b]})nc({amines[c]})nc({linkers[a]})n1").replace("[NH][Dy]", "N[Dy]")
-        for a, b, c in combinations
-    ]
-    write_split(folder, "train", smiles, [[None] * 3] * len(smiles), 0, n_files=1, row_group_size=50)
-    path = folder / "Split-train" / "molecules-00000.parquet"
-    table = pq.read_table(path).drop_columns("block1_id")
-    for position in range(3):
-        ids = [catalogue.index(blocks[position]) for blocks in combinations]
-        if position == 1:
-            ids[7] = catalogue.index("CCCCCCN")
-        table = table.append_column(f"block{position + 1}_id", pa.array(ids, pa.int32()))
-    pq.write_table(table, path)
-    blocks = pa.table({"block_id": pa.array(range(len(catalogue)), pa.int32()), "smiles": catalogue})
-    pq.write_table(blocks, folder / "blocks.parquet")
-
-
-@pytest.mark.parametrize("blocks", [False, True])
-def test_composed_examples_are_the_same_bytes_as_direct_ones(
-    blocks: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    reads = ModelReads(128, blocks=blocks)
-    make_library(tmp_path / "molecules")
-    build_vocabulary(tmp_path / "molecules", tmp_path / "vocab", n_workers=1)
-    learn_block_fingerprints(tmp_path / "molecules", tmp_path / "tables", FingerprintSettings(), n_workers=1)
-    direct = run(tmp_path / "molecules", tmp_path / "vocab", tmp_path / "direct", rows_per_shard=40, reads=reads)
-    with caplog.at_level(logging.WARNING):
-        composed = run(
-            tmp_path / "molecules",
-            tmp_path / "vocab",
-            tmp_path / "composed",
-            rows_per_shard=40,
-            reads=reads,
-            block_fingerprints_dir=tmp_path / "tables",
-            make_pipeline=lambda: local_pipeline(2),
-        )
-    assert (direct["composed"], composed["composed"], composed["contradicted"]) == (0, 97, 1)
-    assert "1 of 98 molecules do not fit the building blocks they are listed with" in caplog.text
-    files = {p.name: p.read_bytes() for p in (tmp_path / "direct" / "examples" / "Split-train").iterdir()}
-    assert {p.name: p.read_bytes() for p in (tmp_path / "composed" / "examples" / "Split-train").iterdir()} == files
-
-
-def test_the_feature_blocks_is_added_where_it_is_asked_for_and_all_else_stays(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    make_library(tmp_path / "molecules")
-    whole = "C#CCNc1nc(NC2CC2)nc(NCC(=O)N[Dy])n1"
-    write_split(
-        tmp_path / "molecules",
-        "test",
-        ["CCO", "C1CC", whole, "CN[Dy]"],
-        [[1, None, None]] * 4,
-        98,
-        n_files=1,
-        row_group_size=4,
-    )
-    build_vocabulary(tmp_path / "molecules", tmp_path / "vocab", n_workers=1)
-    arguments = {"rows_per_shard": 1000, "compression": "none"}
-    without = run(tmp_path / "molecules", tmp_path / "vocab", tmp_path / "without", **arguments)
-    assert "without_blocks" not in without
-    with caplog.at_level(logging.WARNING):
-        summary = run(
-            tmp_path / "molecules",
-            tmp_path / "vocab",
-            tmp_path / "with",
-            reads=ModelReads(128, blocks=True),
-            **arguments,
-        )
-    assert (summary["without_blocks"], summary["first_without_blocks"]) == (2, "CCO")
-    assert {name: summary[name] for name in without} == without
-    assert "2 of 101 molecules have no three building blocks with one linker, for example CCO" in caplog.text
-    for split in ("train", "test"):
-        smiles = dict(
-            zip(*(read_columns(tmp_path / "molecules", split, name) for name in ("molecule_id", "smiles")), strict=True)
-        )
-        plain, added = (list_records(tmp_path / folder / "examples", split) for folder in ("without", "with"))
-        for before, after in zip(plain, added, strict=True):
-            feature = after.features.feature.pop("blocks")
-            assert after.SerializeToString(deterministic=True) == before.SerializeToString(deterministic=True)
-            text = smiles[after.features.feature["molecule_id"].int64_list.value[0]]
-            assert list(feature.bytes_list.value) == [BlocksFeature().read(text, text.replace("[Dy]", "[H]"))]
-        files = sorted((tmp_path / "with" / "examples" / f"Split-{split}").iterdir())
-        (batch,) = belka_examples.read_examples(files, ["molecule_id", "blocks"], n_targets=3)
-        expected = [
-            BlocksFeature().read(smiles[i], smiles[i].replace("[Dy]", "[H]")) for i in batch.columns["molecule_id"]
-        ]
-        assert [row.tobytes() for row in batch.columns["blocks"]] == [each or bytes(768) for each in expected]
-    files = sorted((tmp_path / "without" / "examples" / "Split-train").iterdir())
-    with pytest.raises(BelkaError, match=r"Examples cannot be read[\s\S]*blocks"):
-        next(belka_examples.read_examples(files, ["blocks"], n_targets=3))
 
 
 def test_too_many_refused_molecules_is_an_error_that_names_one(
