@@ -17,7 +17,7 @@ from ml_metadata import errors, metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
 from belka.contract import METADATA_FILE
-from belka.errors import RunAgainError
+from belka.errors import RunAgainError, causes
 from belka.files import atomic_path
 from belka.state_files import RECOVERY, set_aside
 
@@ -148,25 +148,22 @@ def back_up(database: Path) -> None:
 
 
 def of_full_disk(error: BaseException, database: Path) -> RunAgainError | None:
-    """What to say where ML Metadata failed because its disk is full; None where that is not why.
+    """What to say where ML Metadata failed while its disk is full; None where that is not why.
 
-    The first statement that fails says so; those after it complain of the transaction that the first left open.
+    The first statement that fails says so itself, see `belka.errors.explained`; those after it complain of the
+    transaction that the first left open.
 
     Args:
         error: What stopped the run.
         database: The store.
     """
-    chain = list[BaseException]()
-    while error not in chain:
-        chain.append(error)
-        error = error.__cause__ or error.__context__ or error
-    failed = [each for each in chain if isinstance(each, errors.StatusError)]
+    failed = next((each for each in causes(error) if isinstance(each, errors.StatusError)), None)
     free = shutil.disk_usage(database.parent).free
-    if not any("disk is full" in str(each) for each in failed) and not (failed and free < _LEAST_ROOM):
+    if failed is None or free >= _LEAST_ROOM:
         return None
     return RunAgainError(
         "The disk is full.",
-        received=f"{failed[0]}; {free:,} bytes are free in {database.parent}",
+        received=f"{failed}; {free:,} bytes are free in {database.parent}",
         action="Make room and run the same command again: it goes on.",
     )
 
