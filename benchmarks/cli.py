@@ -16,6 +16,18 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Measure our rate beside a plain reference in the same run.", no_args_is_help=True)
 
+
+def _made(folder: Path | None) -> Path | None:
+    """Make a folder that is named and not there."""
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+WorkDirOption = Annotated[
+    Path | None,
+    typer.Option("--work-dir", callback=_made, help="Folder for temporary files; it is made where it is not there."),
+]
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")]
 
 
@@ -42,7 +54,7 @@ def merge(
     raw_dir: Annotated[Path, typer.Option("--raw-dir", help="Folder with train.parquet and test.parquet.")],
     memory_limit_gb: Annotated[float, typer.Option("--memory-limit-gb", min=0.5, help="Memory of each way, GB.")] = 2.0,
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="Measurements of each way; the fastest counts.")] = 3,
-    work_dir: Annotated[Path | None, typer.Option("--work-dir", help="Folder for temporary files.")] = None,
+    work_dir: WorkDirOption = None,
     out: JsonOption = None,
 ) -> None:
     """Raw rows to molecules: ParquetMerge beside DuckDB's bare aggregation."""
@@ -101,7 +113,7 @@ def pipeline(
         Path | None, typer.Option("--raw-dir", help="Raw files; without, a library of that size is generated.")
     ] = None,
     overrides: SetOption = None,
-    work_dir: Annotated[Path | None, typer.Option("--work-dir", help="Folder for data and results.")] = None,
+    work_dir: WorkDirOption = None,
     out: JsonOption = None,
 ) -> None:
     """Raw files to submission.csv: time and peak memory of each step against its bound."""
@@ -117,7 +129,7 @@ def pipeline(
 @app.command()
 def recipes(
     raw_dir: Annotated[Path, typer.Option("--raw-dir", help="Folder with train.parquet and test.parquet.")],
-    work_dir: Annotated[Path, typer.Option("--work-dir", help="Folder for Examples, members and recipes.jsonl.")],
+    work_dir: Annotated[Path, typer.Option("--work-dir", callback=_made, help="Folder for recipes.jsonl and data.")],
     config: Annotated[Path, typer.Option("--config", help="Members and their settings.")] = Path(
         "configs/leash_sample.yaml"
     ),

@@ -1,4 +1,4 @@
-"""`belka run` trains mlm, fps and clf in one process: the same on two devices as on one."""
+"""`belka run` trains mlm, mtr, fps and clf in one process: the same on two devices as on one."""
 
 import json
 import os
@@ -22,6 +22,9 @@ SETTINGS = {
     "data.validation_block_share": 0.06,
     "data.validation_shared_share": 0.05,
     "system.n_workers": 1,
+    "training.stages": json.dumps(MODES),
+    "descriptors.molecules": 300,
+    "descriptors.validation_molecules": 30,
     "training.device": "cpu",
     "training.xla": "off",
     "training.batch_size": 11,
@@ -99,8 +102,9 @@ def test_two_devices_train_all_stages_as_one_does(raw: Path, tmp_path: Path) -> 
     losses = one["clf"].scores("val_loss")
     assert losses.argmin() < len(losses) - 1, "the best validation is not the last one"
     differences = {mode: difference(one[mode], two[mode]) for mode in MODES}
-    # A stage hands its weights over in single precision, where a difference of 1e-13 may round to one of 6e-8; what clf
-    # begins with therefore differs, and Adam lets it grow (seen: 1e-9 after 8 steps, 7e-8 after 100).
-    for mode, most in zip(MODES, (1e-9, 1e-9, 1e-6), strict=True):
+    # A stage hands its weights over in single precision, where a difference of 1e-13 may round to one of 6e-8; what the
+    # next one begins with may differ by that, and Adam lets it grow (seen in clf: 1e-9 after 8 steps, 7e-8 after 100).
+    for mode in MODES:
+        most = 1e-9 if mode == MODES[0] else 1e-6
         assert max(differences[mode][name] for name in ("loss", "val_loss")) <= most, differences
     assert max(found["weights"] for found in differences.values()) <= 1e-6, differences
