@@ -1,11 +1,14 @@
 """Where commands print: folded to the width of a terminal, and not at all where there is none."""
 
 import os
-from typing import Final, TextIO
+import re
+import textwrap
+from typing import IO, Final, TextIO, cast
 
 from rich.console import Console
 
 _UNFOLDED: Final = 10_000  # columns; a file, a pipe and a job's log have no width
+_FILLING: Final = re.compile(" +$", re.MULTILINE)
 
 
 def open_console(file: TextIO | None = None, *, stderr: bool = False, quiet: bool = False) -> Console:
@@ -23,4 +26,50 @@ def open_console(file: TextIO | None = None, *, stderr: bool = False, quiet: boo
     console = Console(file=file, stderr=stderr, quiet=quiet, soft_wrap=False)
     if not console.is_terminal and not os.environ.get("COLUMNS"):
         console.width = _UNFOLDED
+        console.file = cast("TextIO", _Trimmed(console.file))
     return console
+
+
+def folded(text: str, width: int) -> str:
+    """Fold each line between words, what follows indented; a path or SMILES that is wider stays whole, to be copied.
+
+    Args:
+        text: Lines, each with the indent that it has.
+        width: Columns of the terminal.
+    """
+    lines = (
+        textwrap.fill(
+            line.strip(),
+            width,
+            initial_indent=line[: len(line) - len(line.lstrip())],
+            subsequent_indent=line[: len(line) - len(line.lstrip())] + "  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in text.splitlines()
+    )
+    return "\n".join(lines)
+
+
+class _Trimmed:
+    """Writes lines without the blanks with which a table fills them: its longest cell may be wider than any reader.
+
+    Args:
+        stream: Where to.
+    """
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self.encoding = stream.encoding
+
+    def write(self, text: str) -> int:
+        """Write whole lines."""
+        return self._stream.write(_FILLING.sub("", text))
+
+    def flush(self) -> None:
+        """Write what waits."""
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        """It is no terminal."""
+        return False

@@ -74,7 +74,9 @@ def _findings(report: "ValidationReport") -> Iterator[tuple[str, str]]:
     if report.training.conflicts:
         yield "conflicting pairs", f"{report.training.conflicts:,} with rows of 0 and of 1; 1 wins"
     yield "test", _side(report.test)
-    yield "building blocks", f"{report.n_blocks:,}, {report.n_test_only_blocks:,} of them in test only"
+    known = f"{report.n_blocks:,}, {report.n_test_only_blocks:,} of them in test only"
+    none = "none named (--set data.columns.block1=COLUMN ...): molecules are held out for validation one by one"
+    yield "building blocks", known if report.n_blocks else none
     sample = report.sample
     yield "SMILES", f"RDKit read {'all' if sample.is_whole else 'a sample of'} {sample.n_smiles:,}"
     for reason, number in sample.unusable.items():

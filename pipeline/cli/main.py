@@ -35,6 +35,7 @@ from pipeline.cli import (
     track,
     worker,
 )
+from pipeline.cli.consoles import folded
 from pipeline.cli.help_pages import make_readable
 from pipeline.cli.options import ConfigOption, OutputDirOption, RawDirOption, SetOption, build_config
 from pipeline.cli.usage import explained_use
@@ -201,6 +202,7 @@ def main() -> None:
         console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
         if logging.getLogger().isEnabledFor(logging.DEBUG):
             console.print(without_secrets("".join(traceback.format_exception(cause))))
-        console.print(f"error: {for_terminal(without_secrets(str(error)))}", style="red")
+        told = f"error: {for_terminal(without_secrets(str(error)))}"
+        console.print(folded(told, console.width) if console.is_terminal else told, style="red")
         sys.exit(error.exit_code)
     sys.exit(code if isinstance(code, int) else ExitCode.DONE)

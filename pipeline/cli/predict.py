@@ -22,6 +22,7 @@ from pipeline.cli.amounts import shown_amount
 from pipeline.cli.consoles import open_console
 from pipeline.cli.lines import SECONDS_BETWEEN, JsonLines
 from pipeline.cli.options import LogFormat, LogFormatOption
+from pipeline.cli.scores import print_scores
 from pipeline.cli.session import own_stderr
 from pipeline.events.event_file import Spaced
 
@@ -131,7 +132,11 @@ def _predict_few(model: Path, smiles: Sequence[str], console: Console, *, standa
     from belka.predict.predict import LoadedModel
 
     loaded = LoadedModel(model, standardise=standardise)
-    pc.write_csv(loaded.predict(smiles), sys.stdout.buffer)
+    scores = loaded.predict(smiles)
+    if sys.stdout.isatty():
+        print_scores(open_console(), scores, loaded.targets)
+    else:
+        pc.write_csv(scores, sys.stdout.buffer)
     _tell(console, loaded.notes)
 
 

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.table import Table
 
-from pipeline.cli.consoles import open_console
+from pipeline.cli.consoles import folded, open_console
 
 LONG = "x" * 300
 
@@ -27,5 +27,21 @@ def test_without_a_terminal_a_line_stays_whole(monkeypatch: pytest.MonkeyPatch) 
     assert any(LONG in line for line in printed(monkeypatch, None))
 
 
+def test_without_a_terminal_no_line_is_filled_with_blanks(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = printed(monkeypatch, None)
+    assert [line.rstrip() for line in lines] == lines
+
+
 def test_columns_are_kept_to(monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(map(len, printed(monkeypatch, "80"))) == 80
+
+
+def test_an_error_is_folded_between_words_and_a_path_stays_whole() -> None:
+    path = "/" + "folder/" * 20
+    text = f"error: It is not valid.\n  received: {'word ' * 20}last\n  to do: Look at {path}"
+    lines = folded(text, 80).splitlines()
+    assert " ".join(" ".join(lines).split()) == " ".join(text.split())
+    assert path in (line.strip() for line in lines)
+    assert all(len(line) <= 80 for line in lines if path not in line)
+    assert lines[0] == "error: It is not valid."
+    assert lines[2].startswith("    word")

@@ -58,6 +58,16 @@ def test_validate_of_another_library_says_how_to_run_it_and_ends_as_a_run_would(
     assert "a run would start" in told
 
 
+def test_validate_says_how_building_blocks_are_named_where_it_knows_of_none(tmp_path: Path) -> None:
+    rows = ["Compound,SMILES,BB1,CDK2", *(f"C-{n},{'C' * n}N,{'C' * n},{n % 2}" for n in range(1, 60))]
+    (tmp_path / "train.csv").write_text("\n".join(rows), encoding="utf-8")
+    columns = ("--set", "data.columns.smiles=SMILES")
+    told = " ".join(_belka("validate", "--raw-dir", tmp_path, *columns).stdout.split())
+    assert "building blocks none named (--set data.columns.block1=COLUMN ...)" in told
+    told = _belka("validate", "--raw-dir", tmp_path, *columns, "--set", "data.columns.block1=BB1").stdout
+    assert "building blocks  59, 0 of them in test only" in told
+
+
 def test_validate_of_nothing_says_how_to_get_data(tmp_path: Path) -> None:
     result = _belka("validate", "--raw-dir", tmp_path)
     assert result.returncode == 2
