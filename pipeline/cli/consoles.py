@@ -3,7 +3,7 @@
 import os
 import re
 import textwrap
-from typing import IO, Final, TextIO, cast
+from typing import Final, TextIO, cast
 
 from rich.console import Console
 
@@ -58,7 +58,7 @@ class _Trimmed:
         stream: Where to.
     """
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.encoding = stream.encoding
 
