@@ -26,7 +26,7 @@ def open_console(file: TextIO | None = None, *, stderr: bool = False, quiet: boo
     console = Console(file=file, stderr=stderr, quiet=quiet, soft_wrap=False)
     if not console.is_terminal and not os.environ.get("COLUMNS"):
         console.width = _UNFOLDED
-        console.file = cast(TextIO, _Trimmed(cast(TextIO, console.file)))
+        console.file = cast("TextIO", _Trimmed(cast("TextIO", console.file)))
     return console
 
 
