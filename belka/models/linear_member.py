@@ -42,7 +42,7 @@ def read_linear_member(model: ModelFolder) -> LinearMember:
             "The model has no member that scores fingerprints linearly.",
             received=f"{model.path} with the members {', '.join(model.members)}",
             expected="linear among them",
-            action="Train one: --set model.members=[transformer,linear].",
+            action="Train one: --set 'model.members=[transformer,linear]'.",
         )
     check_model(model.path)
     import tensorflow as tf
