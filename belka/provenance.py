@@ -167,6 +167,23 @@ def read_provenance(folder: Path) -> Provenance | None:
         ) from error
 
 
+def recorded(folder: Path) -> Provenance:
+    """Read the provenance of a folder that must have one.
+
+    Raises:
+        InputError: It has none, or a damaged one.
+    """
+    known = read_provenance(folder)
+    if known is None:
+        raise InputError(
+            "The folder does not say where it comes from.",
+            received=f"no file {folder / PROVENANCE_FILE}",
+            expected="the output folder of a step that finished, or a pushed model",
+            action=_AGAIN,
+        )
+    return known
+
+
 def read_inputs(folders: Mapping[str, Sequence[Path]]) -> ReadInputs:
     """Read where the inputs of a step come from, before it begins: a damaged record must not be found at its end.
 
@@ -224,14 +241,7 @@ def changed_files(folder: Path) -> list[str]:
     Raises:
         InputError: There is no provenance.json, or it is damaged.
     """
-    known = read_provenance(folder)
-    if known is None:
-        raise InputError(
-            "The folder has no provenance.",
-            received=f"no file {folder / PROVENANCE_FILE}",
-            expected="the output folder of a step that finished",
-            action=_AGAIN,
-        )
+    known = recorded(folder)
     found = digest_files(folder)
     return sorted(name for name in known.files.keys() | found.keys() if known.files.get(name) != found.get(name))
 

@@ -26,8 +26,8 @@ from belka.contract import (
 )
 from belka.errors import InputError
 from belka.molecules import SHARD_PATTERN
-from belka.provenance import Provenance
-from pipeline.interchange.recorded import MOLECULES, columns_of, recorded, targets_of
+from belka.provenance import Provenance, recorded
+from pipeline.interchange.recorded import MOLECULES, columns_of, targets_of
 
 _MERGED: Final = (Node.PARQUET_MERGE, MOLECULES)
 _SHARDS: Final = "shards"

@@ -6,10 +6,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from belka.contract import PROVENANCE_FILE, RAW_ID, RAW_LABEL, SERVING_FOLDER, Node
-from belka.errors import InputError
+from belka.contract import RAW_ID, RAW_LABEL, SERVING_FOLDER, Node
 from belka.models.folder import find_saved_model
-from belka.provenance import Provenance, Record, read_provenance
+from belka.provenance import Provenance, Record, recorded
 from components.parquet_merge.shards import molecules_schema
 
 MOLECULES: Final = "molecules"  # the output of ParquetMerge
@@ -27,23 +26,6 @@ def recorded_model(model: Path) -> Provenance:
     """
     path = find_saved_model(model)
     return recorded(path.parent if path.name == SERVING_FOLDER else path)
-
-
-def recorded(folder: Path) -> Provenance:
-    """Read the provenance of a folder.
-
-    Raises:
-        InputError: It has none, or a damaged one.
-    """
-    known = read_provenance(folder)
-    if known is None:
-        raise InputError(
-            "The folder does not say where it comes from.",
-            received=f"no file {folder / PROVENANCE_FILE}",
-            expected="the output folder of a step that finished, or a pushed model",
-            action="Run the step that makes the folder again.",
-        )
-    return known
 
 
 def columns_of(record: Record) -> pa.Schema | None:

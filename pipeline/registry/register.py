@@ -10,8 +10,7 @@ import yaml
 from belka.contract import MODEL_CARD_FILE
 from belka.errors import InputError
 from belka.models.champion import Champion, read_champion
-from belka.provenance import Provenance, check_whole
-from pipeline.interchange.recorded import recorded
+from belka.provenance import Provenance, check_whole, recorded
 from pipeline.registry.server import RegistryServer
 
 _FORMAT: Final = {"modelFormatName": "tensorflow", "modelFormatVersion": "2"}  # as KServe names a SavedModel

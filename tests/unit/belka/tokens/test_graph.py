@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from belka.tokens.graph import SmilesTokenizer, tokenize
 from components.molecule_transform.transform_graph import write_transform_graph
+from tests.unit.belka.tokens.conftest import ODD
 from trainer_module.preprocessing import preprocessing_fn
 
 SAMPLE = Path(__file__).parents[4] / "../shared/data/leash_sample"
@@ -44,57 +45,6 @@ VOCABULARY = [
     "n",
 ]
 IDS = {token: position for position, token in enumerate(VOCABULARY)}
-ODD = [
-    "[[C]",
-    "[]",
-    "[",
-    "]",
-    "]]",
-    "[[]",
-    "[]]",
-    "[C",
-    "Brr",
-    "Br",
-    "B",
-    "r",
-    "Cl",
-    "C",
-    "l",
-    "lC",
-    "%1",
-    "%12",
-    "%123",
-    "%%12",
-    "%99",
-    "%1%22",
-    "%",
-    "12%",
-    "%a1",
-    "é[é]",
-    "[a b]",
-    "[a\nb]",
-    "CC\nO",
-    "[Br]r",
-    "C[l]",
-    "B[r]",
-    "[C%12]%[12",
-    "*$?>~",
-    "[Dy]",
-    "[[Dy]",
-    "[D[Dy]",
-    "\\/:@",
-    "٣%٣٣",
-    "[C][C@@H][Cl-]",
-    "ClBrCBrl",
-    "",
-    " ",
-    "[]C]",
-    "[[]]",
-    "[PAD]",
-    "[MASK]C",
-    "[Dy",
-    "C\x00[\x00]",
-]
 STRINGS = st.lists(st.sampled_from(ODD) | st.text("[]%BrCl12Dyé", max_size=6), max_size=5).map("".join) | st.text(
     st.characters(exclude_categories=["Cs"]), max_size=8
 )

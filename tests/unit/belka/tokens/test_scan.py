@@ -10,53 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from belka.tokens.scan import scan_tokens
+from tests.unit.belka.tokens.conftest import ODD
 
-ODD = [
-    "[[C]",
-    "[]",
-    "[",
-    "]",
-    "]]",
-    "[[]",
-    "[]]",
-    "[C",
-    "Brr",
-    "Br",
-    "B",
-    "r",
-    "Cl",
-    "C",
-    "l",
-    "lC",
-    "%1",
-    "%12",
-    "%123",
-    "%%12",
-    "%1%22",
-    "%",
-    "12%",
-    "%a1",
-    "é[é]",
-    "C\x00C",
-    "[\x00]",
-    "[a b]",
-    "[a\nb]",
-    "CC\nO",
-    "[Br]r",
-    "C[l]",
-    "B[r]",
-    "[C%12]%[12",
-    "*$?>~",
-    "\\/:@",
-    "٣%٣٣",
-    "[C][C@@H][Cl-]",
-    "ClBrCBrl",
-    "",
-    " ",
-    "[]C]",
-    "[[]]",
-    "\u007f\u0080",
-]
 PIECES = st.sampled_from([*ODD, "c1ccccc1", "[H]", "[C@@H]", "N"])
 STRINGS = st.lists(PIECES, max_size=6).map("".join) | st.text(max_size=12)
 
