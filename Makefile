@@ -15,7 +15,7 @@ TEST_WORKERS ?= 2
 # Further arguments of pytest, for `make test`.
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink test-tracking test-metadata test-kubeflow test-browser test-faults lint component format bench docs docs-links pages \
+.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink test-tracking test-metadata test-kubeflow test-browser test-faults mutants lint component format bench docs docs-links pages \
   audit sbom lock bounds lock-check hooks clean
 
 help: ## Show this list
@@ -104,6 +104,14 @@ test-faults: $(INSTALLED) ## Kill, fill the disk, flip, cut and feed readers at 
 	BELKA_FUZZ_EXAMPLES=$(BELKA_FUZZ_EXAMPLES) BELKA_FAULTS=$(BELKA_FAULTS) BELKA_FAULTS_SEED=$(BELKA_FAULTS_SEED) BELKA_FAULTS_RESULTS=$(abspath $(BELKA_FAULTS_RESULTS)) \
 	  $(BIN)/pytest -m faults
 
+# Mutants to look at, those in the file of results included; a file of JSON lines that later runs extend.
+MUTANTS ?= 300
+MUTANTS_SEED ?= 1
+MUTANTS_RESULTS ?= mutants.jsonl
+
+mutants: $(INSTALLED) .envs/mutation/.installed ## Change single places of the code that decides results and look whether a test fails
+	.envs/mutation/bin/python .ci/mutants.py --python $(BIN)/python --count $(MUTANTS) --seed $(MUTANTS_SEED) --results $(MUTANTS_RESULTS)
+
 test-all: $(INSTALLED) ## Run every test
 	$(BIN)/pytest
 
@@ -147,7 +155,7 @@ pages: $(INSTALLED) ## Write the pages of the documentation that come from the c
 	$(BIN)/python docs/module_map.py > docs/modules.md
 
 LOCKS := requirements-dev.lock docker/requirements-gpu.lock requirements-docs.lock requirements-audit.lock requirements-mlflow.lock \
-  requirements-browser.lock requirements-metadata.lock
+  requirements-browser.lock requirements-metadata.lock requirements-mutation.lock
 
 audit: .envs/audit/.installed ## Look up known vulnerabilities of every locked package; fails where any was not looked up
 	.envs/audit/bin/python .ci/audit.py $(LOCKS)
@@ -170,7 +178,7 @@ lock: | $(UV) ## Resolve the lock files anew (core, container, development, tool
 	$(COMPILE) pyproject.toml --extra kubeflow -o requirements-kubeflow.lock
 	$(COMPILE) pyproject.toml -c requirements-kubeflow.lock -o requirements.lock
 	$(COMPILE) pyproject.toml --extra dev -c requirements-kubeflow.lock -o requirements-dev.lock
-	for group in docs audit mlflow browser metadata; do \
+	for group in docs audit mlflow browser metadata mutation; do \
 	  rm -f requirements-$$group.lock; $(COMPILE) --group $$group -o requirements-$$group.lock; done
 	$(MAKE) --no-print-directory setup bounds
 
