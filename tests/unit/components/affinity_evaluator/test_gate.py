@@ -9,6 +9,7 @@ from belka.errors import InputError
 from components.affinity_evaluator.bootstrap import Interval
 from components.affinity_evaluator.gate import (
     MEAN,
+    TIE,
     BaselineComparison,
     BaselineComparisons,
     ChampionComparison,
@@ -131,6 +132,23 @@ def test_tie_keeps_the_champion() -> None:
     )
 
 
+@pytest.mark.parametrize(("gain", "blessed"), [(-2 * TIE, False), (TIE / 2, False), (2 * TIE, True)])
+def test_only_rounding_is_a_tie(gain: float, blessed: bool) -> None:
+    verdict = compared(model(0.5 + gain), champion(0.5), GateSettings(max_slice_regression=0.1))
+    assert verdict.blessed is blessed
+    assert any("It ties" in reason for reason in verdict.reasons) is (abs(gain) < TIE)
+
+
+def test_a_slice_may_lose_what_is_allowed() -> None:
+    assert compared(model(0.9, 0.25), champion(0.5, 0.5), GateSettings(max_slice_regression=0.25)).blessed
+    assert not compared(model(0.9, 0.2499), champion(0.5, 0.5), GateSettings(max_slice_regression=0.25)).blessed
+
+
+def test_a_slice_that_one_of_both_lacks_loses_nothing() -> None:
+    for judged, before in ((model(0.9), champion(0.5, 0.5)), (model(0.9, 0.2), champion(0.5))):
+        assert compared(judged, before, GateSettings()).blessed
+
+
 def test_the_champion_itself_stays_blessed_and_still_faces_the_floors() -> None:
     itself = champion(0.5, 0.5, same_model=True)
     assert judge(model(0.5, 0.5), itself, GateSettings()).blessed
@@ -165,7 +183,9 @@ def baselines(judged: Measurement, **means: float) -> BaselineComparisons:
     return BaselineComparisons(90, 100, models)
 
 
-@pytest.mark.parametrize(("logistic", "blessed"), [(0.4, True), (0.5, False), (0.4999, True), (0.6, False)])
+@pytest.mark.parametrize(
+    ("logistic", "blessed"), [(0.4, True), (0.5, False), (0.5 - TIE, False), (0.5 - 2 * TIE, True), (0.6, False)]
+)
 def test_a_baseline_has_to_be_beaten_and_a_tie_does_not(logistic: float, blessed: bool) -> None:
     judged = model(0.5, 0.5)
     settings = GateSettings(must_beat=("logistic",))
@@ -179,9 +199,25 @@ def test_a_baseline_has_to_be_beaten_and_a_tie_does_not(logistic: float, blessed
 
 
 def test_a_baseline_that_was_not_trained_lets_nothing_through() -> None:
-    for found in (None, BaselineComparisons(0, 0), baselines(model(0.5), blocks=0.1)):
+    unmeasured = BaselineComparisons(9, 9, {"logistic": BaselineComparison("a logistic", None, None, (), ())})
+    for found in (None, BaselineComparisons(0, 0), baselines(model(0.5), blocks=0.1), unmeasured):
         verdict = judge(model(0.5), None, GateSettings(must_beat=("logistic",)), found)
         assert verdict.reasons == ("evaluation.must_beat names the baseline logistic, which could not be measured.",)
+
+
+def test_a_baseline_without_an_interval_and_one_that_comes_first() -> None:
+    found = BaselineComparisons(
+        9,
+        9,
+        {"logistic": BaselineComparison("l", 0.6, None, (), (Gain("HSA/shared", 1.0, None), Gain(MEAN, -0.1, None)))},
+    )
+    (reason,) = judge(model(0.5), None, GateSettings(must_beat=("logistic",)), found).reasons
+    assert "a gain of -0.1000. To try:" in reason
+
+
+def test_baselines_are_not_asked_of_a_model_that_was_not_measured() -> None:
+    (reason,) = judge(model(absent=True), None, GateSettings(must_beat=("logistic",))).reasons
+    assert "could not be measured: sEH" in reason
 
 
 def test_baselines_count_for_the_champion_itself_too() -> None:
