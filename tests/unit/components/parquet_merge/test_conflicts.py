@@ -4,9 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
+
+from belka.contract import EXTRA_TARGET, Subset
+from components.parquet_merge.conflicts import CONFLICT_SCHEMA, find_conflicts
+from components.parquet_merge.record_format import RECORD_SCHEMA
+from components.parquet_merge.texts import Texts
 
 
 @pytest.mark.parametrize("as_csv", [False, True])
@@ -48,3 +55,63 @@ def test_without_conflicts_the_list_is_empty(
 ) -> None:
     merge(write_raw(tmp_path / "raw", [row(1, "abc", "HSA", 1)], [row(2, "abc", "HSA")]), tmp_path / "out")
     assert pq.read_table(tmp_path / "out" / "conflicts.parquet").num_rows == 0
+
+
+def records(rows: list[tuple[int, str, int]]) -> pa.Table:
+    """Records of (order key, SMILES, bits)."""
+    keys, smiles, bits = ([row[i] for row in rows] for i in range(3))
+    columns = [pa.array(keys, pa.uint64()), smiles, [0] * len(rows), pa.array(bits, pa.int64()), [1] * len(rows)]
+    return pa.table([pa.array(each) for each in columns], schema=RECORD_SCHEMA)
+
+
+def conflicts(
+    train: pa.Table, extra: pa.Table, validation: list[int], training: list[int], targets: tuple[str, ...]
+) -> list[tuple[str, str, int, int]]:
+    """The conflicts where the molecules of both subsets are those of some records, with all their bits."""
+    both = pa.concat_tables([train, extra])
+    smiles, bits = both["smiles"].to_pylist(), both["bits"].to_pylist()
+
+    def molecules(rows: list[int]) -> pa.Table:
+        own = (1 << (2 * len(targets))) - 1
+        all_bits = [
+            int(np.bitwise_or.reduce([b & own for text, b in zip(smiles, bits, strict=True) if text == smiles[row]]))
+            for row in rows
+        ]
+        return pa.table({"row": pa.array(rows, pa.int64()), "bits": pa.array(all_bits, pa.int64())})
+
+    of_subsets = {Subset.TRAIN: molecules(training), Subset.VALIDATION: molecules(validation)}
+    found = find_conflicts(train, extra, Texts(lambda: both["smiles"]), of_subsets, targets)
+    assert found.schema == CONFLICT_SCHEMA
+    return [tuple(line.values()) for line in found.to_pylist()]
+
+
+def test_conflicts_come_in_the_order_of_keys_then_smiles_then_targets() -> None:
+    train = records(
+        [(9, "N", 0b01_01), (9, "N", 0b10_10), (9, "C", 0b01), (9, "C", 0b10), (9, "O", 0b01), (3, "S", 0b11_00)]
+    )
+    found = conflicts(train, records([]), [5], [0, 2, 4], ("A", "B"))
+    assert found == [("S", "B", 1, 1), ("C", "A", 1, 1), ("N", "A", 1, 1), ("N", "B", 1, 1)]
+
+
+def test_extra_rows_count_in_training_and_are_withheld_from_validation() -> None:
+    targets = ("BRD4", EXTRA_TARGET)
+    zero, one = 0b01 << 4, 0b10 << 4  # labels of the extra file, above those of two targets
+    train = records([(1, "C", 0b01_01), (1, "C", 0b10_00), (1, "C", 0b10), (2, "N", 0b01_00), (2, "N", 0b10_00)])
+    extra = records([(1, "C", one), (1, "C", zero), (1, "C", one), (2, "N", one), (3, "O", one)])
+    assert conflicts(train, extra, [], [0, 3], targets) == [
+        ("C", "BRD4", 1, 1),
+        ("C", EXTRA_TARGET, 2, 3),
+        ("N", EXTRA_TARGET, 1, 2),
+    ]
+    assert conflicts(train, extra, [0, 3], [], targets) == [
+        ("C", "BRD4", 1, 1),
+        ("C", EXTRA_TARGET, 1, 1),
+        ("N", EXTRA_TARGET, 1, 1),
+    ]
+    # Where that target is not asked for, its labels are of none.
+    assert conflicts(train, extra, [], [0], ("BRD4", "HSA")) == [("C", "BRD4", 1, 1), ("C", "HSA", 1, 1)]
+
+
+def test_a_label_of_another_target_is_no_other_half_of_a_conflict() -> None:
+    train = records([(1, "C", 0b10_01), (2, "N", 0b01_10), (3, "O", 0b01_00_10)])
+    assert conflicts(train, records([]), [], [0, 1, 2], ("A", "B", "D")) == []
