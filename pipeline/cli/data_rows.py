@@ -45,7 +45,8 @@ def data_rows(metrics: Mapping[str, Any], output_dir: Path, *, rejected_predicti
         yield "", f"listed in {output_dir / REJECTED_FILE}"
     without = metrics.get("submission", {}).get("rejected", sum(listed.get(Subset.TEST.split, {}).values()))
     if without:
-        yield "not predicted", f"{without:,} test rows get {rejected_prediction} (data.rejected_prediction)"
+        rows = "test rows get" if without > 1 else "test row gets"
+        yield "not predicted", f"{without:,} {rows} {rejected_prediction} (data.rejected_prediction)"
     if anomalies := metrics.get("data_validation", {}).get("anomalies"):
         yield "anomalies", f"{len(anomalies):,} in the Examples; {output_dir / METRICS_FILE} lists them"
 

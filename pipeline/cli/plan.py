@@ -103,6 +103,9 @@ def _estimate(planned: Sequence["PlannedNode"], costs: dict[str, Cost]) -> Itera
             "what they took last here, whatever has changed since"
         )
         yield from (f"  {node} worked on {cost.amount}" for node, cost in known.items() if cost.amount)
+    else:
+        yield "no estimate: nothing that runs has run here before"
+        return
     if unknown := [node for node in running if node not in costs]:
         yield f"no estimate: {', '.join(unknown)} {'have' if len(unknown) > 1 else 'has'} not run here before"
 

@@ -71,5 +71,5 @@ def test_a_whole_run_tells_what_it_refused(demo: "Demo") -> None:
     assert "refused, train.parquet 1 x label is not 0 or 1" in told
     assert "x unparsable SMILES" in told
     assert f"listed in {demo.output / 'rejected.parquet'}" in told
-    assert "test rows get 0.0 (data.rejected_prediction)" in told
+    assert "0.0 (data.rejected_prediction)" in told
     assert "conflicting pairs" not in told

@@ -42,6 +42,11 @@ def test_everything_that_happened_is_told() -> None:
     ]
 
 
+def test_one_row_is_one_row() -> None:
+    told = list(data_rows({"submission": {"rejected": 1}}, OUT, rejected_prediction=0.0))
+    assert told == [("not predicted", "1 test row gets 0.0 (data.rejected_prediction)")]
+
+
 def test_what_did_not_happen_is_not_told() -> None:
     data = {"conflicting_pairs": 0, "twins_joined": 0, "files": {}}
     metrics = {
