@@ -117,13 +117,13 @@ def places(source: str) -> dict[tuple[tuple[int, int], str], list[tuple[str, int
     from cosmic_ray import plugins
     from cosmic_ray.ast import ast_nodes, get_ast
 
-    kept_out, tree = kept_as_they_are(source), get_ast(source)
+    kept_out, nodes = kept_as_they_are(source), list(ast_nodes(get_ast(source)))
     found: dict[tuple[tuple[int, int], str], list[tuple[str, int]]] = {}
     for name in plugins.operator_names():
         operator = plugins.get_operator(name)
         if name.startswith(LEFT_OUT) or operator.arguments():
             continue
-        positions = (start for node in ast_nodes(tree) for start, _ in operator().mutation_positions(node))
+        positions = (start for node in nodes for start, _ in operator().mutation_positions(node))
         for occurrence, start in enumerate(positions):
             if tuple(start) not in kept_out:
                 found.setdefault((tuple(start), name.partition("_")[0]), []).append((name, occurrence))
