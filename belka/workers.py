@@ -27,10 +27,7 @@ class WorkerPool(ProcessPoolExecutor):
     def __init__(
         self, n_workers: int, initializer: Callable[..., None] | None = None, initargs: tuple[Any, ...] = ()
     ) -> None:
-        # Starting it, multiprocessing lets SIGINT through that `belka.interrupts` blocks, here and in the workers.
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-        resource_tracker.ensure_running()
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        start_tracker()
         started = (os.getpid(), initializer, initargs)
         super().__init__(n_workers, get_context("spawn"), initializer=_start, initargs=started)
 
@@ -42,6 +39,16 @@ class WorkerPool(ProcessPoolExecutor):
             for worker in list((self._processes or {}).values()):
                 worker.kill()
         self.shutdown(cancel_futures=True)
+
+
+def start_tracker() -> None:
+    """Start what multiprocessing starts before its first process.
+
+    Starting it, multiprocessing lets SIGINT through that `belka.interrupts` blocks, here and in the workers.
+    """
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    resource_tracker.ensure_running()
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def end_with_parent(parent: int) -> None:

@@ -17,8 +17,9 @@ from sklearn.linear_model import LogisticRegression
 
 from belka.contract import FEATURE_BINDS, FEATURE_ECFP, FEATURE_SPLIT_GROUP, LABEL_POSITIVE, LABEL_UNKNOWN, Subset
 from belka.examples import read_examples
-from benchmarks.sample_data import SampleData, append_result, finished, make_sample_data, options, precision_cells
+from benchmarks.sample_data import append_result, finished, options, precision_cells
 from pipeline.config.files import load_config
+from pipeline.tuning.sample_data import SampleData, make_sample_data
 from trainer_module.loop.validation import Predictions, average_precisions
 
 MODELS: Final[dict[str, Callable[[], Any]]] = {

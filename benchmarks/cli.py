@@ -146,8 +146,9 @@ def recipes(
 ) -> None:
     """Real labels: members and their blend beside single models, on draws like the competition's test."""
     from benchmarks.recipe_table import blend_lines, table_lines
-    from benchmarks.recipes import measure_draws, parse_draws
+    from benchmarks.recipes import measure_draws
     from pipeline.config.files import load_config
+    from pipeline.tuning.draws import parse_draws
 
     numbers, results = parse_draws(draws), work_dir / "recipes.jsonl"
     if not table:

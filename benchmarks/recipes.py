@@ -7,9 +7,8 @@ again. Seconds are those of the processor: they do not depend on what else the m
 """
 
 import hashlib
-import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,16 +21,13 @@ from sklearn.linear_model import LogisticRegression
 
 from belka.chemistry.smiles import parse
 from belka.code_version import code_version
-from belka.contract import LABEL_POSITIVE, LABEL_UNKNOWN, MOLECULE_ID, SMILES_NO_LINKER, SplitGroup
-from belka.errors import InputError
+from belka.contract import LABEL_POSITIVE, LABEL_UNKNOWN, MOLECULE_ID, SMILES_NO_LINKER
 from belka.examples import list_examples
 from belka.files import atomic_path
 from belka.models.members import TRANSFORMER
 from belka.molecules import list_shards, read_rows
-from benchmarks.draw_transformer import score_transformer, train_on_draw
 from benchmarks.recipe_table import BEST_SINGLE, BLEND, WHOLE_BLEND, named
-from benchmarks.sample_data import SampleData, append_result, finished, make_sample_data
-from components.ensemble.blend import mean_precision
+from benchmarks.sample_data import append_result, finished
 from components.ensemble.draws import make_draw, score_members
 from components.ensemble.export import member_graphs
 from components.ensemble.linear import sparse_bits
@@ -39,6 +35,9 @@ from components.ensemble.members import Training
 from components.ensemble.train import EnsembleRequest, fit_blend, train_members
 from components.ensemble.training_data import LabelledMolecules, read_molecules
 from pipeline.config.settings import Config
+from pipeline.tuning.draw_transformer import score_transformer, train_on_draw
+from pipeline.tuning.draws import cell_precisions
+from pipeline.tuning.sample_data import SampleData, make_sample_data
 
 _SEED: Final = 42
 
@@ -193,37 +192,6 @@ class Measuring:
         """The training molecules of a draw, bool [n]."""
         rows = np.random.default_rng(draw).permutation(np.flatnonzero(~held_out))[: self.most]
         return np.isin(np.arange(len(held_out)), rows)
-
-
-def cell_precisions(
-    scores: NDArray[np.float32], binds: NDArray[np.int8], groups: NDArray[np.int8], targets: Sequence[str]
-) -> dict[str, float]:
-    """Average precision by `target/group` of scores, float32 [n, n_targets]."""
-    return {
-        f"{target}/{group.label}": mean_precision(
-            scores[groups == group][:, [place]], binds[groups == group][:, [place]], groups[groups == group]
-        )
-        for place, target in enumerate(targets)
-        for group in SplitGroup
-    }
-
-
-def parse_draws(text: str) -> list[int]:
-    """The numbers of draws in text such as `11-20` or `1,2,4-8`.
-
-    Raises:
-        InputError: The text is another.
-    """
-    parts = [re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", part.strip()) for part in text.split(",")]
-    numbers = [number for part in parts if part for number in range(int(part[1]), int(part[2] or part[1]) + 1)]
-    if not all(parts) or not numbers:
-        raise InputError(
-            "The draws are not understood.",
-            received=repr(text),
-            expected="numbers and ranges with commas between them, such as 11-20 or 1,2,4-8",
-            action="Draws 1 to 10 are for choosing, 11 to 20 for what is reported.",
-        )
-    return numbers
 
 
 def measure_draws(

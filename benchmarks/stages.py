@@ -12,17 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from belka.contract import DESCRIPTION_FILE, HISTORY_FILE, Subset
-from benchmarks.sample_data import (
-    SampleData,
-    append_result,
-    finished,
-    make_described,
-    make_sample_data,
-    options,
-    precision_cells,
-)
+from benchmarks.sample_data import append_result, finished, make_described, options, precision_cells
 from pipeline.config.files import load_config
 from pipeline.config.settings import Config
+from pipeline.tuning.sample_data import SampleData, make_sample_data
 from trainer_module.settings import Mode, RunSettings, parse_run_settings
 
 PRETRAINING_RATE: Final = 3e-3

@@ -5,12 +5,14 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from belka.models.calibration import probabilities_of
 from belka.models.draw_scores import DrawScores
 from belka.progress import counted
 from components.ensemble.draws import make_draw, score_members
 from components.ensemble.export import member_graphs
+from components.ensemble.library import Floats
 from components.ensemble.members import Training
 from components.ensemble.train import (
     EnsembleRequest,
@@ -20,6 +22,7 @@ from components.ensemble.train import (
     train_members,
     training_molecules,
 )
+from components.ensemble.training_data import LabelledMolecules
 
 logger = logging.getLogger(__name__)
 
@@ -47,12 +50,33 @@ def score_draws(examples_dir: Path, request: EnsembleRequest, draws: int, *, wor
     for number in counted(range(1, draws + 1), "training members on draws", "draws", draws):
         held_out, groups = np.zeros(len(molecules.ids), np.bool_), np.zeros(len(molecules.ids), np.int8)
         held_out[with_blocks], groups[with_blocks] = make_draw(molecules.blocks[with_blocks], [request.seed, number])
-        training = Training(molecules.take(~held_out), request.settings, request.seed, kept_dir / str(number))
-        check_blocks(training, request.members)
-        fits, scored = train_members(training, request.members), molecules.take(held_out)
-        blend = fit_blend(training, fits, request)
-        odds = score_members(member_graphs(training, fits), blend, scored, request.targets)
-        found.append(DrawScores(scored.ids, groups[held_out], probabilities_of(blend.whole_odds(odds))))
-        logger.info("Draw %d holds out %d of %d molecules.", number, len(scored.ids), len(molecules.ids))
+        odds = score_held_out(molecules, held_out, request, kept_dir / str(number))
+        found.append(DrawScores(molecules.ids[held_out], groups[held_out], probabilities_of(odds)))
+        logger.info("Draw %d holds out %d of %d molecules.", number, len(odds), len(molecules.ids))
     shutil.rmtree(kept_dir, ignore_errors=True)
     return found
+
+
+def score_held_out(
+    molecules: LabelledMolecules, held_out: NDArray[np.bool_], request: EnsembleRequest, kept_dir: Path
+) -> Floats:
+    """Log-odds of some molecules by the blend of the members that are trained on all others.
+
+    Args:
+        molecules: All of them.
+        held_out: Which are scored, bool [n]; each has blocks.
+        request: The members, their settings and the seed.
+        kept_dir: Keeps finished members, so that a killed attempt goes on.
+
+    Returns:
+        float32 [n_held_out, n_targets], without the transformer.
+
+    Raises:
+        InputError: There are too few molecules with blocks to learn from.
+    """
+    training = Training(molecules.take(~held_out), request.settings, request.seed, kept_dir)
+    check_blocks(training, request.members)
+    fits = train_members(training, request.members)
+    blend = fit_blend(training, fits, request)
+    odds = score_members(member_graphs(training, fits), blend, molecules.take(held_out), request.targets)
+    return blend.whole_odds(odds)

@@ -33,6 +33,7 @@ from pipeline.cli import (
     report,
     run,
     track,
+    tune,
     worker,
 )
 from pipeline.cli.consoles import folded
@@ -165,6 +166,7 @@ for _command in (
     clean.clean,
     export.export,
     track.track,
+    tune.tune,
 ):
     app.command()(_command)
 app.command("enumerate")(enumeration.enumerate_)

@@ -1,5 +1,6 @@
 """What a run tells at its end: how good the model is, what became of the data, and where everything is."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pipeline.cli.cells import cell
 from pipeline.cli.data_rows import data_rows
 from pipeline.cli.session import LOGS
 from pipeline.config.settings import Config
+from pipeline.runners.leftovers import PIPELINE_ROOT
 
 _RESULTS = (SUBMISSION_FILE, METRICS_FILE, REPORT_FILE, ENRICHMENT_FILE, MODELS_FOLDER, RESOLVED_CONFIG, LOGS)
 
@@ -74,6 +76,20 @@ def _spread(value: Mapping[str, Any], sign: str) -> str:
     return f"{value['mean']:{sign}.4f}{sd}"
 
 
+def curves_row(output_dir: Path) -> Iterator[tuple[str, str]]:
+    """Tell what to type to see the curves of training, where a stage was trained.
+
+    Args:
+        output_dir: The output directory.
+
+    Yields:
+        Name and value of the line, or nothing.
+    """
+    root = output_dir / PIPELINE_ROOT
+    if any(root.glob("trainer-*/model_run/*/events.out.tfevents.*")):
+        yield "curves of training", f"tensorboard --logdir {shlex.quote(str(root))}"
+
+
 def print_results(console: Console, config: Config, metrics: dict[str, Any]) -> None:
     """Print how good the model is on validation, what became of rows that were not used as given, and where all is."""
     output_dir = config.output_dir
@@ -88,4 +104,6 @@ def print_results(console: Console, config: Config, metrics: dict[str, Any]) -> 
     for name in _RESULTS:
         if (output_dir / name).exists():
             table.add_row(name, cell(str(output_dir / name)))
+    for name, value in curves_row(output_dir):
+        table.add_row(name, cell(value))
     console.print(table)

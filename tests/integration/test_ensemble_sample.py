@@ -22,8 +22,6 @@ from belka.models.loader import Signature
 from belka.molecules import list_shards, read_rows
 from belka.predict.predict import LoadedModel
 from belka.tokens.vocabulary import read_vocabulary
-from benchmarks.draw_transformer import score_transformer, train_on_draw, write_examples
-from benchmarks.sample_data import SampleData, make_sample_data
 from components.ensemble import members as parts
 from components.ensemble.blend import Line, mean_precision
 from components.ensemble.blend_graph import transformer_odds
@@ -39,6 +37,8 @@ from components.ensemble.training_data import LabelledMolecules, read_molecules
 from components.ensemble.trees import fit_trees, score_trees
 from pipeline.config.files import load_config
 from pipeline.config.settings import Config
+from pipeline.tuning.draw_transformer import score_transformer, train_on_draw, write_examples
+from pipeline.tuning.sample_data import SampleData, make_sample_data
 from trainer_module.export.export import export_model
 from trainer_module.export.saved_model import StoredModel
 from trainer_module.model import Belka

@@ -4,7 +4,7 @@ import csv
 import json
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -28,6 +28,8 @@ from trainer_module.settings import RunSettings
 logger = logging.getLogger(__name__)
 
 HISTORY_CSV: Final = "history.csv"
+
+OnValidation = Callable[[Mapping[str, float]], None]
 
 
 class Fit:
@@ -75,13 +77,18 @@ class Fit:
         self._saved_step = 0
         self._pending: tuple[int, Any] | None = None
         self._batches_per_pass = 0
+        self._on_validation: OnValidation | None = None
 
-    def run(self) -> list[dict[str, float]]:
+    def run(self, on_validation: OnValidation | None = None) -> list[dict[str, float]]:
         """Train; the model ends with the weights of the best validation.
+
+        Args:
+            on_validation: Gets the scores of each validation; what it raises ends the training.
 
         Returns:
             The scores of each validation.
         """
+        self._on_validation = on_validation
         if not self._settings.resume:
             self._store.clear()
         self._progress = self._store.restore(self._model, epochs=self._settings.epochs) or self._progress
@@ -239,6 +246,8 @@ class Fit:
         self._write_history()
         text = ", ".join(f"{name} {value:.4g}" for name, value in scores.items() if name not in {"epoch", "step"})
         logger.info("%s epoch %d step %d: %s%s", self._run.mode, scores["epoch"], progress.step, text, " (best)" * best)
+        if self._on_validation is not None:
+            self._on_validation(scores)
 
     def _settle_pending(self) -> None:
         """Look at the loss of the batch before, which has been computed by now, so that the device need not wait.

@@ -14,7 +14,7 @@ from trainer_module.export.saved_model import StoredModel, exported_folder, warm
 from trainer_module.input_pipeline.stream import BatchSpec
 from trainer_module.loop.checkpoints import CheckpointStore, run_key
 from trainer_module.loop.devices import choose_precision, choose_strategy
-from trainer_module.loop.fit import Fit
+from trainer_module.loop.fit import Fit, OnValidation
 from trainer_module.loop.step import Steps
 from trainer_module.loop.sums import sums_stay_apart
 from trainer_module.loop.workers import explained_loss_of_worker, from_chief, is_chief
@@ -59,13 +59,16 @@ class TrainingResult:
     history: list[dict[str, float]]
 
 
-def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingResult:
+def train(
+    run: RunSettings, data: TrainingData, *, log_dir: Path, on_validation: OnValidation | None = None
+) -> TrainingResult:
     """Train one stage, or continue it from its last checkpoint.
 
     Args:
         run: Settings.
         data: Files and vocabulary.
         log_dir: Folder for TensorBoard, history.json and history.csv.
+        on_validation: Gets the scores of each validation as it is done; what it raises ends the training.
 
     Returns:
         The best model and the history.
@@ -107,7 +110,7 @@ def train(run: RunSettings, data: TrainingData, *, log_dir: Path) -> TrainingRes
         log_dir=log_dir,
     )
     with explained_loss_of_worker(), sums_stay_apart():
-        history = fit.run()
+        history = fit.run(on_validation)
         calibration = fit.calibrate() if run.mode == "clf" else None
     stored = StoredModel(model, data.vocabulary, run.targets, run.fingerprint, run.spelling, calibration)
     return TrainingResult(stored, history)

@@ -3,26 +3,10 @@
 import json
 from pathlib import Path
 
-import pytest
 from typer.testing import CliRunner
 
-from belka.errors import InputError
 from benchmarks.cli import app
 from benchmarks.recipe_table import BEST_SINGLE, BLEND
-from benchmarks.recipes import parse_draws
-
-
-@pytest.mark.parametrize(
-    ("text", "draws"), [("3", [3]), ("11-13", [11, 12, 13]), ("1, 2,4-6", [1, 2, 4, 5, 6]), ("7-7", [7])]
-)
-def test_numbers_and_ranges_of_draws_are_read(text: str, draws: list[int]) -> None:
-    assert parse_draws(text) == draws
-
-
-@pytest.mark.parametrize("text", ["", "1-", "5-2", "a", "1;2", "-3", "1,,2"])
-def test_other_text_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match=r"draws are not understood[\s\S]*such as 11-20"):
-        parse_draws(text)
 
 
 def test_what_was_measured_before_is_printed_without_measuring(tmp_path: Path) -> None:

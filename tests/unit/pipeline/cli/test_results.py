@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from belka.models.champion import Champion, write_champion
-from pipeline.cli.results import verdict_rows
+from pipeline.cli.results import curves_row, verdict_rows
 
 
 def evaluation(*reasons: str, mean: float | None = 0.5) -> dict[str, Any]:
@@ -72,3 +72,12 @@ def test_draws_tell_mean_spread_and_how_often_the_members_are_ahead(tmp_path: Pa
     told = dict(verdict_rows({**evaluation(), "draws": {"members": members, "gains": {"logistic": gain}}}, tmp_path))
     assert told["members on 2 draws of training"] == "0.8900 (sd 0.0280)"
     assert told["gain over logistic on draws"] == "-0.0100, ahead on 1 of 2"
+
+
+def test_the_command_that_shows_curves_is_told_where_there_are_any(tmp_path: Path) -> None:
+    output = tmp_path / "my output"
+    assert list(curves_row(output)) == []
+    events = output / "pipeline_root" / "trainer-clf" / "model_run" / "12" / "events.out.tfevents.1.host.2.0.v2"
+    events.parent.mkdir(parents=True)
+    events.touch()
+    assert list(curves_row(output)) == [("curves of training", f"tensorboard --logdir '{output}/pipeline_root'")]

@@ -8,7 +8,7 @@ are not looked at before they are scored.
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,17 +17,27 @@ from belka.contract import DESCRIPTION_FILE, FEATURE_MOLECULE_ID, SIGNATURE_EXAM
 from belka.examples import open_examples, read_examples
 from belka.files import atomic_path
 from belka.models.loader import Signature
-from benchmarks.sample_data import SampleData
 from components.ensemble.blend_graph import transformer_odds
 from components.ensemble.draws import make_draw
 from components.ensemble.training_data import LabelledMolecules
 from pipeline.config.settings import Config
+from pipeline.tuning.sample_data import SampleData
 from trainer_module.settings import RunSettings, parse_run_settings
+
+if TYPE_CHECKING:
+    from trainer_module.loop.fit import OnValidation
 
 VALIDATION_SHARE: Final = 0.1
 
 
-def train_on_draw(config: Config, data: SampleData, taught: LabelledMolecules, seed: int, folder: Path) -> Path:
+def train_on_draw(
+    config: Config,
+    data: SampleData,
+    taught: LabelledMolecules,
+    seed: int,
+    folder: Path,
+    on_validation: "OnValidation | None" = None,
+) -> Path:
     """Train and export, unless an earlier attempt did.
 
     Args:
@@ -36,6 +46,7 @@ def train_on_draw(config: Config, data: SampleData, taught: LabelledMolecules, s
         taught: The draw's training molecules.
         seed: Of weights, order, dropout, and of what validates.
         folder: Receives Examples, checkpoints and the model.
+        on_validation: Gets the scores of each validation; what it raises ends the training.
 
     Returns:
         The SavedModel.
@@ -58,6 +69,7 @@ def train_on_draw(config: Config, data: SampleData, taught: LabelledMolecules, s
             tuple(read_vocabulary(data.transform_graph_dir)),
         ),
         log_dir=folder / "log",
+        on_validation=on_validation,
     )
     with atomic_path(model_dir) as temporary:
         export_model(result.stored, data.transform_graph_dir, temporary)

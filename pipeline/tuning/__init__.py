@@ -1,0 +1,1 @@
+"""Tuning: values of the configuration are tried, chosen on some draws and reported on others."""

@@ -1,0 +1,107 @@
+"""What a study came to: the trials, what was chosen, and its score on draws that had no say in that."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """One trial.
+
+    Attributes:
+        number: Of the trial.
+        state: complete, pruned (stopped early) or fail.
+        score: Mean over the draws that choose; None where it is not complete.
+        seconds: How long it took; None where that is not known.
+        values: Key -> value.
+        reason: Why it failed.
+    """
+
+    number: int
+    state: str
+    score: float | None
+    seconds: float | None
+    values: Mapping[str, Any]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Scores of two configurations on the same draws.
+
+    Attributes:
+        draws: Numbers of the draws.
+        tuned: Score on each.
+        untuned: Likewise.
+    """
+
+    draws: tuple[int, ...]
+    tuned: tuple[float, ...]
+    untuned: tuple[float, ...]
+
+    @property
+    def gains(self) -> tuple[float, ...]:
+        """What tuning gained on each draw."""
+        return tuple(a - b for a, b in zip(self.tuned, self.untuned, strict=True))
+
+    @property
+    def ahead(self) -> int:
+        """Draws on which the tuned configuration is better."""
+        return sum(gain > 0 for gain in self.gains)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a study came to.
+
+    Attributes:
+        metric: What was tuned for.
+        choose: Draws that chose.
+        rows: The trials.
+        importance: Key -> share of the variance of scores that it explains; empty where it cannot be told.
+        chosen: The trial whose values were chosen.
+        untuned: Key -> value before.
+        reported: Scores on the draws that report, by `metric`.
+        cells: `target/group` -> mean over these of the tuned configuration, and of the untuned.
+        transformer: Whether the transformer was trained on each draw.
+    """
+
+    metric: str
+    choose: tuple[int, ...]
+    rows: tuple[TrialRow, ...]
+    importance: Mapping[str, float]
+    chosen: TrialRow
+    untuned: Mapping[str, Any]
+    reported: Paired
+    cells: Mapping[str, tuple[float, float]]
+    transformer: bool
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether other values than the untuned ones were chosen."""
+        return dict(self.chosen.values) != dict(self.untuned)
+
+    def counted(self) -> str:
+        """How many trials ended how."""
+        names = {"complete": "complete", "pruned": "stopped early", "fail": "failed"}
+        found = {name: sum(row.state == state for row in self.rows) for state, name in names.items()}
+        return ", ".join(f"{count} {name}" for name, count in found.items() if count)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The content of tune.json."""
+        gain = spread(self.reported.gains)
+        return {**asdict(self), "gain": {"mean": gain[0], "sd": gain[1], "ahead": self.reported.ahead}}
+
+
+def spread(values: Sequence[float]) -> tuple[float, float | None]:
+    """Mean, and standard deviation where there are two values or more."""
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
+def shown_spread(values: Sequence[float], sign: str = "") -> str:
+    """Mean and standard deviation as text."""
+    mean, sd = spread(values)
+    return f"{mean:{sign}.4f}" + ("" if sd is None else f" (sd {sd:.4f})")

@@ -1,0 +1,56 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from pipeline.tuning.outcome import Outcome, Paired, TrialRow, shown_spread
+from pipeline.tuning.page import write_page
+
+
+def _outcome(chosen: int = 40) -> Outcome:
+    rows = (
+        TrialRow(0, "complete", 0.30, 5.0, {"ensemble.trees": 20}),
+        TrialRow(1, "complete", 0.35, 5.0, {"ensemble.trees": 40}),
+        TrialRow(2, "pruned", None, 1.0, {"ensemble.trees": 5}),
+        TrialRow(3, "fail", None, None, {"ensemble.trees": 9}, "<b>There is not enough memory.</b>"),
+    )
+    return Outcome(
+        metric="mean-AP",
+        choose=(1, 2),
+        rows=rows,
+        importance={"ensemble.trees": 1.0},
+        chosen=rows[chosen == 40],
+        untuned={"ensemble.trees": 20},
+        reported=Paired((11, 12, 13), (0.31, 0.34, 0.29), (0.30, 0.30, 0.30)),
+        cells={"BRD4/shared": (0.31, 0.30)},
+        transformer=False,
+    )
+
+
+def test_gains_are_paired_by_draw_with_their_spread() -> None:
+    outcome = _outcome()
+    assert outcome.reported.gains == pytest.approx((0.01, 0.04, -0.01))
+    assert outcome.reported.ahead == 2
+    assert shown_spread(outcome.reported.gains, "+") == "+0.0133 (sd 0.0252)"
+    assert shown_spread([0.5]) == "0.5000"
+    assert outcome.counted() == "2 complete, 1 stopped early, 1 failed"
+    assert json.loads(json.dumps(outcome.as_dict()))["gain"]["ahead"] == 2
+
+
+def test_the_page_needs_nothing_beside_it_and_tells_trials_choice_and_honest_score(tmp_path: Path) -> None:
+    write_page(_outcome(), tmp_path / "tune.html")
+    page = (tmp_path / "tune.html").read_text(encoding="utf-8")
+    assert not re.findall(r'(?:src|href)="(?!data:|#)', page)
+    for part in ("+0.0133 (sd 0.0252)", "ahead on 2 of 3", "11, 12, 13", "so too good", "stopped early"):
+        assert part in page, part
+    assert "&lt;b&gt;There is not enough memory" in page
+    assert page.count("<svg") == 3
+    assert "No trial was better" not in page
+    write_page(_outcome(), tmp_path / "again.html")
+    assert (tmp_path / "again.html").read_text(encoding="utf-8") == page
+
+
+def test_the_page_says_where_the_untuned_configuration_was_the_best(tmp_path: Path) -> None:
+    write_page(_outcome(chosen=20), tmp_path / "tune.html")
+    assert "No trial was better" in (tmp_path / "tune.html").read_text(encoding="utf-8")
