@@ -100,6 +100,7 @@ def _print_outcome(console: "Console", outcome: "Outcome", output_dir: Path) -> 
         (f"{outcome.metric} on {count} other draws, tuned", shown_spread(reported.tuned)),
         ("untuned", shown_spread(reported.untuned)),
         ("gain", f"{shown_spread(reported.gains, '+')}, ahead on {reported.ahead} of {count}"),
+        ("which means", outcome.advice),
     ]
     rows += [(name, str(output_dir / name)) for name in (TUNED_CONFIG, PAGE, FIGURES, LOGS)]
     for name, value in rows:

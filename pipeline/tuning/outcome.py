@@ -84,6 +84,15 @@ class Outcome:
         """Whether other values than the untuned ones were chosen."""
         return dict(self.chosen.values) != dict(self.untuned)
 
+    @property
+    def advice(self) -> str:
+        """What the score on the draws that report says of the choice."""
+        if not self.is_changed:
+            return "no trial was better than the untuned configuration, which was chosen"
+        if spread(self.reported.gains)[0] > 0:
+            return "the tuned configuration is better on the draws that report"
+        return "no gain on the draws that report: keep the untuned configuration"
+
     def counted(self) -> str:
         """How many trials ended how."""
         names = {"complete": "complete", "pruned": "stopped early", "fail": "failed"}
@@ -93,7 +102,11 @@ class Outcome:
     def as_dict(self) -> dict[str, Any]:
         """The content of tune.json."""
         gain = spread(self.reported.gains)
-        return {**asdict(self), "gain": {"mean": gain[0], "sd": gain[1], "ahead": self.reported.ahead}}
+        return {
+            **asdict(self),
+            "advice": self.advice,
+            "gain": {"mean": gain[0], "sd": gain[1], "ahead": self.reported.ahead},
+        }
 
 
 def spread(values: Sequence[float]) -> tuple[float, float | None]:

@@ -8,7 +8,7 @@ from pipeline.tuning.outcome import Outcome, Paired, TrialRow, shown_spread
 from pipeline.tuning.page import write_page
 
 
-def _outcome(chosen: int = 40) -> Outcome:
+def _outcome(chosen: int = 40, tuned: tuple[float, ...] = (0.31, 0.34, 0.29)) -> Outcome:
     rows = (
         TrialRow(0, "complete", 0.30, 5.0, {"ensemble.trees": 20}),
         TrialRow(1, "complete", 0.35, 5.0, {"ensemble.trees": 40}),
@@ -22,7 +22,7 @@ def _outcome(chosen: int = 40) -> Outcome:
         importance={"ensemble.trees": 1.0},
         chosen=rows[chosen == 40],
         untuned={"ensemble.trees": 20},
-        reported=Paired((11, 12, 13), (0.31, 0.34, 0.29), (0.30, 0.30, 0.30)),
+        reported=Paired((11, 12, 13), tuned, (0.30, 0.30, 0.30)),
         cells={"BRD4/shared": (0.31, 0.30)},
         transformer=False,
     )
@@ -46,7 +46,7 @@ def test_the_page_needs_nothing_beside_it_and_tells_trials_choice_and_honest_sco
         assert part in page, part
     assert "&lt;b&gt;There is not enough memory" in page
     assert page.count("<svg") == 3
-    assert "No trial was better" not in page
+    assert "The tuned configuration is better on the draws that report." in page
     write_page(_outcome(), tmp_path / "again.html")
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == page
 
@@ -54,3 +54,9 @@ def test_the_page_needs_nothing_beside_it_and_tells_trials_choice_and_honest_sco
 def test_the_page_says_where_the_untuned_configuration_was_the_best(tmp_path: Path) -> None:
     write_page(_outcome(chosen=20), tmp_path / "tune.html")
     assert "No trial was better" in (tmp_path / "tune.html").read_text(encoding="utf-8")
+
+
+def test_a_choice_that_gains_nothing_on_other_draws_is_told_as_such() -> None:
+    assert _outcome(tuned=(0.31, 0.27, 0.29)).advice == (
+        "no gain on the draws that report: keep the untuned configuration"
+    )
