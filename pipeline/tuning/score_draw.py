@@ -18,11 +18,11 @@ from components.ensemble.measured_draws import score_held_out
 from components.ensemble.train import EnsembleRequest
 from components.ensemble.training_data import LabelledMolecules, read_molecules
 from pipeline.config.settings import Config
+from pipeline.tuning.draw_task import DrawTask
 from pipeline.tuning.draw_transformer import score_transformer, train_on_draw
 from pipeline.tuning.draws import cell_precisions
 from pipeline.tuning.measured import EXAMPLES_NODES
 from pipeline.tuning.sample_data import SampleData, make_sample_data
-from pipeline.tuning.worker import DrawTask
 
 EXAMPLES_FOLDER: Final = "examples"
 

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from belka.errors import InputError
 from belka.state_files import read_or_set_aside, write_state
+from pipeline.tuning.draw_task import DrawTask
 from pipeline.tuning.space import Configure, override_of
-from pipeline.tuning.worker import DrawTask, OnValidation, TrialFailedError, Worker
+from pipeline.tuning.worker import OnValidation, TrialFailedError, Worker
 
 SCORES_FOLDER: Final = "scores"
 WORK_FOLDER: Final = "work"

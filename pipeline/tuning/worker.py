@@ -4,16 +4,14 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 from belka.errors import BelkaError, explained
 from belka.workers import end_with_parent, start_tracker
-from pipeline.config.settings import Config
+from pipeline.tuning.draw_task import DrawTask
 
 _DRAWS_EACH: Final = 50  # draws, after which the process is replaced: TensorFlow keeps a little of every graph
 _KILLED: Final = (
@@ -21,25 +19,6 @@ _KILLED: Final = (
 )
 # Number of the validation and its score -> whether the training goes on.
 OnValidation = Callable[[int, float], bool]
-
-
-@dataclass(frozen=True)
-class DrawTask:
-    """What is to be scored.
-
-    Attributes:
-        config: The configuration, with the targets and the digest of the raw files.
-        draw: Number of the draw.
-        transformer: Whether the transformer is trained, too.
-        output_dir: Keeps Examples, which configurations share that make the same.
-        work_dir: Keeps what is finished of this task, so that a killed one goes on.
-    """
-
-    config: Config
-    draw: int
-    transformer: bool
-    output_dir: Path
-    work_dir: Path
 
 
 class TrialFailedError(BelkaError):

@@ -162,6 +162,7 @@ def train_small(training_data: TrainingData, tmp_path: Path) -> Callable[..., Tr
         folder: str = "run",
         model: Mapping[str, Any] | None = None,
         training: Mapping[str, Any] | None = None,
+        on_validation: Callable[[Mapping[str, float]], None] | None = None,
         **config: Any,
     ) -> TrainingResult:
         settings = {
@@ -171,6 +172,6 @@ def train_small(training_data: TrainingData, tmp_path: Path) -> Callable[..., Tr
             "model": {"depth": 16, "num_heads": 2, "num_layers": 1, "max_length": 24, **(model or {})},
             "training": {"batch_size": 64, "epochs": 2, "bucket_boundaries": [12], "xla": "off", **(training or {})},
         }
-        return train(parse_run_settings(settings), data, log_dir=tmp_path / folder)
+        return train(parse_run_settings(settings), data, log_dir=tmp_path / folder, on_validation=on_validation)
 
     return run

@@ -233,6 +233,18 @@ def test_history_is_written_whole(train_small: TrainSmall, tmp_path: Path) -> No
     assert list((tmp_path / "run").glob("events.out.tfevents.*"))
 
 
+def test_each_validation_is_told_and_what_is_raised_ends_the_training(train_small: TrainSmall) -> None:
+    told: list[dict[str, float]] = []
+    assert train_small(on_validation=told.append).history == told
+
+    def stop(scores: dict[str, float]) -> None:
+        del scores
+        raise StoppedError
+
+    with pytest.raises(StoppedError):
+        train_small(folder="stopped", on_validation=stop)
+
+
 def relabelled(molecules: Any, path: Path, label: int) -> tuple[str, ...]:
     part = molecules.part(0, 20)
     return (replace(part, binds=np.full_like(part.binds, label)).write(path),)
