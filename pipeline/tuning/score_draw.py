@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -25,6 +26,8 @@ from pipeline.tuning.measured import EXAMPLES_NODES
 from pipeline.tuning.sample_data import SampleData, make_sample_data
 
 EXAMPLES_FOLDER: Final = "examples"
+
+logger = logging.getLogger(__name__)
 
 
 def score_draw(task: DrawTask, on_validation: Callable[[float], None]) -> dict[str, float]:
@@ -98,7 +101,10 @@ def _alone(lock: Path) -> Iterator[None]:
     """Wait for another process that makes the same."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a") as file:
-        fcntl.lockf(file, fcntl.LOCK_EX)
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX)
+        except OSError as error:
+            logger.warning("%s takes no locks (%s): two processes may make the same Examples.", lock.parent, error)
         yield
 
 
