@@ -52,10 +52,9 @@ class Dimension(StrictSection):
         """Whether a value, as JSON holds it, can be tried."""
         if self.choices is not None:
             return json.dumps(value) in map(json.dumps, self.choices)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return (
-            is_number and self.low <= value <= self.high and (self.step is None or not (value - self.low) % self.step)
-        )  # type: ignore[operator]
+        if self.low is None or self.high is None or isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return self.low <= value <= self.high and (self.step is None or not (value - self.low) % self.step)
 
 
 def read_space(file: Path, configure: Configure) -> dict[str, Dimension]:
