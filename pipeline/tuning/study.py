@@ -54,13 +54,15 @@ class SeededByPlace(optuna.samplers.BaseSampler):
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """See Optuna."""
-        return self._of(study, trial).infer_relative_search_space(study, trial)
+        found: dict[str, BaseDistribution] = self._of(study, trial).infer_relative_search_space(study, trial)
+        return found
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """See Optuna."""
-        return self._of(study, trial).sample_relative(study, trial, search_space)
+        found: dict[str, Any] = self._of(study, trial).sample_relative(study, trial, search_space)
+        return found
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
