@@ -87,7 +87,7 @@ def conflicts(
 
 def test_conflicts_come_in_the_order_of_keys_then_smiles_then_targets() -> None:
     train = records(
-        [(9, "N", 0b01_01), (9, "N", 0b10_10), (9, "C", 0b01), (9, "C", 0b10), (9, "O", 0b01), (3, "S", 0b11_00)]
+        [(9, "N", 0b01_01), (9, "N", 0b10_10), (9, "C", 0b01_01), (9, "C", 0b10), (9, "O", 0b01), (3, "S", 0b11_10)]
     )
     found = conflicts(train, records([]), [5], [0, 2, 4], ("A", "B"))
     assert found == [("S", "B", 1, 1), ("C", "A", 1, 1), ("N", "A", 1, 1), ("N", "B", 1, 1)]
