@@ -10,9 +10,8 @@ from components.ensemble.library import POSITIONS, BlockLibrary, Codes, Floats
 from components.ensemble.linear import LinearFit
 from components.ensemble.net import NetFit, net_outputs
 from components.ensemble.odds import POWERS, SHRINKAGE, Counts, counts_prior, raised
-from components.ensemble.trees import Forest
+from components.ensemble.trees import STEPS, Forest
 
-_ZERO: Final = np.float32(1e-35)  # LightGBM takes what is not beyond it for 0
 _SHIFTS: Final = np.arange(7, -1, -1, dtype=np.uint8)
 
 
@@ -169,7 +168,7 @@ class ForestGraph(tf.Module):
 
     def __call__(self, features: Any) -> Any:
         """Log-odds, float32 [batch, n_targets], of features, float32 [batch, n_features]."""
-        features = tf.where(tf.abs(features) > _ZERO, features, 0.0)
+        features = tf.round(features * STEPS) / STEPS
         nodes = tf.tile(self._roots[None, :], [tf.shape(features)[0], 1])
         for _ in range(self._depth):
             values = tf.gather(features, tf.gather(self._feature, nodes), batch_dims=1)

@@ -10,6 +10,9 @@ from belka.contract import LABEL_POSITIVE, LABEL_UNKNOWN
 from components.ensemble.library import Floats
 from components.ensemble.settings import EnsembleSettings
 
+# Of what trees read: thresholds lie between its steps. Training and graph sum in another order, and a value that equals
+# a threshold up to rounding would send one molecule in 200 down another branch there.
+STEPS: Final = 1024.0
 _PARAMETERS: Final = {
     "objective": "binary",
     "min_data_in_leaf": 20,
@@ -60,6 +63,7 @@ def fit_trees(
     Returns:
         For each target the trees, None where its known labels are all equal; and the log-odds they add to.
     """
+    features = _in_steps(features)
     parameters = _PARAMETERS | {
         "num_leaves": settings.tree_leaves,
         "learning_rate": settings.tree_learning_rate,
@@ -80,6 +84,7 @@ def fit_trees(
 
 def score_trees(fits: tuple[tuple[Booster | None, float], ...], features: Floats) -> Floats:
     """Log-odds of molecules, float32 [n, n_targets]."""
+    features = _in_steps(features)
     columns = [
         np.full(len(features), prior)
         + (booster.predict(features, raw_score=True, num_threads=1) if booster and len(features) else 0.0)
@@ -107,6 +112,11 @@ def make_forest(fits: tuple[tuple[Booster | None, float], ...]) -> Forest:
             feature[place], threshold[place], left[place], right[place], value[place] = columns[:5]
             depth = max(depth, *columns[5])
     return Forest(feature, threshold, left, right, value, np.array([prior for _, prior in fits], np.float32), depth)
+
+
+def _in_steps(features: Floats) -> Floats:
+    rounded: Floats = (np.rint(features * STEPS) / STEPS).astype(np.float32)
+    return rounded
 
 
 def _arrays(root: dict[str, Any]) -> list[tuple[int, float, int, int, float, int]]:

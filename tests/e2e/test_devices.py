@@ -23,7 +23,7 @@ SETTINGS = {
     "data.validation_shared_share": 0.05,
     "system.n_workers": 1,
     "training.stages": json.dumps(MODES),
-    "descriptors.molecules": 300,
+    "descriptors.molecules": 250,  # as many batches a pass as the other stages have
     "descriptors.validation_molecules": 30,
     "training.device": "cpu",
     "training.xla": "off",

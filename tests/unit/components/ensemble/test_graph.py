@@ -77,6 +77,23 @@ def test_trees_are_lightgbms_also_at_their_thresholds(trained: Trained) -> None:
     np.testing.assert_allclose(ForestGraph(forest)(everything).numpy(), expected, atol=1e-5)
 
 
+def test_what_two_sums_round_differently_goes_down_one_branch(trained: Trained) -> None:
+    """Thresholds between values that were one before rounding would part molecules by rounding alone."""
+    training, _ = trained
+    generator = np.random.default_rng(3)
+    exact = generator.integers(-4, 4, (297, 2)) / 4
+
+    def summed() -> Any:
+        return (exact + generator.uniform(-1e-6, 1e-6, exact.shape)).astype(np.float32)
+
+    features = summed()
+    fits = fit_trees(features, training.block_binds, training.settings, seed=1)
+    forest = make_forest(fits)
+    assert forest.depth > 1
+    assert len(np.unique(exact, axis=0)) < len(np.unique(features, axis=0))
+    np.testing.assert_allclose(ForestGraph(forest)(summed()).numpy(), score_trees(fits, features), atol=1e-5)
+
+
 def test_odds_of_known_and_new_blocks_by_hand() -> None:
     """Three molecules of two first and two other blocks; a new block has the odds of those like it."""
     codes = np.array([[0, 0, 1], [0, 1, 1], [1, 0, 0]], np.int32)
