@@ -22,7 +22,6 @@ from sklearn.linear_model import LogisticRegression
 from belka.chemistry.smiles import parse
 from belka.code_version import code_version
 from belka.contract import LABEL_POSITIVE, LABEL_UNKNOWN, MOLECULE_ID, SMILES_NO_LINKER
-from belka.examples import list_examples
 from belka.files import atomic_path
 from belka.models.members import TRANSFORMER
 from belka.molecules import list_shards, read_rows
@@ -33,11 +32,11 @@ from components.ensemble.export import member_graphs
 from components.ensemble.linear import sparse_bits
 from components.ensemble.members import Training
 from components.ensemble.train import EnsembleRequest, fit_blend, train_members
-from components.ensemble.training_data import LabelledMolecules, read_molecules
+from components.ensemble.training_data import LabelledMolecules
 from pipeline.config.settings import Config
 from pipeline.tuning.draw_transformer import score_transformer, train_on_draw
 from pipeline.tuning.draws import cell_precisions
-from pipeline.tuning.sample_data import SampleData, make_sample_data
+from pipeline.tuning.sample_data import SampleData, make_sample_data, molecules_of_draws, without_validation
 
 _SEED: Final = 42
 
@@ -215,17 +214,9 @@ def measure_draws(
         singles: Whether all single models are measured, or the best alone.
         most: Training molecules of a draw; None = all.
     """
-    shares = {"validation_block_share": 0.0, "validation_shared_share": 0.0}
-    config = config.model_copy(update={"data": config.data.model_copy(update=shares)})
+    config = without_validation(config)
     data = make_sample_data(config, _SEED, work_dir)
-    found = read_molecules(
-        list_examples(data.examples_dir, "train"),
-        n_targets=len(config.data.targets),
-        max_molecules=config.ensemble.max_molecules,
-        seed=_SEED,
-        with_blocks=True,
-    )
-    molecules = found.take(found.has_blocks)
+    molecules = molecules_of_draws(data.examples_dir, len(config.data.targets), config.ensemble.max_molecules, _SEED)
     counts = radius_3_counts(work_dir / "molecules", molecules.ids, work_dir / "counts.npz")
     measuring = Measuring(config, data, molecules, counts, work_dir / "members", results, transformer, singles, most)
     for draw in draws:

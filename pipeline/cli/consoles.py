@@ -37,18 +37,19 @@ def folded(text: str, width: int) -> str:
         text: Lines, each with the indent that it has.
         width: Columns of the terminal.
     """
-    lines = (
-        textwrap.fill(
+
+    def fill(line: str) -> str:
+        indent = line[: len(line) - len(line.lstrip())]
+        return textwrap.fill(
             line.strip(),
             width,
-            initial_indent=line[: len(line) - len(line.lstrip())],
-            subsequent_indent=line[: len(line) - len(line.lstrip())] + "  ",
+            initial_indent=indent,
+            subsequent_indent=indent + "  ",
             break_long_words=False,
             break_on_hyphens=False,
         )
-        for line in text.splitlines()
-    )
-    return "\n".join(lines)
+
+    return "\n".join(map(fill, text.splitlines()))
 
 
 class _Trimmed:

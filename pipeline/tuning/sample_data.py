@@ -1,12 +1,14 @@
-"""Examples of a raw folder as the pipeline makes them, for whatever trains on real labels again and again."""
+"""Examples of a raw folder as the pipeline makes them, and the molecules of which draws are made."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from belka.contract import TRANSFORM_SUMMARY_FILE, Subset
 from belka.examples import list_examples
 from belka.machine import worker_count
 from belka.models.members import needs_blocks
+from components.ensemble.training_data import LabelledMolecules, read_molecules
 from pipeline.config.settings import Config
 
 
@@ -25,6 +27,32 @@ class SampleData:
     def files(self, *subsets: Subset) -> tuple[str, ...]:
         """The TFRecord files of some splits, in the order of their names."""
         return tuple(str(path) for subset in subsets for path in list_examples(self.examples_dir, subset.split))
+
+
+def without_validation(config: Config) -> Config:
+    """The configuration with all labelled molecules in training: draws hold out what is scored."""
+    shares = {"validation_block_share": 0.0, "validation_shared_share": 0.0}
+    return config.model_copy(update={"data": config.data.model_copy(update=shares)})
+
+
+@cache
+def molecules_of_draws(examples_dir: Path, n_targets: int, most: int, seed: int) -> LabelledMolecules:
+    """The molecules of which draws are made: those of training with a label and with blocks, of many a sample.
+
+    Args:
+        examples_dir: From `make_sample_data`.
+        n_targets: Number of targets.
+        most: Molecules of the sample.
+        seed: Of the sample.
+    """
+    found = read_molecules(
+        list_examples(examples_dir, Subset.TRAIN.split),
+        n_targets=n_targets,
+        max_molecules=most,
+        seed=seed,
+        with_blocks=True,
+    )
+    return found.take(found.has_blocks)
 
 
 def make_sample_data(config: Config, seed: int, folder: Path) -> SampleData:

@@ -6,24 +6,21 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from belka.code_version import code_version
-from belka.contract import Subset
-from belka.examples import list_examples
 from belka.models.members import MEMBERS, TRANSFORMER
 from components.ensemble.draws import make_draw
 from components.ensemble.measured_draws import score_held_out
 from components.ensemble.train import EnsembleRequest
-from components.ensemble.training_data import LabelledMolecules, read_molecules
+from components.ensemble.training_data import LabelledMolecules
 from pipeline.config.settings import Config
 from pipeline.tuning.draw_task import DrawTask
 from pipeline.tuning.draw_transformer import score_transformer, train_on_draw
 from pipeline.tuning.draws import cell_precisions
 from pipeline.tuning.measured import EXAMPLES_NODES
-from pipeline.tuning.sample_data import SampleData, make_sample_data
+from pipeline.tuning.sample_data import SampleData, make_sample_data, molecules_of_draws, without_validation
 
 EXAMPLES_FOLDER: Final = "examples"
 
@@ -43,7 +40,7 @@ def score_draw(task: DrawTask, on_validation: Callable[[float], None]) -> dict[s
     """
     config, targets = task.config, task.config.data.targets
     data = examples_of(config, task.output_dir)
-    molecules = _molecules(data.examples_dir, len(targets), config.ensemble.max_molecules, config.system.seed)
+    molecules = molecules_of_draws(data.examples_dir, len(targets), config.ensemble.max_molecules, config.system.seed)
     held_out, groups = make_draw(molecules.blocks, task.draw)
     kinds = tuple(kind for kind in config.model.members if kind != TRANSFORMER)
     odds: Any = 0.0
@@ -81,13 +78,8 @@ def examples_of(config: Config, output_dir: Path) -> SampleData:
         config: The configuration.
         output_dir: Keeps them.
     """
-    shares = {"validation_block_share": 0.0, "validation_shared_share": 0.0}  # draws hold out what is scored
-    config = config.model_copy(
-        update={
-            "data": config.data.model_copy(update=shares),
-            "model": config.model.model_copy(update={"members": tuple(MEMBERS)}),  # draws need the blocks
-        }
-    )
+    members = {"members": tuple(MEMBERS)}  # draws need the blocks
+    config = without_validation(config).model_copy(update={"model": config.model.model_copy(update=members)})
     deciding = config.deciding()
     content = [*(deciding[node] for node in EXAMPLES_NODES), config.data.raw_digest, code_version()]
     name = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
@@ -106,16 +98,3 @@ def _alone(lock: Path) -> Iterator[None]:
         except OSError as error:
             logger.warning("%s takes no locks (%s): two processes may make the same Examples.", lock.parent, error)
         yield
-
-
-@cache
-def _molecules(examples_dir: Path, n_targets: int, most: int, seed: int) -> LabelledMolecules:
-    """The molecules of which draws are made: those with a label and with blocks."""
-    found = read_molecules(
-        list_examples(examples_dir, Subset.TRAIN.split),
-        n_targets=n_targets,
-        max_molecules=most,
-        seed=seed,
-        with_blocks=True,
-    )
-    return found.take(found.has_blocks)

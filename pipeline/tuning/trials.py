@@ -96,30 +96,23 @@ class Trials:
 
     def _run(self, trial: Trial, values: Mapping[str, Any], deadline: float) -> str:
         """Run one and tell the study; the reason where it failed."""
-        start = time.monotonic()
+        start, failed = time.monotonic(), ""
+        score: float | None
         try:
             score = self._score(trial, values, deadline)
         except TrialFailedError as error:
             failed = f"{error.problem} {error.received}".strip()
             trial.set_user_attr("reason", failed)
-            self._told(trial, values, start, TrialState.FAIL, f"failed: {failed}")
-            return failed
+            score, state, text = None, TrialState.FAIL, f"failed: {failed}"
         except StoppedEarlyError:
-            self._told(trial, values, start, TrialState.PRUNED, "stopped early")
-            return ""
+            score, state, text = None, TrialState.PRUNED, "stopped early"
+        else:
+            state, text = TrialState.COMPLETE, f"{score:.4f} ({self.metric})"
         trial.set_user_attr("seconds", time.monotonic() - start)
-        self.study.tell(trial, score)
-        self._say(trial, values, f"{score:.4f} ({self.metric})")
-        return ""
-
-    def _told(self, trial: Trial, values: Mapping[str, Any], start: float, state: TrialState, text: str) -> None:
-        trial.set_user_attr("seconds", time.monotonic() - start)
-        self.study.tell(trial, state=state)
-        self._say(trial, values, text)
-
-    def _say(self, trial: Trial, values: Mapping[str, Any], text: str) -> None:
+        self.study.tell(trial, score, state)
         shown = ", ".join(f"{key}={value}" for key, value in values.items())
         self.say(f"trial {trial.number}: {text}; {shown}")
+        return failed
 
     def _score(self, trial: Trial, values: Mapping[str, Any], deadline: float) -> float:
         """Mean over the draws; after each draw, and each validation of the transformer, Optuna may stop the trial."""

@@ -1,9 +1,11 @@
-"""A molecules table written by hand, for whatever reads one; and the readers of other projects."""
+"""A molecules table written by hand, for whatever reads one; the readers of other projects; programs as modules."""
 
+import importlib.util
 import json
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +16,16 @@ READER = Path(__file__).parents[2] / ".envs" / "metadata" / "bin" / "python"
 Read = Callable[[str, Path], subprocess.CompletedProcess[str]]
 # Split, ids of the three blocks, labels.
 Row = tuple[str, tuple[int | None, int | None, int | None], Sequence[int]]
+
+
+def load_program(file: Path) -> ModuleType:
+    """A program that lies in no package, such as those of .ci and docs."""
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    program = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(program)
+    return program
 
 
 def write_molecules(

@@ -1,19 +1,16 @@
 """docs/errors.md lists the errors that the code raises, with their exit codes."""
 
 import ast
-import importlib.util
 import re
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from tests.unit.conftest import load_program
+
 REPOSITORY: Final = Path(__file__).parents[2]
-_SPEC = importlib.util.spec_from_file_location("catalogue", REPOSITORY / "docs" / "catalogue.py")
-assert _SPEC is not None
-assert _SPEC.loader is not None
-catalogue = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(catalogue)
+catalogue = load_program(REPOSITORY / "docs" / "catalogue.py")
 
 PAGE: Final = (REPOSITORY / "docs" / "errors.md").read_text(encoding="utf-8")
 RAISES: Final = """

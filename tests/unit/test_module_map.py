@@ -1,15 +1,12 @@
 """docs/modules.md lists every file of the packages, with the line it says of itself."""
 
-import importlib.util
 from pathlib import Path
 from typing import Final
 
+from tests.unit.conftest import load_program
+
 REPOSITORY: Final = Path(__file__).parents[2]
-_SPEC = importlib.util.spec_from_file_location("module_map", REPOSITORY / "docs" / "module_map.py")
-assert _SPEC is not None
-assert _SPEC.loader is not None
-module_map = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(module_map)
+module_map = load_program(REPOSITORY / "docs" / "module_map.py")
 
 
 def test_the_page_is_what_the_files_say() -> None:

@@ -1,18 +1,15 @@
 """The audit believes no answer about nothing."""
 
-import importlib.util
 import json
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from tests.unit.conftest import load_program
+
 REPOSITORY: Final = Path(__file__).parents[3]
-_SPEC = importlib.util.spec_from_file_location("audit", REPOSITORY / ".ci" / "audit.py")
-assert _SPEC is not None
-assert _SPEC.loader is not None
-audit = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(audit)
+audit = load_program(REPOSITORY / ".ci" / "audit.py")
 
 VULNERABLE: Final = {"name": "requests", "version": "2.20.0", "vulns": [{"id": "PYSEC-1", "fix_versions": ["2.31.0"]}]}
 CLEAN: Final = {"name": "numpy", "version": "2.0", "vulns": []}

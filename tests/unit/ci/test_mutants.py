@@ -1,6 +1,5 @@
 """Mutation testing looks at what there is, changes what decides, and runs tests on the code as it is by then."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -10,12 +9,10 @@ from typing import Any, Final
 
 import pytest
 
+from tests.unit.conftest import load_program
+
 REPOSITORY: Final = Path(__file__).parents[3]
-_SPEC = importlib.util.spec_from_file_location("mutants", REPOSITORY / ".ci" / "mutants.py")
-assert _SPEC is not None
-assert _SPEC.loader is not None
-mutants = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(mutants)
+mutants = load_program(REPOSITORY / ".ci" / "mutants.py")
 
 
 def test_every_module_and_its_tests_are_there() -> None:
