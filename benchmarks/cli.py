@@ -127,6 +127,25 @@ def pipeline(
 
 
 @app.command()
+def predict(
+    model: Annotated[Path, typer.Option("--model", help="Folder of a model, as `belka predict` takes it.")],
+    molecules: Annotated[
+        list[int], typer.Option("--molecules", min=1000, help="Molecules of a file; once for each, ascending.")
+    ] = [100_000, 300_000, 1_000_000],  # noqa: B006 - Typer reads it and nobody changes it
+    work_dir: WorkDirOption = None,
+    out: JsonOption = None,
+) -> None:
+    """`belka predict` on growing files: rate and memory; a kill half-way, and the same command again."""
+    from benchmarks.predict import measure_predict, print_load
+
+    load = measure_predict(model, sorted(molecules), work_dir=work_dir)
+    print_load(load, Console())
+    _write([asdict(cost) for cost in load.costs], out)
+    if not (load.is_flat and load.goes_on and load.equal):
+        raise typer.Exit(1)
+
+
+@app.command()
 def recipes(
     raw_dir: Annotated[Path, typer.Option("--raw-dir", help="Folder with train.parquet and test.parquet.")],
     work_dir: Annotated[Path, typer.Option("--work-dir", callback=_made, help="Folder for recipes.jsonl and data.")],

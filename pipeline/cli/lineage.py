@@ -1,7 +1,7 @@
 """`belka lineage`."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +21,9 @@ def lineage(
         Path | None,
         typer.Option("--metadata", help="SQLite file of ML Metadata to read instead of MODEL's provenance."),
     ] = None,
+    all_settings: Annotated[
+        bool, typer.Option("--all-settings", help="Also print settings that have their default values.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
     openlineage: Annotated[
         Path | None,
@@ -38,7 +41,8 @@ def lineage(
     from pipeline.lineage import trace_model
 
     traced = trace_model(model, metadata)
-    typer.echo(json.dumps(asdict(traced), indent=2) if as_json else for_terminal("\n".join(_lines(traced))))
+    known = {} if all_settings else _defaults()
+    typer.echo(json.dumps(asdict(traced), indent=2) if as_json else for_terminal("\n".join(_lines(traced, known))))
 
 
 def _tell(model: Path, openlineage: Path | None, croissant: Path | None) -> None:
@@ -61,7 +65,13 @@ def _tell(model: Path, openlineage: Path | None, croissant: Path | None) -> None
         typer.echo(f"{croissant}: {len(described['distribution'])} distributions")
 
 
-def _lines(traced: "Lineage") -> Iterator[str]:
+def _defaults() -> dict[str, Any]:
+    from pipeline.config.settings import Config
+
+    return dict(_flat(Config().model_dump(mode="json")))
+
+
+def _lines(traced: "Lineage", defaults: Mapping[str, Any]) -> Iterator[str]:
     yield f"model    {traced.model}"
     yield f"         SHA-256 {traced.digest}"
     for name in traced.changed:
@@ -80,12 +90,23 @@ def _lines(traced: "Lineage") -> Iterator[str]:
         for title, artifacts in (("in ", execution.inputs), ("out", execution.outputs)):
             for artifact in artifacts:
                 yield f"  {title} {artifact.key}: {artifact.id}, {artifact.uri}"
-        for name, value in _flat(execution.parameters):
-            if name not in ("raw_digest", "raw_fingerprint"):
-                yield f"  {name} = {value}"
+        yield from _settings(execution.parameters, defaults)
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _settings(parameters: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iterator[str]:
+    """The parameters of an execution, one a line; how many there are beside that have their default values."""
+    left_out = 0
+    for name, value in _flat(parameters):
+        key = name.removeprefix("settings.").removeprefix("custom_config.")
+        if key != name and key in defaults and defaults[key] == value:
+            left_out += 1
+        elif name not in ("raw_digest", "raw_fingerprint"):
+            yield f"  {name} = {value}"
+    if left_out:
+        yield f"  {left_out} more with their default values: --all-settings"
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in values.items():
         if isinstance(value, dict) and value:
             yield from _flat(value, f"{prefix}{name}.")

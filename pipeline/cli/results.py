@@ -1,7 +1,9 @@
 """What a run tells at its end: how good the model is, what became of the data, and where everything is."""
 
+import itertools
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +37,15 @@ def verdict_rows(evaluation: Mapping[str, Any], models_dir: Path) -> Iterator[tu
         sure = f" ({interval['low']:.4f} to {interval['high']:.4f})" if interval else ""
         yield "average precision of the gate (mean)", f"{score:.4f}{sure}"
     for name, baseline in ((evaluation.get("baselines") or {}).get("models") or {}).items():
-        gains = [(gain["name"], f"{gain['value']:+.4f}", gain["interval"]) for gain in baseline["gains"]]
-        if gains:
-            (_, gained, interval), *others = gains
+        if baseline["gains"]:
+            mean, *slices = baseline["gains"]
+            interval = mean["interval"]
             sure = f" ({interval['low']:+.4f} to {interval['high']:+.4f})" if interval else ""
-            by_slice = ", ".join(f"{part} {value}" for part, value, _ in others)
-            mean = f"{baseline['mean_average_precision']:.4f}"
-            yield f"gain over baseline {name}", f"{gained}{sure}, on {mean}; {by_slice}"
+            yield (
+                f"gain over baseline {name}",
+                f"{mean['value']:+.4f}{sure}, on {baseline['mean_average_precision']:.4f}",
+            )
+            yield from (("", line) for line in _by_target(slices))
     yield from _draw_rows(evaluation.get("draws"))
     if not evaluation:
         return
@@ -60,6 +64,13 @@ def verdict_rows(evaluation: Mapping[str, Any], models_dir: Path) -> Iterator[tu
     if champion is not None:
         whose = "this run's model" if champion.digest == evaluation.get("digest") else "another model than this run's"
         yield "in production", f"{models_dir / champion.version}: {whose}"
+
+
+def _by_target(slices: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """One line for each target, so that 80 columns never part a slice from its gain."""
+    for target, parts in itertools.groupby(slices, key=lambda part: str(part["name"]).partition("/")[0]):
+        gains = (f"{str(part['name']).partition('/')[2]} {part['value']:+.4f}" for part in parts)
+        yield f"{target}: {', '.join(gains)}"
 
 
 def _draw_rows(draws: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
@@ -87,7 +98,8 @@ def curves_row(output_dir: Path) -> Iterator[tuple[str, str]]:
     """
     root = output_dir / PIPELINE_ROOT
     if any(root.glob("trainer-*/model_run/*/events.out.tfevents.*")):
-        yield "curves of training", f"tensorboard --logdir {shlex.quote(str(root))}"
+        absent = "" if find_spec("tensorboard") else " (after pip install 'belka[tensorboard]')"
+        yield "curves of training", f"tensorboard --logdir {shlex.quote(str(root))}{absent}"
 
 
 def print_results(console: Console, config: Config, metrics: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from belka.errors import InputError
 from belka.models.champion import model_digest
 from belka.provenance import Input, Record, read_inputs, write_provenance
 from pipeline.cli.lineage import _lines
+from pipeline.config.settings import Config
 from pipeline.lineage import trace_model
 
 Event, Execution = metadata_store_pb2.Event, metadata_store_pb2.Execution
@@ -150,13 +151,34 @@ def test_a_model_with_provenance_needs_no_store_and_no_other_folder(tmp_path: Pa
     assert traced.executions[1].inputs[0].id == traced.executions[0].outputs[0].id
 
     (pushed / "saved_model.pb").write_text("others")
-    lines = list(_lines(trace_model(pushed)))
+    lines = list(_lines(trace_model(pushed), {}))
     for line in (
         "         CHANGED since it was written: saved_model.pb",
         "  code 0.1.0+sources.abc",
         "  custom_config.training.learning_rate = 0.001",
     ):
         assert line in lines
+    lines = list(_lines(trace_model(pushed), {"training.learning_rate": 0.001}))
+    assert not any("learning_rate" in line for line in lines)
+    assert "  1 more with their default values: --all-settings" in lines
+
+
+def test_settings_that_have_their_defaults_are_printed_when_asked_for(output: Path) -> None:
+    import typer
+
+    from pipeline.cli import lineage
+
+    default = Config().training.epochs
+    trained = output / "trained1" / "Format-Serving"
+    (output / "metadata.db").unlink()
+    settings = {"custom_config": {"mode": "clf", "training": {"epochs": default}}}
+    write_provenance(trained.parent, Record(step="trainer-clf", run="run-7", output="model", settings=settings))
+    app = typer.Typer()
+    app.command()(lineage.lineage)
+    short, whole = (CliRunner().invoke(app, [str(trained), *more]).output for more in ([], ["--all-settings"]))
+    assert "custom_config.mode = clf" in short
+    assert "training.epochs" not in short
+    assert f"custom_config.training.epochs = {default}" in whole
 
 
 def test_the_command_prints_hashes_and_settings(output: Path) -> None:

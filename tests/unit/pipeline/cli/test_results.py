@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from belka.models.champion import Champion, write_champion
 from pipeline.cli.results import curves_row, verdict_rows
 
@@ -59,11 +61,17 @@ def test_gains_over_baselines_are_told_on_the_mean_and_by_slice(tmp_path: Path) 
     gains = [
         {"name": "mean", "value": 0.0213, "interval": {"low": -0.01, "high": 0.05}},
         {"name": "BRD4/shared", "value": -0.1, "interval": None},
+        {"name": "BRD4/non_shared", "value": 0.0511, "interval": None},
+        {"name": "sEH/shared", "value": 0.2, "interval": None},
     ]
     models = {"logistic": {"mean_average_precision": 0.87, "gains": gains}, "blocks": {"gains": []}}
-    told = dict(verdict_rows({**evaluation(), "baselines": {"models": models}}, tmp_path))
-    assert told["gain over baseline logistic"] == "+0.0213 (-0.0100 to +0.0500), on 0.8700; BRD4/shared -0.1000"
-    assert "gain over baseline blocks" not in told
+    told = list(verdict_rows({**evaluation(), "baselines": {"models": models}}, tmp_path))
+    first = told.index(("gain over baseline logistic", "+0.0213 (-0.0100 to +0.0500), on 0.8700"))
+    assert told[first + 1 : first + 3] == [
+        ("", "BRD4: shared -0.1000, non_shared +0.0511"),
+        ("", "sEH: shared +0.2000"),
+    ]
+    assert "gain over baseline blocks" not in dict(told)
 
 
 def test_draws_tell_mean_spread_and_how_often_the_members_are_ahead(tmp_path: Path) -> None:
@@ -74,10 +82,15 @@ def test_draws_tell_mean_spread_and_how_often_the_members_are_ahead(tmp_path: Pa
     assert told["gain over logistic on draws"] == "-0.0100, ahead on 1 of 2"
 
 
-def test_the_command_that_shows_curves_is_told_where_there_are_any(tmp_path: Path) -> None:
+def test_the_command_that_shows_curves_is_told_where_there_are_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     output = tmp_path / "my output"
     assert list(curves_row(output)) == []
     events = output / "pipeline_root" / "trainer-clf" / "model_run" / "12" / "events.out.tfevents.1.host.2.0.v2"
     events.parent.mkdir(parents=True)
     events.touch()
     assert list(curves_row(output)) == [("curves of training", f"tensorboard --logdir '{output}/pipeline_root'")]
+    monkeypatch.setattr("pipeline.cli.results.find_spec", lambda _: None)
+    ((_, command),) = curves_row(output)
+    assert command.endswith("(after pip install 'belka[tensorboard]')")
