@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from belka.errors import InputError
+from pipeline.cli.consoles import open_console
 from pipeline.cli.options import SetOption
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def pipeline(
     from benchmarks.pipeline import print_costs, run_pipeline
 
     costs = run_pipeline(molecules, raw_dir=raw_dir, overrides=overrides or (), work_dir=work_dir)
-    print_costs(costs, Console())
+    print_costs(costs, open_console())
     _write([asdict(cost) for cost in costs], out)
     if not all(cost.is_within for cost in costs):
         raise typer.Exit(1)
@@ -139,7 +139,7 @@ def predict(
     from benchmarks.predict import measure_predict, print_load
 
     load = measure_predict(model, sorted(molecules), work_dir=work_dir)
-    print_load(load, Console())
+    print_load(load, open_console())
     _write([asdict(cost) for cost in load.costs], out)
     if not (load.is_flat and load.goes_on and load.equal):
         raise typer.Exit(1)
@@ -188,7 +188,7 @@ def _show(comparison: "Comparison", out: Path | None) -> None:
     """Print the table, and write the figures where asked."""
     from benchmarks.measurement import print_comparisons
 
-    print_comparisons([comparison], Console())
+    print_comparisons([comparison], open_console())
     _write([comparison.as_dict()], out)
 
 

@@ -10,12 +10,11 @@ import argparse
 from pathlib import Path
 from typing import Any, Final
 
-from rich.console import Console
-
 from belka.contract import MOLECULE_ID, SIGNATURE_EXAMPLES
 from belka.examples import read_examples
 from belka.models.loader import Signature
 from benchmarks.measurement import Comparison, Work, measure_in_turn, print_comparisons
+from pipeline.cli.consoles import open_console
 
 BATCHES: Final = (1, 1_024)
 _SINGLE_MOLECULES: Final = 128  # that are scored one at a time
@@ -62,7 +61,7 @@ def main() -> None:
     parser.add_argument("--examples", type=Path, required=True)
     parser.add_argument("--models", type=Path, nargs="+", required=True)
     arguments = parser.parse_args()
-    print_comparisons(compare_models(arguments.models, arguments.examples), Console())
+    print_comparisons(compare_models(arguments.models, arguments.examples), open_console())
 
 
 if __name__ == "__main__":

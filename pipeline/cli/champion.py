@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.cells import cell
+from pipeline.cli.consoles import open_console
 from pipeline.cli.options import PUSHED_MODELS, PushedModelsOption
 
 _DIGITS: Final = 12  # of a digest
@@ -34,7 +34,7 @@ def list_(models: PushedModelsOption = PUSHED_MODELS) -> None:
             version.digest[:_DIGITS],
             cell(version.problem),
         )
-    console = Console()
+    console = open_console()
     console.print(shown)
     if not any(version.in_production for version in versions):
         console.print("None of them is in production.")
@@ -46,7 +46,7 @@ def show(models: PushedModelsOption = PUSHED_MODELS) -> None:
     from belka.models.champion import champion_history, read_champion
 
     champion = read_champion(models)
-    console = Console()
+    console = open_console()
     if champion is None:
         console.print(f"{models}: no model is in production", markup=False, highlight=False, soft_wrap=True)
         return
@@ -72,7 +72,7 @@ def set_(
 
     changed = set_champion(models, version, reason)
     line = f"{models / version}: {'in production now' if changed else 'was in production already: nothing was changed'}"
-    Console().print(cell(line), highlight=False, soft_wrap=True)
+    open_console().print(cell(line), highlight=False, soft_wrap=True)
 
 
 @champion_app.command()
@@ -91,7 +91,7 @@ def register(
 
     told = register_champion(models, RegistryServer(registry), name, uri)
     line = f"{name} {told.name}: {'registered' if told.is_new else 'known already'}, version {told.version}"
-    Console().print(cell(line), highlight=False, soft_wrap=True)
+    open_console().print(cell(line), highlight=False, soft_wrap=True)
 
 
 def _time_of(name: str) -> str:

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from pipeline.cli.cells import cell
+from pipeline.cli.consoles import open_console
 from pipeline.cli.options import PUSHED_MODELS, PushedModelsOption
 
 
@@ -24,4 +24,4 @@ def export(
     lines = [f"{done.version}: {done.requests} requests to warm up with"]
     lines += [f"removed version {name} of an earlier export" for name in done.removed]
     for line in lines:
-        Console().print(cell(line), highlight=False, soft_wrap=True)
+        open_console().print(cell(line), highlight=False, soft_wrap=True)

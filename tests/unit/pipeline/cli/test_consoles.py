@@ -1,6 +1,8 @@
 """Tables are folded to a terminal, or to COLUMNS, and nowhere else."""
 
 import io
+import re
+from pathlib import Path
 
 import pytest
 from rich.table import Table
@@ -45,3 +47,10 @@ def test_an_error_is_folded_between_words_and_a_path_stays_whole() -> None:
     assert all(len(line) <= 80 for line in lines if path not in line)
     assert lines[0] == "error: It is not valid."
     assert lines[2].startswith("    word")
+
+
+def test_whoever_prints_tables_takes_the_one_console() -> None:
+    repository = Path(__file__).parents[4]
+    files = [*repository.glob("pipeline/cli/*.py"), *repository.glob("benchmarks/*.py")]
+    own = {path.name for path in files if re.search(r"\bConsole\(", path.read_text(encoding="utf-8"))}
+    assert own == {"consoles.py", "kubeflow.py", "main.py"}  # the last two print lines alone, and fold none
