@@ -204,6 +204,7 @@ METADATA_FILE: Final = "metadata.db"
 METRICS_FILE: Final = "metrics.json"
 RESOLVED_CONFIG: Final = "config.yaml"
 MODELS_FOLDER: Final = "model"  # of the pushed versions
+ENGINE_FOLDER: Final = "beam"  # what steps that Kubeflow runs share with the workers of a Beam engine, while they run
 
 # Custom properties of artifacts.
 CHAMPION_PROPERTY: Final = (

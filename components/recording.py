@@ -4,6 +4,7 @@ Executors are what local runs, `belka step` and Kubeflow's pods have in common, 
 """
 
 import copy
+import functools
 import json
 import logging
 import shutil
@@ -42,6 +43,7 @@ from belka.provenance import (
 from belka.settings import BEAM_FLAGS, received_computation
 from belka.state_files import RECOVERY, set_aside
 from components.artifact_types import Artifacts
+from components.engine_jobs import EnginePipeline, JobServer
 
 logger = logging.getLogger(RECOVERY)
 
@@ -69,6 +71,8 @@ class Recording(BaseExecutor):
             # Not in the specification of the executor, which is part of its cache key.
             flags = [*received_computation().get(BEAM_FLAGS, ()), *(context.beam_pipeline_args or ())]
             context.beam_pipeline_args = flags
+            if server := JobServer.of(flags):
+                context.make_beam_pipeline_fn = functools.partial(EnginePipeline, flags, server)
         super().__init__(context)
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> Any:  # noqa: N802

@@ -10,9 +10,14 @@ from tfx.components.bulk_inferrer.executor import Executor as PlainBulkInferrerE
 from tfx.components.example_validator.executor import Executor as PlainExampleValidatorExecutor
 from tfx.components.trainer.executor import GenericExecutor
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec, ExecutorClassSpec
+from tfx.proto import bulk_inferrer_pb2
+from tfx.types.standard_component_specs import DATA_SPEC_KEY
+from tfx.utils import proto_utils
 
 from belka.examples import known_total, list_examples
 from belka.progress import Tracker, expect
+from components.artifact_types import Artifacts
+from components.engine_folder import on_engine
 from components.recording import recorded
 
 SCORING: Final = "scoring"  # what an inferrer does, for progress
@@ -26,7 +31,19 @@ class TrainerExecutor(GenericExecutor):
 
 @recorded
 class BulkInferrerExecutor(PlainBulkInferrerExecutor):
-    """The executor of BulkInferrer, which tells how far it is."""
+    """The executor of BulkInferrer, which tells how far it is, here or on an engine elsewhere."""
+
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:  # noqa: N802
+        """Score the Examples.
+
+        Args:
+            input_dict: `examples`, `model`.
+            output_dict: `output_examples`.
+            exec_properties: Those of BulkInferrer.
+        """
+        splits = proto_utils.json_to_proto(exec_properties[DATA_SPEC_KEY], bulk_inferrer_pb2.DataSpec()).example_splits
+        with on_engine(self._beam_pipeline_args, input_dict, output_dict, splits=splits) as readable:
+            super().Do(readable, output_dict, exec_properties)
 
     def _run_model_inference(self, data_spec: Any, *rest: Any) -> None:
         files = [file for each in rest[1] for split in data_spec.example_splits for file in _files(each.uri, split)]

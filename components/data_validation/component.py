@@ -27,6 +27,7 @@ from components.artifact_types import AnomalyReport, Artifacts
 from components.data_validation.check import check_anomalies
 from components.data_validation.sampling import sampled_examples
 from components.data_validation.settings import DataValidationSettings
+from components.engine_folder import on_engine
 from components.recording import recorded, recorded_component
 
 SCHEMA_FILE = "schema.pbtxt"
@@ -51,7 +52,8 @@ class ShardStatisticsExecutor(StatisticsGenExecutor):
             sample = copy.deepcopy(examples)
             sample.uri = str(folder)
             inputs = {**input_dict, standard_component_specs.EXAMPLES_KEY: [sample]}
-            super().Do(inputs, output_dict, {**exec_properties, rate_key: "null"})
+            with on_engine(self._beam_pipeline_args, inputs, output_dict) as readable:
+                super().Do(readable, output_dict, {**exec_properties, rate_key: "null"})
         statistics = artifact_utils.get_single_instance(output_dict[standard_component_specs.STATISTICS_KEY])
         statistics.set_json_value_custom_property(SAMPLE_RATE_BY_SPLIT_PROPERTY_NAME, json_utils.dumps(rates))
 

@@ -14,6 +14,7 @@ from belka.contract import Subset
 from belka.models.members import needs_blocks
 from belka.settings import DataSettings, NodeSettings
 from components.artifact_types import Artifacts
+from components.engine_folder import on_engine
 from components.molecule_transform.transform import TransformInputs, TransformOutputs, transform_molecules
 from components.molecule_transform.unit import ModelReads
 from components.recording import recorded
@@ -34,6 +35,10 @@ class MoleculeTransformExecutor(BaseBeamExecutor):
             output_dict: `examples`, `transform_graph`, `rejected`.
             exec_properties: The parameters of the component.
         """
+        with on_engine(self._beam_pipeline_args, input_dict, output_dict) as readable:
+            self._transform(readable, output_dict, exec_properties)
+
+    def _transform(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
         examples = artifact_utils.get_single_instance(output_dict["examples"])
         examples.split_names = artifact_utils.encode_split_names([subset.split for subset in Subset])
         examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
@@ -57,5 +62,5 @@ class MoleculeTransformExecutor(BaseBeamExecutor):
             reads=ModelReads(settings.value("model", "max_length"), needs_blocks(settings.value("model", "members"))),
             preprocessing_fn=exec_properties["preprocessing_fn"],
             make_pipeline=self._make_beam_pipeline,
-            in_process_below=IN_PROCESS_MOLECULES if is_local(self._beam_pipeline_args or ()) else 0,
+            in_process_below=IN_PROCESS_MOLECULES if is_local(self._beam_pipeline_args) else 0,
         )

@@ -4,6 +4,7 @@
 configuration then comes from the file that the environment variable BELKA_CONFIG names.
 """
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from tfx.orchestration import metadata
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.pipeline import RunOptions
 
+from belka.beam_flags import with_job_name
 from belka.contract import METADATA_FILE
 from belka.errors import DamagedError, explained
 from belka.events.channel import emit
@@ -62,7 +64,9 @@ def run_local(config: Config, nodes: Sequence[str] | None = None) -> None:
 
 
 def _run(config: Config, nodes: Sequence[str] | None, database: Path) -> None:
-    flags = beam_pipeline_args(config.beam, config.system.n_workers)
+    # One run at a time works in an output directory: a job of this name is one that a killed run left.
+    place = hashlib.sha256(str(config.output_dir.absolute()).encode()).hexdigest()[:12]
+    flags = with_job_name(beam_pipeline_args(config.beam, config.system.n_workers), place)
     with computation({**config.computing(), BEAM_FLAGS: flags}):
         pipeline = create_pipeline(config)
         pipeline.metadata_connection_config = metadata.sqlite_metadata_connection_config(str(database))

@@ -1,6 +1,8 @@
 """A pipeline with every kind of node that the real one has: own artifact type, Beam, Trainer, value as parameter."""
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from tfx.dsl.component.experimental.annotations import (
     Parameter,
 )
 from tfx.dsl.component.experimental.decorators import component
+from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 from tfx.dsl.experimental.conditionals.conditional import Cond
 from tfx.orchestration.data_types import RuntimeParameter
 from tfx.orchestration.pipeline import Pipeline
@@ -21,7 +24,8 @@ from tfx.proto import trainer_pb2
 from tfx.types.standard_artifacts import Examples, Model, ModelEvaluation
 
 from belka.errors import InputError
-from components.artifact_types import Molecules
+from components.artifact_types import Artifacts, Molecules
+from components.engine_folder import on_engine
 from components.recording import recorded_component, versioned
 from components.tfx_own import RecordedTrainer
 from pipeline.runners.kubeflow.displays import HTML, METRICS, Display
@@ -32,6 +36,8 @@ DISPLAYS = {
         Display("report", HTML, "evaluation", "report.html"),
     )
 }
+
+KILL_ONCE = "BELKA_TOY_KILL_ONCE"
 
 
 @recorded_component
@@ -75,6 +81,25 @@ def CountMolecules(  # noqa: N802
     examples.split_names = '["train"]'
     assert molecules.get_string_custom_property("word") in lines[0]
     return {"total": len(lines)}
+
+
+_CountExecutor: Any = CountMolecules.EXECUTOR_SPEC.executor_class
+
+
+class CountingExecutor(_CountExecutor):
+    """Counts on whatever runs Beam; its pod is killed once where `KILL_ONCE` names a file that does not exist."""
+
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:  # noqa: N802
+        """Count."""
+        with on_engine(self._beam_pipeline_args, input_dict, output_dict) as readable:
+            killed = Path(os.environ.get(KILL_ONCE, os.devnull))
+            if not killed.exists():
+                killed.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            super().Do(readable, output_dict, exec_properties)
+
+
+CountMolecules.EXECUTOR_SPEC = BeamExecutorSpec(CountingExecutor)
 
 
 def run_fn(fn_args: Any) -> None:

@@ -180,6 +180,30 @@ def test_every_pod_runs_as_many_workers_as_it_has_cores() -> None:
     assert own_workers(given, Node.PARQUET_MERGE) == 3
 
 
+def test_an_engine_elsewhere_changes_the_tasks_that_use_it_and_no_other() -> None:
+    options = ["--job_endpoint=beam-job-server:8099", "--environment_type=EXTERNAL", "--environment_config=localhost:1"]
+    engine = ("beam.runner=PortableRunner", f"beam.options={json.dumps(options)}")
+
+    def containers(*overrides: str) -> dict[str, Any]:
+        executors = _compile("default.yaml", *overrides).spec["deploymentSpec"]["executors"]
+        return {name.removesuffix("_executor"): each["container"] for name, each in executors.items()}
+
+    before, after = containers(), containers(*engine)
+    using = {Node.MOLECULE_TRANSFORM, Node.STATISTICS_GEN}
+    assert {name for name in before if before[name] != after[name]} == using
+    for task in using:
+        given = after[task]["args"]
+        assert given[given.index("--shared_folder") + 1] == "/mnt/belka/output/beam"
+        assert {"--runner=PortableRunner", "--job_endpoint=beam-job-server:8099"} <= set(given)
+        assert not [argument for argument in given if argument.startswith(("--direct_", "--runner=FnApi"))]
+    others = set(before) - {Node.STATISTICS_GEN}
+    volumes = f"kubeflow.volumes=[{{claim: belka-data, mount_path: /mnt/belka, nodes: [{', '.join(others)}]}}]"
+    with pytest.raises(InputError, match=r"data.output_dir lies on no persistent volume that statistics-gen"):
+        _compile("default.yaml", *engine, volumes)
+    with pytest.raises(InputError, match="A pod that asks this address asks itself"):
+        _compile("default.yaml", engine[0], engine[1].replace("beam-job-server", "localhost"))
+
+
 def test_the_configuration_for_kubeflow_is_ready_to_compile() -> None:
     compiled = _compile("kubeflow.yaml")
     executors = compiled.platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,15 +17,17 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # the toy's components are imported by name, in pods too
 
 from kubeflow_pods import live  # type: ignore[import-not-found]  # noqa: E402 - found through the path above
-from kubeflow_toy import DISPLAYS, conditional_pipeline, toy_pipeline  # type: ignore[import-not-found]  # noqa: E402 - as above
+from kubeflow_toy import DISPLAYS, KILL_ONCE, conditional_pipeline, toy_pipeline  # type: ignore[import-not-found]  # noqa: E402 - as above
 from refusing_metadata import refusing_metadata  # type: ignore[import-not-found]  # noqa: E402 - as above
 
 from belka.errors import BelkaError, InputError  # noqa: E402
 from belka.provenance import changed_files, read_provenance  # noqa: E402
 from pipeline.runners.kubeflow import postprocess  # noqa: E402
 from pipeline.runners.kubeflow.compile import CompiledPipeline, compile_pipeline  # noqa: E402
+from pipeline.runners.kubeflow.engine import send_to_engine  # noqa: E402
 from pipeline.runners.kubeflow.lint import check_spec  # noqa: E402
-from pipeline.runners.kubeflow.pipeline_file import read_pipeline  # noqa: E402
+from pipeline.runners.kubeflow.pipeline_file import container_of, read_pipeline  # noqa: E402
+from pipeline.runners.kubeflow.protocol import SHARED_FOLDER_FLAG  # noqa: E402
 from pipeline.runners.kubeflow.settings import KubeflowSettings  # noqa: E402
 from pipeline.runners.kubeflow.simulator.launcher import RunContainer  # noqa: E402
 from pipeline.runners.kubeflow.simulator.retries import Cluster as ClusterKind  # noqa: E402
@@ -65,12 +68,21 @@ class Cluster:
         self._containers = containers
         (self.volume / "raw").mkdir(parents=True)
 
-    def compile(self, *, retries: int = 0, fail_until: int = 0) -> None:
+    def compile(
+        self, *, retries: int = 0, fail_until: int = 0, engine: Sequence[str] = (), is_shared: bool = True
+    ) -> None:
         settings = KubeflowSettings.model_validate(
             {"image": IMAGE, "retry": {"retries": retries}, "pipeline_root": "s3://bucket/root"}
         )
         pipeline = toy_pipeline("/mnt/belka/raw", fail_until)
-        compile_pipeline(pipeline, settings, DISPLAYS).write(self.package)
+        compiled = compile_pipeline(pipeline, settings, DISPLAYS)
+        if engine:
+            send_to_engine(compiled.spec, [COUNT], engine, "/mnt/belka/beam")
+        if not is_shared:
+            arguments = container_of(compiled.spec, COUNT)["args"]
+            position = arguments.index(SHARED_FOLDER_FLAG)
+            del arguments[position : position + 2]
+        compiled.write(self.package)
 
     kind = ClusterKind.PATCHED
     parameters: Mapping[str, str] = MappingProxyType({})
@@ -119,6 +131,54 @@ def test_every_task_succeeds_with_retry_and_a_second_run_is_served_from_the_cach
     assert {name: result.state for name, result in second.items()} == dict.fromkeys(first, TaskState.CACHED)
     assert second[JUDGE].outputs == first[JUDGE].outputs
     assert (cluster.volume / "raw" / "attempts").read_text(encoding="utf-8") == "xx"
+
+
+@pytest.fixture
+def engine(cluster: Cluster) -> Iterator[list[str]]:
+    """Beam's flags for an engine whose processes see the volume, and an empty folder in the place of the pods'."""
+    (cluster.root / "work").mkdir()
+    alone = ["unshare", "--map-root-user", "--mount"]
+    if subprocess.run([*alone, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this machine gives no mount namespace (unshare --map-root-user --mount)")
+    hide = ["sh", "-c", 'mount -t tmpfs hidden "$0" && exec "$@"', str(cluster.root / "work")]
+    command = [*alone, *hide, sys.executable, str(HERE / "beam_engine.py")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        flags: list[str] = json.loads(process.stdout.readline())
+        yield flags
+        process.kill()
+
+
+def _counted(results: Mapping[str, TaskResult]) -> list[str]:
+    files = results[COUNT].outputs["examples"].rglob("part*")
+    return sorted(line for file in files for line in file.read_text(encoding="utf-8").split())
+
+
+def test_an_engine_elsewhere_reads_and_writes_the_shared_volume(cluster: Cluster, engine: list[str]) -> None:
+    cluster.compile(engine=engine)
+    results = cluster.run()
+    assert _counted(results) == ["MOL0", "MOL1", "MOL2"]
+    model = json.loads((results[TRAIN].outputs["model"] / "Format-Serving" / "model.json").read_text(encoding="utf-8"))
+    assert model == {"lines": ["MOL0", "MOL1", "MOL2"], "factor": 2}
+    assert list((cluster.volume / "beam").iterdir()) == []
+
+
+def test_without_the_shared_folder_the_pod_receives_nothing(cluster: Cluster, engine: list[str]) -> None:
+    """What the workers write lies where they alone see it."""
+    cluster.compile(engine=engine, is_shared=False)
+    assert _counted(cluster.run()) == []
+
+
+def test_what_a_killed_pod_left_on_the_volume_is_removed_by_the_next_attempt(
+    cluster: Cluster, engine: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.compile(engine=engine, retries=1)
+    monkeypatch.setenv(KILL_ONCE, str(cluster.root / "killed"))
+    results = cluster.run()
+    assert (cluster.root / "killed").exists()
+    assert results[COUNT].attempts == 2
+    assert _counted(results) == ["MOL0", "MOL1", "MOL2"]
+    assert list((cluster.volume / "beam").iterdir()) == []
 
 
 def test_metrics_and_page_reach_the_types_that_the_pages_draw(cluster: Cluster) -> None:

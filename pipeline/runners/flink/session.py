@@ -4,7 +4,6 @@
 """
 
 import argparse
-import os
 import shutil
 import socket
 import subprocess
@@ -19,9 +18,9 @@ from typing import IO
 from belka.digests import file_digest
 from belka.errors import BelkaError, InputError
 from belka.machine import worker_count
+from pipeline.runners.flink import workers
 
 JOB_SERVER_CLASS = "org.apache.beam.runners.flink.FlinkJobServerDriver"
-WORKER_POOL_MODULE = "apache_beam.runners.worker.worker_pool_main"
 # Flink 1.19 serializes with reflection into these packages, which Java 17 closes.
 OPENED_PACKAGES = ("java.lang", "java.nio", "java.time", "java.util", "java.util.concurrent", "sun.nio.ch")
 START_SECONDS = 180
@@ -30,15 +29,16 @@ STOP_SECONDS = 10
 
 @contextmanager
 def flink_session(
-    jar_dir: Path, *, log_dir: Path, n_workers: int, checksums: Path | None = None
+    jar_dir: Path, *, log_dir: Path, n_workers: int, checksums: Path | None = None, host: str = "localhost"
 ) -> Iterator[tuple[str, ...]]:
-    """Start a job server and a worker pool on free local ports; both are ended with the block.
+    """Start a job server and a worker pool on free ports; both are ended with the block.
 
     Args:
         jar_dir: Folder of the jars.
         log_dir: Folder for job-server.log, worker-pool.log and staged files; made when needed.
         n_workers: Slots of the Flink cluster and Python worker processes, >= 1.
         checksums: `sha256sum` file that names every jar; None = not checked.
+        host: Name or address of this machine by which the job server is reached; workers are reached from here alone.
 
     Yields:
         What `beam.options` says to use the session, with `beam.runner` PortableRunner.
@@ -53,17 +53,18 @@ def flink_session(
     log_dir.mkdir(parents=True, exist_ok=True)
     job_port, pool_port = _free_port(), _free_port()
     machine = [java, *(f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in OPENED_PACKAGES), "-Xmx1g"]
-    places = ["--flink-master=[local]", "--job-host=localhost", f"--artifacts-dir={log_dir.absolute() / 'staging'}"]
+    places = ["--flink-master=[local]", f"--job-host={host}", f"--artifacts-dir={log_dir.absolute() / 'staging'}"]
     ports = [f"--job-port={job_port}", "--artifact-port=0", "--expansion-port=0"]
     job_server = [*machine, "-cp", f"{jar_dir}/*", JOB_SERVER_CLASS, *places, *ports]
-    worker_pool = [sys.executable, "-m", WORKER_POOL_MODULE, f"--service_port={pool_port}"]
+    worker_pool = [sys.executable, "-P", workers.__file__, f"--service_port={pool_port}"]
     with ExitStack() as stack:
-        for name, command, port in (("job-server", job_server, job_port), ("worker-pool", worker_pool, pool_port)):
+        parts = (("job-server", job_server, host, job_port), ("worker-pool", worker_pool, "localhost", pool_port))
+        for name, command, place, port in parts:
             log_path = log_dir / f"{name}.log"
             process = stack.enter_context(_running(command, stack.enter_context(log_path.open("wb"))))
-            _wait_for_port(process, port, log_path)
+            _wait_for_port(process, place, port, log_path)
         yield (
-            f"--job_endpoint=localhost:{job_port}",
+            f"--job_endpoint={host}:{job_port}",
             "--environment_type=EXTERNAL",
             f"--environment_config=localhost:{pool_port}",
             f"--parallelism={n_workers}",
@@ -99,11 +100,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jars", type=Path, required=True, help="folder of the jars (`make flink-jars`)")
     parser.add_argument("--checksums", type=Path, help="sha256sum file that pins them")
+    parser.add_argument("--host", default="localhost", help="name of this machine for those that send jobs")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="belka-flink-") as folder:
         try:
             with flink_session(
-                arguments.jars, log_dir=Path(folder), n_workers=worker_count(0), checksums=arguments.checksums
+                arguments.jars,
+                log_dir=Path(folder),
+                n_workers=worker_count(0),
+                checksums=arguments.checksums,
+                host=arguments.host,
             ) as options:
                 quoted = ", ".join(f'"{option}"' for option in options)
                 sys.stdout.write(
@@ -141,9 +147,7 @@ def _check_java(jar_dir: Path) -> str:
 
 @contextmanager
 def _running(command: list[str], log: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    # The pool starts its workers as `python`, so this interpreter's folder has to come first on the PATH.
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-    process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)  # noqa: S603 - our own command
+    process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)  # noqa: S603 - our own command
     try:
         yield process
     finally:
@@ -155,11 +159,11 @@ def _running(command: list[str], log: IO[bytes]) -> Iterator[subprocess.Popen[by
             process.wait()
 
 
-def _wait_for_port(process: subprocess.Popen[bytes], port: int, log_path: Path) -> None:
+def _wait_for_port(process: subprocess.Popen[bytes], host: str, port: int, log_path: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            socket.create_connection(("localhost", port), timeout=1).close()
+            socket.create_connection((host, port), timeout=1).close()
         except OSError:
             time.sleep(0.2)
         else:
@@ -168,7 +172,7 @@ def _wait_for_port(process: subprocess.Popen[bytes], port: int, log_path: Path) 
     raise BelkaError(
         "A part of the Flink session did not start.",
         received=lines[-1] if lines else f"no answer within {START_SECONDS} s",
-        expected=f"an open port {port}",
+        expected=f"an open port {port} of {host}",
         action=f"See {log_path}.",
     )
 

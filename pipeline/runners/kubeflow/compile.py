@@ -11,14 +11,15 @@ from tfx.orchestration.data_types import RuntimeParameter
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
 from tfx.orchestration.pipeline import Pipeline
 
-from belka.contract import EVALUATION_FILE, RAW_READERS, REPORT_FILE, Node
+from belka.contract import ENGINE_FOLDER, EVALUATION_FILE, RAW_READERS, REPORT_FILE, Node
 from belka.files import atomic_path
 from pipeline import steps
-from pipeline.config.settings import RUN_PARAMETERS, Config
+from pipeline.config.settings import RUN_PARAMETERS, BeamSettings, Config
 from pipeline.create_pipeline import beam_pipeline_args, create_pipeline
 from pipeline.runners.kubeflow import postprocess
 from pipeline.runners.kubeflow.displays import HTML, METRICS, Display
-from pipeline.runners.kubeflow.lint import check_beam, check_folders, check_local, check_settings, check_spec
+from pipeline.runners.kubeflow.engine import ENGINE_NODES, check_engine, send_to_engine
+from pipeline.runners.kubeflow.lint import check_folders, check_local, check_settings, check_spec
 from pipeline.runners.kubeflow.platform import platform_document
 from pipeline.runners.kubeflow.runtime_settings import expose_settings
 from pipeline.runners.kubeflow.settings import KubeflowSettings
@@ -70,15 +71,21 @@ def compile_config(config: Config) -> CompiledPipeline:
     """
     seen = on_cluster(config)
     settings = seen.kubeflow
-    check_beam(seen.beam.runner)
-    flags = beam_pipeline_args(seen.beam, seen.system.n_workers)
+    engine = None if seen.beam.runner == "local" else beam_pipeline_args(seen.beam, 0)
+    if engine:
+        check_engine(seen.beam)
+    in_pod = seen.beam if engine is None else BeamSettings()
+    flags = beam_pipeline_args(in_pod, seen.system.n_workers)
     pipeline = create_pipeline(seen, raw_dir=seen.data.raw_dir, beam_flags=flags)
     trained = steps.step_nodes(steps.Step.TRAIN_MODEL, seen.training.stages, blended=seen.model.is_blended)
-    writers = (*LISTERS, *MODEL_USERS, *trained)
+    writers = (*LISTERS, *MODEL_USERS, *trained, *(ENGINE_NODES if engine else ()))
     folders = {"data.raw_dir": (seen.data.raw_dir, RAW_READERS), "data.output_dir": (seen.data.output_dir, writers)}
     check_folders(settings, folders)
     compiled = compile_pipeline(pipeline, settings, DISPLAYS)
     postprocess.expose_parameters(compiled.spec, RUN_PARAMETERS)
+    if engine:
+        folder = str(PurePosixPath(seen.data.output_dir) / ENGINE_FOLDER)
+        send_to_engine(compiled.spec, ENGINE_NODES, engine, folder)
     values = seen.computing()
     del values["data"]["raw_dir"]  # a parameter here
     postprocess.set_computation(compiled.spec, settings, values, by_cores=not config.system.n_workers)

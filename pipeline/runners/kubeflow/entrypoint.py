@@ -11,6 +11,9 @@ Pipelines v2 and TFX 1.21 disagree in five ways, each repaired by one function h
   would open the URI itself. It must read and write the local path, while the metadata store must learn the URI.
 - `make_output_folders`: nobody creates the folders that components write into, as TFX's local launcher does.
 
+Beam pipelines that an engine outside the pod runs need more: `sent_to_engine` names the task's jobs, and a folder that
+the engine's workers see.
+
 Errors go to the pod's log and, in short, to its termination message.
 """
 
@@ -22,20 +25,24 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from belka.beam_flags import with_job_name
 from belka.errors import explained
+from belka.interrupts import stop_of, stoppable, stopped_error
 from pipeline.log_records import told_to
 from pipeline.runners.kubeflow.displays import Display, fill_displays
 from pipeline.runners.kubeflow.protocol import (
     EXECUTOR_LOGS,
     RUNTIME_SETTING_FLAG,
+    SHARED_FOLDER_FLAG,
     STORE_ROOT_VARIABLE,
     Json,
     artifacts_of,
     local_path,
+    task_folder,
     title_of,
 )
 
@@ -48,20 +55,21 @@ def main(argv: Sequence[str] | None = None, environment: Mapping[str, str] = os.
     """Run one component.
 
     Args:
-        argv: Arguments as compiled: those of TFX's entrypoint, plus `--display` for each output the UI draws, and
-            `--runtime_setting` for each setting that the run may choose.
+        argv: Arguments as compiled: those of TFX's entrypoint, plus `--display` for each output the UI draws,
+            `--runtime_setting` for each setting that the run may choose, `--shared_folder` where Beam runs elsewhere.
         environment: Environment variables.
 
     Returns:
-        0, or the exit code of the error.
+        0, or the exit code of the error, or of the signal that ended what runs elsewhere.
     """
     # The pod's log holds what the components say, not only warnings; their events are among it.
     logging.basicConfig(level=logging.INFO, handlers=[told_to(logging.StreamHandler())])
     try:
         run_component(sys.argv[1:] if argv is None else argv, Path(environment.get(STORE_ROOT_VARIABLE, "/")))
-    except Exception as error:  # noqa: BLE001 - the last place that can say why the pod failed
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last place that can say why the pod failed
         traceback.print_exc()
-        known = explained(error)
+        stop = stop_of(error)
+        known = stopped_error(stop, action="Retry the run: the task starts anew.") if stop else explained(error)
         message = str(known) if known else "".join(traceback.format_exception_only(error)).strip()
         sys.stderr.write(f"\ncomponent failed: {message}\n")
         write_termination_message(message)
@@ -94,14 +102,38 @@ def run_component(argv: Sequence[str], store_root: Path) -> None:
     map_to_local_paths(executor_input, store_root)
     make_output_folders(executor_input)
     args.json_serialized_invocation_args = json.dumps(executor_input)
-    with named_places(dict(zip(_uris(executor_input), _uris(kept), strict=True))):
-        kubeflow_v2_run_executor.main((args, rest))
+    places = dict(zip(_uris(executor_input), _uris(kept), strict=True))
+    with named_places(places), sent_to_engine(args.shared_folder, kept, rest) as flags:
+        kubeflow_v2_run_executor.main((args, flags))
 
     output_file = Path(executor_input["outputs"]["outputFile"])
     executor_output: Json = json.loads(output_file.read_text(encoding="utf-8"))
     restore_uris(executor_output, original)
     fill_displays(displays, original, executor_output, store_root)
     output_file.write_text(json.dumps(executor_output), encoding="utf-8")
+
+
+@contextlib.contextmanager
+def sent_to_engine(shared: Path | None, executor_input: Json, flags: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Have the Beam pipelines of a task run on the engine that its flags name, and end with the pod.
+
+    Args:
+        shared: Folder on a volume that the engine's workers see; None = Beam runs in the pod.
+        executor_input: The ExecutorInput with bucket URIs.
+        flags: Beam's flags as compiled.
+
+    Yields:
+        The flags, with a name of the task's jobs.
+    """
+    if shared is None:
+        yield flags
+        return
+    from components.engine_folder import shared_folder
+
+    _, artifact = next(artifacts_of(executor_input["outputs"]))
+    task = task_folder(artifact["uri"])
+    with stoppable(), shared_folder(shared / task):
+        yield with_job_name(flags, *task.parts)
 
 
 def drop_outputs(executor_input: Json, names: set[str]) -> None:
@@ -173,6 +205,7 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--json_serialized_invocation_args", required=True)
     parser.add_argument("--json_serialized_inputs_spec_args", default="{}")
     parser.add_argument("--display", action="append", default=[])
+    parser.add_argument(SHARED_FOLDER_FLAG, type=Path)
     parser.add_argument(RUNTIME_SETTING_FLAG, action="append", default=[])
     return parser.parse_known_args(argv)
 

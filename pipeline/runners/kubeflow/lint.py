@@ -124,24 +124,6 @@ def check_image(image: str | None, node: str, *, allow_tag: bool) -> None:
     raise InputError(problem, received=image or "kubeflow.image: null", expected=expected, action=action)
 
 
-def check_beam(runner: str) -> None:
-    """Check that Beam runs where the artifacts are.
-
-    Args:
-        runner: `beam.runner`.
-
-    Raises:
-        InputError: A remote engine would look for folders that only the pod has.
-    """
-    if runner != "local":
-        raise InputError(
-            "On Kubeflow, Beam must run inside the pod: a remote engine does not see artifacts in its folders.",
-            received=f"beam.runner: {runner}",
-            expected="beam.runner: local",
-            action="Give molecule-transform more cores (kubeflow.nodes), or make the dataset with k8s/overlays/flink.",
-        )
-
-
 def check_local(key: str, folder: str) -> None:
     """Check that a folder of the section `data` is a path of the pods' file system.
 

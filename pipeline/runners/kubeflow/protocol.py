@@ -11,6 +11,7 @@ Json = dict[str, Any]
 
 EXECUTOR_LOGS: Final = "executor-logs"
 RUNTIME_SETTING_FLAG: Final = "--runtime_setting"  # of the entrypoint: a parameter that is a setting of the run
+SHARED_FOLDER_FLAG: Final = "--shared_folder"  # of the entrypoint: on a volume that the workers of a Beam engine see
 STORE_ROOT_VARIABLE: Final = "BELKA_STORE_ROOT"  # where the launcher's folders gcs, s3 and minio lie; "/" in a pod
 # Source: LocalPathForURI of the launcher, kubeflow/pipelines backend/src/v2/component/launcher_v2.go.
 FOLDERS: Final = {"gs": "gcs", "s3": "s3", "minio": "minio"}
@@ -53,6 +54,15 @@ def check_bucket(uri: str, name: str, action: str) -> None:
             expected=f"one of {', '.join(f'{scheme}://bucket/prefix' for scheme in FOLDERS)}",
             action=action,
         )
+
+
+def task_folder(uri: str) -> Path:
+    """What names a task of a run, from the URI of one of its outputs: every attempt of the task is given the same one.
+
+    Args:
+        uri: `<pipeline root>/<pipeline>/<run>/<task>/<salt>/<output>`.
+    """
+    return Path(*uri.rstrip("/").split("/")[-4:-1])
 
 
 def local_path(uri: str, store_root: Path) -> Path:

@@ -265,6 +265,25 @@ def test_flink_has_a_slot_and_a_python_process_for_each_part_of_the_job() -> Non
     assert int(values["--sdk_worker_parallelism"]) == slots
 
 
+def test_pods_of_pipelines_reach_beams_job_server_and_nothing_else_of_flink() -> None:
+    """A rule on both sides, since both kinds of pods are closed otherwise."""
+    documents = {folder.name: list(_documents(folder)) for folder in FOLDERS}
+    (server,) = (d for d in documents["flink"] if d["kind"] == "Service" and d["metadata"]["name"] == "beam-job-server")
+    ports = {port["name"]: port["port"] for port in server["spec"]["ports"]}
+    (flink,) = (d["spec"] for d in documents["flink"] if d["kind"] == "NetworkPolicy")
+    (pipelines,) = (d["spec"] for d in documents["kubeflow"] if d["kind"] == "NetworkPolicy")
+    (admitted,) = (rule for rule in flink["ingress"] if rule["from"] == [{"podSelector": pipelines["podSelector"]}])
+    label = {"podSelector": {"matchLabels": server["spec"]["selector"]}}
+    (reached,) = (rule for rule in pipelines["egress"] if rule["to"] == [label])
+    for rule in (admitted, reached):
+        (span,) = rule["ports"]
+        assert (span["port"], span["endPort"]) == (ports["artifact"], ports["job"])
+    pods = {d["metadata"]["name"]: d["spec"]["template"] for d in documents["flink"] if d["kind"] == "Deployment"}
+    assert server["spec"]["selector"].items() <= pods["beam-job-server"]["metadata"]["labels"].items()
+    workers = {c["name"]: c for c in pods["flink-taskmanager"]["spec"]["containers"]}["beam-workers"]
+    assert {"name": "data", "mountPath": "/mnt/belka"} in workers["volumeMounts"]  # the default of kubeflow.volumes
+
+
 def test_there_are_no_secrets() -> None:
     for folder in FOLDERS:
         assert all(document["kind"] != "Secret" for document in _documents(folder))

@@ -1,6 +1,7 @@
 """What a pod says when it fails, and that it says so quickly."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from belka.errors import BelkaError, InputError
+from belka.interrupts import Terminated
 from pipeline.runners.kubeflow import entrypoint
 
 
@@ -22,6 +24,31 @@ def test_the_termination_message_fits_and_cuts_no_character(tmp_path: Path) -> N
 
 def test_a_message_that_cannot_be_written_hides_no_error(tmp_path: Path) -> None:
     entrypoint.write_termination_message("reason", tmp_path)  # a folder: writing fails
+
+
+def test_a_pod_that_is_told_to_end_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def stop(*_: object) -> None:
+        raise Terminated
+
+    monkeypatch.setattr(entrypoint, "run_component", stop)
+    assert entrypoint.main([], {}) == 143
+    assert "component failed: The command was stopped by SIGTERM." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [["--runner=FnApiRunner"], ["--runner=PortableRunner", "--job_endpoint=a:1"]])
+def test_beam_inside_the_pod_gets_its_flags_as_they_are(flags: list[str]) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with entrypoint.sent_to_engine(None, {}, flags) as given:
+        assert given == flags
+        assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_every_attempt_of_a_task_gives_its_jobs_one_name() -> None:
+    uri = "minio://mlpipeline/v2/artifacts/belka/RUN_1/bulk-inferrer/5f0c/output_examples"
+    task = {"outputs": {"artifacts": {"output_examples": {"artifacts": [{"uri": uri}]}}}}
+    flags = ["--runner=PortableRunner", "--job_endpoint=a:1"]
+    with entrypoint.sent_to_engine(Path("/volume/beam"), task, flags) as given:
+        assert given == [*flags, "--job_name=belka-run-1-bulk-inferrer-5f0c"]
 
 
 @pytest.mark.parametrize(("error", "code"), [(InputError("wrong"), 2), (BelkaError("failed"), 1), (OSError("disk"), 1)])

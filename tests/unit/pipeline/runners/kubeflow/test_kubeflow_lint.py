@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from belka.errors import InputError
-from pipeline.runners.kubeflow.lint import check_beam, check_folders, check_image, check_settings, check_spec
+from pipeline.runners.kubeflow.lint import check_folders, check_image, check_settings, check_spec
 from pipeline.runners.kubeflow.settings import KubeflowSettings
 
 DIGEST = "@sha256:" + "a1" * 32
@@ -158,9 +158,3 @@ def test_every_problem_of_a_spec_is_named() -> None:
         "parameter 'p' of 'Make_It' comes from 'make_task', which is no task",
     ):
         assert part in caught.value.received
-
-
-def test_a_remote_beam_engine_is_refused() -> None:
-    check_beam("local")
-    with pytest.raises(InputError, match=r"Beam must run inside the pod[\s\S]*beam.runner: FlinkRunner"):
-        check_beam("FlinkRunner")
