@@ -15,7 +15,7 @@ TEST_WORKERS ?= 2
 # Further arguments of pytest, for `make test`.
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink test-tracking test-metadata test-kubeflow test-browser test-faults mutants lint component format bench docs docs-links pages \
+.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink test-tracking test-serving test-metadata test-kubeflow test-browser test-faults mutants lint component format bench docs docs-links pages \
   audit sbom lock bounds lock-check hooks clean
 
 help: ## Show this list
@@ -67,6 +67,9 @@ test-flink: $(INSTALLED) $(FLINK_JARS)/.fetched ## Run MoleculeTransform on a re
 
 test-tracking: $(INSTALLED) .envs/mlflow/.installed ## Tell a real MLflow server of a demo run and read it back
 	$(BIN)/pytest -m tracking
+
+test-serving: $(INSTALLED) .envs/kserve/.installed ## Serve a model with KServe's own Python server and compare with `belka predict`
+	BELKA_SERVING_ALL=1 $(BIN)/pytest -m serving
 
 # The real parts of a cluster, from the Go modules that tests/kubeflow/go pins.
 KUBEFLOW := .kubeflow/bin
@@ -155,7 +158,7 @@ pages: $(INSTALLED) ## Write the pages of the documentation that come from the c
 	$(BIN)/python docs/module_map.py > docs/modules.md
 
 LOCKS := requirements-dev.lock docker/requirements-gpu.lock requirements-docs.lock requirements-audit.lock requirements-mlflow.lock \
-  requirements-browser.lock requirements-metadata.lock requirements-mutation.lock
+  requirements-browser.lock requirements-kserve.lock requirements-metadata.lock requirements-mutation.lock
 
 audit: .envs/audit/.installed ## Look up known vulnerabilities of every locked package; fails where any was not looked up
 	.envs/audit/bin/python .ci/audit.py $(LOCKS)
@@ -178,7 +181,7 @@ lock: | $(UV) ## Resolve the lock files anew (core, container, development, tool
 	$(COMPILE) pyproject.toml --extra kubeflow -o requirements-kubeflow.lock
 	$(COMPILE) pyproject.toml -c requirements-kubeflow.lock -o requirements.lock
 	$(COMPILE) pyproject.toml --extra dev -c requirements-kubeflow.lock -o requirements-dev.lock
-	for group in docs audit mlflow browser metadata mutation; do \
+	for group in docs audit mlflow kserve browser metadata mutation; do \
 	  rm -f requirements-$$group.lock; $(COMPILE) --group $$group -o requirements-$$group.lock; done
 	$(MAKE) --no-print-directory setup bounds
 

@@ -9,7 +9,7 @@ import typer
 
 from belka.errors import InputError
 from pipeline.cli.consoles import open_console
-from pipeline.cli.options import SetOption
+from pipeline.cli.options import PUSHED_MODELS, PushedModelsOption, SetOption
 
 if TYPE_CHECKING:
     from benchmarks.measurement import Comparison
@@ -104,6 +104,22 @@ def infer(
     from benchmarks.infer import compare_infer
 
     _show(compare_infer(molecules, batch_size), out)
+
+
+@app.command()
+def serve(
+    models: PushedModelsOption = PUSHED_MODELS,
+    python: Annotated[
+        Path, typer.Option("--python", help="Interpreter of an environment with requirements-kserve.lock.")
+    ] = Path(".envs/kserve/bin/python"),
+    out: JsonOption = None,
+) -> None:
+    """Serving: KServe's server in front of the model in production beside `belka predict` in process."""
+    from benchmarks.serve import measure_serving, serve_with, serving_table
+
+    rates = measure_serving(models, serve_with(python))
+    open_console().print(serving_table(rates, "Serving, numbers equal to those of belka predict"))
+    _write([{**asdict(rate), "rate": rate.rate} for rate in rates], out)
 
 
 @app.command()

@@ -2,21 +2,31 @@
 
 import logging
 import re
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Final
 from xml.sax.saxutils import escape
 
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
+from belka.chemistry.blocks.fragment import DYSPROSIUM
+
+# Blue and orange of the page, between light and dark, which readers who do not tell red from green tell apart.
+_RAISES: Final = (0.15, 0.39, 0.92)
+_LOWERS: Final = (0.92, 0.45, 0.1)
+_STRONGEST: Final = 0.6  # opacity, so that letters stay readable
+_LEAST: Final = 0.05  # share of the largest weight below which an atom has no colour
 logger = logging.getLogger(__name__)
 
 
-def draw_smiles(smiles: str, width: int = 250, height: int = 170) -> str:
+def draw_smiles(smiles: str, weights: Sequence[float] = (), width: int = 250, height: int = 170) -> str:
     """Draw a molecule in the page's text colour.
 
     Args:
         smiles: The molecule.
+        weights: Of each atom but hydrogen and the linker, in the order of the SMILES: what is above 0 lies on blue,
+            what is below on orange, the largest on the strongest colour; empty = no colours.
         width: Pixels.
         height: Pixels.
 
@@ -34,13 +44,27 @@ def draw_smiles(smiles: str, width: int = 250, height: int = 170) -> str:
     options = drawer.drawOptions()
     options.clearBackground = False
     options.useBWAtomPalette()
-    drawing.PrepareAndDrawMolecule(drawer, molecule)
+    colours = _colours(molecule, weights)
+    drawing.PrepareAndDrawMolecule(drawer, molecule, highlightAtoms=list(colours), highlightAtomColors=colours)
     drawer.FinishDrawing()
     svg: str = drawer.GetDrawingText()
     svg = re.sub(r" class='[^']*'", "", svg[svg.index("<svg") :]).replace("<!-- END OF HEADER -->", "")
     svg = re.sub(r"xmlns:(?:rdkit|xlink)='[^']*'|xml:space='[^']*'", "", svg)
     svg = svg.replace("<svg ", '<svg role="img" ', 1).replace(">", f"><title>{escape(smiles)}</title>", 1)
     return svg.replace("#000000", "currentColor")
+
+
+def _colours(molecule: Chem.Mol, weights: Sequence[float]) -> dict[int, tuple[float, float, float, float]]:
+    """Atom -> red, green, blue and opacity."""
+    largest = max(map(abs, weights), default=0.0)
+    own = [atom.GetIdx() for atom in molecule.GetAtoms() if atom.GetAtomicNum() != DYSPROSIUM]
+    if not largest or len(own) != len(weights):
+        return {}
+    return {
+        index: (*(_RAISES if weight > 0 else _LOWERS), _STRONGEST * abs(weight) / largest)
+        for index, weight in zip(own, weights, strict=True)
+        if abs(weight) / largest >= _LEAST
+    }
 
 
 @cache

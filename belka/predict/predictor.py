@@ -14,6 +14,7 @@ from belka.contract import (
     OUTPUT_SPREAD,
     SIGNATURE_FEATURES,
     SIGNATURE_SMILES,
+    SMILES,
     probability_name,
     spread_name,
 )
@@ -34,6 +35,30 @@ class Scores(NamedTuple):
     spread: NDArray[np.float32] | None = None
 
 
+class FullSignature(NamedTuple):
+    """The signature of a model that uses all that it reads.
+
+    Attributes:
+        name: Of the signature.
+        inputs: Names of its inputs, in the order in which `Predictor.predict` takes them.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+
+
+def full_signature(model: ModelFolder) -> FullSignature:
+    """The signature that scores with every member of a model.
+
+    Args:
+        model: The model.
+    """
+    inputs = (SMILES, FEATURE_ECFP, FEATURE_BLOCKS)
+    if model.is_ensemble:
+        return FullSignature(SIGNATURE_FEATURES, inputs)
+    return FullSignature(SIGNATURE_SMILES, inputs[: 1 if model.ecfp is None else 2])
+
+
 class Predictor:
     """An exported model in memory.
 
@@ -46,13 +71,9 @@ class Predictor:
 
     def __init__(self, model: ModelFolder) -> None:
         self.model = model
-        inputs, outputs = ("smiles", FEATURE_ECFP, FEATURE_BLOCKS), (OUTPUT_PROBABILITIES, OUTPUT_SPREAD)
-        if model.is_ensemble:
-            self._n_inputs = len(inputs)
-            self._signature = Signature(model.path, SIGNATURE_FEATURES, inputs, outputs)
-        else:
-            self._n_inputs = 1 if model.ecfp is None else 2
-            self._signature = Signature(model.path, SIGNATURE_SMILES, inputs[: self._n_inputs])
+        asked, outputs = full_signature(model), (OUTPUT_PROBABILITIES, OUTPUT_SPREAD)
+        self._n_inputs = len(asked.inputs)
+        self._signature = Signature(model.path, asked.name, asked.inputs, outputs[: 1 + model.is_ensemble])
 
     def predict(self, smiles: Sequence[str], ecfp: Sequence[bytes] = (), blocks: Sequence[bytes] = ()) -> Scores:
         """Score SMILES.
@@ -104,23 +125,41 @@ def score_checked(checked: Sequence[CheckedSmiles], predictor: Predictor) -> lis
     Returns:
         Arrays of `result_columns`, one row per input.
     """
-    usable = np.array([not item.problem for item in checked], dtype=bool)
-    scored = [item for item in checked if not item.problem]
+    scored = usable(checked)
     scores = predictor.predict(
         [item.smiles for item in scored], [item.ecfp for item in scored], [item.blocks for item in scored]
     )
+    return scored_columns(checked, scores)
+
+
+def usable(checked: Sequence[CheckedSmiles]) -> list[CheckedSmiles]:
+    """The inputs that a model can score, in their order."""
+    return [item for item in checked if not item.problem]
+
+
+def scored_columns(checked: Sequence[CheckedSmiles], scores: Scores) -> list[pa.Array]:
+    """Put the scores of what could be scored into its places among all inputs.
+
+    Args:
+        checked: Inputs in order.
+        scores: Of those that `usable` gives.
+
+    Returns:
+        Arrays of `result_columns`, one row per input.
+    """
+    has_score = np.array([not item.problem for item in checked], dtype=bool)
     numbers = np.hstack([found for found in scores if found is not None])
     columns = np.zeros((len(checked), numbers.shape[1]), np.float32)
-    columns[usable] = numbers
+    columns[has_score] = numbers
     finite = np.asarray(np.isfinite(columns).all(axis=1))
     no_number = np.where(finite, "", "the model gives no number").tolist()
     problems = [item.problem or problem for item, problem in zip(checked, no_number, strict=True)]
-    empty = ~(usable & finite)
+    empty = ~(has_score & finite)
     return [
         *(pa.array(column, pa.float32(), mask=empty) for column in columns.T),
         pa.array(problems, pa.string()),
         pa.array([item.warning for item in checked], pa.string()),
-        pa.array([item.unknown_tokens for item in checked], pa.int32(), mask=~usable),
+        pa.array([item.unknown_tokens for item in checked], pa.int32(), mask=~has_score),
         pa.array([item.block_similarity for item in checked], pa.float32()),
         pa.array([None if item.new_blocks is None else len(item.new_blocks) for item in checked], pa.int32()),
     ]

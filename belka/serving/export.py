@@ -16,10 +16,9 @@ from belka.models.champion import Champion, model_digest, read_champion
 from belka.models.folder import open_model_folder
 from belka.models.operations import check_model
 from belka.provenance import check_whole
-from belka.serving.warm_up import MODEL_NAME, write_warm_up
+from belka.serving.warm_up import MODEL_NAME, WARM_UP_FILE, write_warm_up
 
 CONFIG_FILE: Final = "models.config"
-_WARM_UP: Final = Path("assets.extra") / "tf_serving_warmup_requests"
 
 
 @dataclass(frozen=True)
@@ -68,12 +67,33 @@ def export_champion(models: Path, folder: Path) -> Exported:
     others = _earlier(place, champion.version)
     with atomic_path(place / champion.version) as version:
         shutil.copytree(source, version)
-        requests = write_warm_up(open_model_folder(source), version / _WARM_UP)
-    for other in others:
-        shutil.rmtree(other)
+        requests = write_warm_up(open_model_folder(source), version / WARM_UP_FILE)
+    # Servers that follow the file shall find the new version in it before the one that they hold is gone.
     with atomic_path(folder / CONFIG_FILE) as temporary:
         temporary.write_text(_config(champion.version), encoding="utf-8")
+    for other in others:
+        shutil.rmtree(other)
     return Exported(place / champion.version, requests, tuple(other.name for other in others))
+
+
+def find_exported(place: Path) -> Path:
+    """The folder of the one version that an export left for servers.
+
+    Args:
+        place: `belka` in the folder that `export_champion` wrote to.
+
+    Raises:
+        InputError: There is none, or more than one.
+    """
+    found = [each for each in sorted(place.glob("*")) if each.name.isdecimal() and each.is_dir()]
+    if len(found) != 1:
+        raise InputError(
+            "There is not one version to serve.",
+            received=f"{place.absolute()}: {', '.join(each.name for each in found) or 'no version'}",
+            expected="the folder of the model as `belka export` wrote it, with the version in production alone",
+            action="Run `belka export` into that folder again; it removes other versions.",
+        )
+    return found[0]
 
 
 def _champion(models: Path) -> Champion:

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from belka.contract import FEATURE_BLOCKS, FEATURE_ECFP, SIGNATURE_FEATURES, SIGNATURE_SMILES, SMILES
+from belka.contract import FEATURE_BLOCKS, FEATURE_ECFP, SIGNATURE_SMILES, SMILES
 from belka.demo.blocks import amine_blocks, amino_acid_blocks
 from belka.demo.library import enumerate_product
 from belka.models.folder import ModelFolder
 from belka.predict.check import CheckedSmiles, CheckSettings, SmilesChecker
+from belka.predict.predictor import full_signature
 
+WARM_UP_FILE: Final = Path("assets.extra") / "tf_serving_warmup_requests"
 MODEL_NAME: Final = "belka"  # that servers know the model by
 _BATCHES: Final = (1, 32)  # one molecule, which no compiler sees, and one chunk of the compiled program
 _MOLECULES: Final = 32
@@ -38,6 +40,20 @@ def write_warm_up(model: ModelFolder, file: Path) -> int:
     return len(requests)
 
 
+def read_warm_up(version: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The requests of the warm-up file beside a model: the signature, and the values of its inputs.
+
+    Args:
+        version: The folder of the served version.
+    """
+    import tensorflow as tf
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    for record in tf.data.TFRecordDataset([str(version / WARM_UP_FILE)]).as_numpy_iterator():
+        request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+        yield request.model_spec.signature_name, {name: tf.make_ndarray(each) for name, each in request.inputs.items()}
+
+
 def _requests(model: ModelFolder) -> Iterator[Any]:
     import tensorflow as tf
     from tensorflow_serving.apis import prediction_log_pb2
@@ -55,12 +71,13 @@ def _requests(model: ModelFolder) -> Iterator[Any]:
 
 def _inputs(model: ModelFolder, checked: Sequence[CheckedSmiles]) -> dict[str, dict[str, list[Any]]]:
     """Signature -> input -> values."""
-    smiles = {SMILES: [each.smiles for each in checked]}
-    ecfp = {FEATURE_ECFP: [each.ecfp for each in checked]}
-    if model.is_ensemble:
-        blocks = {FEATURE_BLOCKS: [each.blocks for each in checked]}
-        return {SIGNATURE_SMILES: smiles, SIGNATURE_FEATURES: {**smiles, **ecfp, **blocks}}
-    return {SIGNATURE_SMILES: smiles if model.ecfp is None else {**smiles, **ecfp}}
+    values: dict[str, list[Any]] = {
+        SMILES: [each.smiles for each in checked],
+        FEATURE_ECFP: [each.ecfp for each in checked],
+        FEATURE_BLOCKS: [each.blocks for each in checked],
+    }
+    full = full_signature(model)
+    return {SIGNATURE_SMILES: {SMILES: values[SMILES]}, full.name: {name: values[name] for name in full.inputs}}
 
 
 def _molecules() -> list[str]:

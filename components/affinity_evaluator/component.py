@@ -1,6 +1,7 @@
 """The TFX component AffinityEvaluator."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from tfx.components.evaluator import constants
@@ -20,7 +21,8 @@ from belka.settings import DataSettings, NodeSettings, SystemSettings
 from components.affinity_evaluator.baselines.compare import TrainingSource
 from components.affinity_evaluator.comparison import ChampionSource
 from components.affinity_evaluator.evaluate import Evaluation, evaluate_model
-from components.affinity_evaluator.predictions import read_predictions
+from components.affinity_evaluator.predictions import Predictions, read_predictions
+from components.affinity_evaluator.report.explained import explain_best
 from components.affinity_evaluator.report.report import ReportSources, write_report
 from components.affinity_evaluator.settings import EvaluationSettings, ReleaseSettings
 from components.affinity_evaluator.training_data import what_it_never_saw
@@ -84,16 +86,22 @@ def AffinityEvaluator(  # noqa: N802, PLR0913, PLR0917 - TFX: artifacts and para
         ),
     )
     runs = {"mlm": mlm_run, "mtr": mtr_run, "fps": fps_run, "clf": clf_run}
-    run_dirs = {stage: Path(run.uri) for stage, run in runs.items() if run is not None}
-    sources = ReportSources(Path(model.uri), Path(molecules.uri), run_dirs)
+    predictions = read_predictions(evaluation_dir / PREDICTIONS_FILE, len(targets))
+    explained = explain_best(model_dir, predictions, Path(molecules.uri), targets)
+    sources = ReportSources(Path(model.uri), Path(molecules.uri), _folders(runs), explained)
     write_report(result, evaluation_dir, sources, targets, received.section("release", ReleaseSettings))
-    _release(Path(blessing.uri) / RELEASE_FOLDER, evaluation_dir, Path(molecules.uri), unseen, len(targets))
+    _release(Path(blessing.uri) / RELEASE_FOLDER, evaluation_dir, Path(molecules.uri), unseen, predictions)
     _bless(blessing, result, model, champion_dir)
 
 
-def _release(folder: Path, evaluation_dir: Path, molecules_dir: Path, unseen: Unseen | None, n_targets: int) -> None:
+def _folders(runs: Mapping[str, ModelRun | None]) -> dict[str, Path]:
+    return {stage: Path(run.uri) for stage, run in runs.items() if run is not None}
+
+
+def _release(
+    folder: Path, evaluation_dir: Path, molecules_dir: Path, unseen: Unseen | None, predictions: Predictions
+) -> None:
     """Make the folder whose files the Pusher puts beside the model."""
-    predictions = read_predictions(evaluation_dir / PREDICTIONS_FILE, n_targets)
     new_blocks = NewBlocks.read(molecules_dir).of(predictions.ids)
     with atomic_path(folder) as release:
         release.mkdir()

@@ -37,6 +37,9 @@ README_LINES: Final = 5
 MAX_FILE_LINES: Final = 400
 MAX_FUNCTION_LINES: Final = 60
 
+# Run where KServe's server is installed, which is not here.
+ELSEWHERE: Final = {f"belka.serving.{name}" for name in ("predictor", "server", "transformer")}
+
 # Whatever imports a module by its name, or finds one.
 BY_NAME: Final = frozenset(
     ["__import__", "entry_points", "find_spec", "import_module", "load_module", "locate", "resolve_name", "run_module"]
@@ -232,7 +235,8 @@ def test_rooms_of_belka_load_no_pipeline_and_only_the_graph_loads_tensorflow() -
     graph = "belka.tokens.graph"
     assert graph in rooms
     heavy = {"apache_beam", "keras", "tensorflow", "tensorflow_transform", "tfx", *PACKAGES} - {"belka"}
-    assert loaded_by("import " + ", ".join(room for room in rooms if room != graph), heavy) == set()
+    assert set(rooms) > ELSEWHERE
+    assert loaded_by("import " + ", ".join(room for room in rooms if room not in {graph, *ELSEWHERE}), heavy) == set()
     assert loaded_by(f"import {graph}", heavy - {"keras"}) == {"tensorflow"}  # which brings Keras along
 
 

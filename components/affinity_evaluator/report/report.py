@@ -1,7 +1,7 @@
 """Write report.html, one page that needs nothing beside it, and model_card.md from an evaluation."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +33,7 @@ from components.affinity_evaluator.predictions import Predictions, read_predicti
 from components.affinity_evaluator.report import figures
 from components.affinity_evaluator.report.card_header import card_header
 from components.affinity_evaluator.report.cells import FILTERS, minute
+from components.affinity_evaluator.report.explained import ExplainedBest
 from components.affinity_evaluator.report.gain_figure import gains
 from components.affinity_evaluator.report.ladder_figure import NAMES, TITLES, ladder_figure
 from components.affinity_evaluator.report.reliability_figure import reliability
@@ -71,11 +72,13 @@ class ReportSources:
             evaluates it says.
         molecules_dir: Folder written by ParquetMerge.
         model_runs: Stage -> folder with the trainer's history.json.
+        explained: What the highest predictions come from; the page says nothing of it where there are none.
     """
 
     model_dir: Path
     molecules_dir: Path
     model_runs: Mapping[str, Path]
+    explained: ExplainedBest = field(default_factory=ExplainedBest)
 
 
 def write_report(
@@ -130,6 +133,7 @@ def write_report(
         "ladder_titles": TITLES,
         "rung_names": NAMES,
         "release": release,
+        "explained": sources.explained,
     }
     environment = page_environment(_FOLDER, FILTERS)
     plain = environment.overlay(autoescape=False, finalize=for_markdown)

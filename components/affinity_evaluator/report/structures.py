@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -91,9 +91,7 @@ def wrong_molecules(predictions: Predictions, molecules_dir: Path, targets: Sequ
             distance = np.abs(probabilities[rows, index] - label)
             best = rows[np.argsort(-distance, kind="stable")[:WRONG_PER_TARGET]]
             chosen += [(int(row), index) for row in best]
-    smiles: dict[int, str] = {}
-    for batch in _validation(molecules_dir, [MOLECULE_ID, SMILES], ids[np.array([row for row, _ in chosen], np.int64)]):
-        smiles.update(zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True))
+    smiles = validation_smiles(molecules_dir, ids[np.array([row for row, _ in chosen], np.int64)])
     return [
         WrongMolecule(
             targets[index],
@@ -159,8 +157,17 @@ def _block_means(
     ]
 
 
-def _validation(molecules_dir: Path, columns: list[str], ids: NDArray[np.int64]) -> Any:
+def validation_smiles(molecules_dir: Path, ids: NDArray[np.int64]) -> dict[int, str]:
+    """The SMILES of some validation molecules by their ids.
+
+    Args:
+        molecules_dir: Folder written by ParquetMerge.
+        ids: int64 [n].
+    """
+    found: dict[int, str] = {}
     for shard in list_shards(molecules_dir):
         if shard.split == Subset.VALIDATION.split:
-            for batch in read_rows(shard.path, columns):
-                yield batch.filter(pa.array(np.isin(batch.column(MOLECULE_ID).to_numpy(), ids)))
+            for batch in read_rows(shard.path, [MOLECULE_ID, SMILES]):
+                rows = batch.filter(pa.array(np.isin(batch.column(MOLECULE_ID).to_numpy(), ids)))
+                found.update(zip(rows.column(0).to_pylist(), rows.column(1).to_pylist(), strict=True))
+    return found

@@ -83,6 +83,13 @@ def test_the_three_locks_hold_one_version_of_everything() -> None:
     assert container.items() <= development.items()
 
 
+def test_the_server_of_models_has_the_pipeline_s_chemistry_and_tensorflow() -> None:
+    """Another RDKit may spell a molecule otherwise, another TensorFlow score it otherwise."""
+    core, served = read_lock("requirements.lock"), read_lock("requirements-kserve.lock")
+    shared = ("rdkit", "scikit-fingerprints", "numpy", "pyarrow", "tensorflow")
+    assert {name: served[name] for name in shared} == {name: core[name] for name in shared}
+
+
 def test_the_gpu_lock_overrides_what_the_others_do() -> None:
     lines = (REPOSITORY / "docker" / "gpu-overrides.txt").read_text(encoding="utf-8").splitlines()
     overrides = [line.replace("tensorflow[and-cuda]", "tensorflow") for line in lines if not line.startswith("#")]

@@ -51,7 +51,15 @@ def _jobs() -> list[Any]:
 
 
 def _pods() -> list[Any]:
-    return [pytest.param(p.values[0]["spec"]["template"], id=p.id) for p in (*_jobs(), *_of_kind("Deployment"))]
+    """The templates of all pods; of an InferenceService KServe makes one of each component."""
+    return [
+        *(pytest.param(p.values[0]["spec"]["template"], id=p.id) for p in (*_jobs(), *_of_kind("Deployment"))),
+        *(
+            pytest.param({"metadata": {"labels": component["labels"]}, "spec": component}, id=f"{service.id}/{name}")
+            for service in _of_kind("InferenceService")
+            for name, component in service.values[0]["spec"].items()
+        ),
+    ]
 
 
 def _containers(template: dict[str, Any]) -> list[dict[str, Any]]:

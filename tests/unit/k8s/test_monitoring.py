@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from belka.events.event import Amount, Event, State
+from belka.serving import drift
 from pipeline.events.metrics_file import HELP, MetricsFile
 
 MONITORING = Path(__file__).parents[3] / "k8s" / "monitoring"
@@ -18,8 +19,8 @@ METRIC = re.compile(r"belka_[a-z_]+")
 
 
 def _alerts() -> list[str]:
-    (group,) = yaml.safe_load((MONITORING / "alerts.yaml").read_text(encoding="utf-8"))["groups"]
-    return [rule["expr"] for rule in group["rules"]]
+    groups = yaml.safe_load((MONITORING / "alerts.yaml").read_text(encoding="utf-8"))["groups"]
+    return [rule["expr"] for group in groups for rule in group["rules"]]
 
 
 def _panels() -> list[str]:
@@ -27,11 +28,17 @@ def _panels() -> list[str]:
     return [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
 
 
-@pytest.mark.parametrize("expressions", [_alerts(), _panels()], ids=["alerts", "dashboard"])
-def test_only_metrics_that_a_run_writes_are_asked_for(expressions: list[str]) -> None:
-    asked = {name for expression in expressions for name in METRIC.findall(expression)}
-    assert asked
-    assert asked <= HELP.keys()
+def test_alerts_ask_for_metrics_that_a_run_or_a_server_writes() -> None:
+    asked = {name for expression in _alerts() for name in METRIC.findall(expression)}
+    served = {f"{name}_total" for name in drift.HELP}
+    assert asked & served
+    assert asked <= HELP.keys() | served
+
+
+def test_alerts_on_new_blocks_name_labels_that_the_server_writes() -> None:
+    labels = [text for expression in _alerts() for text in re.findall(r'new_blocks=~?"([^"]*)"', expression)]
+    assert labels
+    assert all(any(re.fullmatch(text, label) for label in drift.NEW_BLOCKS) for text in labels)
 
 
 def test_the_dashboard_shows_every_metric() -> None:

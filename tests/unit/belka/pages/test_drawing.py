@@ -1,5 +1,6 @@
 """Molecules drawn for pages."""
 
+import re
 import sys
 from xml.etree import ElementTree as ET
 
@@ -22,6 +23,24 @@ def test_a_drawing_is_named_by_its_molecule() -> None:
     assert svg.get("role") == "img"
     assert svg[0].tag.endswith("title")
     assert svg[0].text == "C->[Fe]"
+
+
+def colours(svg: str) -> set[str]:
+    """Fills of the drawing but its letters'."""
+    return {found.upper() for found in re.findall(r"fill:(#[0-9A-Fa-f]{6})", svg)}
+
+
+def test_weights_colour_atoms_by_their_sign_and_size() -> None:
+    plain, raised, lowered = (draw_smiles("CCO[Dy]", weights) for weights in ((), (0, 0, 2), (0, -2, 0)))
+    ET.fromstring(raised)  # noqa: S314 - text made here
+    blue, orange = (found - colours(plain) for found in map(colours, (raised, lowered)))
+    assert len(blue) == len(orange) == 1
+    assert blue != orange
+    assert colours(draw_smiles("CCO[Dy]", (0, -2, 2))) - colours(plain) == blue | orange
+    # Of atoms that bring next to nothing, and of as many weights as atoms do not fit, there is no colour.
+    assert draw_smiles("CCO[Dy]", (0.01, 0.0, 2)) == raised
+    assert draw_smiles("CCO[Dy]", (0, 0)) == draw_smiles("CCO[Dy]", (0, 0, 0)) == plain
+    assert draw_smiles("CCO[Dy]", (0, 1, 2)) not in (raised, draw_smiles("CCO[Dy]", (0, 2, 2)))
 
 
 def test_a_machine_without_x11_libraries_gets_a_report_without_drawings(

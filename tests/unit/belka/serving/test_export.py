@@ -1,7 +1,9 @@
 """What servers read: the champion alone, whatever the numbers, and requests that it answers."""
 
 import json
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +16,9 @@ from belka.errors import DamagedError, InputError
 from belka.models.champion import Champion, model_digest, write_champion
 from belka.predict.predict import predict_smiles
 from belka.provenance import Record, write_provenance
-from belka.serving.export import export_champion
+from belka.serving import export
+from belka.serving.export import export_champion, find_exported
+from belka.serving.warm_up import read_warm_up
 from pipeline.cli.main import app
 
 TARGETS = ("BRD4", "HSA")
@@ -100,6 +104,38 @@ def test_after_a_roll_back_no_higher_number_is_left(models: Path, tmp_path: Path
     assert "removed version 18" in said[0].output
     assert "removed" not in said[1].output
     assert [path.name for path in (tmp_path / "served" / "belka").iterdir()] == ["17"]
+
+
+def test_servers_find_the_one_version_and_what_it_is_warmed_up_with(models: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not one version to serve"):
+        find_exported(tmp_path / "served" / "belka")
+    done = export_champion(models, tmp_path / "served")
+    assert find_exported(tmp_path / "served" / "belka") == done.version
+    written = [(each.model_spec.signature_name, dict(each.inputs)) for each in requests_of(done.version)]
+    for (name, inputs), (expected, tensors) in zip(read_warm_up(done.version), written, strict=True):
+        assert name == expected
+        assert {key: value.tolist() for key, value in inputs.items()} == {
+            key: tf.make_ndarray(value).tolist() for key, value in tensors.items()
+        }
+    (tmp_path / "served" / "belka" / "19").mkdir()
+    with pytest.raises(InputError, match="17, 19"):
+        find_exported(tmp_path / "served" / "belka")
+
+
+def test_the_file_that_names_the_version_changes_before_the_old_one_goes(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_champion(models, tmp_path / "served")
+    put_into_production(models, "18")
+    named = []
+    config = tmp_path / "served" / "models.config"
+
+    def removed(folder: Path) -> None:
+        named.append((folder.name, "versions: 18 }" in config.read_text()))
+
+    monkeypatch.setattr(export, "shutil", SimpleNamespace(copytree=shutil.copytree, rmtree=removed))
+    export_champion(models, tmp_path / "served")
+    assert named == [("17", True)]
 
 
 def test_what_no_export_wrote_stays_and_stops_it(models: Path, tmp_path: Path) -> None:

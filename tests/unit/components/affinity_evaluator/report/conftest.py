@@ -22,6 +22,7 @@ from components.affinity_evaluator.ladder import Rung, measure_ladders
 from components.affinity_evaluator.measurement import Measurement, Measuring, measure_predictions
 from components.affinity_evaluator.predictions import PredictionsWriter, read_predictions
 from components.affinity_evaluator.reliability import Reliability, measure_reliability
+from components.affinity_evaluator.report.explained import ExplainedBest
 from components.affinity_evaluator.report.report import ReportSources, write_report
 from components.affinity_evaluator.settings import EvaluationSettings, GateSettings, ReleaseSettings
 from components.affinity_evaluator.units import NewBlocks, ResampledUnit
@@ -123,6 +124,7 @@ class Bench:
         unit: ResampledUnit | None = None,
         calibration: Calibration | None = None,
         release: ReleaseSettings | None = None,
+        explained: ExplainedBest | None = None,
     ) -> tuple[str, str]:
         bootstrap = BootstrapSettings(samples=30)
         measured = measure_predictions(self.predictions, targets=TARGETS, bootstrap=bootstrap)
@@ -144,8 +146,15 @@ class Bench:
             self.folder,
             self.folder / "molecules",
             {"clf": self.folder / "run"},
+            explained or ExplainedBest(),
         )
-        write_report(evaluation, self.folder / "out", sources, TARGETS, release or ReleaseSettings())
+        write_report(
+            evaluation,
+            self.folder / "out",
+            sources,
+            TARGETS,
+            release or ReleaseSettings(),
+        )
         return tuple((self.folder / "out" / name).read_text() for name in ("report.html", "model_card.md"))  # type: ignore[return-value]
 
 
