@@ -31,7 +31,9 @@ DECIDES: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
         f"{MERGE}/labels.py": [f"{OF_MERGE}/test_labels.py"],
     },
     "labels, splits and ids": {
-        f"{MERGE}/group.py": [f"{OF_MERGE}/test_{name}.py" for name in ("group", "conflicts", "merge_rules")],
+        f"{MERGE}/group.py": [
+            f"{OF_MERGE}/test_{name}.py" for name in ("merge_partition", "group", "conflicts", "merge_rules")
+        ],
     },
     "splits": {f"{MERGE}/blocks.py": [f"{OF_MERGE}/test_{name}.py" for name in ("blocks", "merge_rules")]},
     "ids": {f"{MERGE}/shards.py": [f"{OF_MERGE}/test_{name}.py" for name in ("shards", "merge_rules")]},
@@ -47,13 +49,20 @@ DECIDES: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
                 "each_source_changes_the_version_of_exactly_the_nodes_that_import_it",
             )
         ],
-        "belka/settings.py": ["tests/unit/pipeline/config"],
+        # Compiling the pipeline once for each key takes longest: it comes last.
+        "belka/settings.py": [
+            "tests/unit/belka/test_settings.py",
+            *(
+                f"tests/unit/pipeline/config/test_{name}.py"
+                for name in ("config", "reference", "yaml_text", "every_key_is_read", "keys")
+            ),
+        ],
     },
     "gate": {"components/affinity_evaluator/gate.py": ["tests/unit/components/affinity_evaluator/test_gate.py"]},
     "digests": {
         "belka/digests.py": ["tests/unit/belka/test_provenance.py", "tests/unit/belka/test_check_whole.py"],
         "belka/provenance.py": ["tests/unit/belka/test_provenance.py", "tests/unit/belka/test_check_whole.py"],
-        "belka/hashing.py": [f"{OF_MERGE}/test_{name}.py" for name in ("group", "merge_rules")],
+        "belka/hashing.py": ["tests/unit/belka/test_hashing.py"],
     },
 }
 TESTS: Final = {module: tests for modules in DECIDES.values() for module, tests in modules.items()}

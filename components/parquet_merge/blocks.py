@@ -91,10 +91,8 @@ class BlockTable:
 
         Args:
             records: Records of one source, RECORD_SCHEMA or TEST_SCHEMA, with or without SMILES.
-            source: `train`, `test` or `extra`.
+            source: `train` or `test`; records of the extra file have no blocks.
         """
-        if source == EXTRA or not len(records):
-            return records
         lookup = self.in_validation if source == TRAIN else ~self.in_training
         triple, flag = (np.zeros(len(records), dtype=np.int64) for _ in range(2))
         of_texts = block_codes(records["triple"].to_numpy())

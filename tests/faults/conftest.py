@@ -9,6 +9,8 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -59,6 +61,7 @@ class Fault:
         stuck: Whether the next run did not succeed.
         differs: Files that differ from the undisturbed run's.
         silent: Whether nobody noticed a damage.
+        problem: What else went wrong: an exit code, a message, too long a wait; empty where nothing did.
     """
 
     kind: str
@@ -68,12 +71,19 @@ class Fault:
     stuck: bool = False
     differs: tuple[str, ...] = ()
     silent: bool = False
+    problem: str = ""
 
-    def record(self) -> None:
+    @property
+    def is_failure(self) -> bool:
+        """Whether the product failed in any way."""
+        return bool(self.stuck or self.differs or self.silent or self.problem)
+
+    def record(self) -> "Fault":
         """Add a line to the file of results, where one is named."""
         if file := os.environ.get("BELKA_FAULTS_RESULTS"):
             with Path(file).open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(asdict(self) | {"seed": SEED}) + "\n")
+        return self
 
 
 @dataclass(frozen=True)
@@ -98,6 +108,14 @@ class Place:
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Run such a command to its end."""
         return subprocess.run(self.command(*words), cwd=REPOSITORY, capture_output=True, text=True, check=False)
+
+    def undisturbed_seconds(self, *words: str) -> float:
+        """Seconds that such a command takes on what the undisturbed run left."""
+        self.restore()
+        start = time.monotonic()
+        run = self.run(*words)
+        assert run.returncode in {0, 3}, run.stderr
+        return time.monotonic() - start
 
     def differences(self) -> tuple[str, ...]:
         """Results that a user sees and that are not the undisturbed run's, byte by byte."""
@@ -130,6 +148,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     assert run.returncode in {0, 3}, run.stderr
     shutil.copytree(found.output, found.kept, symlinks=True)
     return found
+
+
+def assert_none_failed(faults: Iterable[Fault]) -> None:
+    """All are injected and recorded, whatever came of those before."""
+    failed = [fault for fault in faults if fault.is_failure]
+    assert not failed, "\n".join(map(str, failed))
 
 
 def generator(name: str) -> Any:

@@ -8,21 +8,13 @@ from typing import Any, Final
 import pytest
 
 from pipeline.steps import Step
-from tests.faults.conftest import REPOSITORY, Fault, Place, generator, how_many
+from tests.faults.conftest import REPOSITORY, Fault, Place, assert_none_failed, generator, how_many
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(7200)]
 
 SIGNALS: Final = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 ENDS: Final = {signal.SIGTERM: 143, signal.SIGINT: 130}
 PATIENCE: Final = 20.0  # seconds; the product promises 11
-
-
-def _undisturbed_seconds(place: Place, *words: str) -> float:
-    place.restore()
-    start = time.monotonic()
-    run = place.run(*words)
-    assert run.returncode in {0, 3}, run.stderr
-    return time.monotonic() - start
 
 
 def _kill(place: Place, words: tuple[str, ...], sign: signal.Signals, after: float) -> tuple[float, int, str]:
@@ -44,35 +36,30 @@ def _inject(place: Place, kind: str, words: tuple[str, ...], random: Any, second
     after = float(random.uniform(0.5, seconds))
     place.restore()
     ended, code, said = _kill(place, (*words, "--no-resume"), sign, after)
+    problem = ""
     # 0 and 3: it had finished before, or while the signal came.
-    assert code in {0, 3, ENDS.get(sign, -sign)}, said
-    assert "defect of the program" not in said
-    assert ended < PATIENCE
+    if code not in {0, 3, ENDS.get(sign, -sign)} or "defect of the program" in said:
+        problem = f"exit code {code}: {said}"
+    elif ended >= PATIENCE:
+        problem = "it did not end in time"
     again = place.run(*words)
-    fault = Fault(
-        kind,
-        " ".join(words),
-        f"{sign.name} after {after:.2f} of {seconds:.1f} s",
-        ended,
-        again.returncode not in {0, 3},
-        place.differences(),
-    )
-    fault.record()
-    assert not fault.stuck, again.stderr
-    assert not fault.differs
-    return fault
+    stuck = again.returncode not in {0, 3}
+    if stuck:
+        problem += again.stderr
+    detail = f"{sign.name} after {after:.2f} of {seconds:.1f} s"
+    return Fault(kind, " ".join(words), detail, ended, stuck, place.differences(), problem=problem).record()
 
 
 @pytest.mark.parametrize("step", list(Step))
 def test_a_step_that_is_killed_is_started_again(place: Place, step: Step) -> None:
     random, words = generator(step), ("step", str(step))
-    seconds = _undisturbed_seconds(place, *words, "--no-resume")
-    for _ in range(max(1, how_many(6) // len(Step))):
-        _inject(place, "kill of a step", words, random, seconds)
+    seconds = place.undisturbed_seconds(*words, "--no-resume")
+    n_faults = max(1, how_many(6) // len(Step))
+    assert_none_failed([_inject(place, "kill of a step", words, random, seconds) for _ in range(n_faults)])
 
 
 def test_a_run_that_is_killed_is_started_again(place: Place) -> None:
     random = generator("run")
-    seconds = _undisturbed_seconds(place, "run", "--no-resume")
-    for _ in range(max(1, how_many(4) // 4)):
-        _inject(place, "kill of a run", ("run",), random, seconds)
+    seconds = place.undisturbed_seconds("run", "--no-resume")
+    n_faults = max(1, how_many(4) // 4)
+    assert_none_failed([_inject(place, "kill of a run", ("run",), random, seconds) for _ in range(n_faults)])

@@ -76,6 +76,7 @@ def test_of_a_model_files_may_lie_beside_it_but_not_change(folder: Path) -> None
 
 def test_one_file_alone(folder: Path) -> None:
     flip(folder / "vocab.txt", 3)
+    (folder / "notes.txt").touch()  # nor does it matter what lies beside it
     check_whole(folder, ["belka.json"])
     with pytest.raises(DamagedError, match=r"vocab\.txt"):
         check_whole(folder, ["vocab.txt"])
@@ -122,3 +123,17 @@ def test_a_record_of_an_earlier_version_has_no_seal_and_is_read(folder: Path) ->
     body = file.read_text(encoding="utf-8").rpartition(",")[0]
     file.write_text(body + "\n}\n", encoding="utf-8")
     assert provenance.read_provenance(folder) == before
+
+
+@pytest.mark.parametrize("n_damaged", [4, 5, 6])
+def test_five_damaged_files_are_named_and_whether_there_are_others(tmp_path: Path, n_damaged: int) -> None:
+    names = [f"shard-{i}" for i in range(7)]
+    for name in names:
+        (tmp_path / name).write_bytes(b"rows")
+    write_provenance(tmp_path, Record(step="any"))
+    for name in names[:n_damaged]:
+        os.truncate(tmp_path / name, 2)
+    with pytest.raises(DamagedError) as caught:
+        check_whole(tmp_path)
+    named = ", ".join(names[: min(n_damaged, 5)])
+    assert caught.value.received == f"{tmp_path}: {named}{' and others' if n_damaged == 6 else ''}"

@@ -2,20 +2,24 @@
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from belka.contract import PROVENANCE_FILE
-from belka.digests import digests_by_name, files_digest
+from belka.digests import digests_by_name, file_digest, files_digest
 from belka.errors import InputError
 from belka.provenance import (
+    Input,
     Record,
     changed_files,
     folder_digest,
+    known_digest,
     named_places,
     read_inputs,
     read_provenance,
@@ -106,3 +110,31 @@ def test_another_content_has_another_digest(files: dict[str, str]) -> None:
 def test_only_digests_are_taken_for_digests() -> None:
     assert digests_by_name("train.csv=aa test.csv=bb") == {"train.csv": "aa", "test.csv": "bb"}
     assert digests_by_name("2026-01-release") == digests_by_name("") == {}
+
+
+def test_the_digest_of_a_file_is_what_the_record_above_it_says_unless_it_was_written_since(tmp_path: Path) -> None:
+    names = {"near": "a/b/c/file", "deep": "a/b/c/d/file"}
+    made = folder(tmp_path / "output", **dict.fromkeys(names.values(), "before"), **{".hidden": "before"})
+    write_provenance(made, Record(step="s"))
+    recorded = (made / PROVENANCE_FILE).stat().st_mtime_ns
+    found = {}
+    for when in (recorded, recorded + 1):
+        for path in (made / name for name in (*names.values(), ".hidden")):
+            path.write_text("after")
+            os.utime(path, ns=(when, when))
+        found[when] = {name: known_digest(made / path) for name, path in {**names, "hidden": ".hidden"}.items()}
+    before, after = (hashlib.sha256(text).hexdigest() for text in (b"before", b"after"))
+    # Outputs have their files at most four folders deep: further up no record is looked for. Hidden files have none.
+    assert found[recorded] == {"near": before, "deep": after, "hidden": after}
+    assert found[recorded + 1] == {"near": after, "deep": after, "hidden": after}
+
+
+def test_a_file_without_a_record_is_read(tmp_path: Path) -> None:
+    plain = folder(tmp_path / "plain", a="1")
+    assert known_digest(plain / "a") == file_digest(plain / "a") == hashlib.sha256(b"1").hexdigest()
+
+
+@pytest.mark.parametrize("record", [Record(step="s"), Input(name="x", uri="u", digest="d")])
+def test_what_was_read_is_never_changed_in_place(record: Record | Input) -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        record.uri = "elsewhere"

@@ -4,11 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from belka.contract import BLOCKS_FILE, RAW_BLOCKS
+from belka.contract import BLOCK_IDS, BLOCKS_FILE, RAW_BLOCKS
+from belka.errors import InputError
+from belka.raw_directory import TEST, TRAIN
 from belka.settings import DataSettings, SystemSettings
+from components.parquet_merge import blocks as blocks_module
+from components.parquet_merge.blocks import BlockTexts, make_block_table
 from components.parquet_merge.validate import validate_raw_files
 
 Row = dict[str, Any]
@@ -119,3 +124,65 @@ def test_texts_of_one_structure_are_one_block(
     assert results[0] == results[1]
     assert [block["smiles"] for block in results[0][0]] == sorted(OTHER)
     assert summary["blocks"]["respelled"] == len(OTHER) + 1
+
+
+def test_ids_of_a_molecule_name_its_blocks(row: MakeRow, write_raw: WriteRaw, merge: Merge, tmp_path: Path) -> None:
+    train = [row(i, name, "HSA", 0) for i, name in enumerate(("abc", "cbd", "dda"))]
+    merge(write_raw(tmp_path / "raw", train, [row(9, "zab", "HSA")]), tmp_path / "out")
+    blocks = [block["smiles"] for block in _blocks(tmp_path / "out")]
+    found = pq.read_table(tmp_path / "out" / "Split-train").to_pylist()
+    found += pq.read_table(tmp_path / "out" / "Split-test").to_pylist()
+    assert {line["smiles"]: "".join(blocks[line[name]][1:] for name in BLOCK_IDS) for line in found} == {
+        f"N[Dy]{name}": name for name in ("abc", "cbd", "dda", "zab")
+    }
+
+
+def test_a_text_that_is_no_molecule_is_its_block_without_the_name_after_it(
+    row: MakeRow, write_raw: WriteRaw, merge: Merge, tmp_path: Path
+) -> None:
+    train = [row(0, "aaa", "HSA", 0), row(1, "aaa", "HSA", 0, buildingblock2_smiles="Ca BB-17")]
+    summary = merge(write_raw(tmp_path / "raw", train, [row(9, "aaa", "HSA")]), tmp_path / "out")
+    assert [block["smiles"] for block in _blocks(tmp_path / "out")] == ["Ca"]
+    assert summary["blocks"]["respelled"] == 1
+
+
+def test_more_blocks_than_codes_are_refused(
+    row: MakeRow, write_raw: WriteRaw, merge: Merge, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(blocks_module, "MAX_BLOCKS", 3)
+    test = [row(9, "abc", "HSA")]
+    summary = merge(write_raw(tmp_path / "three", [row(0, "abc", "HSA", 0)], test), tmp_path / "out")
+    assert summary["blocks"]["distinct"] == 3
+    with pytest.raises(InputError, match=r"too many distinct building blocks(.|\n)*4(.|\n)*at most 3"):
+        merge(write_raw(tmp_path / "four", [row(0, "abd", "HSA", 0)], test), tmp_path / "out4")
+
+
+def test_codes_tell_which_texts_are_meant() -> None:
+    texts = BlockTexts(("Ca", "Cb", "Cc"), {}, ())
+    assert texts.codes({"Cb", "Cx"}).tolist() == [False, False, True, False]  # the first is that of no text
+
+
+def held_out(n_blocks: int, *, seed: int = 42, share: float) -> list[str]:
+    """The blocks held out of the first of CCa, CCb, ..., all of them used in training."""
+    texts = tuple(f"CC{chr(97 + i)}" for i in range(n_blocks))
+    used = np.ones(n_blocks + 1, dtype=np.bool_)
+    table = make_block_table(
+        BlockTexts(texts, {}, (True, True, True)), {TRAIN: used, TEST: used}, seed=seed, share=share
+    )
+    return [smiles for smiles, is_held_out in zip(table.smiles, table.in_validation, strict=True) if is_held_out]
+
+
+@pytest.mark.parametrize(
+    ("n_blocks", "share", "n_held_out"),
+    [(1, 0.4, 0), (2, 0.01, 1), (2, 0.0, 0), (20, 0.1, 2), (20, 0.12, 2), (20, 0.13, 3)],
+)
+def test_a_share_is_rounded_but_one_of_several_blocks_is_held_out(n_blocks: int, share: float, n_held_out: int) -> None:
+    assert len(held_out(n_blocks, share=share)) == n_held_out
+
+
+def test_the_draw_of_blocks_stays_what_it_was() -> None:
+    """Another draw would move molecules of a library that was split before between training and validation."""
+    assert held_out(26, share=0.15) == ["CCp", "CCr", "CCt", "CCz"]
+    assert held_out(26, seed=7, share=0.15) == ["CCe", "CCi", "CCn", "CCw"]
+    # A further block moves at most one in and one out.
+    assert len(set(held_out(25, share=0.15)) ^ set(held_out(26, share=0.15))) <= 2

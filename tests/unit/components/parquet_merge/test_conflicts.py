@@ -115,3 +115,15 @@ def test_extra_rows_count_in_training_and_are_withheld_from_validation() -> None
 def test_a_label_of_another_target_is_no_other_half_of_a_conflict() -> None:
     train = records([(1, "C", 0b10_01), (2, "N", 0b01_10), (3, "O", 0b01_00_10)])
     assert conflicts(train, records([]), [], [0, 1, 2], ("A", "B", "D")) == []
+
+
+def test_every_set_of_labels_conflicts_where_a_target_has_both() -> None:
+    targets = ("A", "B", "D")
+    train = records([(key, f"C{key:02}", key) for key in range(64)])  # a molecule for each set of bits
+    expected = [
+        (f"C{bits:02}", name, 1, 1)
+        for bits in range(64)
+        for target, name in enumerate(targets)
+        if bits >> (2 * target) & 3 == 3
+    ]
+    assert conflicts(train, records([]), [], list(range(64)), targets) == expected

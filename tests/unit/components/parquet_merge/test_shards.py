@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from belka.contract import Subset
+from components.parquet_merge import shards as shards_module
 from components.parquet_merge.record_format import merged_schema
 from components.parquet_merge.shards import MergedStore, ShardTask, SharedTexts, plan_shards
 
@@ -79,3 +80,40 @@ def test_training_shards_wait_for_slow_validation_shards_which_read_the_same_par
     shards = (tmp_path / "out").glob("Split-*/*.parquet")
     found = pa.concat_tables([pq.read_table(path, columns=["smiles"]) for path in shards])["smiles"].to_pylist()
     assert sorted(found) == sorted([*(each["molecule_smiles"] for each in rows), "N[Dy]abc"])
+
+
+def test_row_groups_of_a_shard_read_each_partition_once(
+    store: MergedStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(shards_module, "ROW_GROUP_ROWS", 2)
+    read = list[int]()
+
+    def read_smiles(partition: int) -> pa.ChunkedArray:
+        read.append(partition)
+        return pa.chunked_array([pa.array([f"{partition}-{row}" for row in range(SIZES[partition])])])
+
+    (task,) = plan_shards([(store, SharedTexts(read_smiles))], tmp_path, rows_per_shard=8)
+    task.write()
+    assert pq.read_metadata(task.path).num_row_groups == 4  # 0-0 0-1, 0-2 2-0, 2-1 2-2, 2-3 3-0
+    assert pq.read_table(task.path)["smiles"].to_pylist() == [
+        f"{p}-{row}" for p in (0, 2, 3) for row in range(SIZES[p])
+    ]
+    assert read == [0, 2, 3]
+
+
+def test_what_a_shard_may_lack_and_how_its_columns_are_compressed(
+    row: Callable[..., dict[str, Any]],
+    write_raw: Callable[..., Path],
+    merge: Callable[..., dict[str, Any]],
+    tmp_path: Path,
+) -> None:
+    merge(write_raw(tmp_path / "raw", [row(1, "abc", "HSA", 0)], [row(9, "abc", "HSA")]), tmp_path / "out")
+    file = pq.ParquetFile(tmp_path / "out" / "Split-train" / "molecules-00000.parquet")
+    assert [field.name for field in file.schema_arrow if field.nullable] == [
+        *("binds", "block1_id", "block2_id", "block3_id", "ids")
+    ]
+    columns = [file.metadata.row_group(0).column(i) for i in range(file.metadata.num_columns)]
+    texts = {"smiles", "smiles_no_linker"}
+    assert [column.compression for column in columns] == [
+        "LZ4" if column.path_in_schema in texts else "ZSTD" for column in columns
+    ]
