@@ -6,8 +6,10 @@ defect of the program. `make test` gives each a few files, `make test-faults` as
 
 import csv
 import io
+import itertools
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -37,6 +39,7 @@ pytestmark = pytest.mark.faults
 EXAMPLES: Final = int(os.environ.get("BELKA_FUZZ_EXAMPLES", "5"))
 GOLDEN: Final = Path(__file__).parents[1] / "integration" / "golden" / "kubeflow_form.yaml"
 CHECKER: Final = SmilesChecker(CheckSettings(frozenset(), 128))
+_NUMBERS: Final = itertools.count()
 fuzz = settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), deadline=None, print_blob=True)
 
 # What parsers stumble over: numbers of their limits, escapes, references, ends of text, paths.
@@ -72,6 +75,14 @@ def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
         else:
             content[place:place] = draw(st.binary(max_size=20))
     return bytes(content)
+
+
+def fresh(below: Path) -> Path:
+    """An empty folder for one example, in place of that of the example before: ten minutes make thousands."""
+    shutil.rmtree(below, ignore_errors=True)
+    folder = below / str(next(_NUMBERS))
+    folder.mkdir(parents=True)
+    return folder
 
 
 def read(reader: Callable[[], object]) -> None:
@@ -113,8 +124,8 @@ LIBRARY: Final = b"position,smiles\n1,O=C(O)CNC(=O)OCC1c2ccccc2-c2ccccc21\n2,NCc
 
 @fuzz
 @given(content=damaged(CHAMPION) | st.binary(max_size=200))
-def test_champion(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    folder = tmp_path_factory.mktemp("models")
+def test_champion(tmp_path: Path, content: bytes) -> None:
+    folder = fresh(tmp_path)
     (folder / CHAMPION_FILE).write_bytes(content)
     read(lambda: read_champion(folder))
     read(lambda: champion_history(folder))
@@ -122,16 +133,16 @@ def test_champion(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> N
 
 @fuzz
 @given(content=damaged(DESCRIPTION) | st.binary(max_size=200))
-def test_description_of_a_model(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    folder = tmp_path_factory.mktemp("model")
+def test_description_of_a_model(tmp_path: Path, content: bytes) -> None:
+    folder = fresh(tmp_path)
     (folder / DESCRIPTION_FILE).write_bytes(content)
     read(lambda: read_description(folder))
 
 
 @fuzz
 @given(data=st.data())
-def test_provenance(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
-    folder = tmp_path_factory.mktemp("output")
+def test_provenance(tmp_path: Path, data: st.DataObject) -> None:
+    folder = fresh(tmp_path)
     (folder / "table").write_bytes(b"rows")
     write_provenance(folder, Record(step="merge", run="1", settings={}, code_version="0", libraries={}))
     file = folder / PROVENANCE_FILE
@@ -142,16 +153,16 @@ def test_provenance(tmp_path_factory: pytest.TempPathFactory, data: st.DataObjec
 
 @fuzz
 @given(content=damaged(CONFIGURATION) | st.binary(max_size=200))
-def test_configuration(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    path = tmp_path_factory.mktemp("config") / "config.yaml"
+def test_configuration(tmp_path: Path, content: bytes) -> None:
+    path = fresh(tmp_path) / "config.yaml"
     path.write_bytes(content)
     read(lambda: load_config(path))
 
 
 @fuzz
 @given(content=damaged(GOLDEN.read_bytes()))
-def test_compiled_pipeline(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    path = tmp_path_factory.mktemp("compiled") / "pipeline.yaml"
+def test_compiled_pipeline(tmp_path: Path, content: bytes) -> None:
+    path = fresh(tmp_path) / "pipeline.yaml"
     path.write_bytes(content)
     read(lambda: read_pipeline(path))
 
@@ -180,18 +191,16 @@ def _parquet() -> bytes:
 )
 @fuzz
 @given(data=st.data())
-def test_molecules_to_predict(
-    tmp_path_factory: pytest.TempPathFactory, name: str, whole: bytes, data: st.DataObject
-) -> None:
-    path = tmp_path_factory.mktemp("predict") / name
+def test_molecules_to_predict(tmp_path: Path, name: str, whole: bytes, data: st.DataObject) -> None:
+    path = fresh(tmp_path) / name
     path.write_bytes(data.draw(damaged(whole) | st.binary(max_size=200)))
     read(lambda: _read_all(path))
 
 
 @fuzz
 @given(content=damaged(LIBRARY) | st.binary(max_size=200))
-def test_library_to_enumerate(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    path = tmp_path_factory.mktemp("library") / "library.csv"
+def test_library_to_enumerate(tmp_path: Path, content: bytes) -> None:
+    path = fresh(tmp_path) / "library.csv"
     path.write_bytes(content)
     read(lambda: library_of_table(path))
 
@@ -216,10 +225,8 @@ def raw_tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 @pytest.mark.parametrize("hurt", ["train", "test"])
 @fuzz
 @given(data=st.data())
-def test_raw_files(
-    tmp_path_factory: pytest.TempPathFactory, raw_tables: dict[str, bytes], kind: str, hurt: str, data: st.DataObject
-) -> None:
-    folder = tmp_path_factory.mktemp("raw")
+def test_raw_files(tmp_path: Path, raw_tables: dict[str, bytes], kind: str, hurt: str, data: st.DataObject) -> None:
+    folder = fresh(tmp_path)
     for name in ("train", "test"):
         whole = raw_tables[f"{name}.{kind}"]
         content = data.draw(damaged(whole) | st.binary(max_size=200)) if name == hurt else whole
