@@ -1,4 +1,4 @@
-"""Compiled for Kubeflow, the pipeline has a real Flink make the dataset: it sees the volume and nothing of the pods."""
+"""Compiled for Kubeflow, the pipeline has a real Flink run what is of Beam: it sees the volume, nothing of the pods."""
 
 import re
 import shutil
@@ -150,30 +150,26 @@ class Cluster:
 
 
 @pytest.mark.timeout(3000)
-def test_the_dataset_that_pods_have_flink_make_is_that_of_the_local_run(
-    tmp_path: Path, cluster: Path, flink: Flink
-) -> None:
+def test_what_pods_have_flink_make_is_that_of_the_local_run(tmp_path: Path, cluster: Path, flink: Flink) -> None:
     raw, output = tmp_path / "raw", tmp_path / "local"
     for command in (
         ("make-demo-data", "--molecules", "300", "--out", raw),
-        ("run", *SMALL, "--raw-dir", raw, "--output-dir", output, "--to", "make_dataset"),
+        ("run", *SMALL, "--raw-dir", raw, "--output-dir", output),
     ):
         done = run_belka(*command)
         assert done.returncode == 0, done.stdout + done.stderr
     pods = Cluster(flink, cluster, raw, SMALL)
-    tasks = (
-        *(Node.PARQUET_MERGE, Node.SMILES_VOCAB, Node.BLOCK_FINGERPRINTS, Node.MOLECULE_TRANSFORM),
-        *(Node.SCHEMA_GEN, Node.STATISTICS_GEN),
-    )
-    end = EndOnce({Node.MOLECULE_TRANSFORM: signal.SIGTERM}, flink.log)  # as a pod that is drained
-    results = pods.run(tasks, end)
-    assert end.exit_codes == {Node.MOLECULE_TRANSFORM: 143}
+    # One as a pod that is drained, one as a pod that is lost.
+    end = EndOnce({Node.MOLECULE_TRANSFORM: signal.SIGTERM, Node.BULK_INFERRER: signal.SIGKILL}, flink.log)
+    results = pods.run([task.name for task in pods.pipeline.tasks], end)
+    assert end.exit_codes == {Node.MOLECULE_TRANSFORM: 143, Node.BULK_INFERRER: -signal.SIGKILL}
     # The job server counts the first job as cancelled; Flink ends it at the first file of its folder that is gone.
     cancelled, finished = pods.jobs(Node.MOLECULE_TRANSFORM)
     assert cancelled in ("CANCELED", "FAILED")
     assert finished == "FINISHED"
     assert "Canceling job invocation" in flink.log.read_text(encoding="utf-8")
     assert pods.jobs(Node.STATISTICS_GEN) == ["FINISHED"]
+    assert pods.jobs(Node.BULK_INFERRER)[-1] == "FINISHED"
     (local,) = (output / "pipeline_root" / Node.MOLECULE_TRANSFORM / "examples").iterdir()
     assert _examples(results[Node.MOLECULE_TRANSFORM].outputs["examples"]) == _examples(local)
     (local,) = (output / "pipeline_root" / Node.STATISTICS_GEN / "statistics").iterdir()
@@ -181,3 +177,5 @@ def test_the_dataset_that_pods_have_flink_make_is_that_of_the_local_run(
     counted = {str(path.relative_to(found)): _counts(path) for path in sorted(found.glob("Split-*/*"))}
     assert {name.partition("/")[0] for name in counted} == {"Split-train", "Split-validation", "Split-test"}
     assert counted == {str(path.relative_to(local)): _counts(path) for path in sorted(local.glob("Split-*/*"))}
+    submission = results[Node.SUBMISSION_WRITER].outputs["submission"] / "submission.csv"
+    assert submission.read_bytes() == (output / "submission.csv").read_bytes()

@@ -189,7 +189,7 @@ def test_an_engine_elsewhere_changes_the_tasks_that_use_it_and_no_other() -> Non
         return {name.removesuffix("_executor"): each["container"] for name, each in executors.items()}
 
     before, after = containers(), containers(*engine)
-    using = {Node.MOLECULE_TRANSFORM, Node.STATISTICS_GEN}
+    using = {Node.MOLECULE_TRANSFORM, Node.STATISTICS_GEN, Node.BULK_INFERRER}
     assert {name for name in before if before[name] != after[name]} == using
     for task in using:
         given = after[task]["args"]

@@ -11,8 +11,7 @@ from pipeline.config.settings import BeamSettings
 from pipeline.runners.kubeflow.pipeline_file import container_of, tasks_of
 from pipeline.runners.kubeflow.protocol import SHARED_FOLDER_FLAG, Json
 
-# Of those that run Beam pipelines, bulk-inferrer is left: from a pod it was not tried on Flink yet (docs/adr/0012).
-ENGINE_NODES: Final = (Node.MOLECULE_TRANSFORM, Node.STATISTICS_GEN)
+ENGINE_NODES: Final = (Node.MOLECULE_TRANSFORM, Node.STATISTICS_GEN, Node.BULK_INFERRER)
 _IN_POD: Final = ("--runner=", "--direct_")  # how the flags of Beam inside a pod begin
 _OVERLAY: Final = "k8s/overlays/flink has them (docs/kubeflow.md)"
 
