@@ -5,13 +5,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-if TYPE_CHECKING:
-    from tests.e2e.conftest import Demo
 
 BELKA = Path(sys.executable).parent / "belka"
 
@@ -64,12 +60,3 @@ def test_a_refused_run_leaves_its_list_where_the_message_says(tmp_path: Path) ->
     kept = tmp_path / "out" / "rejected.parquet"
     assert f"{kept} lists the rows" in failed.stderr
     assert pq.read_table(kept)["reason"].to_pylist() == ["protein is not among data.targets"] * 100
-
-
-def test_a_whole_run_tells_what_it_refused(demo: "Demo") -> None:
-    told = " ".join(demo.first.stdout.split())
-    assert "refused, train.parquet 1 x label is not 0 or 1" in told
-    assert "x unparsable SMILES" in told
-    assert f"listed in {demo.output / 'rejected.parquet'}" in told
-    assert "0.0 (data.rejected_prediction)" in told
-    assert "conflicting pairs" not in told

@@ -117,6 +117,15 @@ def test_no_stage_receives_a_file_with_a_held_out_molecule(
         assert bool(found["train"] & of_split[Subset.TEST]) == (use_test_molecules and name != "trainer-clf")
 
 
+def test_the_closing_table_tells_what_was_refused(demo: "Demo") -> None:
+    told = " ".join(demo.first.stdout.split())
+    assert "refused, train.parquet 1 x label is not 0 or 1" in told
+    assert "x unparsable SMILES" in told
+    assert f"listed in {demo.output / 'rejected.parquet'}" in told
+    assert "0.0 (data.rejected_prediction)" in told
+    assert "conflicting pairs" not in told
+
+
 def test_second_run_comes_from_the_cache(demo: "Demo") -> None:
     before = (demo.output / "submission.csv").read_bytes()
     again = demo.run("run", *demo.arguments())
