@@ -3,9 +3,9 @@
 import logging
 import traceback
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from belka.contract import METADATA_FILE, RAW_READERS, RESOLVED_CONFIG, Node
 from belka.errors import BelkaError, DamagedError, explained
@@ -18,6 +18,9 @@ from pipeline.config.files import with_found_targets, with_raw_digest, write_res
 from pipeline.config.settings import Config
 from pipeline.runners.output_lock import only_run_in
 from pipeline.steps import Step, node_kind, nodes_between, step_of
+
+if TYPE_CHECKING:
+    from pipeline.tracking.live import LiveCurves
 
 _CONTINUE: Final = "Run the same command again: it continues where it stopped."
 
@@ -64,7 +67,8 @@ def execute(config: Config, nodes: Sequence[str] | None, how: HowToRun) -> int:
                 from pipeline.runners.outcomes import forget, read_outcomes
                 from pipeline.runners.publish import publish_results
             mend(config.output_dir / METADATA_FILE)
-            _run(config, nodes, table, session.log_file)
+            with _followed(config, kinds) as curves:
+                _run(config, nodes, table, session.log_file)
             outcomes = read_outcomes(config.output_dir / METADATA_FILE, config.pipeline_name)
             try:
                 metrics = publish_results(outcomes, table.summary(), config.output_dir)
@@ -75,19 +79,26 @@ def execute(config: Config, nodes: Sequence[str] | None, how: HowToRun) -> int:
         if is_text:
             table.print_final()
             print_results(session.console, config, metrics)
-        if kinds is None or Node.PUSHER in kinds:
-            _track(config)
+        if curves is not None:
+            _track(config, curves)
     return run.exit_code
 
 
-def _track(config: Config) -> None:
+def _followed(config: Config, kinds: Sequence[str] | None) -> AbstractContextManager["LiveCurves | None"]:
+    """Tell the tracking server of the curves while the block trains, where it will be told of the run."""
+    if config.tracking.uri is None or not (kinds is None or Node.PUSHER in kinds):
+        return nullcontext()
+    from pipeline.tracking.live import LiveCurves
+
+    return LiveCurves(config, config.tracking.uri)
+
+
+def _track(config: Config, curves: "LiveCurves") -> None:
     """Tell the tracking server; the results are there whether it answers or not."""
-    if config.tracking.uri is None:
-        return
     from pipeline.tracking.track import tell
 
     try:
-        tell(config, config.tracking.uri)
+        tell(config, curves.uri, curves.begun)
     except BelkaError as error:
         logger.warning("The tracking server was not told of this run. %s", error)
 

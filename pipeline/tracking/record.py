@@ -89,7 +89,7 @@ def read_run(config: Config) -> RunRecord:
     card = output_file(outcomes, Node.AFFINITY_EVALUATOR, _EVALUATION, MODEL_CARD_FILE)
     files = (output / REPORT_FILE, output / METRICS_FILE, output / RESOLVED_CONFIG, *([card] if card else []))
     return RunRecord(
-        name=f"{config.pipeline_name} {output.name}",
+        name=run_name(config),
         digest=_digest(outcomes),
         params=flat_settings(config),
         metrics=(*_evaluated(evaluation), *_costs(metrics.get("steps") or {})),
@@ -100,22 +100,35 @@ def read_run(config: Config) -> RunRecord:
     )
 
 
+def run_name(config: Config) -> str:
+    """What a reader sees of the last run in an output directory."""
+    return f"{config.pipeline_name} {config.output_dir.name}"
+
+
+def curves(history: Sequence[Mapping[str, object]]) -> tuple[Metric, ...]:
+    """Every number of a stage's history.
+
+    Args:
+        history: A mapping for each validation, as in history.json.
+    """
+    return tuple(
+        Metric(name, float(value), int(str(row[_STEP])))
+        for row in history
+        for name, value in row.items()
+        if name != _STEP and isinstance(value, int | float)
+    )
+
+
 def _stage(mode: Mode, config: Config, outcome: NodeOutcome) -> RunRecord:
     folder = outcome.outputs["model_run"]
     file = folder / HISTORY_FILE
     history = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
-    curves = [
-        Metric(name, float(value), int(row[_STEP]))
-        for row in history
-        for name, value in row.items()
-        if name != _STEP and isinstance(value, int | float)
-    ]
     values = config.training.for_mode(mode).model_dump(mode="json")
     return RunRecord(
         name=mode,
         digest=folder_digest(outcome.outputs["model"]),
         params=dict(flat(values)),
-        metrics=tuple(curves),
+        metrics=curves(history),
         files=tuple(sorted(folder.glob("history.*"))),
     )
 

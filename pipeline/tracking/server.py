@@ -6,7 +6,7 @@ Source: https://mlflow.org/docs/latest/rest-api.html (2.0), and for files `mlflo
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
 from belka.errors import BelkaError
@@ -73,14 +73,19 @@ class MlflowServer(JsonServer):
         """Set a tag of a run."""
         self._call("POST", "runs/set-tag", {"run_id": run, "key": name, "value": value})
 
-    def end_run(self, run: str, ended: int) -> None:
-        """Say that a run has finished.
+    def end_run(self, run: str, ended: int, status: Literal["FINISHED", "FAILED", "KILLED"] = "FINISHED") -> None:
+        """Say that a run has ended.
 
         Args:
             run: Its id.
             ended: Milliseconds since 1970.
+            status: How.
         """
-        self._call("POST", "runs/update", {"run_id": run, "status": "FINISHED", "end_time": ended})
+        self._call("POST", "runs/update", {"run_id": run, "status": status, "end_time": ended})
+
+    def delete_run(self, run: str) -> None:
+        """Take a run from the lists; the server keeps it for a while."""
+        self._call("POST", "runs/delete", {"run_id": run})
 
     def start_model(self, experiment: str, run: str, name: str) -> dict[str, Any]:
         """Announce a model; its files follow.

@@ -11,8 +11,8 @@ class TrackingSettings(StrictSection):
     uri: str | None = Field(
         default=None,
         pattern=r"^https?://",
-        description="Address of an MLflow server (http://localhost:5000) that is told of every finished `belka run`; "
-        "none = of none. A token or password comes from MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and "
-        "MLFLOW_TRACKING_PASSWORD.",
+        description="Address of an MLflow server (http://localhost:5000) that is told of every `belka run`, of its "
+        "curves while it trains; none = of none. A token or password comes from MLFLOW_TRACKING_TOKEN, or "
+        "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.",
     )
     experiment: str = Field(default="belka", min_length=1, description="Name of the experiment there.")

@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -12,23 +13,26 @@ import yaml
 from belka.contract import FEATURE_BLOCKS, FEATURE_ECFP, SIGNATURE_FEATURES, SIGNATURE_SMILES, SMILES, probability_name
 from belka.models.description import ModelDescription, read_description, unreadable_description
 from pipeline.config.settings import Config
-from pipeline.tracking.record import RunRecord, read_run
+from pipeline.tracking.begun import BegunRun, BegunRuns
+from pipeline.tracking.record import Metric, RunRecord, read_run
 from pipeline.tracking.server import MlflowServer
 
 PARENT_TAG: Final = "mlflow.parentRunId"  # by which MLflow shows a run below another
 DIGEST_TAG: Final = "belka.digest"
+LIVE_TAG: Final = "belka.live"  # machine and output directory of a run that goes on; empty once it has ended
 _MODEL_NAME: Final = "belka"
 _SAVED_MODEL_FOLDER: Final = "tfmodel"
 
 logger = logging.getLogger(__name__)
 
 
-def tell(config: Config, uri: str) -> str:
+def tell(config: Config, uri: str, begun: BegunRuns | None = None) -> str:
     """Tell a server of the last run in an output directory, unless it was told of it before.
 
     Args:
         config: The configuration that it ran with.
         uri: Address of an MLflow server.
+        begun: What the server knows of it already.
 
     Returns:
         Id of the run there.
@@ -36,16 +40,17 @@ def tell(config: Config, uri: str) -> str:
     Raises:
         BelkaError: The server does not answer, or refuses.
     """
-    return track_run(MlflowServer(uri), config.tracking.experiment, read_run(config))
+    return track_run(MlflowServer(uri), config.tracking.experiment, read_run(config), begun)
 
 
-def track_run(server: MlflowServer, experiment: str, record: RunRecord) -> str:
+def track_run(server: MlflowServer, experiment: str, record: RunRecord, begun: BegunRuns | None = None) -> str:
     """Tell a server of a run, unless it was told of it before.
 
     Args:
         server: The server.
         experiment: Name of the experiment there.
         record: What it is told.
+        begun: What it knows already, see `tell`.
 
     Returns:
         Id of the run there.
@@ -53,30 +58,44 @@ def track_run(server: MlflowServer, experiment: str, record: RunRecord) -> str:
     Raises:
         BelkaError: The server does not answer, or refuses.
     """
+    begun = begun or BegunRuns()
     folder = server.experiment(experiment)
     known = server.find_run(folder, DIGEST_TAG, record.digest)
     if known:
+        for again in begun.ids():
+            server.delete_run(again)
         return known
-    info = _tell(server, folder, record, {})
-    run = str(info["run_id"])
+    run = _tell(server, folder, record, {}, begun.run)
     for stage in record.stages:
-        child = _tell(server, folder, stage, {PARENT_TAG: run})
-        server.end_run(str(child["run_id"]), _now())
+        child = _tell(server, folder, stage, {PARENT_TAG: run}, begun.stages.get(stage.name))
+        server.end_run(child, now())
     if record.model is not None:
         _tell_model(server, folder, run, record.model)
     # The last thing said: what comes before may be cut off by a kill, and is told anew then.
     server.tag(run, DIGEST_TAG, record.digest)
-    server.end_run(run, _now())
+    server.end_run(run, now())
     return run
 
 
-def _tell(server: MlflowServer, experiment: str, record: RunRecord, tags: dict[str, str]) -> dict[str, Any]:
-    info = server.start_run(experiment, record.name, {**record.tags, **tags}, _now())
-    now = _now()
-    metrics = [{"key": m.name, "value": m.value, "step": m.step, "timestamp": now} for m in record.metrics]
-    server.log(str(info["run_id"]), metrics, record.params)
-    _upload(server, info, {file.name: file for file in record.files})
-    return info
+def log_metrics(server: MlflowServer, run: str, metrics: Sequence[Metric]) -> None:
+    """Add numbers to a run."""
+    at = now()
+    server.log(run, [{"key": m.name, "value": m.value, "step": m.step, "timestamp": at} for m in metrics], {})
+
+
+def _tell(
+    server: MlflowServer, experiment: str, record: RunRecord, tags: Mapping[str, str], begun: BegunRun | None
+) -> str:
+    tags = {**record.tags, **tags}
+    if begun is None:
+        begun = BegunRun(server.start_run(experiment, record.name, tags, now()))
+    else:
+        for name, value in {**tags, LIVE_TAG: ""}.items():
+            server.tag(begun.run, name, value)
+    log_metrics(server, begun.run, [metric for metric in record.metrics if metric.step > begun.told])
+    server.log(begun.run, [], record.params)
+    _upload(server, begun.info, {file.name: file for file in record.files})
+    return begun.run
 
 
 def _tell_model(server: MlflowServer, experiment: str, run: str, model: Path) -> None:
@@ -121,7 +140,7 @@ def _inputs(description: ModelDescription) -> list[dict[str, Any]]:
     return [{"name": name, "type": "string" if name == SMILES else "binary", "required": True} for name in names]
 
 
-def _upload(server: MlflowServer, info: dict[str, Any], files: dict[str, Path]) -> None:
+def _upload(server: MlflowServer, info: Mapping[str, Any], files: dict[str, Path]) -> None:
     if server.takes_files(str(info["artifact_uri"])):
         server.upload(str(info["artifact_uri"]), files)
     elif files:
@@ -132,5 +151,6 @@ def _upload(server: MlflowServer, info: dict[str, Any], files: dict[str, Path]) 
         )
 
 
-def _now() -> int:
+def now() -> int:
+    """The time, milliseconds since 1970."""
     return round(time.time() * 1000)

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from belka.contract import METRICS_FILE, MODELS_FOLDER, RESOLVED_CONFIG
 from belka.models.champion import read_champion
 from pipeline.config.files import load_resolved
 from pipeline.tracking.record import read_run
-from tests.e2e.conftest import REPOSITORY
+from tests.e2e.conftest import BELKA, REPOSITORY
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Demo
@@ -147,3 +148,41 @@ def test_mlflow_serves_the_model_without_this_project(server: str, demo: "Demo",
     for row, line in enumerate(csv.DictReader(io.StringIO(ours.stdout))):
         for name, values in theirs.items():
             assert values[str(row)] == pytest.approx(float(line[name]), abs=1e-6)
+
+
+@pytest.mark.tracking
+@pytest.mark.slow
+def test_curves_are_on_the_server_while_the_run_trains(server: str, demo: "Demo", tmp_path: Path) -> None:
+    """Seen by a reader who asks during the run; the whole run is told into the same runs, no row twice."""
+    settings = [f"tracking.uri={server}", "tracking.experiment=live", "system.seed=2"]  # a training of its own
+    words = [*demo.options(), *(word for value in settings for word in ("--set", value))]
+    command: list[str | Path] = [BELKA, "run", *words, "--raw-dir", demo.raw, "--output-dir", tmp_path / "output"]
+    seen: dict[str, str] = {}
+    with (tmp_path / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as run:
+        while run.poll() is None:
+            for each in _runs(server, "live"):
+                if "metrics" in each["data"]:
+                    seen.setdefault(each["info"]["run_name"], each["info"]["status"])
+            time.sleep(1)
+    assert run.returncode == 0, (tmp_path / "log").read_text()
+    assert seen["mlm"] == seen["fps"] == "RUNNING"
+
+    runs = {each["info"]["run_name"]: each for each in _runs(server, "live")}
+    assert runs.keys() == {"belka output", "mlm", "fps", "clf"}
+    assert {each["info"]["status"] for each in runs.values()} == {"FINISHED"}
+    for mode in ("mlm", "fps", "clf"):
+        (file,) = (tmp_path / "output").glob(f"pipeline_root/trainer-{mode}/model_run/*/history.json")
+        asked = f"metrics/get-history?run_id={runs[mode]['info']['run_id']}&metric_key=val_loss"
+        curve = [(metric["step"], metric["value"]) for metric in _ask(server, asked)["metrics"]]
+        assert curve == [
+            (row["step"], pytest.approx(row["val_loss"], abs=1e-12)) for row in json.loads(file.read_text())
+        ]
+
+
+def _runs(uri: str, experiment: str) -> list[dict[str, Any]]:
+    try:
+        known = _ask(uri, f"experiments/get-by-name?experiment_name={experiment}")["experiment"]["experiment_id"]
+    except urllib.error.HTTPError:
+        return []
+    found: list[dict[str, Any]] = _ask(uri, "runs/search", {"experiment_ids": [known]}).get("runs", [])
+    return found

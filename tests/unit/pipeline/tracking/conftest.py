@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.tracking.track import LIVE_TAG
+
 
 @dataclass
 class Stub:
@@ -20,6 +22,7 @@ class Stub:
     status: int = 200
     body: bytes | None = None
     known_run: str = ""
+    running: list[str] = field(default_factory=list)  # runs that an earlier process left so
     artifact_root: str = "mlflow-artifacts:/7"
 
     def sent(self, path: str) -> list[Any]:
@@ -31,6 +34,8 @@ class Stub:
         if path == "runs/create":
             run = f"run{len(self.sent(path))}"
             return 200, {"run": {"info": {"run_id": run, "artifact_uri": f"{self.artifact_root}/{run}/artifacts"}}}
+        if path == "runs/search" and LIVE_TAG in self.sent(path)[-1]["filter"]:
+            return 200, {"runs": [{"info": {"run_id": self.running.pop()}}] if self.running else []}
         if path == "runs/search":
             return 200, {"runs": [{"info": {"run_id": self.known_run}}] if self.known_run else []}
         if path == "logged-models":
