@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 
 from belka.exit_codes import ExitCode
@@ -100,6 +101,13 @@ def _of_system(error: BaseException) -> BelkaError | None:
             received=str(error) or "the system gave no more",
             action="Raise the limit of memory, or lower system.memory_limit_gb, batch sizes and workers; run it again.",
         )
+    if isinstance(error, OSError | ImportError) and (missing := _SHARED_LIBRARY.match(str(error))):
+        return InputError(
+            "A library of the system is missing.",
+            received=str(error),
+            expected=f"{missing[1]}, which a Python package was linked against",
+            action=f"Install it; {_PACKAGES_OF_DEBIAN}.",
+        )
     number = error.errno if isinstance(error, OSError) else None
     if number in _REFUSED:
         problem, expected = _REFUSED[number]
@@ -121,6 +129,9 @@ def _exhausted(number: int, error: BaseException) -> RunAgainError:
     )
 
 
+# As the loader of glibc says it, to ctypes (OSError) and to the import of extensions.
+_SHARED_LIBRARY = re.compile(r"(\S+\.so\S*): cannot open shared object file")
+_PACKAGES_OF_DEBIAN = "the packages of Debian and Ubuntu are libgomp1 (LightGBM), libxrender1 and libxext6 (RDKit)"
 _FOLDER = "a folder on the way and no file"
 _REFUSED = {
     errno.EACCES: ("A place may not be read or written.", "the right to do so"),

@@ -83,3 +83,19 @@ def test_a_full_disk_is_known_by_the_systems_words_alone(words: str) -> None:
 
 def test_a_gpu_without_memory_is_no_full_disk() -> None:
     assert explained(RuntimeError("ResourceExhaustedError: OOM when allocating tensor with shape[1024]")) is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError("libgomp.so.1: cannot open shared object file: No such file or directory"),
+        ImportError("libXrender.so.1: cannot open shared object file: No such file or directory"),
+    ],
+)
+def test_a_library_that_the_system_lacks_is_named_with_its_packages(error: Exception) -> None:
+    known = explained(error)
+    assert known is not None
+    assert known.exit_code == 2
+    assert str(error).partition(":")[0] in str(known)
+    assert "libgomp1" in known.action
+    assert explained(ImportError("cannot import name 'train'")) is None

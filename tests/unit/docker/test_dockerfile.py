@@ -22,6 +22,13 @@ def test_another_revision_changes_no_layer_but_the_last(target: str) -> None:
     assert all("ARG REVISION" not in body for stage, body in STAGES.items() if stage not in TARGETS)
 
 
+@pytest.mark.parametrize("target", ["cpu", "gpu"])
+def test_the_build_imports_what_takes_libraries_from_the_system(target: str) -> None:
+    """The slim base lacks them, and nothing else of the build would miss them."""
+    assert "libgomp1 libxext6 libxrender1" in STAGES["runtime"]
+    assert 'python3.11 -c "import lightgbm; from rdkit.Chem.Draw import rdMolDraw2D"' in STAGES[target]
+
+
 def test_the_working_folder_and_the_volume_s_place_take_any_user_of_the_group_0() -> None:
     """A platform that chooses the user by itself runs it in that group."""
     assert "install -d -o belka -g root -m 0775 /mnt/belka /work" in STAGES["runtime"]
