@@ -87,7 +87,35 @@ $(KUBEFLOW)/kubectl: tests/kubeflow/go/kubernetes/go.mod tests/kubeflow/go/kuber
 $(KUBEFLOW)/etcd: tests/kubeflow/go/kubernetes/go.mod tests/kubeflow/go/kubernetes/go.sum
 	$(GO_BUILD) go.etcd.io/etcd/server/v3
 
-test-kubeflow: $(INSTALLED) $(addprefix $(KUBEFLOW)/,etcd kube-apiserver kubectl) ## Send every manifest to a real Kubernetes API; needs Go 1.26
+# The backend: two of its modules are in no proxy and are written anew from its own Python packages' messages.
+PIPELINES := tests/kubeflow/go/pipelines
+PIPELINES_SOURCES := $(PIPELINES)/go.mod $(PIPELINES)/go.sum .kubeflow/modules/.written
+BACKEND := argoexec workflow-controller driver launcher-v2 kfp-apiserver kfp-persistence-agent
+
+.kubeflow/modules/.written: tests/kubeflow/go_modules.py tests/kubeflow/go/schemas/go.mod tests/kubeflow/go/schemas/go.sum .envs/backend/.installed
+	cd tests/kubeflow/go/schemas && go build -trimpath -o $(CURDIR)/.kubeflow/ google.golang.org/protobuf/cmd/protoc-gen-go
+	.envs/backend/bin/python $< .kubeflow/protoc-gen-go tests/kubeflow/go/schemas .kubeflow/modules
+	touch $@
+
+$(KUBEFLOW)/argoexec: $(PIPELINES_SOURCES)
+	$(GO_BUILD) github.com/argoproj/argo-workflows/v3/cmd/argoexec
+
+$(KUBEFLOW)/workflow-controller: $(PIPELINES_SOURCES)
+	$(GO_BUILD) github.com/argoproj/argo-workflows/v3/cmd/workflow-controller
+
+$(KUBEFLOW)/driver: $(PIPELINES_SOURCES)
+	$(GO_BUILD) github.com/kubeflow/pipelines/backend/src/v2/cmd/driver
+
+$(KUBEFLOW)/launcher-v2: $(PIPELINES_SOURCES)
+	$(GO_BUILD) github.com/kubeflow/pipelines/backend/src/v2/cmd/launcher-v2
+
+$(KUBEFLOW)/kfp-apiserver: $(PIPELINES_SOURCES)
+	$(GO_BUILD) github.com/kubeflow/pipelines/backend/src/apiserver
+
+$(KUBEFLOW)/kfp-persistence-agent: $(PIPELINES_SOURCES)
+	$(GO_BUILD) github.com/kubeflow/pipelines/backend/src/agent/persistence
+
+test-kubeflow: $(INSTALLED) $(addprefix $(KUBEFLOW)/,etcd kube-apiserver kubectl $(BACKEND)) ## Run the demo on a real Kubeflow Pipelines; needs Go 1.26, MariaDB, root
 	BELKA_KUBEFLOW_ALL=1 $(BIN)/pytest -m kubeflow tests/kubeflow
 
 test-browser: $(INSTALLED) .envs/browser/.installed ## Look at the pages in Chromium, desktop and phone, light and dark
@@ -158,7 +186,7 @@ pages: $(INSTALLED) ## Write the pages of the documentation that come from the c
 	$(BIN)/python docs/module_map.py > docs/modules.md
 
 LOCKS := requirements-dev.lock docker/requirements-gpu.lock requirements-docs.lock requirements-audit.lock requirements-mlflow.lock \
-  requirements-browser.lock requirements-kserve.lock requirements-metadata.lock requirements-mutation.lock
+  requirements-browser.lock requirements-kserve.lock requirements-metadata.lock requirements-mutation.lock requirements-backend.lock
 
 audit: .envs/audit/.installed ## Look up known vulnerabilities of every locked package; fails where any was not looked up
 	.envs/audit/bin/python .ci/audit.py $(LOCKS)
@@ -181,7 +209,7 @@ lock: | $(UV) ## Resolve the lock files anew (core, container, development, tool
 	$(COMPILE) pyproject.toml --extra kubeflow -o requirements-kubeflow.lock
 	$(COMPILE) pyproject.toml -c requirements-kubeflow.lock -o requirements.lock
 	$(COMPILE) pyproject.toml --extra dev -c requirements-kubeflow.lock -o requirements-dev.lock
-	for group in docs audit mlflow kserve browser metadata mutation; do \
+	for group in docs audit mlflow kserve browser metadata mutation backend; do \
 	  rm -f requirements-$$group.lock; $(COMPILE) --group $$group -o requirements-$$group.lock; done
 	$(MAKE) --no-print-directory setup bounds
 

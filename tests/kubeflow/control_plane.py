@@ -105,16 +105,16 @@ def control_plane(folder: Path) -> Iterator[ControlPlane]:
     command += ["--service-account-issuer=https://kubernetes.default.svc", "--service-cluster-ip-range=10.0.0.0/24"]
     command += [f"--service-account-{use}-file={folder / 'accounts.key'}" for use in ("key", "signing-key")]
     with (
-        server(etcd, folder / "etcd.log", lambda: _answers(f"{store}/health")),
-        server(command, folder / "apiserver.log", lambda: _answers(f"{url}/readyz", folder / "apiserver.crt")),
+        server(etcd, folder / "etcd.log", lambda: answers(f"{store}/health")),
+        server(command, folder / "apiserver.log", lambda: answers(f"{url}/readyz", folder / "apiserver.crt")),
     ):
         kubeconfig = folder / "kubeconfig"
         kubeconfig.write_text(yaml.safe_dump(_kubeconfig(url, folder / "apiserver.crt")))
         yield ControlPlane(kubeconfig, url)
 
 
-def _answers(url: str, certificate: Path | None = None) -> bool:
-    """Whether a server says that it is well."""
+def answers(url: str, certificate: Path | None = None) -> bool:
+    """Whether a server says that it is well; one with a certificate is asked as an administrator."""
     try:
         context = ssl.create_default_context(cafile=str(certificate)) if certificate else None
         request = urllib.request.Request(url, headers={"Authorization": f"Bearer {TOKEN}"})  # noqa: S310 - our own
