@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from belka.contract import BLOCK_IDS, BLOCKS_FILE, RAW_BLOCKS
+from belka.contract import BLOCKS_FILE, RAW_BLOCKS
 from belka.errors import InputError
 from belka.raw_directory import TEST, TRAIN
 from belka.settings import DataSettings, SystemSettings
@@ -124,17 +124,6 @@ def test_texts_of_one_structure_are_one_block(
     assert results[0] == results[1]
     assert [block["smiles"] for block in results[0][0]] == sorted(OTHER)
     assert summary["blocks"]["respelled"] == len(OTHER) + 1
-
-
-def test_ids_of_a_molecule_name_its_blocks(row: MakeRow, write_raw: WriteRaw, merge: Merge, tmp_path: Path) -> None:
-    train = [row(i, name, "HSA", 0) for i, name in enumerate(("abc", "cbd", "dda"))]
-    merge(write_raw(tmp_path / "raw", train, [row(9, "zab", "HSA")]), tmp_path / "out")
-    blocks = [block["smiles"] for block in _blocks(tmp_path / "out")]
-    found = pq.read_table(tmp_path / "out" / "Split-train").to_pylist()
-    found += pq.read_table(tmp_path / "out" / "Split-test").to_pylist()
-    assert {line["smiles"]: "".join(blocks[line[name]][1:] for name in BLOCK_IDS) for line in found} == {
-        f"N[Dy]{name}": name for name in ("abc", "cbd", "dda", "zab")
-    }
 
 
 def test_a_text_that_is_no_molecule_is_its_block_without_the_name_after_it(

@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from belka.contract import BLOCK_IDS, BLOCKS_FILE
+
 Row = Callable[..., dict[str, Any]]
 WriteRaw = Callable[..., Path]
 Merge = Callable[..., dict[str, Any]]
@@ -232,3 +234,14 @@ def test_an_existing_output_is_replaced_whole(row: Row, write_raw: WriteRaw, mer
     merge(raw_dir, tmp_path / "out")
     assert not stale.exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "raw"]
+
+
+def test_ids_of_a_molecule_name_its_blocks(row: Row, write_raw: WriteRaw, merge: Merge, tmp_path: Path) -> None:
+    train = [row(i, name, "HSA", 0) for i, name in enumerate(("abc", "cbd", "dda"))]
+    merge(write_raw(tmp_path / "raw", train, [row(9, "zab", "HSA")]), tmp_path / "out")
+    blocks = pq.read_table(tmp_path / "out" / BLOCKS_FILE)["smiles"].to_pylist()
+    found = [*by_smiles(pq.read_table(tmp_path / "out" / "Split-train")).items()]
+    found += by_smiles(pq.read_table(tmp_path / "out" / "Split-test")).items()
+    assert {smiles: "".join(blocks[line[name]][1:] for name in BLOCK_IDS) for smiles, line in found} == {
+        f"N[Dy]{name}": name for name in ("abc", "cbd", "dda", "zab")
+    }
