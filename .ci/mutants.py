@@ -44,6 +44,7 @@ DECIDES: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
             for name in (
                 "a_runner_repeats_nothing_and_a_loss_repeats_training_alone",
                 "libraries_are_those_that_are_imported",
+                "what_python_brings_and_what_is_ours_is_no_library",
                 "another_version_of_a_library_is_another_version",
                 "the_whole_programs_version_names_all_sources",
                 "each_source_changes_the_version_of_exactly_the_nodes_that_import_it",

@@ -96,6 +96,18 @@ def test_libraries_are_those_that_are_imported() -> None:
     assert "rdkit" in library_versions(*STARTS["block-fingerprints"])
 
 
+def test_what_python_brings_and_what_is_ours_is_no_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(code_version_module, "_distributions", lambda name: {name: "1"})
+    (tmp_path / "belka").mkdir()
+    for name, content in {
+        "__init__": "",
+        "reads": "import json, numpy\nimport belka.other\n",
+        "other": "import re",
+    }.items():
+        (tmp_path / "belka" / f"{name}.py").write_text(content)
+    assert library_versions("belka.reads", root=tmp_path) == {"numpy": "1"}
+
+
 def test_another_version_of_a_library_is_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
     nodes = ("block-fingerprints", "pusher")
     before = {node: code_version(*STARTS[node]) for node in nodes}
