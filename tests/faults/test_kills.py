@@ -46,7 +46,7 @@ def _inject(place: Place, kind: str, words: tuple[str, ...], random: Any, second
     stuck = again.returncode not in {0, 3}
     if stuck:
         problem += again.stderr
-    detail = f"{sign.name} after {after:.2f} of {seconds:.1f} s"
+    detail = f"{sign.name} after {after:.2f} of {seconds:.1f} s, exit code {code}"
     return Fault(kind, " ".join(words), detail, ended, stuck, place.differences(), problem=problem).record()
 
 
