@@ -1,6 +1,7 @@
 """The place of scheduler and kubelet: pods of a real API server run as processes of this machine."""
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -30,7 +31,7 @@ class Machine:
     """What every container gets of this machine.
 
     Attributes:
-        folder: Receives a folder for each pod, kept after its end.
+        folder: Receives a folder for each pod, of which the logs stay.
         environment: What images and services set.
         kept: Folders that containers see in any case.
         claims: Local folder of each persistent volume claim.
@@ -127,6 +128,10 @@ class PodWorker(threading.Thread):
         except LookupError as error:
             self._tell("Failed", reason="CreateContainerConfigError", message=str(error))
             return
+        finally:
+            # Logs stay. Every pod of Argo copies argoexec into a volume, 142 MB.
+            for place in (files.folder, *(each.folder / "root" for each in (*self._init, *self._main))):
+                shutil.rmtree(place, ignore_errors=True)
         why = {"reason": "Evicted", "message": "The node was low on resource: memory."} if self.evicted.is_set() else {}
         self._tell("Succeeded" if well else "Failed", **why)
         if self.deleted.is_set():
