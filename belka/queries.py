@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from belka.errors import BelkaError, InputError
+from belka.errors import BelkaError, InputError, explained
 from belka.files import literal_pattern
 
 
@@ -37,7 +37,8 @@ def explained_errors(doing: str) -> Iterator[None]:
 
     Raises:
         InputError: If the data cannot be read.
-        BelkaError: If memory or disk space ran out.
+        RunAgainError: If the disk is full.
+        BelkaError: If memory or room for spilling ran out.
     """
     try:
         yield
@@ -52,6 +53,8 @@ def explained_errors(doing: str) -> Iterator[None]:
         # Faults of our own SQL: no file can be blamed for them.
         raise
     except (duckdb.Error, pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
+        if known := explained(error):  # a full disk where rows are dealt out is no fault of the file they come from
+            raise known from error
         raise InputError(
             f"An error occurred while {doing}.",
             received=_first_line(error),

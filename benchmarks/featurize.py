@@ -1,9 +1,8 @@
 """Fingerprints of a library: composed from building blocks beside RDKit's parse and ECFP, both on all cores."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from itertools import accumulate
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -16,6 +15,7 @@ from belka.chemistry.fingerprints import FingerprintSettings
 from belka.demo.generate import make_demo_data
 from belka.molecules import list_shards, read_rows
 from belka.settings import DataSettings, SystemSettings
+from belka.workers import WorkerPool
 from benchmarks.measurement import Comparison, measure
 from components.block_fingerprints.learn import learn_block_fingerprints
 from components.parquet_merge.merge import merge_raw_files
@@ -47,8 +47,7 @@ def compare_featurize(molecules: int, *, raw_dir: Path | None, n_workers: int) -
             raw_dir = Path(scratch) / "raw"
             make_demo_data(raw_dir, molecules=DEMO_MOLECULES)
         batches = list(_library(raw_dir, molecules_dir, n_workers))
-        spawn = get_context("spawn")
-        with ProcessPoolExecutor(n_workers, spawn, initializer=_set_up, initargs=(None, molecules_dir)) as pool:
+        with WorkerPool(n_workers, _set_up, (None, molecules_dir)) as pool:
             parts = _pieces(batches, REFERENCE_MOLECULES, REFERENCE_BATCH_ROWS)
             reference, _ = measure("RDKit parse + ECFP", *_job(pool, parts, n_workers))
         learning, summary = measure(
@@ -57,7 +56,7 @@ def compare_featurize(molecules: int, *, raw_dir: Path | None, n_workers: int) -
             "molecules",
             lambda: learn_block_fingerprints(molecules_dir, tables_dir, FINGERPRINT, n_workers=n_workers),
         )
-        with ProcessPoolExecutor(n_workers, spawn, initializer=_set_up, initargs=(tables_dir, molecules_dir)) as pool:
+        with WorkerPool(n_workers, _set_up, (tables_dir, molecules_dir)) as pool:
             parts = _pieces(batches, molecules, BATCH_ROWS)
             composed, n_composed = measure("composed", *_job(pool, parts, n_workers))
     audit = summary["audit"]

@@ -1,9 +1,7 @@
 """A library of more than a million molecules in the raw BELKA format, made of the demonstration's chemistry."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from itertools import chain, product
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +17,7 @@ from belka.demo.hidden_rule import PROTEINS, noisy_scores, thresholds
 from belka.demo.library import Library, Triples, enumerate_product, triple_space
 from belka.errors import InputError
 from belka.files import atomic_path
+from belka.workers import WorkerPool
 
 TEST_SHARE: Final = 0.05
 HELD_OUT: Final = 4
@@ -68,13 +67,13 @@ def make_library(raw_dir: Path, *, molecules: int, seed: int, n_workers: int) ->
     scores = noisy_scores(library.counts(train), rng)
     labels = (scores > thresholds(scores)).astype(np.int64)
     raw_dir.mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(n_workers, get_context("spawn")) as pool:
+    with WorkerPool(n_workers) as pool:
         _write(raw_dir / "train.parquet", _tables(library, train, labels, pool))
         _write(raw_dir / "test.parquet", _tables(library, test, None, pool))
 
 
 def _tables(
-    library: Library, triples: Triples, labels: NDArray[np.int64] | None, pool: ProcessPoolExecutor
+    library: Library, triples: Triples, labels: NDArray[np.int64] | None, pool: WorkerPool
 ) -> Iterator[pa.Table]:
     """The rows of some molecules, each with every protein; the label where there are labels."""
     listed = [pa.array([block.catalogue_smiles for block in blocks]) for blocks in (library.first, library.amines)]

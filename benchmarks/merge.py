@@ -1,9 +1,7 @@
 """The merge of raw rows to molecules beside DuckDB's bare aggregation of the same training file."""
 
 import hashlib
-import multiprocessing
 import shutil
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +13,7 @@ import pyarrow.parquet as pq
 from belka.contract import DEFAULT_TARGETS, RAW_BLOCKS, RAW_LABEL, RAW_PROTEIN, RAW_SMILES, Subset
 from belka.errors import InputError
 from belka.queries import sql_pattern
+from belka.workers import WorkerPool
 from benchmarks.measurement import Comparison, Measurement, fastest, measure
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def compare_merge(
 
 def _measured(name: str, n_rows: int, work: "Callable[[], int]") -> tuple[Measurement, int]:
     """Measure in a new process, so that no way inherits memory or warm caches of another; its start is not measured."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
+    with WorkerPool(1) as executor:
         executor.submit(_warm_up).result()
         return measure(name, n_rows, "rows", executor.submit(work).result)
 

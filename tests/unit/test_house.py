@@ -327,3 +327,10 @@ def _sentences(error: ast.Call) -> Iterator[str]:
             yield str(node.value)
         elif isinstance(node, ast.JoinedStr):
             yield "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)  # type: ignore[misc]
+
+
+def test_processes_come_from_the_pool_that_ends_with_its_parent() -> None:
+    """Python's own pool lets its processes live on where the one that started them is killed."""
+    sources = [path for package in PACKAGES for path in (REPOSITORY / package).rglob("*.py")]
+    found = [path.name for path in sources if "ProcessPoolExecutor" in path.read_text(encoding="utf-8")]
+    assert found == ["workers.py"]
