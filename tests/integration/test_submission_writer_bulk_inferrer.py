@@ -54,6 +54,17 @@ def export(folder: Path) -> None:
     archive.write_out(str(folder), verbose=False)
 
 
+def export_that_tells_the_size_of_its_batch(folder: Path) -> None:
+    module = tf.Module()
+
+    def serve(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        n_rows = tf.shape(examples)[0]
+        return {dc.OUTPUT_PROBABILITIES: tf.fill([n_rows, 3], tf.cast(n_rows, tf.float32))}
+
+    served = tf.function(serve, input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    tf.saved_model.save(module, str(folder), signatures={dc.SIGNATURE_EXAMPLES: served.get_concrete_function()})
+
+
 def write_examples(folder: Path) -> None:
     folder.mkdir(parents=True)
     options = tf.io.TFRecordOptions(compression_type="GZIP")
@@ -112,6 +123,18 @@ def test_what_is_scored_is_counted_whichever_process_scores_it(tmp_path: Path, n
     assert any(amount.done for amount in told)
     in_this_process = {event.source.partition("-")[0] == str(os.getpid()) for event in heard if event.progress}
     assert in_this_process == ({True} if n_workers == 1 else {True, False})
+
+
+def test_batches_depend_on_the_data_alone(tmp_path: Path) -> None:
+    """Batches of another size may move the last bit of a score; Beam's own follow how quickly the first ones went."""
+    export_that_tells_the_size_of_its_batch(tmp_path / "model" / "Format-Serving")
+    write_examples(tmp_path / "examples" / "Split-test")
+    bulk_infer(tmp_path / "model", tmp_path / "examples", tmp_path / "predictions", 1)
+    (file,) = (tmp_path / "predictions").glob("*/*.gz")
+    told = set()
+    for record in tf.data.TFRecordDataset(str(file), "GZIP").as_numpy_iterator():
+        told |= set(tf.train.Example.FromString(record).features.feature[dc.OUTPUT_PROBABILITIES].float_list.value)
+    assert told == {N_MOLECULES}
 
 
 def test_predictions_of_bulk_inferrer_become_a_submission(tmp_path: Path) -> None:
