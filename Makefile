@@ -15,7 +15,7 @@ TEST_WORKERS ?= 2
 # Further arguments of pytest, for `make test`.
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink test-tracking test-serving test-metadata test-kubeflow test-browser test-faults mutants lint component format bench docs docs-links pages \
+.PHONY: help setup demo test test-slow test-all flink-jars flink test-flink test-tracking test-serving test-metadata test-stores test-kubeflow test-browser test-faults mutants lint component format bench docs docs-links pages \
   audit sbom lock bounds lock-check hooks clean
 
 help: ## Show this list
@@ -124,6 +124,9 @@ test-browser: $(INSTALLED) .envs/browser/.installed ## Look at the pages in Chro
 test-metadata: $(INSTALLED) .envs/metadata/.installed ## Have the readers of OpenLineage, Croissant and Hugging Face read what is written
 	$(BIN)/pytest -m metadata
 
+test-stores: $(INSTALLED) .envs/stores/.installed ## Run commands and a whole pipeline on real servers of S3 and Google Cloud Storage
+	$(BIN)/pytest -m stores
+
 # How many faults of each kind; where they begin; a file of JSON lines that later runs extend.
 BELKA_FAULTS ?= 60
 BELKA_FAULTS_SEED ?= 1
@@ -186,7 +189,7 @@ pages: $(INSTALLED) ## Write the pages of the documentation that come from the c
 	$(BIN)/python docs/module_map.py > docs/modules.md
 
 LOCKS := requirements-dev.lock docker/requirements-gpu.lock requirements-docs.lock requirements-audit.lock requirements-mlflow.lock \
-  requirements-browser.lock requirements-kserve.lock requirements-metadata.lock requirements-mutation.lock requirements-backend.lock
+  requirements-browser.lock requirements-kserve.lock requirements-metadata.lock requirements-mutation.lock requirements-backend.lock requirements-stores.lock
 
 audit: .envs/audit/.installed ## Look up known vulnerabilities of every locked package; fails where any was not looked up
 	.envs/audit/bin/python .ci/audit.py $(LOCKS)
@@ -209,7 +212,7 @@ lock: | $(UV) ## Resolve the lock files anew (core, container, development, tool
 	$(COMPILE) pyproject.toml --extra kubeflow -o requirements-kubeflow.lock
 	$(COMPILE) pyproject.toml -c requirements-kubeflow.lock -o requirements.lock
 	$(COMPILE) pyproject.toml --extra dev -c requirements-kubeflow.lock -o requirements-dev.lock
-	for group in docs audit mlflow kserve browser metadata mutation backend; do \
+	for group in docs audit mlflow kserve browser metadata mutation backend stores; do \
 	  rm -f requirements-$$group.lock; $(COMPILE) --group $$group -o requirements-$$group.lock; done
 	$(MAKE) --no-print-directory setup bounds
 

@@ -201,6 +201,7 @@ PROVENANCE_FILE: Final = "provenance.json"  # of every output folder, see belka.
 
 # Files of the output directory, beside copies of some of the above.
 METADATA_FILE: Final = "metadata.db"
+CHECKPOINT_STATE_FILE: Final = "state.json"  # of a training: where it is, once the variables beside it are written
 METRICS_FILE: Final = "metrics.json"
 RESOLVED_CONFIG: Final = "config.yaml"
 MODELS_FOLDER: Final = "model"  # of the pushed versions

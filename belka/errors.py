@@ -3,7 +3,7 @@
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from belka.exit_codes import ExitCode
 
@@ -25,6 +25,15 @@ class BelkaError(Exception):
     def __init__(self, problem: str, *, received: str = "", expected: str = "", action: str = "") -> None:
         super().__init__(problem, received, expected, action)
         self.problem, self.received, self.expected, self.action = problem, received, expected, action
+
+    def reword(self, change: Callable[[str], str]) -> None:
+        """Say the same with other words in it.
+
+        Args:
+            change: Takes each part, and returns what it becomes.
+        """
+        parts = map(change, (self.problem, self.received, self.expected, self.action))
+        self.problem, self.received, self.expected, self.action = parts
 
     def __str__(self) -> str:
         """Render the parts that are filled, one per line."""

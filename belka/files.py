@@ -83,18 +83,23 @@ def remove(path: Path) -> None:
 
 
 def _temporary(target: Path) -> Path:
-    return target.parent / f".tmp-{_machine()}-{os.getpid()}-{uuid.uuid4().hex[:12]}-{target.name}"
+    return target.parent / f".tmp-{machine()}-{os.getpid()}-{uuid.uuid4().hex[:12]}-{target.name}"
 
 
 def _is_abandoned(name: str) -> bool:
     found = _TEMPORARY.fullmatch(name)
-    if found is None or found["machine"] != _machine():
+    if found is None or found["machine"] != machine():
         return False
-    return not Path("/proc", found["process"]).exists()
+    return not is_running(int(found["process"]))
+
+
+def is_running(process: int) -> bool:
+    """Whether a process of this machine runs."""
+    return Path("/proc", str(process)).exists()
 
 
 @functools.cache
-def _machine() -> str:
+def machine() -> str:
     """Name the processes among which a process id means one: those of a boot and of a container."""
     parts = [Path("/proc/sys/kernel/random/boot_id").read_bytes(), str(Path("/proc/self/ns/pid").readlink()).encode()]
     return hashlib.sha256(b" ".join(parts)).hexdigest()[:12]

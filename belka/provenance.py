@@ -5,10 +5,8 @@ alone, without any other folder and without a metadata store, tells where it com
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -19,9 +17,8 @@ from belka.digests import digest_files, file_digest, files_digest, list_files
 from belka.errors import DamagedError, InputError
 from belka.files import atomic_path
 from belka.machine import worker_count
+from belka.places.names import place_of
 
-# Local folder -> where it stays, while a block of `named_places` runs.
-_PLACES: ContextVar[Mapping[str, str]] = ContextVar("places", default={})  # noqa: B039 - never changed in place
 _SEAL: Final = '"seal": "'  # begins the last line: SHA-256 of what the file holds without it
 # Files whose content this process knows: their SHA-256 and their state then.
 _known_whole: dict[Path, tuple[str, tuple[int, ...]]] = {}
@@ -299,22 +296,3 @@ def _state(path: Path) -> tuple[int, ...]:
     except FileNotFoundError:
         return ()
     return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-@contextmanager
-def named_places(places: Mapping[str, str]) -> Iterator[None]:
-    """Name folders by where they stay while the block runs: a pod works on local copies of what lies in a bucket.
-
-    Args:
-        places: Local folder -> URI.
-    """
-    token = _PLACES.set(places)
-    try:
-        yield
-    finally:
-        _PLACES.reset(token)
-
-
-def place_of(folder: Path) -> str:
-    """Where a folder stays: the URI that `named_places` gives, else its path."""
-    return _PLACES.get().get(str(folder), str(folder))

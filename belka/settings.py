@@ -206,7 +206,7 @@ class DataSettings(StrictSection):
         default="data",
         min_length=1,
         json_schema_extra=decides(used_by=RAW_READERS),
-        description="Folder of train and test (parquet or csv).",
+        description="Folder of train and test (parquet or csv), or its place on an object store.",
     )
     train_file: str | None = Field(
         default=None,
@@ -227,7 +227,11 @@ class DataSettings(StrictSection):
         json_schema_extra=decides(*RAW_READERS),
         description="Content of the raw files as one text, part of the cache key. null = the local runner reads them.",
     )
-    output_dir: str = Field(default="output", min_length=1, description="Folder that receives every result.")
+    output_dir: str = Field(
+        default="output",
+        min_length=1,
+        description="Folder that receives every result, or its place on an object store.",
+    )
     targets: tuple[Target, ...] = Field(
         default=DEFAULT_TARGETS,
         min_length=1,

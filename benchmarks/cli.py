@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from belka.errors import InputError
+from belka.places.uri import local_place
 from pipeline.cli.consoles import open_console
 from pipeline.cli.options import PUSHED_MODELS, PushedModelsOption, SetOption
+from pipeline.cli.places import PATH
 
 if TYPE_CHECKING:
     from benchmarks.measurement import Comparison
@@ -26,9 +28,17 @@ def _made(folder: Path | None) -> Path | None:
 
 WorkDirOption = Annotated[
     Path | None,
-    typer.Option("--work-dir", callback=_made, help="Folder for temporary files; it is made where it is not there."),
+    typer.Option(
+        "--work-dir",
+        parser=local_place,
+        metavar=PATH,
+        callback=_made,
+        help="Folder for temporary files; it is made where it is not there.",
+    ),
 ]
-JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")]
+JsonOption = Annotated[
+    Path | None, typer.Option("--json", parser=local_place, metavar=PATH, help="Also write the figures to this file.")
+]
 
 
 @app.command()
@@ -51,7 +61,10 @@ def vocabulary(
 
 @app.command()
 def merge(
-    raw_dir: Annotated[Path, typer.Option("--raw-dir", help="Folder with train.parquet and test.parquet.")],
+    raw_dir: Annotated[
+        Path,
+        typer.Option("--raw-dir", parser=local_place, metavar=PATH, help="Folder with train.parquet and test.parquet."),
+    ],
     memory_limit_gb: Annotated[float, typer.Option("--memory-limit-gb", min=0.5, help="Memory of each way, GB.")] = 2.0,
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="Measurements of each way; the fastest counts.")] = 3,
     work_dir: WorkDirOption = None,
@@ -71,7 +84,13 @@ def merge(
 def featurize(
     molecules: Annotated[int, typer.Option("--molecules", min=10_000, help="Fingerprints to compose.")] = 10_000_000,
     raw_dir: Annotated[
-        Path | None, typer.Option("--raw-dir", help="Raw files of a library; without, a demonstration library.")
+        Path | None,
+        typer.Option(
+            "--raw-dir",
+            parser=local_place,
+            metavar=PATH,
+            help="Raw files of a library; without, a demonstration library.",
+        ),
     ] = None,
     out: JsonOption = None,
 ) -> None:
@@ -110,7 +129,13 @@ def infer(
 def serve(
     models: PushedModelsOption = PUSHED_MODELS,
     python: Annotated[
-        Path, typer.Option("--python", help="Interpreter of an environment with requirements-kserve.lock.")
+        Path,
+        typer.Option(
+            "--python",
+            parser=local_place,
+            metavar=PATH,
+            help="Interpreter of an environment with requirements-kserve.lock.",
+        ),
     ] = Path(".envs/kserve/bin/python"),
     out: JsonOption = None,
 ) -> None:
@@ -126,7 +151,13 @@ def serve(
 def pipeline(
     molecules: Annotated[int, typer.Option("--molecules", min=1000, help="Training molecules.")] = 1_000_000,
     raw_dir: Annotated[
-        Path | None, typer.Option("--raw-dir", help="Raw files; without, a library of that size is generated.")
+        Path | None,
+        typer.Option(
+            "--raw-dir",
+            parser=local_place,
+            metavar=PATH,
+            help="Raw files; without, a library of that size is generated.",
+        ),
     ] = None,
     overrides: SetOption = None,
     work_dir: WorkDirOption = None,
@@ -144,7 +175,12 @@ def pipeline(
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Option("--model", help="Folder of a model, as `belka predict` takes it.")],
+    model: Annotated[
+        Path,
+        typer.Option(
+            "--model", parser=local_place, metavar=PATH, help="Folder of a model, as `belka predict` takes it."
+        ),
+    ],
     molecules: Annotated[
         list[int], typer.Option("--molecules", min=1000, help="Molecules of a file; once for each, ascending.")
     ] = [100_000, 300_000, 1_000_000],  # noqa: B006 - Typer reads it and nobody changes it
@@ -163,11 +199,19 @@ def predict(
 
 @app.command()
 def recipes(
-    raw_dir: Annotated[Path, typer.Option("--raw-dir", help="Folder with train.parquet and test.parquet.")],
-    work_dir: Annotated[Path, typer.Option("--work-dir", callback=_made, help="Folder for recipes.jsonl and data.")],
-    config: Annotated[Path, typer.Option("--config", help="Members and their settings.")] = Path(
-        "configs/leash_sample.yaml"
-    ),
+    raw_dir: Annotated[
+        Path,
+        typer.Option("--raw-dir", parser=local_place, metavar=PATH, help="Folder with train.parquet and test.parquet."),
+    ],
+    work_dir: Annotated[
+        Path,
+        typer.Option(
+            "--work-dir", parser=local_place, metavar=PATH, callback=_made, help="Folder for recipes.jsonl and data."
+        ),
+    ],
+    config: Annotated[
+        Path, typer.Option("--config", parser=local_place, metavar=PATH, help="Members and their settings.")
+    ] = Path("configs/leash_sample.yaml"),
     draws: Annotated[str, typer.Option("--draws", help="1-10 are for choosing, 11-20 to report once.")] = "1-10",
     transformer: Annotated[
         bool, typer.Option("--transformer", help="Train it on each draw, too; longer than everything else together.")

@@ -29,13 +29,13 @@ from belka.contract import PROVENANCE_FILE
 from belka.digests import digests_by_name, files_digest
 from belka.errors import InputError
 from belka.events.node import node_at_work
+from belka.places.names import local_of, place_of
 from belka.provenance import (
     Input,
     Provenance,
     ReadInputs,
     Record,
     check_whole,
-    place_of,
     read_inputs,
     read_provenance,
     write_provenance,
@@ -142,7 +142,7 @@ def read_raw_files(output: Artifact, raw_dir: Path, digest: str) -> None:
         raw_dir: Their folder.
         digest: Their content as `belka.raw_directory.raw_digest` gives it.
     """
-    output.set_string_custom_property(RAW_DIR, str(raw_dir))
+    output.set_string_custom_property(RAW_DIR, place_of(raw_dir))
     output.set_string_custom_property(RAW_DIGEST, digest)
 
 
@@ -193,7 +193,8 @@ def _record(artifact: Artifact, made: Record, read: ReadInputs) -> None:
     pushed = artifact.get_string_custom_property(PUSHED_TO)
     if pushed:
         # A model that had been pushed before keeps the record of its own training.
-        known = _whole_record(Path(pushed)) or write_provenance(Path(pushed), made, read)
+        version = local_of(pushed)
+        known = _whole_record(version) or write_provenance(version, made, read)
         made = made.model_copy(update={"delivered": {pushed: known.digest}})
     write_provenance(folder, made, read)
 

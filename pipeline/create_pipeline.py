@@ -14,6 +14,7 @@ from tfx.types import BaseChannel
 from belka.beam_flags import local_beam_flags
 from belka.contract import FEATURE_TOKENS, MODELS_FOLDER, OUTPUT_PROBABILITIES, SIGNATURE_EXAMPLES, Node, Subset
 from belka.machine import worker_count
+from belka.places.names import place_of
 from belka.settings import deciding
 from components.affinity_evaluator.component import AffinityEvaluator
 from components.block_fingerprints.component import BlockFingerprintLearner
@@ -194,7 +195,8 @@ def _release(
     output_dir: str,
 ) -> tuple[BaseComponent, BaseComponent]:
     """Judge the model, and push it when it passes."""
-    models_dir = f"{output_dir}/{MODELS_FOLDER}"
+    # Part of cache keys: it must not change with the folder in which a store is worked on.
+    models_dir = f"{place_of(output_dir)}/{MODELS_FOLDER}"
     evaluator = AffinityEvaluator(
         examples=prepared.transform.outputs["examples"],
         molecules=prepared.merge.outputs["molecules"],

@@ -19,6 +19,7 @@ from belka.errors import InputError
 from belka.models.champion import model_digest
 from belka.models.description import read_description
 from belka.models.folder import find_saved_model
+from belka.places.names import place_of
 from belka.provenance import Provenance, changed_files, read_provenance
 from pipeline.runners.metadata_store import is_store, reading
 
@@ -146,7 +147,7 @@ def trace_model(model_dir: Path, database: Path | None = None) -> Lineage:
     raw_digest = next((str(parameters[name]) for name in _RAW_DIGESTS if name in parameters), "")
     description = read_description(path)
     return Lineage(
-        str(path.absolute()),
+        place_of(path.absolute()),
         digest,
         description.code if description else "",
         dict(part.split("=", 1) for part in raw_digest.split() if "=" in part),
@@ -172,7 +173,7 @@ def _by_provenance(path: Path, folder: Path, digest: str, known: Provenance) -> 
         executions[record.step, record.finished] = replace(execution, outputs=(*execution.outputs, made))
     description, origin = read_description(path), known.origin
     return Lineage(
-        str(path.absolute()),
+        place_of(path.absolute()),
         digest,
         description.code if description else "",
         origin.raw_files,

@@ -16,6 +16,7 @@ from belka.models.draw_scores import read_draw_scores
 from belka.models.selection_scores import SelectionScores, write_selection_scores
 from belka.models.training_blocks import write_training_blocks
 from belka.models.unseen import Unseen, write_unseen
+from belka.places.names import local_of
 from belka.provenance import read_provenance
 from belka.settings import DataSettings, NodeSettings, SystemSettings
 from components.affinity_evaluator.baselines.compare import TrainingSource
@@ -78,7 +79,7 @@ def AffinityEvaluator(  # noqa: N802, PLR0913, PLR0917 - TFX: artifacts and para
         targets=targets,
         settings=evaluation_settings,
         seed=received.section("system", SystemSettings).seed,
-        champion=ChampionSource(Path(champion_dir), Path(molecules.uri), unseen),
+        champion=ChampionSource(local_of(champion_dir), Path(molecules.uri), unseen),
         training=TrainingSource(
             list_examples(Path(examples.uri), Subset.TRAIN.split),
             Path(molecules.uri),
@@ -126,5 +127,5 @@ def _bless(blessing: ModelBlessing, result: Evaluation, model: Model, champion_d
     blessing.set_string_custom_property(constants.ARTIFACT_PROPERTY_BLESSING_MESSAGE_KEY, " ".join(verdict.reasons))
     blessing.set_string_custom_property(CHAMPION_PROPERTY, champion.digest if champion else "")
     if champion:
-        uri = str(Path(champion_dir) / champion.version)
+        uri = f"{champion_dir}/{champion.version}"
         blessing.set_string_custom_property(constants.ARTIFACT_PROPERTY_BASELINE_MODEL_URI_KEY, uri)

@@ -11,6 +11,7 @@ from tfx.utils import proto_utils
 
 from belka.contract import CHAMPION_PROPERTY, DIGEST_PROPERTY, RELEASE_FOLDER
 from belka.models.champion import model_digest
+from belka.places.names import local_of, place_of
 from components.artifact_types import Artifacts
 from components.model_pusher.push import push_model
 from components.recording import recorded
@@ -38,6 +39,12 @@ class ChampionPusherExecutor(Executor):
             return
         destination = pusher_pb2.PushDestination()
         proto_utils.json_to_proto(exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination)
+        models_dir = local_of(destination.filesystem.base_directory)
+        destination.filesystem.base_directory = str(models_dir)
+        local = {
+            **exec_properties,
+            standard_component_specs.PUSH_DESTINATION_KEY: proto_utils.proto_to_json(destination),
+        }
         model_dir = Path(self.GetModelPath(input_dict))
         pushed.set_string_custom_property(DIGEST_PROPERTY, model_digest(model_dir))
         blessing = artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_BLESSING_KEY])
@@ -46,17 +53,17 @@ class ChampionPusherExecutor(Executor):
         push = super().Do
 
         def copy(*_: Path) -> Path:
-            push(input_dict, output_dict, exec_properties)
+            push(input_dict, output_dict, local)
             for path in sorted(release_dir.glob("*")):
                 shutil.copyfile(path, Path(pushed.uri) / path.name)
             return Path(pushed.get_string_custom_property("pushed_destination"))
 
         folder = push_model(
             model_dir,
-            Path(destination.filesystem.base_directory),
+            models_dir,
             release_dir,
             judged_against=blessing.get_string_custom_property(CHAMPION_PROPERTY),
             copy=copy,
         )
         # Also where it was the champion already and nothing was copied.
-        self._MarkPushed(pushed, pushed_destination=str(folder), pushed_version=folder.name)
+        self._MarkPushed(pushed, pushed_destination=place_of(folder), pushed_version=folder.name)

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 import typer
 from rich.table import Table
 
+from belka.places.names import place_of
 from pipeline.cli.cells import cell
 from pipeline.cli.consoles import open_console
 from pipeline.cli.options import PUSHED_MODELS, PushedModelsOption
@@ -48,9 +49,9 @@ def show(models: PushedModelsOption = PUSHED_MODELS) -> None:
     champion = read_champion(models)
     console = open_console()
     if champion is None:
-        console.print(f"{models}: no model is in production", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{place_of(models)}: no model is in production", markup=False, highlight=False, soft_wrap=True)
         return
-    line = f"{models / champion.version}: in production, digest {champion.digest}"
+    line = f"{place_of(models / champion.version)}: in production, digest {champion.digest}"
     console.print(cell(line), highlight=False, soft_wrap=True)
     for change in champion_history(models):
         line = f"{change.at}  {change.version}  {change.digest[:_DIGITS]}  {change.reason}"
@@ -71,7 +72,8 @@ def set_(
     from belka.models.versions import set_champion
 
     changed = set_champion(models, version, reason)
-    line = f"{models / version}: {'in production now' if changed else 'was in production already: nothing was changed'}"
+    told = "in production now" if changed else "was in production already: nothing was changed"
+    line = f"{place_of(models / version)}: {told}"
     open_console().print(cell(line), highlight=False, soft_wrap=True)
 
 

@@ -9,10 +9,13 @@ from rich.table import Table
 from belka.errors import InputError
 from pipeline.cli.cells import cell
 from pipeline.cli.consoles import open_console
+from pipeline.cli.places import PATH, cleaned_folder
 
 
 def clean(
-    output_dir: Annotated[Path, typer.Option("--output-dir", help="Folder of earlier runs.")],
+    output_dir: Annotated[
+        Path, typer.Option("--output-dir", parser=cleaned_folder, metavar=PATH, help="Folder of earlier runs.")
+    ],
     yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
 ) -> None:
     """List what earlier runs and kills left and nothing needs, with sizes; then remove it.

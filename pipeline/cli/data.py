@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from belka.places.names import place_of
 from pipeline.cli.cells import cell
 from pipeline.cli.consoles import open_console
 from pipeline.cli.options import ConfigOption, RawDirOption, SetOption, build_config
+from pipeline.cli.places import PATH, changed_folder, with_raw_here
 
 if TYPE_CHECKING:
     from components.parquet_merge.validate import SideReport, ValidationReport
 
 
 def make_demo_data(
-    out: Annotated[Path, typer.Option("--out", help="Folder to write to.")],
+    out: Annotated[Path, typer.Option("--out", parser=changed_folder, metavar=PATH, help="Folder to write to.")],
     molecules: Annotated[int, typer.Option("--molecules", help="Training molecules.")] = 2000,
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same files.")] = 42,
 ) -> None:
@@ -25,7 +27,7 @@ def make_demo_data(
     from belka.demo.generate import make_demo_data as generate
 
     summary = generate(out, molecules=molecules, seed=seed)
-    table = Table("demo data", cell(str(out)), box=None, pad_edge=False)
+    table = Table("demo data", cell(place_of(out)), box=None, pad_edge=False)
     for key, value in asdict(summary).items():
         shown = (
             f"{value:,}" if isinstance(value, int) else ", ".join(f"{name} {each:.1%}" for name, each in value.items())
@@ -39,7 +41,7 @@ def validate(config: ConfigOption = None, raw_dir: RawDirOption = None, override
     from components.parquet_merge.validate import configured_and_found, validate_raw_files
     from pipeline.config.files import with_found_targets
 
-    settings = with_found_targets(build_config(config, raw_dir, None, overrides))
+    settings = with_found_targets(with_raw_here(build_config(config, raw_dir, None, overrides)))
     report = validate_raw_files(Path(settings.data.raw_dir), data=settings.data, system=settings.system)
     console = open_console()
     table = Table("file", "rows", "unusable", box=None, pad_edge=False)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from belka.contract import CONFLICTS_FILE, METRICS_FILE, REJECTED_FILE, Subset
+from belka.places.names import place_of
 from belka.rejections import OTHER_PROTEIN
 
 # Key of summary.json -> name of the line, and what became of them.
@@ -42,20 +43,20 @@ def data_rows(metrics: Mapping[str, Any], output_dir: Path, *, rejected_predicti
         for reason, number in by_reason.items():
             yield f"refused, {name}", f"{number:,} x {reason}"
     if listed:
-        yield "", f"listed in {output_dir / REJECTED_FILE}"
+        yield "", f"listed in {place_of(output_dir / REJECTED_FILE)}"
     without = metrics.get("submission", {}).get("rejected", sum(listed.get(Subset.TEST.split, {}).values()))
     if without:
         rows = "test rows get" if without > 1 else "test row gets"
         yield "not predicted", f"{without:,} {rows} {rejected_prediction} (data.rejected_prediction)"
     if anomalies := metrics.get("data_validation", {}).get("anomalies"):
-        yield "anomalies", f"{len(anomalies):,} in the Examples; {output_dir / METRICS_FILE} lists them"
+        yield "anomalies", f"{len(anomalies):,} in the Examples; {place_of(output_dir / METRICS_FILE)} lists them"
 
 
 def _changed_rows(metrics: Mapping[str, Any], output_dir: Path) -> Iterator[tuple[str, str]]:
     data, examples = metrics.get("data", {}), metrics.get("examples", {})
     if conflicts := data.get("conflicting_pairs"):
         yield "conflicting pairs", f"{conflicts:,} with rows of 0 and of 1; 1 won"
-        yield "", f"listed in {output_dir / CONFLICTS_FILE}"
+        yield "", f"listed in {place_of(output_dir / CONFLICTS_FILE)}"
     for key, (name, what) in _CHANGED.items():
         if number := data.get(key):
             yield name, f"{number:,} {what}"

@@ -11,9 +11,11 @@ from rich.table import Table
 
 from belka.contract import METADATA_FILE, Node
 from belka.errors import InputError
+from belka.places.names import place_of
 from pipeline.cli.cells import cell
 from pipeline.cli.consoles import open_console
-from pipeline.cli.options import OutputDirOption, build_config, used_config
+from pipeline.cli.options import RunFolderOption, build_config, used_config
+from pipeline.cli.places import PATH, read_place, written_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,9 +24,15 @@ PRINTED: Final = 10
 
 
 def enrichment(
-    output_dir: OutputDirOption = None,
+    output_dir: RunFolderOption = None,
     molecules: Annotated[
-        Path | None, typer.Option("--molecules", help="Folder of a molecules table, in place of a run's statistics.")
+        Path | None,
+        typer.Option(
+            "--molecules",
+            parser=read_place,
+            metavar=PATH,
+            help="Folder of a molecules table, in place of a run's statistics.",
+        ),
     ] = None,
     target: Annotated[str | None, typer.Option("--target", help="One target; all if left out.")] = None,
     level: Annotated[Literal["block", "pair"], typer.Option("--level", help="Blocks, or pairs of blocks.")] = "block",
@@ -33,7 +41,12 @@ def enrichment(
         typer.Option("--top", min=1, help=f"Rows of each target; if left out {PRINTED} are printed, and all written."),
     ] = None,
     min_known: Annotated[int, typer.Option("--min-known", min=0, help="Least number of known labels.")] = 1,
-    out: Annotated[Path | None, typer.Option("--out", help="Write .parquet, .csv or .tsv (or .gz, .zst) too.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", parser=written_file, metavar=PATH, help="Write .parquet, .csv or .tsv (or .gz, .zst) too."
+        ),
+    ] = None,
 ) -> None:
     """Print which building blocks, or pairs of them, bind more often than others do.
 
@@ -59,7 +72,7 @@ def enrichment(
         _write(table, out)
     _print(table, summary, limit=top or PRINTED)
     if out is not None:
-        open_console().print(f"{out}: {table.num_rows:,} rows", markup=False, highlight=False, soft_wrap=True)
+        open_console().print(f"{place_of(out)}: {table.num_rows:,} rows", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

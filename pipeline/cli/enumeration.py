@@ -11,7 +11,10 @@ import typer
 from rich.console import Console
 
 from belka.errors import InputError
+from belka.places.names import place_of
+from belka.places.uri import local_place
 from pipeline.cli.consoles import open_console
+from pipeline.cli.places import PATH, read_model, read_place
 
 if TYPE_CHECKING:
     from belka.enumeration.enumerate import Enumerated, Source
@@ -20,17 +23,34 @@ if TYPE_CHECKING:
 
 _POOL = 10  # molecules that the model ranks for each that is asked for
 
-Block1Option = Annotated[Path | None, typer.Option("--block1", help="SMILES of the blocks of position 1, a file.")]
-Block2Option = Annotated[Path | None, typer.Option("--block2", help="Of position 2.")]
-Block3Option = Annotated[Path | None, typer.Option("--block3", help="Of position 3; may be the same file.")]
+Block1Option = Annotated[
+    Path | None,
+    typer.Option("--block1", parser=read_place, metavar=PATH, help="SMILES of the blocks of position 1, a file."),
+]
+Block2Option = Annotated[Path | None, typer.Option("--block2", parser=read_place, metavar=PATH, help="Of position 2.")]
+Block3Option = Annotated[
+    Path | None, typer.Option("--block3", parser=read_place, metavar=PATH, help="Of position 3; may be the same file.")
+]
 LibraryOption = Annotated[
     Path | None,
-    typer.Option("--library", help="Molecules table, or raw table, whose blocks are combined."),
+    typer.Option(
+        "--library",
+        parser=read_place,
+        metavar=PATH,
+        help="Molecules table, or raw table, whose blocks are combined.",
+    ),
 ]
-ModelOption = Annotated[Path | None, typer.Option("--model", help="Folder model/<version>, or model.")]
+ModelOption = Annotated[
+    Path | None, typer.Option("--model", parser=read_model, metavar=PATH, help="Folder model/<version>, or model.")
+]
 OddsOption = Annotated[
     Path | None,
-    typer.Option("--odds", help="Block statistics or molecules table: odds of pairs of blocks score."),
+    typer.Option(
+        "--odds",
+        parser=read_place,
+        metavar=PATH,
+        help="Block statistics or molecules table: odds of pairs of blocks score.",
+    ),
 ]
 FilterOption = Annotated[
     list[str] | None,
@@ -40,7 +60,10 @@ FilterOption = Annotated[
 
 def enumerate_(
     top: Annotated[int, typer.Option("--top", min=1, help="How many molecules.")],
-    out: Annotated[Path, typer.Option("--out", help=".parquet, .csv or .tsv (or .gz, .zst).")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", parser=local_place, metavar=PATH, help=".parquet, .csv or .tsv (or .gz, .zst)."),
+    ],
     library: LibraryOption = None,
     block1: Block1Option = None,
     block2: Block2Option = None,
@@ -125,7 +148,7 @@ def _named(path: Path) -> dict[str, str]:
     from belka.digests import file_digest
     from belka.provenance import folder_digest
 
-    return {"path": str(path), "digest": folder_digest(path) if path.is_dir() else file_digest(path)}
+    return {"path": place_of(path), "digest": folder_digest(path) if path.is_dir() else file_digest(path)}
 
 
 def _is_molecules(folder: Path) -> bool:
@@ -144,14 +167,14 @@ def _source(
     from belka.statistics.tables import read_summary
 
     opened: ModelFolder | None = open_model_folder(model) if model else None
-    made_from = {} if opened is None else {"model": str(opened.path), "model_digest": model_digest(opened.path)}
+    made_from = {} if opened is None else {"model": place_of(opened.path), "model_digest": model_digest(opened.path)}
     if odds is None:
         assert opened is not None, "checked before"
         name = _only(target, opened.targets)
         return linear_source(opened, name, library), name, {"score": "linear member", **made_from}
     with _statistics(odds) as folder:
         name = _only(target, tuple(read_summary(folder)["targets"]))
-        made_from |= {"score": "odds of pairs", "odds": str(odds), "odds_digest": folder_digest(folder)}
+        made_from |= {"score": "odds of pairs", "odds": place_of(odds), "odds_digest": folder_digest(folder)}
         return pair_source(folder, name, library, opened), name, made_from
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from belka.contract import METADATA_FILE, RAW_READERS, RESOLVED_CONFIG, Node
 from belka.errors import BelkaError, DamagedError, explained
 from belka.interrupts import stop_of, stopped_error
+from pipeline.cli.places import results_published, with_raw_here
 from pipeline.cli.progress import StepTable
 from pipeline.cli.results import print_results
 from pipeline.cli.run_events import HowToRun, gathered, told_run
@@ -31,7 +32,7 @@ def execute(config: Config, nodes: Sequence[str] | None, how: HowToRun) -> int:
     """Run nodes on this machine and publish their results.
 
     Args:
-        config: The configuration, its folders absolute.
+        config: The configuration, its folders absolute, or URIs of an object store.
         nodes: Node ids to run on what earlier runs left; None = the whole pipeline.
         how: How it runs.
 
@@ -44,9 +45,13 @@ def execute(config: Config, nodes: Sequence[str] | None, how: HowToRun) -> int:
     """
     kinds = None if nodes is None else list(map(node_kind, nodes))
     if kinds is None or set(kinds) & set(RAW_READERS):
-        config = with_raw_digest(
-            with_found_targets(config)
-        )  # first: a missing file is told at once, not after TensorFlow has loaded
+        # First: a missing file is told at once, not after TensorFlow has loaded.
+        config = with_raw_digest(with_found_targets(with_raw_here(config)))
+    with results_published(config) as placed:
+        return _execute(placed, nodes, kinds, how)
+
+
+def _execute(config: Config, nodes: Sequence[str] | None, kinds: Sequence[Node] | None, how: HowToRun) -> int:
     with (
         only_run_in(config.output_dir),
         open_session(

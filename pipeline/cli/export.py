@@ -8,10 +8,13 @@ import typer
 from pipeline.cli.cells import cell
 from pipeline.cli.consoles import open_console
 from pipeline.cli.options import PUSHED_MODELS, PushedModelsOption
+from pipeline.cli.places import changed_folder
 
 
 def export(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Receives belka/<version> and models.config.")],
+    folder: Annotated[
+        Path, typer.Argument(parser=changed_folder, metavar="DIR", help="Receives belka/<version> and models.config.")
+    ],
     models: PushedModelsOption = PUSHED_MODELS,
 ) -> None:
     """Write the model in production, and no other, as TensorFlow Serving and KServe read it, with a warm-up file.

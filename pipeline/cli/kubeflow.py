@@ -12,13 +12,17 @@ from rich.console import Console
 from rich.table import Table
 
 from belka.errors import InputError
+from belka.places.uri import local_place
 from pipeline.cli.cells import cell
 from pipeline.cli.consoles import open_console
 from pipeline.cli.options import ConfigOption, QuietOption, SetOption
+from pipeline.cli.places import PATH
 from pipeline.cli.session import own_stderr
 from pipeline.runners.kubeflow.simulator.retries import Cluster
 
-PackageArgument = Annotated[Path, typer.Argument(metavar="PIPELINE.yaml", help="What `belka compile` wrote.")]
+PackageArgument = Annotated[
+    Path, typer.Argument(parser=local_place, metavar="PIPELINE.yaml", help="What `belka compile` wrote.")
+]
 ParameterOption = Annotated[
     list[str] | None, typer.Option("--parameter", metavar="NAME=VALUE", help="A pipeline parameter; may be repeated.")
 ]
@@ -26,7 +30,9 @@ NoCacheOption = Annotated[bool, typer.Option("--cache/--no-cache", help="--no-ca
 
 
 def compile_(
-    out: Annotated[Path, typer.Option(help="YAML file to write.")] = Path("pipeline.yaml"),
+    out: Annotated[Path, typer.Option(parser=local_place, metavar=PATH, help="YAML file to write.")] = Path(
+        "pipeline.yaml"
+    ),
     config: ConfigOption = None,
     overrides: SetOption = None,
     image: Annotated[
@@ -117,9 +123,9 @@ def submit(
 
 def simulate(
     package: PackageArgument = Path("pipeline.yaml"),
-    work_dir: Annotated[Path, typer.Option(help="Keeps buckets, metadata and logs from run to run.")] = Path(
-        "simulation"
-    ),
+    work_dir: Annotated[
+        Path, typer.Option(parser=local_place, metavar=PATH, help="Keeps buckets, metadata and logs from run to run.")
+    ] = Path("simulation"),
     volumes: Annotated[
         list[str] | None,
         typer.Option("--volume", metavar="CLAIM=FOLDER", help="Folder that stands for a volume; may be repeated."),
@@ -155,7 +161,9 @@ def simulate(
         Simulation(
             work_dir=work_dir,
             pipeline_root=pipeline_root,
-            volumes={claim: Path(folder) for claim, folder in _pairs(volumes, "--volume", "CLAIM=FOLDER").items()},
+            volumes={
+                claim: local_place(folder) for claim, folder in _pairs(volumes, "--volume", "CLAIM=FOLDER").items()
+            },
             parameters=_pairs(parameters, "--parameter", "NAME=VALUE"),
             enable_cache=cache,
             cluster=cluster,

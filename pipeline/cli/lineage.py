@@ -9,17 +9,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from belka.files import atomic_path
+from belka.places.names import place_of
+from belka.places.uri import local_place
 from belka.texts import for_terminal
+from pipeline.cli.places import PATH, read_model, written_file
 
 if TYPE_CHECKING:
     from pipeline.lineage import Lineage
 
 
 def lineage(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder model/<version>, or model for production.")],
+    model: Annotated[
+        Path,
+        typer.Argument(parser=read_model, metavar="MODEL", help="Folder model/<version>, or model for production."),
+    ],
     metadata: Annotated[
         Path | None,
-        typer.Option("--metadata", help="SQLite file of ML Metadata to read instead of MODEL's provenance."),
+        typer.Option(
+            "--metadata",
+            parser=local_place,
+            metavar=PATH,
+            help="SQLite file of ML Metadata to read instead of MODEL's provenance.",
+        ),
     ] = None,
     all_settings: Annotated[
         bool, typer.Option("--all-settings", help="Also print settings that have their default values.")
@@ -27,11 +38,21 @@ def lineage(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
     openlineage: Annotated[
         Path | None,
-        typer.Option("--openlineage", metavar="FILE", help="Write the steps as OpenLineage events, lines of JSON."),
+        typer.Option(
+            "--openlineage",
+            parser=written_file,
+            metavar="FILE",
+            help="Write the steps as OpenLineage events, lines of JSON.",
+        ),
     ] = None,
     croissant: Annotated[
         Path | None,
-        typer.Option("--croissant", metavar="FILE", help="Write Croissant metadata of the merged table below it."),
+        typer.Option(
+            "--croissant",
+            parser=local_place,
+            metavar="FILE",
+            help="Write Croissant metadata of the merged table below it.",
+        ),
     ] = None,
 ) -> None:
     """Print which raw files, configuration, code and artifacts produced a model; or tell other tools so."""
@@ -55,7 +76,7 @@ def _tell(model: Path, openlineage: Path | None, croissant: Path | None) -> None
         events = [f"{json.dumps(event)}\n" for event in run_events(known)]
         with atomic_path(openlineage) as temporary:
             temporary.write_text("".join(events), encoding="utf-8")
-        typer.echo(f"{openlineage}: {len(events)} events")
+        typer.echo(f"{place_of(openlineage)}: {len(events)} events")
     if croissant is not None:
         from pipeline.interchange.croissant import table_metadata
 

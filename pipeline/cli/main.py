@@ -39,6 +39,7 @@ from pipeline.cli import (
 from pipeline.cli.consoles import folded
 from pipeline.cli.help_pages import make_readable
 from pipeline.cli.options import ConfigOption, OutputDirOption, RawDirOption, SetOption, build_config
+from pipeline.cli.places import places_at_hand
 from pipeline.cli.usage import explained_use
 
 COMMANDS: Final = "belka.commands"  # the group of entry points by which packages above the pipeline add commands
@@ -59,7 +60,7 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # typer's context is click's
         """Run a command."""
         try:
-            with _whole_output():
+            with _whole_output(), places_at_hand():
                 result = super().invoke(ctx)
         except (KeyboardInterrupt, Exception) as error:
             # Libraries raise errors of their own while they clean up after a request to stop.

@@ -12,6 +12,7 @@ from belka.raw_directory import locate_raw_files
 from pipeline.cli.amounts import shown_bytes, shown_time
 from pipeline.cli.cells import cell
 from pipeline.cli.consoles import open_console
+from pipeline.cli.places import with_raw_here, with_results_here
 from pipeline.cli.session import LOGS, own_stderr
 from pipeline.config.files import with_found_targets, with_raw_digest
 from pipeline.config.settings import Config
@@ -30,7 +31,8 @@ def show_plan(config: Config, nodes: Sequence[str] | None) -> None:
         nodes: Node ids to run; None = all.
     """
     if nodes is None or set(map(node_kind, nodes)) & set(RAW_READERS):
-        config = with_raw_digest(with_found_targets(config))
+        config = with_raw_digest(with_found_targets(with_raw_here(config)))
+    config = with_results_here(config)
     console = open_console()
     with own_stderr():
         from pipeline.runners.plan import plan_run  # brings TFX along

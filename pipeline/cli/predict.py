@@ -16,16 +16,42 @@ from belka.errors import InputError
 from belka.events.channel import listening
 from belka.events.event import Event
 from belka.events.node import node_at_work
+from belka.places.names import place_of
 from belka.progress import progress
 from belka.texts import for_terminal
 from pipeline.cli.amounts import shown_amount
 from pipeline.cli.consoles import open_console
 from pipeline.cli.lines import SECONDS_BETWEEN, JsonLines
 from pipeline.cli.options import LogFormat, LogFormatOption
+from pipeline.cli.places import PATH, read_model, read_place, written_file
 from pipeline.cli.scores import print_scores
 from pipeline.cli.session import own_stderr
 from pipeline.events.event_file import Spaced
 
+ModelOption = Annotated[
+    Path,
+    typer.Option(
+        "--model", parser=read_model, metavar=PATH, help="Folder model/<version>, or model for the one in production."
+    ),
+]
+InputOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--input",
+        parser=read_place,
+        metavar=PATH,
+        help="CSV, TSV, .smi, .sdf (or .gz, .zst), parquet, a folder of one of them, or - (CSV or SMILES).",
+    ),
+]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        parser=written_file,
+        metavar=PATH,
+        help="CSV, TSV (or .gz, .zst) or parquet; CSV to standard output if left out.",
+    ),
+]
 SelectOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -36,26 +62,22 @@ SelectOption = Annotated[
 ]
 ExplainOption = Annotated[
     Path | None,
-    typer.Option("--explain", help="Write what blocks and atoms of the first 100 bring: .csv, .tsv or .parquet."),
+    typer.Option(
+        "--explain",
+        parser=written_file,
+        metavar=PATH,
+        help="Write what blocks and atoms of the first 100 bring: .csv, .tsv or .parquet.",
+    ),
 ]
 
 
 def predict(
-    model: Annotated[Path, typer.Option("--model", help="Folder model/<version>, or model for the one in production.")],
+    model: ModelOption,
     smiles: Annotated[
         list[str] | None, typer.Argument(metavar="SMILES", help="Any number; - reads standard input.")
     ] = None,
-    input_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--input",
-            help="CSV, TSV, .smi, .sdf (or .gz, .zst), parquet, a folder of one of them, or - (CSV or SMILES).",
-        ),
-    ] = None,
-    output_file: Annotated[
-        Path | None,
-        typer.Option("--output", help="CSV, TSV (or .gz, .zst) or parquet; CSV to standard output if left out."),
-    ] = None,
+    input_file: InputOption = None,
+    output_file: OutputOption = None,
     column: Annotated[
         str | None,
         typer.Option("--column", "--smiles-column", help="Column with the SMILES; found by name if left out."),
@@ -110,7 +132,7 @@ def _explain(model: Path, texts: list[str | None], output: Path, console: Consol
 
     done = explain_file(model, texts, output, standardise=standardise)
     more = "; the input has more" if done.left else ""
-    _tell(console, f"{output}: what blocks and atoms of {done.molecules:,} molecules bring{more}")
+    _tell(console, f"{place_of(output)}: what blocks and atoms of {done.molecules:,} molecules bring{more}")
     _tell(console, done.summary)
 
 
@@ -218,7 +240,7 @@ def _predict_file(wanted: _File, console: Console, log_format: LogFormat) -> Non
         return
     seconds = time.monotonic() - started
     console.print(
-        f"{wanted.output or 'standard output'}: "
+        f"{place_of(wanted.output) if wanted.output else 'standard output'}: "
         f"{done.rows:,} rows in {seconds:,.1f} s; {done.scored:,} scored, {done.warned:,} of them with "
         f"a warning, {done.rows - done.scored:,} without scores (see the column problem)",
         markup=False,

@@ -8,9 +8,11 @@ from rich.console import Console
 from rich.table import Table
 
 from belka.errors import InputError
+from belka.places.names import place_of
 from pipeline.cli.cells import cell
 from pipeline.cli.consoles import open_console
 from pipeline.cli.options import build_config, used_config
+from pipeline.cli.places import PATH, run_folder, written_file
 from pipeline.comparison.names import run_names
 
 if TYPE_CHECKING:
@@ -22,8 +24,10 @@ _FEWEST: Final = 2
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="A B", help="Output directories of finished runs.")],
-    out: Annotated[Path, typer.Option("--out", help="The page.")] = Path(PAGE),
+    runs: Annotated[
+        list[Path], typer.Argument(parser=run_folder, metavar="A B", help="Output directories of finished runs.")
+    ],
+    out: Annotated[Path, typer.Option("--out", parser=written_file, metavar=PATH, help="The page.")] = Path(PAGE),
 ) -> None:
     """Compare finished runs with the first of them: settings that differ, scores and gains, curves of training.
 
@@ -50,7 +54,7 @@ def report(
     console.print(_scores(comparison))
     console.print(cell(measured_on(comparison)), highlight=False)
     write_comparison(comparison, out)
-    _say(console, str(out))
+    _say(console, place_of(out))
 
 
 def _differences(comparison: "Comparison") -> Table:

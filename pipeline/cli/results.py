@@ -11,6 +11,7 @@ from rich.table import Table
 
 from belka.contract import ENRICHMENT_FILE, METRICS_FILE, MODELS_FOLDER, REPORT_FILE, RESOLVED_CONFIG, SUBMISSION_FILE
 from belka.models.champion import read_champion
+from belka.places.names import place_of
 from pipeline.cli.cells import cell
 from pipeline.cli.data_rows import data_rows
 from pipeline.cli.session import LOGS
@@ -61,7 +62,7 @@ def verdict_rows(evaluation: Mapping[str, Any], models_dir: Path) -> Iterator[tu
     champion = read_champion(models_dir)
     if champion is not None:
         whose = "this run's model" if champion.digest == evaluation.get("digest") else "another model than this run's"
-        yield "in production", f"{models_dir / champion.version}: {whose}"
+        yield "in production", f"{place_of(models_dir / champion.version)}: {whose}"
 
 
 def _draw_rows(draws: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
@@ -106,7 +107,7 @@ def print_results(console: Console, config: Config, metrics: dict[str, Any]) -> 
         table.add_row(SUBMISSION_FILE, "none: there is no raw test file")
     for name in _RESULTS:
         if (output_dir / name).exists():
-            table.add_row(name, cell(str(output_dir / name)))
+            table.add_row(name, cell(place_of(output_dir / name)))
     for name, value in curves_row(output_dir):
         table.add_row(name, cell(value))
     console.print(table)

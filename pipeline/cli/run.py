@@ -8,6 +8,7 @@ import typer
 
 from belka.errors import InputError
 from belka.exit_codes import ExitCode
+from belka.places.uri import local_place
 from pipeline.cli.options import (
     ConfigOption,
     LogFormatOption,
@@ -20,6 +21,7 @@ from pipeline.cli.options import (
     build_config,
     used_config,
 )
+from pipeline.cli.places import PATH
 from pipeline.steps import Step, nodes_between, step_nodes, trainer_node
 
 if TYPE_CHECKING:
@@ -82,7 +84,10 @@ def step(
     name: Annotated[Step, typer.Argument(metavar="STEP", help=f"One of {', '.join(Step)}.")],
     mode: Annotated[str | None, typer.Option(help="With train_model: only this stage (mlm, mtr, fps or clf).")] = None,
     model_path: Annotated[
-        Path | None, typer.Option(help="With --mode: exported model whose encoder starts the stage.")
+        Path | None,
+        typer.Option(
+            parser=local_place, metavar=PATH, help="With --mode: exported model whose encoder starts the stage."
+        ),
     ] = None,
     initial_epoch: Annotated[
         int | None, typer.Option(min=0, help="With --mode: epochs that count as done when no checkpoint is resumed.")

@@ -5,11 +5,11 @@ from typing import Annotated
 import typer
 
 from belka.errors import InputError
-from pipeline.cli.options import OutputDirOption, build_config, used_config
+from pipeline.cli.options import RunFolderOption, build_config, used_config
 
 
 def track(
-    output_dir: OutputDirOption = None,
+    output_dir: RunFolderOption = None,
     uri: Annotated[str | None, typer.Option("--uri", help="MLflow server; else tracking.uri of the run.")] = None,
     experiment: Annotated[str | None, typer.Option("--experiment", help="Else tracking.experiment.")] = None,
 ) -> None:

@@ -7,8 +7,10 @@ import typer
 from rich.table import Table
 
 from belka.errors import InputError
+from belka.places.uri import local_place
 from pipeline.cli.cells import cell
 from pipeline.cli.options import ConfigOption, QuietOption, SetOption, build_config
+from pipeline.cli.places import PATH, place_text, with_raw_here
 from pipeline.cli.session import LOGS, open_session
 
 if TYPE_CHECKING:
@@ -17,14 +19,31 @@ if TYPE_CHECKING:
     from pipeline.tuning.outcome import Outcome
 
 _MINUTE: Final = 60.0
+RawFolderOption = Annotated[
+    str,
+    typer.Option("--raw-dir", parser=place_text, metavar=PATH, help="Folder of train and test (parquet or csv)."),
+]
+StudyFolderOption = Annotated[
+    Path,
+    typer.Option(
+        "--output-dir",
+        parser=local_place,
+        metavar=PATH,
+        help="Receives every result; one that holds a study goes on with it.",
+    ),
+]
+SpaceOption = Annotated[
+    Path,
+    typer.Option(
+        "--space", parser=local_place, metavar=PATH, help="YAML: keys of the configuration with ranges or choices."
+    ),
+]
 
 
 def tune(
-    raw_dir: Annotated[Path, typer.Option("--raw-dir", help="Folder of train and test (parquet or csv).")],
-    output_dir: Annotated[
-        Path, typer.Option("--output-dir", help="Receives every result; one that holds a study goes on with it.")
-    ],
-    space: Annotated[Path, typer.Option("--space", help="YAML: keys of the configuration with ranges or choices.")],
+    raw_dir: RawFolderOption,
+    output_dir: StudyFolderOption,
+    space: SpaceOption,
     config: ConfigOption = None,
     metric: Annotated[
         str, typer.Option("--metric", help="mean-AP, mean-AP/GROUP or PROTEIN/GROUP, such as mean-AP/non_shared.")
@@ -45,7 +64,7 @@ def tune(
 
     Stopped or killed, the same command goes on. The result is a configuration for `belka run --config`, and a page.
     """
-    folders = build_config(config, raw_dir, output_dir, overrides)
+    folders = with_raw_here(build_config(config, raw_dir, output_dir, overrides))
     with open_session(
         folders.output_dir, log_level=folders.system.log_level, keep_logs=folders.system.keep_logs, quiet=quiet
     ) as session:

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from belka.places.uri import local_place
 from pipeline.cli.options import ConfigOption, OutputDirOption, SetOption, build_config
+from pipeline.cli.places import PATH
 from pipeline.steps import Step, trainer_node
 
 
@@ -28,7 +30,13 @@ def train_worker(
     config: ConfigOption = None,
     output_dir: OutputDirOption = None,
     own_dir: Annotated[
-        Path, typer.Option("--own-dir", help="Folder of this pod alone, for what pods other than 0 write.")
+        Path,
+        typer.Option(
+            "--own-dir",
+            parser=local_place,
+            metavar=PATH,
+            help="Folder of this pod alone, for what pods other than 0 write.",
+        ),
     ] = Path("/work/output"),
     overrides: SetOption = None,
 ) -> None:
@@ -41,6 +49,7 @@ def train_worker(
 
     pod = WorkerPod(index, workers, address)
     settings = build_config(config, None, output_dir, overrides)
+    local_place(settings.data.output_dir)
     if not pod.is_chief:
         copy_metadata(Path(settings.data.output_dir), own_dir)
         settings = build_config(config, None, own_dir, overrides)
@@ -56,7 +65,7 @@ def train_worker(
         _finish(config, output_dir, overrides)
 
 
-def _finish(config: Path | None, output_dir: Path | None, overrides: list[str] | None) -> None:
+def _finish(config: Path | None, output_dir: str | None, overrides: list[str] | None) -> None:
     """Run what follows the training in the place of this process, where TensorFlow still counts on the others."""
     options = [
         *(("--config", str(config)) if config else ()),

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from belka.contract import EVALUATION_FILE, HISTORY_FILE, METADATA_FILE, PREDICTIONS_FILE, Node
 from belka.errors import InputError
+from belka.places.names import local_of
 from belka.provenance import Provenance, read_provenance
 from belka.state_files import read_state, read_state_list
 from pipeline.config.flat import flat_settings
@@ -84,7 +85,7 @@ def read_finished_run(name: str, config: Config) -> FinishedRun:
         )
     inputs = {each.name: each for each in provenance.inputs}
     molecules = inputs["molecules"]
-    if not Path(molecules.uri).is_dir():
+    if not local_of(molecules.uri).is_dir():
         raise InputError(
             "The molecules that a run was evaluated on are gone.",
             received=f"{output}: there is no {molecules.uri}",
@@ -99,13 +100,13 @@ def read_finished_run(name: str, config: Config) -> FinishedRun:
         evaluated=provenance.finished,
         code=provenance.code_version,
         predictions=folder / PREDICTIONS_FILE,
-        molecules_dir=Path(molecules.uri),
+        molecules_dir=local_of(molecules.uri),
         molecules_digest=molecules.digest,
         histories=_histories(provenance, config.training.stages),
     )
 
 
 def _histories(provenance: Provenance, stages: Sequence[str]) -> dict[str, Sequence[Mapping[str, float]]]:
-    folders = {each.name.removesuffix(_RUN_SUFFIX): Path(each.uri) for each in provenance.inputs}
+    folders = {each.name.removesuffix(_RUN_SUFFIX): local_of(each.uri) for each in provenance.inputs}
     files = {stage: folders[stage] / HISTORY_FILE for stage in stages if stage in folders}
     return {stage: read_state_list(file, **_UNREADABLE) for stage, file in files.items() if file.is_file()}

@@ -14,6 +14,8 @@ from pydantic import BaseModel
 from belka.contract import Node
 from belka.errors import InputError
 from belka.files import atomic_path
+from belka.places.names import place_of
+from belka.places.uri import local_place
 from belka.raw_directory import raw_digest
 from belka.raw_targets import find_targets
 from belka.settings import used
@@ -56,9 +58,16 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Conf
 
 
 def load_config_from_environment(environment: Mapping[str, str] = os.environ) -> Config:
-    """Build the configuration from the file that BELKA_CONFIG names: the `tfx` command takes no arguments of ours."""
+    """Build the configuration from the file that BELKA_CONFIG names: the `tfx` command takes no arguments of ours.
+
+    Raises:
+        InputError: The configuration is not valid, or names a place on an object store, which `belka run` alone takes.
+    """
     path = environment.get(CONFIG_VARIABLE)
-    return load_config(Path(path) if path else None)
+    config = load_config(local_place(path) if path else None)
+    for folder in (config.data.raw_dir, config.data.output_dir):
+        local_place(folder)
+    return config
 
 
 def validate_config(values: Mapping[str, Any], source: str) -> Config:
@@ -117,7 +126,11 @@ def with_found_targets(config: Config) -> Config:
 
 
 def dump_config(config: Config) -> str:
-    """Render the whole configuration as YAML, every key included."""
+    """Render the whole configuration as YAML, every key included; copies of what lies on a store have its URI."""
+    data = config.data.model_copy(
+        update={name: place_of(getattr(config.data, name)) for name in ("raw_dir", "output_dir")}
+    )
+    config = config.model_copy(update={"data": data})
     # JSON first: YAML has no tuples.
     return yaml.safe_dump(json.loads(config.model_dump_json()), sort_keys=False)
 

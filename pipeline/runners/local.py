@@ -28,6 +28,8 @@ from pipeline.runners.metadata_store import back_up, mend, of_full_disk
 from pipeline.runners.node_events import observe_nodes
 from pipeline.runners.outcomes import forget, forget_lost_results
 from pipeline.runners.output_lock import only_run_in
+from pipeline.runners.store.cache_keys import keyed_by_places
+from pipeline.runners.store.working_folder import publish_step
 
 logger = logging.getLogger(RECOVERY)
 
@@ -70,13 +72,22 @@ def _run(config: Config, nodes: Sequence[str] | None, database: Path) -> None:
     with computation({**config.computing(), BEAM_FLAGS: flags}):
         pipeline = create_pipeline(config)
         pipeline.metadata_connection_config = metadata.sqlite_metadata_connection_config(str(database))
-        with observe_nodes(
-            started=lambda node: emit(Event(State.STARTED, node)),
-            finished=lambda _: back_up(database),
-            cached=lambda node: emit(Event(State.CACHED, node)),
+        with (
+            keyed_by_places(),
+            observe_nodes(
+                started=lambda node: emit(Event(State.STARTED, node)),
+                finished=lambda _: _keep(database),
+                cached=lambda node: emit(Event(State.CACHED, node)),
+            ),
         ):
             options = None if nodes is None else RunOptions(from_nodes=nodes, to_nodes=nodes)
             LocalDagRunner().run(pipeline, run_options=options)
+
+
+def _keep(database: Path) -> None:
+    """Keep what a node left: a copy of the metadata store, and all of it on the object store, where there is one."""
+    back_up(database)
+    publish_step()
 
 
 if __name__ == "__main__":

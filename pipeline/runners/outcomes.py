@@ -8,6 +8,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from belka.errors import InputError
 from belka.models.champion import model_digest, read_champion
+from belka.places.names import local_of
 from belka.provenance import Provenance, read_provenance
 from pipeline.runners.last_outputs import FINISHED
 from pipeline.runners.metadata_store import connect, is_store, reading
@@ -101,7 +102,7 @@ def _missed(folder: Path) -> list[str]:
     known, damaged = _record_of(folder)
     if damaged:
         return [str(folder)]
-    return [place for place in (known.delivered if known else ()) if _is_missed(Path(place))]
+    return [place for place in (known.delivered if known else ()) if _is_missed(local_of(place))]
 
 
 def _is_missed(version: Path) -> bool:

@@ -27,6 +27,7 @@ from pipeline.runners.last_outputs import complete_last_run, missing_results
 from pipeline.runners.metadata_store import copy_store, is_store
 from pipeline.runners.outcomes import NodeOutcome, forget_lost_results, read_outcomes
 from pipeline.runners.plan_reasons import changes
+from pipeline.runners.store.cache_keys import keyed_by_places
 
 _RUN_ID = "plan"
 
@@ -74,7 +75,10 @@ def plan_run(config: Config, nodes: Sequence[str] | None = None) -> list[Planned
             pipeline = create_pipeline(config)
         pipeline.metadata_connection_config = metadata.sqlite_metadata_connection_config(str(database))
         try:
-            return list(_planned(_compiled(pipeline, nodes, folder), before, lost, cache=config.system.enable_cache))
+            with keyed_by_places():
+                return list(
+                    _planned(_compiled(pipeline, nodes, folder), before, lost, cache=config.system.enable_cache)
+                )
         except LookupError as error:
             raise missing_results(nodes or (), config.output_dir, str(error)) from error
 

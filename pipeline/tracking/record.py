@@ -18,6 +18,7 @@ from belka.contract import (
     Node,
 )
 from belka.models.champion import read_champion
+from belka.places.names import place_of
 from belka.provenance import folder_digest
 from belka.state_files import read_or_set_aside
 from pipeline.config.flat import flat, flat_settings
@@ -164,7 +165,7 @@ def _costs(steps: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
 
 def _tags(evaluation: Mapping[str, Any], output: Path) -> dict[str, str]:
     verdict = evaluation.get("verdict") or {}
-    tags = {"belka.output_dir": str(output)}
+    tags = {"belka.output_dir": place_of(output)}
     if verdict:
         tags["belka.gate"] = "passed" if verdict["blessed"] else "not passed"
         tags["belka.gate.reasons"] = "\n".join(verdict["reasons"])

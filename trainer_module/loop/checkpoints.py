@@ -13,7 +13,7 @@ from typing import Any, Final
 from zipfile import BadZipFile
 
 from belka.code_version import code_version
-from belka.contract import Node
+from belka.contract import CHECKPOINT_STATE_FILE, Node
 from belka.errors import InputError, RunAgainError
 from belka.files import atomic_path
 from belka.provenance import known_digest
@@ -26,7 +26,6 @@ logger = logging.getLogger(__name__)
 # Keras's archive and not its HDF5 file: on a full disk HDF5 may crash the process, while Python's own write raises an
 # OSError.
 _VARIABLES: Final = "variables.keras"
-_STATE: Final = "state.json"
 _BEST: Final = "best.keras"
 _KEPT: Final = 2
 # What decides a result, but not what is computed up to a given step.
@@ -121,7 +120,7 @@ class CheckpointStore:
         with self._written(f"step-{progress.step:09d}") as temporary:
             temporary.mkdir()
             model.save(temporary / _VARIABLES)
-            (temporary / _STATE).write_text(json.dumps(asdict(progress)), encoding="utf-8")
+            (temporary / CHECKPOINT_STATE_FILE).write_text(json.dumps(asdict(progress)), encoding="utf-8")
         for old in self._states()[:-_KEPT]:
             shutil.rmtree(old)
 
@@ -149,7 +148,7 @@ class CheckpointStore:
         state, weights = b"", b""
         for folder in reversed(self._states()) if self.writes else ():
             try:
-                state, weights = (folder / _STATE).read_bytes(), (folder / _VARIABLES).read_bytes()
+                state, weights = (folder / CHECKPOINT_STATE_FILE).read_bytes(), (folder / _VARIABLES).read_bytes()
                 found = Progress(**json.loads(state))
                 if (found.epoch, found.step_in_epoch) > (epochs, 0):
                     logger.info("Checkpoint %s is past epoch %d: starting over.", folder, epochs)

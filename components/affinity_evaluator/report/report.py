@@ -23,7 +23,8 @@ from belka.contract import (
 from belka.files import atomic_path
 from belka.models.description import ModelDescription, read_description
 from belka.pages.style import page_environment, page_style
-from belka.provenance import Provenance, place_of, read_provenance
+from belka.places.names import place_of
+from belka.provenance import Provenance, read_provenance
 from belka.state_files import read_state, read_state_list
 from belka.texts import for_markdown
 from components.affinity_evaluator.evaluate import Evaluation

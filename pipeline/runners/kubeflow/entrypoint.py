@@ -86,7 +86,7 @@ def run_component(argv: Sequence[str], store_root: Path) -> None:
     """
     from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
-    from belka.provenance import named_places
+    from belka.places.names import named_places
     from pipeline.runners.kubeflow.runtime_settings import apply_settings
 
     args, rest = _parse(argv)

@@ -12,8 +12,12 @@ TARGETS = ["BRD4", "HSA", "sEH"]
 
 @pytest.fixture(scope="session")
 def length_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model of `write_length_model`."""
+    return write_length_model(tmp_path_factory.mktemp("length_model") / "17")
+
+
+def write_length_model(folder: Path) -> Path:
     """A SavedModel whose probabilities are 1, 2 and 3 thousandths of the length of the SMILES without linker."""
-    folder = tmp_path_factory.mktemp("length_model") / "17"
     model = keras.Sequential([keras.Input([1]), keras.layers.Rescaling(0.001)])
 
     def serve(smiles: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -14,13 +14,13 @@ from pydantic import ValidationError
 from belka.contract import PROVENANCE_FILE
 from belka.digests import digests_by_name, file_digest, files_digest
 from belka.errors import InputError
+from belka.places.names import named_places
 from belka.provenance import (
     Input,
     Record,
     changed_files,
     folder_digest,
     known_digest,
-    named_places,
     read_inputs,
     read_provenance,
     write_provenance,

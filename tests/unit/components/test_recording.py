@@ -12,7 +12,8 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types.standard_artifacts import PushedModel, Schema
 from tfx.utils import io_utils
 
-from belka.provenance import Record, changed_files, named_places, read_provenance, write_provenance
+from belka.places.names import named_places
+from belka.provenance import Record, changed_files, read_provenance, write_provenance
 from components.artifact_types import Molecules, Vocabulary
 from components.recording import Recording, read_raw_files, recorded, recorded_component
 

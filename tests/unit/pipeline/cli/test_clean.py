@@ -7,7 +7,7 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2
 from typer.testing import CliRunner
 
-from belka.files import _machine
+from belka.files import machine
 from pipeline.cli.main import app
 from pipeline.runners.last_outputs import complete_last_run
 from pipeline.runners.metadata_store import connect
@@ -43,7 +43,7 @@ def output(tmp_path: Path) -> Path:
     (tmp_path / "metrics.json.damaged-1").write_text("{", encoding="utf-8")
     gone = next(number for number in range(4_000_000, 2**22) if not Path(f"/proc/{number}").exists())
     for process in (gone, os.getpid()):
-        (tmp_path / f".tmp-{_machine()}-{process}-{'0' * 12}-report.html").write_text("half", encoding="utf-8")
+        (tmp_path / f".tmp-{machine()}-{process}-{'0' * 12}-report.html").write_text("half", encoding="utf-8")
     for name in ("submission.csv", "model/17/saved_model.pb", "checkpoints/clf-1/best.keras", "logs/1.log"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
