@@ -20,6 +20,8 @@ from urllib.parse import quote
 
 import pytest
 
+from belka.places.uri import StoreUri, store_uri
+
 ENVIRONMENT: Final = Path(__file__).parents[2] / ".envs" / "stores" / "bin"
 # Nobody looks at the signature.
 _SOMEBODY: Final = (
@@ -206,3 +208,14 @@ def faulty() -> Faulty:
     from tests.unit.pipeline.conftest import faulty as network
 
     return network
+
+
+@pytest.fixture
+def uri(bucket: Bucket) -> StoreUri:
+    return store_uri(f"{bucket.uri}/run")
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
+    """Go to another machine, or back to one."""
+    return lambda name: monkeypatch.setenv("BELKA_WORK_DIR", str(tmp_path / name))

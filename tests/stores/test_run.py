@@ -25,6 +25,15 @@ def _run(bucket: "Bucket", *arguments: str, **more: str) -> subprocess.Completed
     )
 
 
+def _begun(bucket: "Bucket", raw: Path) -> "tuple[subprocess.Popen[bytes], tuple[str, ...]]":
+    """A run of two steps that has been started, and its options."""
+    assert run_belka("make-demo-data", "--molecules", "300", "--out", raw).returncode == 0
+    bucket.put_folder(raw, "raw")
+    places = ("--raw-dir", f"{bucket.uri}/raw", "--output-dir", f"{bucket.uri}/run", "--to", "get_vocab")
+    process = subprocess.Popen([BELKA, "run", *SMALL, *places], env=bucket.environment(), stdout=subprocess.DEVNULL)
+    return process, places
+
+
 def _states(bucket: "Bucket", run: str) -> set[str]:
     metrics: dict[str, Any] = json.loads(bucket.get(f"{run}/metrics.json"))
     return {step["state"] for step in metrics["steps"].values()}
@@ -96,11 +105,7 @@ def _read_elsewhere(bucket: "Bucket", output: Path) -> None:
 
 @pytest.mark.slow
 def test_a_run_that_is_stopped_loses_no_finished_step(bucket: "Bucket", tmp_path: Path) -> None:
-    raw = tmp_path / "raw"
-    assert run_belka("make-demo-data", "--molecules", "300", "--out", raw).returncode == 0
-    bucket.put_folder(raw, "raw")
-    places = ("--raw-dir", f"{bucket.uri}/raw", "--output-dir", f"{bucket.uri}/run", "--to", "get_vocab")
-    process = subprocess.Popen([BELKA, "run", *SMALL, *places], env=bucket.environment(), stdout=subprocess.DEVNULL)
+    process, places = _begun(bucket, tmp_path / "raw")
     for _ in range(1200):
         if "run/metadata.db" in bucket.names():  # the first step is there; the second runs
             break
@@ -118,11 +123,7 @@ def test_a_run_that_is_stopped_loses_no_finished_step(bucket: "Bucket", tmp_path
 
 @pytest.mark.slow
 def test_a_run_that_is_killed_while_it_publishes_is_finished(bucket: "Bucket", tmp_path: Path) -> None:
-    raw = tmp_path / "raw"
-    assert run_belka("make-demo-data", "--molecules", "300", "--out", raw).returncode == 0
-    bucket.put_folder(raw, "raw")
-    places = ("--raw-dir", f"{bucket.uri}/raw", "--output-dir", f"{bucket.uri}/run", "--to", "get_vocab")
-    process = subprocess.Popen([BELKA, "run", *SMALL, *places], env=bucket.environment(), stdout=subprocess.DEVNULL)
+    process, places = _begun(bucket, tmp_path / "raw")
     for _ in range(1200):
         # The first step is on its way, and what names it is not there yet.
         if any("parquet-merge" in key for key in bucket.names("run/pipeline_root")):
