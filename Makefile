@@ -42,7 +42,7 @@ demo: $(INSTALLED) ## Make demo data and run the whole pipeline on it (results i
 	@printf '  %s\n' "$(BIN)/belka predict --model $(DEMO)/output/model 'CC(F)(F)CNc1nc(Nc2ccccc2)nc(NCC(=O)N[Dy])n1'" \
 	  "$(BIN)/belka enrichment --output-dir $(DEMO)/output --level pair" "$(BIN)/belka lineage $(DEMO)/output/model"
 
-test: $(INSTALLED) ## Run the tests that finish within minutes, TEST_WORKERS at a time
+test: $(INSTALLED) .envs/stores/.installed ## Run the tests that finish within minutes, TEST_WORKERS at a time
 	$(BIN)/pytest -m "not slow" --numprocesses $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 test-slow: $(INSTALLED) ## Run the tests that take minutes each
