@@ -15,8 +15,13 @@ from optuna.trial import TrialState
 
 from belka.demo.generate import make_demo_data
 from pipeline.config.files import load_config
-from pipeline.tuning.space import Dimension
+from pipeline.tuning.draw_task import DrawTask
+from pipeline.tuning.draws import score_of
+from pipeline.tuning.score_draw import score_draw
+from pipeline.tuning.space import Dimension, override_of
 from pipeline.tuning.study import ask, finished_trials, open_study
+from pipeline.tuning.trials import Limits
+from pipeline.tuning.tune import TuneRequest, configured, tune
 
 BELKA: Final = Path(sys.executable).parent / "belka"
 SPACE: Final = {
@@ -129,6 +134,36 @@ def test_a_study_that_is_stopped_and_killed_goes_on_and_reports_on_other_draws(t
     assert "output_dir" not in (tmp_path / "out" / "tuned.yaml").read_text(encoding="utf-8")
     assert "ahead on" in third.told
     assert (tmp_path / "out" / "tune.html").is_file()
+    _ask_again(tmp_path, figures)
+
+
+def _ask_again(folder: Path, figures: dict[str, Any]) -> None:
+    """A finished study computes nothing more; a draw scored in this process has the score that the study's own told."""
+    output = folder / "out"
+    request = TuneRequest(
+        config_file=folder / "small.yaml",
+        overrides=(),
+        raw_dir=folder / "raw",
+        output_dir=output,
+        space_file=folder / "space.yaml",
+        metric="mean-AP",
+        choose=(1,),
+        report=(11, 12),
+        limits=Limits(seconds=1800.0, trials=4),
+    )
+    files = {path: path.read_bytes() for path in (output / "tune.json", output / "tuned.yaml", output / "tune.html")}
+    said = list[str]()
+    outcome = tune(request, said.append)
+    assert outcome is not None
+    assert [line.split(":")[0] for line in said] == [
+        f"draw {draw}, {which}" for draw in (11, 12) for which in ("tuned", "untuned")
+    ]
+    assert {path: path.read_bytes() for path in files} == files
+
+    chosen = [override_of(key, value) for key, value in figures["chosen"]["values"].items()]
+    task = DrawTask(configured(request)(chosen), 11, transformer=False, output_dir=output, work_dir=folder / "work")
+    cells = score_draw(task, lambda score: pytest.fail(f"no transformer is trained, and one has {score}"))
+    assert score_of(cells, "mean-AP") == figures["reported"]["tuned"][0]
 
 
 @pytest.mark.slow
