@@ -17,11 +17,16 @@ from tests.e2e.conftest import REPOSITORY
 if TYPE_CHECKING:
     from tests.e2e.conftest import Demo
 
-pytestmark = pytest.mark.browser
-
 PYTHON: Final = REPOSITORY / ".envs" / "browser" / "bin" / "python"
 LOOK: Final = Path(__file__).with_name("look_at_page.py")
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "chrome")
+BROWSER: Final = next(filter(None, map(shutil.which, BROWSERS)), None)
+# Said before the fixtures are made: a whole run is one of them.
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not PYTHON.is_file(), reason="Playwright is absent; `make test-browser` installs it"),
+    pytest.mark.skipif(BROWSER is None, reason=f"no Chromium on this machine: none of {', '.join(BROWSERS)}"),
+]
 WRONG: Final = """<!doctype html><html lang="en"><head><link rel="icon" href="data:,"><title>wrong</title></head><body>
 <p style="font-size: 8px">too small to read</p>
 <p style="color: #999; background: #fff">too faint to read</p>
@@ -36,14 +41,8 @@ WRONG: Final = """<!doctype html><html lang="en"><head><link rel="icon" href="da
 
 def looked_at(folder: Path, *pages: Path) -> list[dict[str, Any]]:
     """What is wrong with each page, at each size and in each scheme."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if not PYTHON.is_file():
-        pytest.skip("Playwright is absent; `make test-browser` installs it")
-    if found is None:
-        pytest.skip(f"no Chromium on this machine: none of {', '.join(BROWSERS)}")
-    done = subprocess.run(
-        [str(PYTHON), str(LOOK), found, str(folder), *map(str, pages)], capture_output=True, text=True, check=False
-    )
+    command = [str(PYTHON), str(LOOK), str(BROWSER), str(folder), *map(str, pages)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     looks: list[dict[str, Any]] = json.loads(done.stdout)
     assert len(looks) == 4 * len(pages)
