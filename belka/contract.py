@@ -184,6 +184,7 @@ DRAWS_FILE: Final = "draws.parquet"  # beside the model of a training, see belka
 SELECTION_FILE: Final = "selection.parquet"  # beside a pushed model, see belka.models.selection_scores
 UNSEEN_FILE: Final = "unseen.parquet"  # beside a pushed model: what its training never saw
 CHAMPION_FILE: Final = "champion.json"  # beside the pushed versions
+SERVED_CONFIG_FILE: Final = "models.config"  # names the version that `belka export` wrote for servers
 
 # Files of the other artifacts.
 COUNTS_FILE: Final = "counts.json"  # of Examples: path in the folder -> Examples in the file, its size in bytes

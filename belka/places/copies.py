@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
-from belka.contract import CHAMPION_FILE
+from belka.contract import CHAMPION_FILE, SAVED_MODEL_FILE, SERVED_CONFIG_FILE
 from belka.errors import InputError
 from belka.files import is_name
 from belka.places.mirror import Mirror
@@ -18,6 +18,8 @@ from belka.places.uri import StoreUri, copy_of, file_of, room_of
 LIST_FILE: Final = "list.json"
 _LOCK_FILE: Final = "copy.lock"
 _SENT_LOCK_FILE: Final = "sent.lock"
+# A server that watches the place takes a model for whole where its graph is there; what names a version comes last.
+_RANKS: Final = {SAVED_MODEL_FILE: 1, SERVED_CONFIG_FILE: 2, CHAMPION_FILE: 2}
 
 
 @contextmanager
@@ -82,7 +84,7 @@ def changed_copy(uri: StoreUri) -> Iterator[Path]:
     """
     with copied(uri) as copy:
         yield copy
-        Mirror(ObjectStore(uri), copy, room_of(uri) / LIST_FILE).send(lambda name: int(name == CHAMPION_FILE))
+        Mirror(ObjectStore(uri), copy, room_of(uri) / LIST_FILE).send(_rank)
 
 
 @contextmanager
@@ -152,6 +154,10 @@ def _make_alike(mirror: Mirror, uri: StoreUri, *, is_ours: bool) -> None:
             expected="the content that the other command began with",
             action="Wait until it ends; or name another folder for copies with the variable BELKA_WORK_DIR.",
         )
+
+
+def _rank(name: str) -> int:
+    return _RANKS.get(name.rpartition("/")[2], 0)
 
 
 def _version(pointer: bytes | None) -> str:

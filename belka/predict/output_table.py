@@ -54,6 +54,16 @@ def open_output(path: Path | None, schema: pa.Schema) -> Iterator[Any]:
             yield _ForSpreadsheets(writer)
 
 
+def check_output_name(path: Path | None) -> None:
+    """Look before the work that a table is the end of.
+
+    Raises:
+        InputError: The file's name tells no format.
+    """
+    if path is not None:
+        _suffix(path)
+
+
 class _ForSpreadsheets:
     """A writer of CSV in whose files no cell is a formula."""
 

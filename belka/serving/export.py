@@ -7,9 +7,8 @@ model) and https://www.tensorflow.org/tfx/serving/saved_model_warmup.
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from belka.contract import PROVENANCE_FILE
+from belka.contract import PROVENANCE_FILE, SERVED_CONFIG_FILE
 from belka.errors import InputError
 from belka.files import atomic_path
 from belka.models.champion import Champion, model_digest, read_champion
@@ -17,8 +16,6 @@ from belka.models.folder import open_model_folder
 from belka.models.operations import check_model
 from belka.provenance import check_whole
 from belka.serving.warm_up import MODEL_NAME, WARM_UP_FILE, write_warm_up
-
-CONFIG_FILE: Final = "models.config"
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ def export_champion(models: Path, folder: Path) -> Exported:
         shutil.copytree(source, version)
         requests = write_warm_up(open_model_folder(source), version / WARM_UP_FILE)
     # Servers that follow the file shall find the new version in it before the one that they hold is gone.
-    with atomic_path(folder / CONFIG_FILE) as temporary:
+    with atomic_path(folder / SERVED_CONFIG_FILE) as temporary:
         temporary.write_text(_config(champion.version), encoding="utf-8")
     for other in others:
         shutil.rmtree(other)

@@ -10,6 +10,7 @@ from belka.places.names import place_of
 from pipeline.cli.cells import cell
 from pipeline.cli.consoles import open_console
 from pipeline.cli.options import PUSHED_MODELS, PushedModelsOption
+from pipeline.cli.session import own_stderr
 
 _DIGITS: Final = 12  # of a digest
 
@@ -71,7 +72,8 @@ def set_(
     """
     from belka.models.versions import set_champion
 
-    changed = set_champion(models, version, reason)
+    with own_stderr():  # TensorFlow's notes
+        changed = set_champion(models, version, reason)
     told = "in production now" if changed else "was in production already: nothing was changed"
     line = f"{place_of(models / version)}: {told}"
     open_console().print(cell(line), highlight=False, soft_wrap=True)

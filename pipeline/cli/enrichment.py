@@ -60,9 +60,11 @@ def enrichment(
             expected="one of them, or none for the folder output",
             action="See `belka enrichment --help`.",
         )
+    from belka.predict.output_table import check_output_name
     from belka.statistics.enrichment import most_enriched
     from belka.statistics.tables import read_summary
 
+    check_output_name(out)
     with _statistics(output_dir, molecules) as folder:
         summary = read_summary(folder)
         # What is printed is the beginning of what is written.

@@ -96,9 +96,11 @@ def enumerate_(
     from belka.enumeration.properties import parse_filters
     from belka.enumeration.select import Wanted
     from belka.models.operations import trusted_models
+    from belka.predict.output_table import check_output_name
 
     started = time.monotonic()
     _check(library, (block1, block2, block3), model, odds, rank_by)
+    check_output_name(out)
     wanted = Wanted(top, parse_filters(filters or ()), per_block, per_pair, max_similarity)
     by_model = model is not None and rank_by != "score"
     ranking = Ranking(pool or (_POOL * top if by_model else top), by_model)

@@ -49,7 +49,7 @@ def lineage(
         Path | None,
         typer.Option(
             "--croissant",
-            parser=local_place,
+            parser=written_file,
             metavar="FILE",
             help="Write Croissant metadata of the merged table below it.",
         ),
@@ -80,10 +80,10 @@ def _tell(model: Path, openlineage: Path | None, croissant: Path | None) -> None
     if croissant is not None:
         from pipeline.interchange.croissant import table_metadata
 
-        described = table_metadata(known, croissant.absolute().parent)
+        described = table_metadata(known, place_of(croissant.absolute()).rpartition("/")[0] or "/")
         with atomic_path(croissant) as temporary:
             temporary.write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
-        typer.echo(f"{croissant}: {len(described['distribution'])} distributions")
+        typer.echo(f"{place_of(croissant)}: {len(described['distribution'])} distributions")
 
 
 def _defaults() -> dict[str, Any]:

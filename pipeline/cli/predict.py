@@ -105,6 +105,7 @@ def predict(
     if smiles == ["-"] and input_file is None:
         smiles, input_file = None, Path("-")
     _check_arguments(smiles, input_file, output_file, select)
+    _check_outputs(output_file, explain)
     from belka.models.operations import trusted_models
 
     trust = trusted_models() if trust_model else nullcontext()
@@ -145,6 +146,21 @@ def _check_arguments(
             received=f"{len(smiles or [])} SMILES, --input {input_file}, --output {output_file}, --select {select}",
             expected="SMILES as arguments, or --input (or -), with or without --output and --select",
             action="See `belka predict --help`.",
+        )
+
+
+def _check_outputs(output_file: Path | None, explain: Path | None) -> None:
+    """Before anything is scored: what is told last is written last."""
+    from belka.predict.output_table import check_output_name
+
+    check_output_name(output_file)
+    check_output_name(explain)
+    if output_file and explain and output_file.absolute() == explain.absolute():
+        raise InputError(
+            "The explanation would replace the predictions.",
+            received=f"{place_of(explain)} for both",
+            expected="a file for each",
+            action="Give --explain another name.",
         )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from belka.errors import InputError
+from belka.places.names import place_of
 
 
 def run_names(folders: Sequence[Path]) -> list[str]:
@@ -20,12 +21,18 @@ def run_names(folders: Sequence[Path]) -> list[str]:
             expected="output directories of different runs",
             action="Name each once.",
         )
-    return [_shortest(folder, [other for other in absolute if other != folder]) for folder in absolute]
+    places = [place_of(folder) for folder in absolute]
+    return [_shortest(place, [other for other in places if other != place]) for place in places]
 
 
-def _shortest(folder: Path, others: Sequence[Path]) -> str:
-    for depth in range(1, len(folder.parts)):
-        end = folder.parts[-depth:]
-        if all(other.parts[-depth:] != end for other in others):
+def _shortest(place: str, others: Sequence[str]) -> str:
+    parts = _parts(place)
+    for depth in range(1, len(parts)):
+        end = parts[-depth:]
+        if all(_parts(other)[-depth:] != end for other in others):
             return "/".join(end)
-    return str(folder)
+    return place
+
+
+def _parts(place: str) -> tuple[str, ...]:
+    return Path(place).parts

@@ -4,8 +4,9 @@ Source: https://docs.mlcommons.org/croissant/docs/croissant-spec.html (1.0), who
 """
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ from belka.contract import (
     BLOCKS_FILE,
     IDS,
     MOLECULE_ID,
+    PROVENANCE_FILE,
     SMILES,
     SMILES_NO_LINKER,
     SPLIT_GROUP,
@@ -26,6 +28,8 @@ from belka.contract import (
 )
 from belka.errors import InputError
 from belka.molecules import SHARD_PATTERN
+from belka.places.copies import copied
+from belka.places.uri import is_uri, store_uri
 from belka.provenance import Provenance, recorded
 from pipeline.interchange.recorded import MOLECULES, columns_of, targets_of
 
@@ -63,13 +67,13 @@ _SPECIAL_TERMS: Final = {
 }
 
 
-def table_metadata(model: Provenance, beside: Path) -> dict[str, Any]:
+def table_metadata(model: Provenance, beside: Path | str) -> dict[str, Any]:
     """Describe the merged table that a model was trained on.
 
     Args:
         model: Provenance of the model, or of the table itself.
-        beside: Folder that the description is written to, above the table: files are named relative to it, which is the
-            only way that mlcroissant reads sets of local files, and the whole can be moved.
+        beside: Folder that the description is written to, or its URI, above the table: files are named relative to it,
+            which is the only way that mlcroissant reads sets of local files, and the whole can be moved.
 
     Returns:
         JSON-LD of a `sc:Dataset`. Equal for equal provenance.
@@ -78,7 +82,7 @@ def table_metadata(model: Provenance, beside: Path) -> dict[str, Any]:
         InputError: The table is gone, another one is in its place, or it is not below the folder.
     """
     place, table = _find_table(model)
-    if not place.is_relative_to(beside):
+    if not PurePosixPath(place).is_relative_to(beside):
         raise InputError(
             "The description of a table must lie in a folder above it.",
             received=f"{beside}; the table is {place}",
@@ -87,7 +91,7 @@ def table_metadata(model: Provenance, beside: Path) -> dict[str, Any]:
         )
     targets = targets_of(table.settings)
     raw = ", ".join(f"{name} (SHA-256 {digest})" for name, digest in table.raw_files.items())
-    folder = place.relative_to(beside)
+    folder = PurePosixPath(place).relative_to(beside)
     return {
         "@context": _context(),
         "@type": "sc:Dataset",
@@ -115,8 +119,8 @@ def table_metadata(model: Provenance, beside: Path) -> dict[str, Any]:
     }
 
 
-def _find_table(model: Provenance) -> tuple[Path, Provenance]:
-    """Where the table is, and its own provenance."""
+def _find_table(model: Provenance) -> tuple[str, Provenance]:
+    """Where the table is, and its own provenance, which alone is brought here from an object store."""
     known = next((record for record in model.history if (record.step, record.output) == _MERGED), None)
     if known is None:
         raise InputError(
@@ -125,8 +129,9 @@ def _find_table(model: Provenance) -> tuple[Path, Provenance]:
             expected=f"one of {Node.PARQUET_MERGE}",
             action="Give a model of a run of this version.",
         )
-    place = Path(known.uri)
-    table = recorded(place)
+    place = copied(store_uri(known.uri), PROVENANCE_FILE.__eq__) if is_uri(known.uri) else nullcontext(Path(known.uri))
+    with place as folder:
+        table = recorded(folder)
     if table.digest != known.digest:
         raise InputError(
             "The merged table is another one than the model was trained on.",
@@ -134,10 +139,10 @@ def _find_table(model: Provenance) -> tuple[Path, Provenance]:
             expected=f"SHA-256 {known.digest}",
             action="Give the model of the last run in that output directory.",
         )
-    return place, table
+    return known.uri, table
 
 
-def _file(folder: Path, name: str, digest: str) -> dict[str, Any]:
+def _file(folder: PurePosixPath, name: str, digest: str) -> dict[str, Any]:
     return {
         "@type": "cr:FileObject",
         "@id": name,

@@ -10,6 +10,8 @@ import yaml
 from belka.contract import MODEL_CARD_FILE
 from belka.errors import InputError
 from belka.models.champion import Champion, read_champion
+from belka.places.names import place_of
+from belka.places.uri import is_uri
 from belka.provenance import Provenance, check_whole, recorded
 from pipeline.registry.server import RegistryServer
 
@@ -42,7 +44,7 @@ def register_champion(models: Path, server: RegistryServer, name: str, uri: str 
         models: Folder of the pushed versions.
         server: The registry.
         name: Name of the registered model.
-        uri: Where servers find the version; None = its path on this machine.
+        uri: Where servers find the version; None = the place of the folder.
 
     Returns:
         What the registry calls it.
@@ -65,7 +67,7 @@ def register_champion(models: Path, server: RegistryServer, name: str, uri: str 
     version = server.part(found, "id")
     is_new = not server.artifacts(version)
     if is_new:
-        server.part(server.add_artifact(version, _artifact(name, known, uri or folder.absolute().as_uri())), "id")
+        server.part(server.add_artifact(version, _artifact(name, known, uri or _place(folder))), "id")
     return Registered(model, version, champion.version, is_new)
 
 
@@ -79,6 +81,11 @@ def _champion(models: Path) -> Champion:
             action="Name it with --models, or put a version into production: belka champion set.",
         )
     return champion
+
+
+def _place(folder: Path) -> str:
+    place = place_of(folder.absolute())
+    return place if is_uri(place) else Path(place).as_uri()
 
 
 def _check_same(found: Mapping[str, Any], champion: Champion, name: str) -> None:

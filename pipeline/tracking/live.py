@@ -6,11 +6,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from belka.contract import HISTORY_FILE
 from belka.errors import BelkaError
+from belka.places.names import place_of
+from belka.places.uri import is_uri
 from pipeline.config.settings import Config
 from pipeline.runners.leftovers import PIPELINE_ROOT
 from pipeline.steps import trainer_node
@@ -45,7 +48,7 @@ class LiveCurves:
         self.uri = uri
         self._config, self._server, self._seconds = config, MlflowServer(uri), seconds
         self._since = time.time()
-        self._place = f"{socket.gethostname()}:{config.output_dir}"
+        self._name, self._place = run_name(config), _live_place(config.output_dir)
         self._over, self._failed = threading.Event(), False
         self._thread = threading.Thread(target=self._follow, name="live-curves", daemon=True)
         self._begun = BegunRuns()
@@ -112,7 +115,7 @@ class LiveCurves:
     def _stage(self, mode: Mode) -> BegunRun:
         if mode not in self._begun.stages:
             if self._begun.run is None:
-                self._begun.run = self._begin(run_name(self._config), {})
+                self._begun.run = self._begin(self._name, {})
             self._begun.stages[mode] = self._begin(mode, {PARENT_TAG: self._begun.run.run})
         return self._begun.stages[mode]
 
@@ -123,3 +126,9 @@ class LiveCurves:
         for run in self._begun.ids():
             self._server.tag(run, LIVE_TAG, "")
             self._server.end_run(run, now(), "FAILED")
+
+
+def _live_place(output_dir: Path) -> str:
+    """What names an output directory to runs on every machine: one on an object store is the same for all of them."""
+    place = place_of(output_dir)
+    return place if is_uri(place) else f"{socket.gethostname()}:{place}"

@@ -103,7 +103,7 @@ def read_run(config: Config) -> RunRecord:
 
 def run_name(config: Config) -> str:
     """What a reader sees of the last run in an output directory."""
-    return f"{config.pipeline_name} {config.output_dir.name}"
+    return f"{config.pipeline_name} {Path(place_of(config.output_dir)).name}"
 
 
 def curves(history: Sequence[Mapping[str, object]]) -> tuple[Metric, ...]:

@@ -15,12 +15,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import pytest
 
 from belka.places.uri import StoreUri, store_uri
+
+if TYPE_CHECKING:
+    from tests.unit.pipeline.tracking.conftest import Stub
 
 ENVIRONMENT: Final = Path(__file__).parents[2] / ".envs" / "stores" / "bin"
 # Nobody looks at the signature.
@@ -208,6 +211,15 @@ def faulty() -> Faulty:
     from tests.unit.pipeline.conftest import faulty as network
 
     return network
+
+
+@pytest.fixture
+def tracking() -> "Iterator[Stub]":
+    """What stands for an MLflow server: its own environment is not this one's."""
+    from tests.unit.pipeline.tracking.conftest import stub_server
+
+    with stub_server() as found:
+        yield found
 
 
 @pytest.fixture

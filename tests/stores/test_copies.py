@@ -13,7 +13,8 @@ from belka.errors import BelkaError, InputError, RunAgainError
 from belka.places import store as module
 from belka.places.copies import changed_copy, copied, copied_model, sent_file
 from belka.places.mirror import Mirror
-from belka.places.uri import file_of, room_of, store_uri
+from belka.places.store import Listed, ObjectStore
+from belka.places.uri import StoreUri, file_of, room_of, store_uri
 
 if TYPE_CHECKING:
     from tests.stores.conftest import Bucket, Faulty
@@ -95,6 +96,23 @@ def test_what_a_command_changes_is_sent_when_it_ends_well(bucket: "Bucket") -> N
         (folder / "9" / "saved_model.pb").unlink()
     assert bucket.get("model/champion.json") == b"after"
     assert bucket.names("model/") == {"model/champion.json", "model/17/saved_model.pb"}
+
+
+def test_a_server_that_watches_finds_no_model_that_is_not_whole(uri: StoreUri, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    upload = ObjectStore.upload
+
+    def noting(store: ObjectStore, source: Path, name: str) -> Listed:
+        done = upload(store, source, name)
+        sent.append(name)
+        return done
+
+    monkeypatch.setattr(ObjectStore, "upload", noting)
+    with changed_copy(uri) as folder:
+        for name in ("models.config", "belka/17/saved_model.pb", "belka/17/variables/index", "belka/17/z", "a"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).touch()
+    assert sent[-2:] == ["belka/17/saved_model.pb", "models.config"]
 
 
 @pytest.mark.parametrize("name", ["y.csv", "y.csv.gz", "y.tsv.zst"])

@@ -14,6 +14,7 @@ from tests.e2e.conftest import SMALL, run_belka
 
 if TYPE_CHECKING:
     from tests.stores.conftest import Bucket
+    from tests.unit.pipeline.tracking.conftest import Stub
 
 BELKA = Path(sys.executable).parent / "belka"
 
@@ -41,15 +42,16 @@ def _states(bucket: "Bucket", run: str) -> set[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_a_run_there_is_a_run_here(bucket: "Bucket", tmp_path: Path) -> None:
+def test_a_run_there_is_a_run_here(bucket: "Bucket", tmp_path: Path, tracking: "Stub") -> None:
     raw, output = tmp_path / "raw", tmp_path / "output"
     assert run_belka("make-demo-data", "--molecules", "300", "--out", raw).returncode == 0
     local = run_belka("run", *SMALL, "--raw-dir", raw, "--output-dir", output)
     assert local.returncode == 0, local.stderr
     bucket.put_folder(raw, "raw")
     places = ("--raw-dir", f"{bucket.uri}/raw", "--output-dir", f"{bucket.uri}/run")
-    first = _run(bucket, *places)
+    first = _run(bucket, *places, "--set", f"tracking.uri={tracking.uri}")
     assert first.returncode == 0, first.stdout + first.stderr
+    _check_told(tracking, bucket)
     assert f"{bucket.uri}/run/submission.csv" in first.stdout
     assert bucket.get("run/submission.csv") == (output / "submission.csv").read_bytes()
     published = bucket.names("run/")
@@ -82,6 +84,17 @@ def test_a_run_there_is_a_run_here(bucket: "Bucket", tmp_path: Path) -> None:
     _read_elsewhere(bucket, output)
 
 
+def _check_told(tracking: "Stub", bucket: "Bucket") -> None:
+    """The curves came while the run went on, and nothing that the server heard names a folder of this machine."""
+    assert [each["run_name"] for each in tracking.sent("runs/create")] == ["belka run", "mlm", "fps", "clf"]
+    paths = [path for _, path, _ in tracking.calls]
+    curves = [i for i, path in enumerate(paths) if path == "runs/log-batch"]
+    assert curves[0] < paths.index("runs/update")
+    assert {"run_id": "run1", "key": "belka.output_dir", "value": f"{bucket.uri}/run"} in tracking.sent("runs/set-tag")
+    assert {each["status"] for each in tracking.sent("runs/update")} == {"FINISHED"}
+    assert str(bucket.work) not in str(tracking.calls)
+
+
 def _read_elsewhere(bucket: "Bucket", output: Path) -> None:
     """What other commands tell of a run there and of the same run here."""
     run, environment = f"{bucket.uri}/run", bucket.environment(COLUMNS="250")
@@ -97,7 +110,15 @@ def _read_elsewhere(bucket: "Bucket", output: Path) -> None:
     assert told("predict", "--model", f"{run}/model", "CCO") == told("predict", "--model", output / "model", "CCO")
     assert told("enrichment", "--output-dir", run) == told("enrichment", "--output-dir", output)
     assert f"{bucket.uri}/raw" in told("lineage", f"{run}/model")
-    assert "average precision" in told("report", output, run)
+    assert "average precision" in told("report", output, run, "--out", f"{bucket.uri}/told/comparison.html")
+    page = bucket.get("told/comparison.html").decode()
+    assert "<html" in page
+    assert str(bucket.work) not in page
+    beside = [told("lineage", f"{place}/model", "--croissant", f"{place}/croissant.json") for place in (output, run)]
+    assert [line.split(": ")[0] for line in beside] == [str(output / "croissant.json"), f"{run}/croissant.json"]
+    here, there = json.loads((output / "croissant.json").read_text()), json.loads(bucket.get("run/croissant.json"))
+    names = [{each["contentUrl"] for each in found["distribution"] if "contentUrl" in each} for found in (here, there)]
+    assert names[0] == names[1]
     plan = told("run", *SMALL, "--raw-dir", f"{bucket.uri}/raw", "--output-dir", run, "--plan")
     assert "cache" in plan
     assert told("clean", "--output-dir", run, "--yes")

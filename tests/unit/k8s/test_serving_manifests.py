@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from belka.serving.export import CONFIG_FILE, _config
+from belka.contract import SERVED_CONFIG_FILE
+from belka.serving.export import _config
 from belka.serving.warm_up import MODEL_NAME
 
 OVERLAYS = Path(__file__).parents[3] / "k8s" / "overlays"
@@ -54,7 +55,7 @@ def test_the_server_takes_the_version_that_the_export_names_and_never_chooses(ov
     container = _tensorflow_serving(overlay)
     options, mount = _options(container), _mount(container)
     assert mount == {"name": "data", "mountPath": "/models", "subPath": "output/served", "readOnly": True}
-    assert options["model_config_file"] == f"{mount['mountPath']}/{CONFIG_FILE}"
+    assert options["model_config_file"] == f"{mount['mountPath']}/{SERVED_CONFIG_FILE}"
     assert not {"model_base_path", "model_name"} & options.keys()
     assert f'name: "{MODEL_NAME}" base_path: "{mount["mountPath"]}/{MODEL_NAME}"' in _config("17")
 

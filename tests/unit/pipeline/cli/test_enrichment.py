@@ -77,7 +77,7 @@ def test_pairs_of_one_target_as_csv(table: Path, tmp_path: Path) -> None:
         (["--output-dir", "absent"], "There are no statistics of blocks"),
         (["--molecules", "absent"], "summary of the molecules table"),
         (["--molecules", "TABLE", "--target", "sEH"], "no statistics of this target"),
-        (["--molecules", "TABLE", "--out", "x.txt"], "does not tell its format"),
+        (["--molecules", "absent", "--out", "x.txt"], "does not tell its format"),  # before anything is counted
     ],
 )
 def test_wrong_use_is_told(table: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str) -> None:

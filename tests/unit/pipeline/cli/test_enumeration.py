@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "belka" / "enumeration"))
 from demo_tables import raw_rows, write_molecules  # type: ignore[import-not-found]
 
 from belka.contract import RAW_BLOCKS
+from belka.errors import InputError
 from belka.provenance import folder_digest
 from belka.statistics.compute import compute_statistics
 from pipeline.cli.main import app
@@ -66,3 +67,9 @@ def test_what_cannot_be_found_is_told(molecules: Path, tmp_path: Path) -> None:
     assert "0 molecules" in told
     assert "no more than these" in told
     assert (tmp_path / "a.csv").read_text().count("\n") == 1
+
+
+def test_a_file_whose_name_tells_no_format_is_refused_before_the_work(tmp_path: Path) -> None:
+    arguments = ["--top", "5", "--library", str(tmp_path), "--odds", str(tmp_path), "--out", str(tmp_path / "a.txt")]
+    with pytest.raises(InputError, match="does not tell its format"):
+        CliRunner().invoke(app, ["enumerate", *arguments], catch_exceptions=False)

@@ -11,6 +11,7 @@ from sklearn.metrics import average_precision_score
 
 from belka.contract import LABEL_UNKNOWN, SplitGroup
 from belka.errors import InputError
+from belka.places.names import named_places
 from components.affinity_evaluator.gate import MEAN
 from pipeline.comparison.compare import Comparison, compare_runs, measured_on, score_rows
 from pipeline.comparison.names import run_names
@@ -172,6 +173,12 @@ def test_more_molecules_left_out_change_no_ids(run_maker: Maker, molecules_maker
 )
 def test_runs_are_named_by_as_much_of_their_path_as_tells_them_apart(folders: list[str], names: list[str]) -> None:
     assert run_names([Path(folder) for folder in folders]) == names
+
+
+def test_runs_on_a_store_are_named_by_their_uris() -> None:
+    copies = [Path(f"/cache/{room}/work/run") for room in ("1f", "2f")]
+    with named_places({str(copies[0]): "s3://bucket/may/run", str(copies[1]): "s3://bucket/june/run"}):
+        assert run_names([*copies, Path("/here/other")]) == ["may/run", "june/run", "other"]
 
 
 def test_a_run_is_not_compared_with_itself() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from belka.contract import Node
 from belka.models.champion import Champion, write_champion
+from belka.places.names import place_of
 from belka.provenance import Input, Record, read_inputs, write_provenance
 from belka.settings import DataSettings, SystemSettings
 from components.parquet_merge.merge import merge_raw_files
@@ -39,15 +40,20 @@ def _folder(path: Path, content: str) -> Path:
 
 @pytest.fixture(scope="session")
 def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The merged table is real; what the other steps made is told by their records alone."""
     output = tmp_path_factory.mktemp("run") / "output"
+    write_run(output)
+    return output
+
+
+def write_run(output: Path) -> None:
+    """The merged table is real; what the other steps made is told by their records alone."""
     root = output / "pipeline_root"
     molecules = root / "parquet-merge" / "molecules" / "1"
     data = DataSettings(targets=("HSA", "sEH"), validation_block_share=0.0, use_extra_data=False)
     raw = _write_raw(output.parent / "raw")
     merge_raw_files(raw, molecules, data=data, system=SystemSettings(n_workers=1))
     settings = {"settings": {"data": data.model_dump(mode="json"), "system": {"seed": 42}}}
-    place = Input(name="raw_dir", uri=str(raw), digest="cc" * 32)
+    place = Input(name="raw_dir", uri=place_of(raw), digest="cc" * 32)
 
     def at(minute: int, record: Record) -> Record:
         times = {"started": f"2026-11-27T17:{minute}:00+00:00", "finished": f"2026-11-27T17:{minute}:59+00:00"}
@@ -69,7 +75,6 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sent = Record(step=Node.PUSHER, run=RUN, output="pushed_model", delivered={"gs://bucket/models/17": "dd" * 32})
     write_provenance(pushed, at(40, sent), read_inputs({"model": [trained], "model_blessing": [blessing]}))
     write_champion(output / "model", Champion("17", "x"))
-    return output
 
 
 @pytest.fixture

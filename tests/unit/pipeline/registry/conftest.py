@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -63,8 +64,8 @@ def _listed(kept: list[dict[str, Any]]) -> Answer:
     return 200, {"items": kept, "size": len(kept), "pageSize": len(kept), "nextPageToken": ""}
 
 
-@pytest.fixture
-def stub() -> Iterator[Stub]:
+@contextmanager
+def stub_server() -> Iterator[Stub]:
     found = Stub()
 
     class Handler(BaseHTTPRequestHandler):
@@ -88,6 +89,14 @@ def stub() -> Iterator[Stub]:
     server = ThreadingHTTPServer(("localhost", 0), Handler)
     found.uri = f"http://localhost:{server.server_port}"
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield found
-    server.shutdown()
-    server.server_close()
+    try:
+        yield found
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    with stub_server() as found:
+        yield found

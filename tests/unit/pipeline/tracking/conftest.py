@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -43,8 +44,8 @@ class Stub:
         return 200, {"experiment_id": "7"} if path == "experiments/create" else {}
 
 
-@pytest.fixture
-def stub() -> Iterator[Stub]:
+@contextmanager
+def stub_server() -> Iterator[Stub]:
     found = Stub()
 
     class Handler(BaseHTTPRequestHandler):
@@ -83,6 +84,14 @@ def stub() -> Iterator[Stub]:
     server = ThreadingHTTPServer(("localhost", 0), Handler)
     found.uri = f"http://localhost:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield found
-    server.shutdown()
-    server.server_close()
+    try:
+        yield found
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    with stub_server() as found:
+        yield found

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from belka.places.names import named_places
 from pipeline.config.files import load_config
 from pipeline.config.settings import Config
 from pipeline.tracking import server as server_module
@@ -110,6 +111,18 @@ def test_what_a_killed_process_left_running_is_ended(stub: "Stub", config: Confi
         ("old2", "KILLED"),
     }
     assert all(str(config.output_dir) in asked["filter"] for asked in stub.sent("runs/search"))
+
+
+def test_an_output_directory_on_a_store_is_known_by_its_uri_on_every_machine(stub: "Stub", config: Config) -> None:
+    stub.running = ["of a machine that is gone"]
+    with named_places({str(config.output_dir): "s3://bucket/some run"}), LiveCurves(config, stub.uri):
+        _validated(config, "mlm", ROWS)
+    asked = stub.sent("runs/search")
+    assert [each["filter"] for each in asked] == [f"tags.`{LIVE_TAG}` = 's3://bucket/some run'"] * 2
+    parent, *_ = stub.sent("runs/create")
+    assert parent["run_name"] == "belka some run"
+    assert {"key": LIVE_TAG, "value": "s3://bucket/some run"} in parent["tags"]
+    assert str(config.output_dir) not in str(stub.calls)
 
 
 def test_a_run_that_the_server_knows_already_is_not_there_twice(stub: "Stub", config: Config) -> None:
