@@ -7,14 +7,16 @@ does not answer: Python runs handlers between two of its own instructions, never
 """
 
 import _thread
+import atexit
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from belka.errors import BelkaError, InterruptedRunError, TerminatedError, causes
 from belka.files import remove_half_written
@@ -89,6 +91,31 @@ def stoppable(*, patience: float = PATIENCE_SECONDS) -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process without having its libraries taken apart.
+
+    Python would take TensorFlow and TFX to pieces for seconds, and a signal that came meanwhile would end a command
+    with a signal's exit code though all its work is done and told. What libraries ask for at exit is done.
+
+    Args:
+        code: The exit code, whatever comes meanwhile.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        os._exit(code)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, end)
+    atexit._run_exitfuncs()  # noqa: SLF001 - the module offers no other way to run them
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with suppress(OSError, ValueError):  # whoever read it has gone; it is closed
+                stream.flush()
+    os._exit(code)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from importlib.metadata import entry_points
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NoReturn
 
 import typer
 from rich.console import Console
@@ -18,7 +18,7 @@ from typer.exceptions import TyperException
 
 from belka.errors import BelkaError, explained
 from belka.exit_codes import MEANINGS, ExitCode
-from belka.interrupts import stop_of, stoppable, stopped_error
+from belka.interrupts import leave, stop_of, stoppable, stopped_error
 from belka.texts import for_terminal
 from pipeline.cli import (
     champion,
@@ -181,31 +181,55 @@ for _entry in entry_points(group=COMMANDS):
     app.add_typer(_entry.load(), name=_entry.name)
 
 
-def main() -> None:
-    """Run the command line; every error ends in its exit code, with a traceback only under --log-level DEBUG."""
+def program() -> NoReturn:
+    """The console command: run the command line, and end the process."""
+    leave(main())
+
+
+def main() -> int:
+    """Run the command line; every error ends in its exit code, with a traceback only under --log-level DEBUG.
+
+    Returns:
+        The exit code.
+    """
     try:
         with stoppable():
-            code = app(prog_name="belka", standalone_mode=False)
-    except typer.Abort:
-        sys.exit(ExitCode.FAILED)
-    except Exception as cause:  # noqa: BLE001 - the last line of defence between a user and a traceback
-        error = cause if isinstance(cause, BelkaError) else explained(cause)
-        if isinstance(cause, TyperException):
-            if not cause.format_message():  # a group of commands without one: its help has been printed
-                sys.exit(ExitCode.WRONG_INPUT)
-            error = explained_use(cause)
-        if error is None:
-            error = BelkaError(
-                "An unexpected error: this is a defect of the program.",
-                received=f"{type(cause).__name__}: {cause}",
-                action="Run the same command with `belka --log-level DEBUG ...` and report what it prints.",
-            )
-        from belka.redaction import without_secrets  # its patterns take longer than --help may
+            return _run()
+    except KeyboardInterrupt as stop:  # while an error was told
+        return stopped_error(stop, action=_AGAIN).exit_code
 
-        console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
-        if logging.getLogger().isEnabledFor(logging.DEBUG):
-            console.print(without_secrets("".join(traceback.format_exception(cause))))
-        told = f"error: {for_terminal(without_secrets(str(error)))}"
-        console.print(folded(told, console.width) if console.is_terminal else told, style="red")
-        sys.exit(error.exit_code)
-    sys.exit(code if isinstance(code, int) else ExitCode.DONE)
+
+def _run() -> int:
+    try:
+        code = app(prog_name="belka", standalone_mode=False)
+    except typer.Abort as abort:  # typer's word for a request to stop while options are read, too
+        stop = stop_of(abort)
+        return ExitCode.FAILED if stop is None else stopped_error(stop, action=_AGAIN).exit_code
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else ExitCode.FAILED
+    except Exception as cause:  # noqa: BLE001 - the last line of defence between a user and a traceback
+        return _told(cause)
+    return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _told(cause: Exception) -> int:
+    """Tell an error; its exit code."""
+    error = cause if isinstance(cause, BelkaError) else explained(cause)
+    if isinstance(cause, TyperException):
+        if not cause.format_message():  # a group of commands without one: its help has been printed
+            return ExitCode.WRONG_INPUT
+        error = explained_use(cause)
+    if error is None:
+        error = BelkaError(
+            "An unexpected error: this is a defect of the program.",
+            received=f"{type(cause).__name__}: {cause}",
+            action="Run the same command with `belka --log-level DEBUG ...` and report what it prints.",
+        )
+    from belka.redaction import without_secrets  # its patterns take longer than --help may
+
+    console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    if logging.getLogger().isEnabledFor(logging.DEBUG):
+        console.print(without_secrets("".join(traceback.format_exception(cause))))
+    told = f"error: {for_terminal(without_secrets(str(error)))}"
+    console.print(folded(told, console.width) if console.is_terminal else told, style="red")
+    return error.exit_code

@@ -31,7 +31,7 @@ from typing import Final
 
 from belka.beam_flags import with_job_name
 from belka.errors import explained
-from belka.interrupts import stop_of, stoppable, stopped_error
+from belka.interrupts import leave, stop_of, stoppable, stopped_error
 from pipeline.log_records import told_to
 from pipeline.runners.kubeflow.displays import Display, fill_displays
 from pipeline.runners.kubeflow.protocol import (
@@ -211,4 +211,4 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -34,10 +34,10 @@ HANGS = (
 )
 
 
-def stopped(body: str, *signals: int) -> tuple[int, str, str]:
+def stopped(body: str, *signals: int, program: str = PROGRAM) -> tuple[int, str, str]:
     """Exit code, output and errors of a program that gets signals once it says that it is ready."""
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM.format(body=body)],
+        [sys.executable, "-c", program.format(body=body)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -74,6 +74,33 @@ def test_what_it_had_half_written_is_removed(tmp_path: Path) -> None:
     )
     assert stopped(writes + HANGS, signal.SIGTERM)[0] == 143
     assert list(tmp_path.iterdir()) == []
+
+
+# Prints "ready" at exit, and would wait there for a minute.
+OVER = """
+import atexit, time
+from belka.interrupts import leave, stoppable
+atexit.register(lambda: {at_exit})
+with stoppable():
+    pass
+leave(3)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_is_over_keeps_its_exit_code(number: int) -> None:
+    assert stopped(WAITS, number, program=OVER.format(at_exit=f"({WAITS.replace(';', ',')})")) == (3, "", "")
+
+
+def test_what_libraries_ask_for_at_exit_is_done_and_their_objects_are_left_alone() -> None:
+    kept = "class Kept:\n    def __del__(self): print('taken to pieces')\nkept = Kept()\n"
+    done = subprocess.run(
+        [sys.executable, "-c", kept + OVER.format(at_exit="print('asked for')")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (3, "asked for\n", "")
 
 
 def test_a_second_signal_ends_it_at_once() -> None:
