@@ -195,13 +195,17 @@ def deletion_summary(explanations: Sequence[Explanation], targets: Sequence[str]
     if not len(lost):
         return ""
     shown = "; ".join(
-        f"{target} {lost[:, column].mean():.2f} against {at_random[:, column].mean():.2f}"
+        f"{target} {_rounded(lost[:, column].mean())} against {_rounded(at_random[:, column].mean())}"
         for column, target in enumerate(targets)
     )
     return (
         f"hiding the {TAKEN_AWAY:.0%} of atoms that bring most takes away log-odds of, against as many at random (mean "
         f"of {len(kept)} molecules): {shown}"
     )
+
+
+def _rounded(value: float) -> str:
+    return f"{round(value, 2) + 0.0:.2f}"  # no -0.00
 
 
 def _inputs(checked: CheckedSmiles) -> Inputs:

@@ -17,6 +17,8 @@ _RAISES: Final = (0.15, 0.39, 0.92)
 _LOWERS: Final = (0.92, 0.45, 0.1)
 _STRONGEST: Final = 0.6  # opacity, so that letters stay readable
 _LEAST: Final = 0.05  # share of the largest weight below which an atom has no colour
+_FULL: Final = 0.1  # weight that has the strongest colour at the least: of nothings, none is a large one
+_LETTER: Final = 9  # pixels at the least, as of all text on our pages
 logger = logging.getLogger(__name__)
 
 
@@ -26,7 +28,8 @@ def draw_smiles(smiles: str, weights: Sequence[float] = (), width: int = 250, he
     Args:
         smiles: The molecule.
         weights: Of each atom but hydrogen and the linker, in the order of the SMILES: what is above 0 lies on blue,
-            what is below on orange, the largest on the strongest colour; empty = no colours.
+            what is below on orange, the largest on the strongest colour where it is 0.1 or more; empty = no
+            colours.
         width: Pixels.
         height: Pixels.
 
@@ -44,6 +47,7 @@ def draw_smiles(smiles: str, weights: Sequence[float] = (), width: int = 250, he
     options = drawer.drawOptions()
     options.clearBackground = False
     options.useBWAtomPalette()
+    options.minFontSize = _LETTER
     colours = _colours(molecule, weights)
     drawing.PrepareAndDrawMolecule(drawer, molecule, highlightAtoms=list(colours), highlightAtomColors=colours)
     drawer.FinishDrawing()
@@ -56,9 +60,9 @@ def draw_smiles(smiles: str, weights: Sequence[float] = (), width: int = 250, he
 
 def _colours(molecule: Chem.Mol, weights: Sequence[float]) -> dict[int, tuple[float, float, float, float]]:
     """Atom -> red, green, blue and opacity."""
-    largest = max(map(abs, weights), default=0.0)
+    largest = max([*map(abs, weights), _FULL])
     own = [atom.GetIdx() for atom in molecule.GetAtoms() if atom.GetAtomicNum() != DYSPROSIUM]
-    if not largest or len(own) != len(weights):
+    if len(own) != len(weights):
         return {}
     return {
         index: (*(_RAISES if weight > 0 else _LOWERS), _STRONGEST * abs(weight) / largest)

@@ -18,6 +18,7 @@ from pipeline.tuning.outcome import Outcome, shown_spread
 
 PAGE: Final = "tune.html"
 _TEMPLATE: Final = "tune.html.j2"
+_MOST_NAMED: Final = 10  # draws whose numbers stand below a chart
 _TUNED, _UNTUNED = PALETTE[2], PALETTE[3]
 
 
@@ -37,15 +38,23 @@ def write_page(outcome: Outcome, file: Path) -> None:
         "untuned_score": shown_spread(outcome.reported.untuned),
         "gain": shown_spread(outcome.reported.gains, "+"),
         "rows": sorted(outcome.rows, key=lambda row: -(row.score if row.score is not None else -1.0)),
+        "failed": [row for row in outcome.rows if row.reason],
         "figures": {name: Markup(svg) for name, svg in drawn.items()},  # noqa: S704 - matplotlib makes it and escapes
     }
     filters: dict[str, Callable[..., Any]] = {
         "score": lambda value: "-" if value is None else f"{value:.4f}",
         "plain": json.dumps,
+        "short": _short,
+        "breakable": lambda key: Markup(".<wbr>").join(key.split(".")),
     }
     page = page_environment(Path(__file__).parent, filters).get_template(_TEMPLATE).render(context)
     with atomic_path(file) as temporary:
         temporary.write_text(page, encoding="utf-8")
+
+
+def _short(value: Any) -> str:
+    """A value in a table of many; tuned.yaml and tune.json have it whole."""
+    return f"{value:.4g}" if isinstance(value, float) else json.dumps(value)
 
 
 def _trials(outcome: Outcome) -> str:
@@ -60,7 +69,7 @@ def _trials(outcome: Outcome) -> str:
         panel.set(xlabel="trial", ylabel=outcome.metric)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
-    return draw("trials", "Scores of the trials on the draws that choose", [""], paint, size=(2 * NARROW, 2.8))
+    return draw("trials", "Scores of the trials on the draws that choose", [""], paint, size=(NARROW, 2.8))
 
 
 def _importance(outcome: Outcome) -> str:
@@ -71,10 +80,12 @@ def _importance(outcome: Outcome) -> str:
 
     def paint(axes: Sequence[Axes]) -> None:
         (panel,) = axes
-        panel.barh(names, [outcome.importance[name] for name in names], color=_TUNED)
-        panel.set(xlabel="share of the variance of scores", xlim=(0, 1))
+        panel.barh(names, [outcome.importance[name] for name in names], height=0.3, color=_TUNED)
+        for place, name in enumerate(names):  # above its bar: beside it a long one would leave no room
+            panel.text(0, place + 0.2, name, va="bottom")
+        panel.set(xlabel="share of the variance of scores", xlim=(0, 1), ylim=(-0.4, len(names) - 0.2), yticks=[])
 
-    return draw("importance", "Importance of each key", [""], paint, size=(2 * NARROW, 0.9 + 0.25 * len(names)))
+    return draw("importance", "Importance of each key", [""], paint, size=(NARROW, 0.9 + 0.4 * len(names)))
 
 
 def _reported(outcome: Outcome) -> str:
@@ -88,6 +99,7 @@ def _reported(outcome: Outcome) -> str:
         panel.plot(places, reported.untuned, "s", color=_UNTUNED, label="untuned")
         panel.plot(places, reported.tuned, "o", color=_TUNED, label="tuned")
         panel.set(xlabel="draw", ylabel=outcome.metric, xlim=(-0.5, len(places) - 0.5))
-        panel.set_xticks(list(places), list(map(str, reported.draws)))
+        named = places[:: 1 + len(places) // _MOST_NAMED]
+        panel.set_xticks(list(named), [str(reported.draws[place]) for place in named])
 
-    return draw("reported", "Scores on the draws that report", [""], paint, size=(2 * NARROW, 2.8))
+    return draw("reported", "Scores on the draws that report", [""], paint, size=(NARROW, 2.8))

@@ -43,6 +43,22 @@ def test_weights_colour_atoms_by_their_sign_and_size() -> None:
     assert draw_smiles("CCO[Dy]", (0, 1, 2)) not in (raised, draw_smiles("CCO[Dy]", (0, 2, 2)))
 
 
+def test_weights_that_are_next_to_nothing_have_no_strong_colour() -> None:
+    plain = colours(draw_smiles("CCO[Dy]"))
+    faint, strong = (draw_smiles("CCO[Dy]", (0, 0, largest)) for largest in (0.02, 0.1))
+    assert colours(faint) == colours(strong) != plain
+    assert faint != strong == draw_smiles("CCO[Dy]", (0, 0, 2))
+    assert draw_smiles("CCO[Dy]", (0.001, -0.001, 0.004)) == draw_smiles("CCO[Dy]")
+
+
+def test_letters_of_a_large_molecule_can_be_read() -> None:
+    svg = draw_smiles("O=C(N[Dy])[C@H](Cc1ccc(F)c(F)c1)Nc1nc(NCc2ccc(F)cc2)nc(NCc2cccc(C(F)(F)F)c2)n1")
+    letters = [path.get("d", "") for path in ET.fromstring(svg).iter() if path.get("fill") == "currentColor"]  # noqa: S314 - text made here
+    heights = [[float(y) for y in re.findall(r"[\d.]+ ([\d.]+)", path)] for path in letters]
+    assert len(letters) > 15
+    assert min(max(each) - min(each) for each in heights) > 6, "capitals of 9 pixels"
+
+
 def test_a_machine_without_x11_libraries_gets_a_report_without_drawings(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

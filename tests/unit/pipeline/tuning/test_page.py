@@ -44,7 +44,8 @@ def test_the_page_needs_nothing_beside_it_and_tells_trials_choice_and_honest_sco
     assert not re.findall(r'(?:src|href)="(?!data:|#)', page)
     for part in ("+0.0133 (sd 0.0252)", "ahead on 2 of 3", "11, 12, 13", "so too good", "stopped early"):
         assert part in page, part
-    assert "&lt;b&gt;There is not enough memory" in page
+    assert "<li>trial 3 failed: &lt;b&gt;There is not enough memory" in page
+    assert "<th>ensemble.<wbr>trees</th>" in page, "a column for each key, so that rows stay one line high"
     assert page.count("<svg") == 3
     assert "The tuned configuration is better on the draws that report." in page
     write_page(_outcome(), tmp_path / "again.html")
