@@ -109,7 +109,8 @@ class Worker:
             spawn = get_context("spawn")
             self._pipe, theirs = spawn.Pipe()
             level = logging.getLogger().level
-            self._process = spawn.Process(target=_serve, args=(theirs, os.getpid(), level), daemon=True)
+            # No daemon: those may have no processes of their own, which the merge has. It ends with this one by itself.
+            self._process = spawn.Process(target=_serve, args=(theirs, os.getpid(), level))
             self._process.start()
             theirs.close()
         return self._pipe

@@ -1,5 +1,6 @@
 """Kubeflow Pipelines 2.14.3 on a real Kubernetes API: its own manifests and programs, processes in place of pods."""
 
+import json
 import os
 import shutil
 import socket
@@ -87,9 +88,9 @@ class Backend:
 
     def get(self, kind: str, *arguments: str) -> list[dict[str, Any]]:
         """Objects of the installation's namespace."""
-        found = self.cluster.kubectl("get", kind, f"--namespace={NAMESPACE}", "--output=yaml", *arguments)
+        found = self.cluster.kubectl("get", kind, f"--namespace={NAMESPACE}", "--output=json", *arguments)
         assert found.returncode == 0, found.stderr
-        return list(yaml.safe_load(found.stdout)["items"])
+        return list(json.loads(found.stdout)["items"])
 
     @contextmanager
     def deployment(self, name: str, words: Sequence[str | Path]) -> Iterator[None]:

@@ -1,11 +1,17 @@
-"""The compiled demo on a real Kubeflow Pipelines: what becomes of an input that is refused."""
+"""The compiled demo on a real Kubeflow Pipelines: to its end though a pod is deleted, and a refused input."""
 
+import base64
+import gzip
+import json
 import os
 import subprocess
+import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -55,17 +61,76 @@ class Submitter:
 
     def attempts(self, package: Path) -> dict[str, int]:
         """Pods of each task in the newest run."""
-        tasks = [task.name for task in read_pipeline(package).tasks]
-        newest = max(self.backend.get("workflows"), key=lambda each: each["metadata"]["creationTimestamp"])
-        nodes = newest["status"]["nodes"].values()
-        pods = [node for node in nodes if node["type"] == "Pod" and node["templateName"].endswith("container-impl")]
-        return dict(Counter(str(task_of(node["name"], tasks)) for node in pods))
+        tasks = task_names(package)
+        return dict(Counter(str(task_of(node["name"], tasks)) for node in executors(newest(self.backend))))
+
+
+def task_names(package: Path) -> list[str]:
+    return [task.name for task in read_pipeline(package).tasks]
+
+
+def newest(backend: Backend) -> dict[str, Any]:
+    """The workflow of the newest run."""
+    return max(backend.get("workflows"), key=lambda each: str(each["metadata"]["creationTimestamp"]))
+
+
+def executors(workflow: dict[str, Any]) -> list[dict[str, Any]]:
+    """Nodes of the pods that run our containers, one for each attempt; Argo compresses what exceeds 1 MiB."""
+    status = workflow.get("status", {})
+    if packed := status.get("compressedNodes"):
+        nodes = json.loads(gzip.decompress(base64.b64decode(packed)))
+    else:
+        nodes = status.get("nodes", {})
+    return [
+        node for node in nodes.values() if node["type"] == "Pod" and node["templateName"].endswith("container-impl")
+    ]
+
+
+@contextmanager
+def deleted_once(backend: Backend, package: Path, task: str) -> Iterator[list[str]]:
+    """Delete the pod of a task while it trains; the names of the deleted pods.
+
+    The controller must have seen it running: a pod that goes before is made anew, and no attempt is counted.
+    """
+    tasks, over, deleted = task_names(package), threading.Event(), list[str]()
+
+    def look() -> None:
+        while not deleted and not over.wait(2):
+            for workflow in backend.get("workflows", "--selector=pipeline/runid"):
+                nodes = [
+                    node["id"]
+                    for node in executors(workflow)
+                    if node["phase"] == "Running" and task_of(node["name"], tasks) == task
+                ]
+                for pod in backend.get("pods", "--field-selector=status.phase=Running"):
+                    name, notes = pod["metadata"]["name"], pod["metadata"].get("annotations", {})
+                    if notes.get("workflows.argoproj.io/node-id") in nodes:
+                        backend.cluster.kubectl("delete", "pod", name, f"--namespace={NAMESPACE}", "--wait=false")
+                        deleted.append(name)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield deleted
+    finally:
+        over.set()
+        thread.join()
 
 
 @pytest.fixture(scope="module")
 def submitter(pipelines: Backend, demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Submitter:
     subprocess.run(["cp", "-r", demo.raw, pipelines.volume / "data"], check=True)
     return Submitter(pipelines, demo, tmp_path_factory.mktemp("submitted"))
+
+
+def test_the_demo_ends_though_a_pod_of_it_is_deleted_while_it_trains(submitter: Submitter) -> None:
+    package, trained = submitter.compile("demo", "data.raw_digest=demo-1"), f"{Node.TRAINER}-mlm"
+    with submitter.backend.controller(WORLDS[Cluster.PATCHED]):
+        with deleted_once(submitter.backend, package, trained) as deleted:
+            first = submitter.submit(package)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert len(deleted) == 1
+    assert submitter.attempts(package) == {**dict.fromkeys(task_names(package), 1), trained: 2}
 
 
 def test_a_refused_input_is_one_attempt_where_the_simulator_says_so(submitter: Submitter) -> None:

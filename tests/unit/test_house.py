@@ -195,7 +195,7 @@ def test_no_arrow_is_hidden_in_a_string() -> None:
 
 def test_entry_points_are_the_two_declared_ones() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["scripts"] == {"belka": "pipeline.cli.main:main"}
+    assert project["scripts"] == {"belka": "pipeline.cli.main:program"}
     assert project["entry-points"] == {"belka.commands": {"benchmark": "benchmarks.cli:app"}}
 
 

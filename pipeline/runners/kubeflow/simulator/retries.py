@@ -6,6 +6,9 @@ from typing import Final
 from pipeline.runners.kubeflow.pipeline_file import TaskSpec
 
 DEFAULT_LIMIT_2_17: Final = 2
+# Defaults of templates are those of a task's DAGs as well: run, pipeline and task (entrypoint, root and executor in
+# kubeflow/pipelines, backend/src/v2/compiler/argocompiler). Seen: tests/kubeflow/test_retries.py.
+DAGS_AROUND: Final = 3
 
 
 class Ending(StrEnum):
@@ -41,4 +44,5 @@ class Cluster(StrEnum):
             return task.attempts if ending is Ending.FAILURE else 1
         if ending is Ending.FAILURE:
             return 1
-        return task.attempts if "retryPolicy" in task.task else DEFAULT_LIMIT_2_17 + 1
+        own = task.attempts if "retryPolicy" in task.task else DEFAULT_LIMIT_2_17 + 1
+        return own * (DEFAULT_LIMIT_2_17 + 1) ** DAGS_AROUND
