@@ -125,9 +125,9 @@ def submitter(pipelines: Backend, demo: Demo, tmp_path_factory: pytest.TempPathF
 
 def test_the_demo_ends_though_a_pod_of_it_is_deleted_while_it_trains(submitter: Submitter) -> None:
     package, trained = submitter.compile("demo", "data.raw_digest=demo-1"), f"{Node.TRAINER}-mlm"
-    with submitter.backend.controller(WORLDS[Cluster.PATCHED]):
-        with deleted_once(submitter.backend, package, trained) as deleted:
-            first = submitter.submit(package)
+    backend = submitter.backend
+    with backend.controller(WORLDS[Cluster.PATCHED]), deleted_once(backend, package, trained) as deleted:
+        first = submitter.submit(package)
     assert first.returncode == 0, first.stdout + first.stderr
     assert len(deleted) == 1
     assert submitter.attempts(package) == {**dict.fromkeys(task_names(package), 1), trained: 2}
