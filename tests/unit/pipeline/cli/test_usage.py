@@ -9,7 +9,7 @@ from pipeline.cli.main import main
     ("words", "told"),
     [
         (["predct"], ["No such command 'predct'.", "received: predct", "Did you mean predict?", "See `belka --help`."]),
-        (["clean", "--output-dri", "x"], ["No such option: --output-dri.", "Did you mean", "See `belka clean --help`."]),
+        (["clean", "--output-dri", "x"], ["No such option: --output-dri.", "Did you mean", "`belka clean --help`"]),
         (["--log-level", "LOUD", "clean"], ["received: LOUD", "expected: one of DEBUG, INFO, WARNING, ERROR"]),
         (["lineage"], ["Missing argument", "See `belka lineage --help`."]),
     ],
