@@ -205,8 +205,6 @@ def _run() -> int:
     except typer.Abort as abort:  # typer's word for a request to stop while options are read, too
         stop = stop_of(abort)
         return ExitCode.FAILED if stop is None else stopped_error(stop, action=_AGAIN).exit_code
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else ExitCode.FAILED
     except Exception as cause:  # noqa: BLE001 - the last line of defence between a user and a traceback
         return _told(cause)
     return code if isinstance(code, int) else ExitCode.DONE

@@ -1,8 +1,5 @@
 """The compiled demo on a real Kubeflow Pipelines: to its end though a pod is deleted, and a refused input."""
 
-import base64
-import gzip
-import json
 import os
 import subprocess
 import threading
@@ -17,6 +14,7 @@ import pytest
 
 from belka.contract import Node
 from pipeline.runners.kubeflow.follow import task_of
+from pipeline.runners.kubeflow.kubernetes_api import nodes_of
 from pipeline.runners.kubeflow.pipeline_file import read_pipeline
 from pipeline.runners.kubeflow.simulator.retries import Cluster
 from tests.e2e.conftest import BELKA, Demo
@@ -75,15 +73,9 @@ def newest(backend: Backend) -> dict[str, Any]:
 
 
 def executors(workflow: dict[str, Any]) -> list[dict[str, Any]]:
-    """Nodes of the pods that run our containers, one for each attempt; Argo compresses what exceeds 1 MiB."""
-    status = workflow.get("status", {})
-    if packed := status.get("compressedNodes"):
-        nodes = json.loads(gzip.decompress(base64.b64decode(packed)))
-    else:
-        nodes = status.get("nodes", {})
-    return [
-        node for node in nodes.values() if node["type"] == "Pod" and node["templateName"].endswith("container-impl")
-    ]
+    """Nodes of the pods that run our containers, one for each attempt."""
+    nodes = nodes_of(workflow)
+    return [node for node in nodes if node["type"] == "Pod" and node["templateName"].endswith("container-impl")]
 
 
 @contextmanager

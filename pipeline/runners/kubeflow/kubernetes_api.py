@@ -99,21 +99,13 @@ class KubernetesApi:
     def workflow_nodes(self, namespace: str, run_id: str) -> list[tuple[str, str]] | None:
         """Display name and phase of every node of a run's workflow.
 
-        Argo compresses the nodes once the workflow exceeds 1 MiB; Kubeflow's own API does not read them then.
-        Source: argo-workflows, workflow/packer/packer.go and util/file/fileutil.go (gzip, then base64).
-
         Returns:
             The nodes; None where the workflow cannot be read.
         """
         path = f"/apis/argoproj.io/v1alpha1/namespaces/{quote(namespace)}/workflows"
         found = self.get(path, labelSelector=f"{RUN_LABEL}={run_id}")
         for workflow in (found or {}).get("items", ()):
-            status = workflow.get("status", {})
-            if packed := status.get("compressedNodes"):
-                nodes = json.loads(gzip.decompress(base64.b64decode(packed)))
-            else:
-                nodes = status.get("nodes", {})
-            return [(node.get("displayName", ""), node.get("phase", "")) for node in nodes.values()]
+            return [(node.get("displayName", ""), node.get("phase", "")) for node in nodes_of(workflow)]
         return None
 
     def waiting_pods(self, namespace: str, run_id: str) -> list[tuple[str, str]]:
@@ -131,6 +123,20 @@ class KubernetesApi:
         path = f"/api/v1/namespaces/{quote(namespace)}/pods"
         found = self.get(path, labelSelector=f"{RUN_LABEL}={run_id}", fieldSelector=f"status.phase={phase}")
         return None if found is None else list(found.get("items", ()))
+
+
+def nodes_of(workflow: Json) -> list[Json]:
+    """The nodes of a workflow.
+
+    Argo compresses them once the workflow exceeds 1 MiB; Kubeflow's own API does not read them then.
+    Source: argo-workflows, workflow/packer/packer.go and util/file/fileutil.go (gzip, then base64).
+    """
+    status = workflow.get("status", {})
+    if packed := status.get("compressedNodes"):
+        nodes = json.loads(gzip.decompress(base64.b64decode(packed)))
+    else:
+        nodes = status.get("nodes", {})
+    return list(nodes.values())
 
 
 def _waits_for(status: Json) -> str:

@@ -1,9 +1,10 @@
-"""A server that stands between a client and the real one, and does what networks and gateways do."""
+"""Servers of tests: stubs, and one that stands between a client and the real one and does what networks do."""
 
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -15,6 +16,18 @@ _SAID: Final = {
     "page": (b"200 OK", _PAGE),
     "other": (b"200 OK", b"{}"),
 }
+
+
+@contextmanager
+def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Answer requests on this machine as a handler does; yields the address."""
+    server = ThreadingHTTPServer(("localhost", 0), handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield f"http://localhost:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @contextmanager

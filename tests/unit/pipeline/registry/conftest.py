@@ -1,11 +1,10 @@
 """A stub of a Model Registry's REST interface: it answers as the OpenAPI document says (no registry of Kubeflow)."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -86,14 +85,10 @@ def stub_server() -> Iterator[Stub]:
         def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - http.server's name
             """Stay silent."""
 
-    server = ThreadingHTTPServer(("localhost", 0), Handler)
-    found.uri = f"http://localhost:{server.server_port}"
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    try:
+    from tests.unit.pipeline.conftest import listening  # collected by the time a test runs
+
+    with listening(Handler) as found.uri:
         yield found
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.fixture
