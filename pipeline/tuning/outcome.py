@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+from scipy.special import stdtrit  # type: ignore[import-untyped]  # SciPy ships no types
+
+_CONFIDENCE: Final = 0.95
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,19 @@ class Paired:
         """Draws on which the tuned configuration is better."""
         return sum(gain > 0 for gain in self.gains)
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95% interval of the mean gain (Student's t over draws), or None where one draw cannot tell a spread.
+
+        Draws share molecules, so their gains spread less than those of new libraries would.
+        """
+        mean, sd = spread(self.gains)
+        if sd is None:
+            return None
+        n_draws = len(self.gains)
+        half = float(stdtrit(n_draws - 1, (1 + _CONFIDENCE) / 2)) * sd / n_draws**0.5
+        return mean - half, mean + half
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -89,9 +105,15 @@ class Outcome:
         """What the score on the draws that report says of the choice."""
         if not self.is_changed:
             return "no trial was better than the untuned configuration, which was chosen"
-        if spread(self.reported.gains)[0] > 0:
+        if spread(self.reported.gains)[0] <= 0:
+            return "no gain on the draws that report: keep the untuned configuration"
+        interval = self.reported.interval
+        if interval is None:
+            return "a gain on one draw, which cannot tell it from chance: report on more draws"
+        if interval[0] > 0:
             return "the tuned configuration is better on the draws that report"
-        return "no gain on the draws that report: keep the untuned configuration"
+        within = f"the gain is within what draws differ by (95% interval {interval[0]:+.4f} to {interval[1]:+.4f})"
+        return f"{within}: keep the untuned configuration, or report on more draws"
 
     def counted(self) -> str:
         """How many trials ended how."""
@@ -105,7 +127,7 @@ class Outcome:
         return {
             **asdict(self),
             "advice": self.advice,
-            "gain": {"mean": gain[0], "sd": gain[1], "ahead": self.reported.ahead},
+            "gain": {"mean": gain[0], "sd": gain[1], "interval": self.reported.interval, "ahead": self.reported.ahead},
         }
 
 

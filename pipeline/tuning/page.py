@@ -14,7 +14,7 @@ from belka.code_version import code_version
 from belka.files import atomic_path
 from belka.pages.figures import NARROW, PALETTE, SOFT, draw
 from belka.pages.style import page_environment, page_style
-from pipeline.tuning.outcome import Outcome, shown_spread
+from pipeline.tuning.outcome import Outcome, spread
 
 PAGE: Final = "tune.html"
 _TEMPLATE: Final = "tune.html.j2"
@@ -34,15 +34,14 @@ def write_page(outcome: Outcome, file: Path) -> None:
         "style": page_style(),
         "outcome": outcome,
         "code": code_version(),
-        "tuned_score": shown_spread(outcome.reported.tuned),
-        "untuned_score": shown_spread(outcome.reported.untuned),
-        "gain": shown_spread(outcome.reported.gains, "+"),
         "rows": sorted(outcome.rows, key=lambda row: -(row.score if row.score is not None else -1.0)),
         "failed": [row for row in outcome.rows if row.reason],
         "figures": {name: Markup(svg) for name, svg in drawn.items()},  # noqa: S704 - matplotlib makes it and escapes
     }
     filters: dict[str, Callable[..., Any]] = {
         "score": lambda value: "-" if value is None else f"{value:.4f}",
+        "mean": lambda values, sign: f"{spread(values)[0]:{sign}.4f}",
+        "sd": lambda values: f"{spread(values)[1]:.4f}",
         "plain": json.dumps,
         "short": _short,
         "breakable": lambda key: Markup(".<wbr>").join(key.split(".")),

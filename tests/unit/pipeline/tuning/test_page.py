@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,12 +43,18 @@ def test_the_page_needs_nothing_beside_it_and_tells_trials_choice_and_honest_sco
     write_page(_outcome(), tmp_path / "tune.html")
     page = (tmp_path / "tune.html").read_text(encoding="utf-8")
     assert not re.findall(r'(?:src|href)="(?!data:|#)', page)
-    for part in ("+0.0133 (sd 0.0252)", "ahead on 2 of 3", "11, 12, 13", "so too good", "stopped early"):
+    for part in (
+        "<b>+0.0133</b><span>sd 0.0252</span>",
+        "ahead on 2 of 3",
+        "11, 12, 13",
+        "so too good",
+        "stopped early",
+    ):
         assert part in page, part
     assert "<li>trial 3 failed: &lt;b&gt;There is not enough memory" in page
     assert "<th>ensemble.<wbr>trees</th>" in page, "a column for each key, so that rows stay one line high"
     assert page.count("<svg") == 3
-    assert "The tuned configuration is better on the draws that report." in page
+    assert "The gain is within what draws differ by (95% interval -0.0492 to +0.0758)" in page
     write_page(_outcome(), tmp_path / "again.html")
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == page
 
@@ -55,6 +62,16 @@ def test_the_page_needs_nothing_beside_it_and_tells_trials_choice_and_honest_sco
 def test_the_page_says_where_the_untuned_configuration_was_the_best(tmp_path: Path) -> None:
     write_page(_outcome(chosen=20), tmp_path / "tune.html")
     assert "No trial was better" in (tmp_path / "tune.html").read_text(encoding="utf-8")
+
+
+def test_a_gain_counts_where_it_is_larger_than_draws_differ_by() -> None:
+    # Of (0.01, 0.04, -0.01): mean 0.01333, sd 0.02517, t(2) 4.303, so 0.01333 +- 4.303 * 0.02517 / sqrt(3).
+    assert _outcome().reported.interval == pytest.approx((-0.0492, 0.0758), abs=1e-4)
+    assert "keep the untuned configuration" in _outcome().advice
+    assert _outcome(tuned=(0.33, 0.34, 0.33)).advice == "the tuned configuration is better on the draws that report"
+    one = replace(_outcome(), reported=Paired((11,), (0.4,), (0.3,)))
+    assert one.reported.interval is None
+    assert "report on more draws" in one.advice
 
 
 def test_a_choice_that_gains_nothing_on_other_draws_is_told_as_such() -> None:
