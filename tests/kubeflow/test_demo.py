@@ -1,4 +1,4 @@
-"""The compiled demo on a real Kubeflow Pipelines: to its end though a pod is deleted, and a refused input."""
+"""The compiled demo on a real Kubeflow Pipelines: though a pod is deleted, from its cache, and a refused input."""
 
 import os
 import subprocess
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow.fs
 import pytest
 
-from belka.contract import Node
+from belka.contract import SUBMISSION_FILE, Node
 from pipeline.runners.kubeflow.follow import task_of
 from pipeline.runners.kubeflow.kubernetes_api import nodes_of
 from pipeline.runners.kubeflow.pipeline_file import read_pipeline
@@ -61,6 +62,14 @@ class Submitter:
         """Pods of each task in the newest run."""
         tasks = task_names(package)
         return dict(Counter(str(task_of(node["name"], tasks)) for node in executors(newest(self.backend))))
+
+    def submissions(self) -> list[bytes]:
+        """Each submission.csv in the bucket of the backend."""
+        address = {"endpoint_override": f"127.0.0.1:{self.backend.ports.buckets}", "scheme": "http"}
+        store = pyarrow.fs.S3FileSystem(access_key="minio", secret_key="minio123", **address)
+        found = store.get_file_info(pyarrow.fs.FileSelector("mlpipeline", recursive=True))
+        files = [file.path for file in found if file.base_name == SUBMISSION_FILE]
+        return [store.open_input_stream(file).read() for file in files]
 
 
 def task_names(package: Path) -> list[str]:
@@ -120,9 +129,14 @@ def test_the_demo_ends_though_a_pod_of_it_is_deleted_while_it_trains(submitter: 
     backend = submitter.backend
     with backend.controller(WORLDS[Cluster.PATCHED]), deleted_once(backend, package, trained) as deleted:
         first = submitter.submit(package)
-    assert first.returncode == 0, first.stdout + first.stderr
-    assert len(deleted) == 1
-    assert submitter.attempts(package) == {**dict.fromkeys(task_names(package), 1), trained: 2}
+        assert first.returncode == 0, first.stdout + first.stderr
+        assert len(deleted) == 1
+        assert submitter.attempts(package) == {**dict.fromkeys(task_names(package), 1), trained: 2}
+        assert submitter.submissions() == [(submitter.demo.output / SUBMISSION_FILE).read_bytes()]
+        second = submitter.submit(package)
+    assert second.returncode == 0, second.stdout + second.stderr
+    # A push is an effect beside the artifact, so it is done again.
+    assert submitter.attempts(package) == {Node.PUSHER: 1}
 
 
 def test_a_refused_input_is_one_attempt_where_the_simulator_says_so(submitter: Submitter) -> None:
