@@ -65,8 +65,8 @@ class Submitter:
 
     def submissions(self) -> list[bytes]:
         """Each submission.csv in the bucket of the backend."""
-        address = {"endpoint_override": f"127.0.0.1:{self.backend.ports.buckets}", "scheme": "http"}
-        store = pyarrow.fs.S3FileSystem(access_key="minio", secret_key="minio123", **address)
+        address = f"127.0.0.1:{self.backend.ports.buckets}"
+        store = pyarrow.fs.S3FileSystem(anonymous=True, scheme="http", endpoint_override=address)
         found = store.get_file_info(pyarrow.fs.FileSelector("mlpipeline", recursive=True))
         files = [file.path for file in found if file.base_name == SUBMISSION_FILE]
         return [store.open_input_stream(file).read() for file in files]
