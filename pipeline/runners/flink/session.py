@@ -4,6 +4,8 @@
 """
 
 import argparse
+import functools
+import os
 import shutil
 import socket
 import subprocess
@@ -17,7 +19,9 @@ from typing import IO
 
 from belka.digests import file_digest
 from belka.errors import BelkaError, InputError
+from belka.interrupts import stoppable
 from belka.machine import worker_count
+from belka.workers import end_with_parent
 from pipeline.runners.flink import workers
 
 JOB_SERVER_CLASS = "org.apache.beam.runners.flink.FlinkJobServerDriver"
@@ -96,7 +100,7 @@ def check_jars(jar_dir: Path, checksums: Path) -> None:
 
 
 def main() -> None:
-    """Run a session until it is interrupted; prints the settings that use it."""
+    """Run a session until SIGINT or SIGTERM; prints the settings that use it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jars", type=Path, required=True, help="folder of the jars (`make flink-jars`)")
     parser.add_argument("--checksums", type=Path, help="sha256sum file that pins them")
@@ -104,13 +108,16 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="belka-flink-") as folder:
         try:
-            with flink_session(
-                arguments.jars,
-                log_dir=Path(folder),
-                n_workers=worker_count(0),
-                checksums=arguments.checksums,
-                host=arguments.host,
-            ) as options:
+            with (
+                stoppable(),
+                flink_session(
+                    arguments.jars,
+                    log_dir=Path(folder),
+                    n_workers=worker_count(0),
+                    checksums=arguments.checksums,
+                    host=arguments.host,
+                ) as options,
+            ):
                 quoted = ", ".join(f'"{option}"' for option in options)
                 sys.stdout.write(
                     f"Flink is ready (logs in {folder}; Ctrl-C ends it). Use it in another terminal with\n"
@@ -147,7 +154,8 @@ def _check_java(jar_dir: Path) -> str:
 
 @contextmanager
 def _running(command: list[str], log: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)  # noqa: S603 - our own command
+    ends = functools.partial(end_with_parent, os.getpid())
+    process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, preexec_fn=ends)  # noqa: S603, PLW1509 - our own command; a system call between fork and exec
     try:
         yield process
     finally:
