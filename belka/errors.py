@@ -95,11 +95,39 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 def explained(error: BaseException | None) -> BelkaError | None:
     """The first error in a chain of causes that explains itself: TFX and Beam wrap what a component raises.
 
-    Where none does, the first that the operating system gave because of a place, the disk or memory.
+    Where none does, one that stands in the text of another, as Beam tells the errors of its workers; then the first
+    that the operating system gave because of a place, the disk or memory.
     """
     chain = list(causes(error))
     own = next((each for each in chain if isinstance(each, BelkaError)), None)
-    return own or next(filter(None, map(_of_system, chain)), None)
+    texts = (told_in(str(each)) for each in chain)
+    return own or next(filter(None, texts), None) or next(filter(None, map(_of_system, chain)), None)
+
+
+def told_in(text: str) -> BelkaError | None:
+    """An error of ours as another process told it, in a traceback within a text.
+
+    Args:
+        text: What an engine says of a worker that failed.
+
+    Returns:
+        The first one, with its exit code; None where there is none. Of a damaged output the folder is not known.
+    """
+    found = _TOLD.search(text)
+    if found is None:
+        return None
+    said = found["parts"].rpartition(_OF_BEAM)[0] or found["parts"]
+    lines = (line.strip().partition(": ") for line in said.splitlines() if line)
+    parts = {label: value for label, _, value in lines}
+    kinds: dict[str, type[BelkaError]] = {each.__name__: each for each in (InputError, RunAgainError)}
+    kinds[DamagedError.__name__] = RunAgainError
+    problem = found["problem"].partition(_OF_BEAM)[0]
+    return kinds.get(found["kind"], BelkaError)(
+        problem,
+        received=parts.get("received", ""),
+        expected=parts.get("expected", ""),
+        action=parts.get("to do", ""),
+    )
 
 
 def _of_system(error: BaseException) -> BelkaError | None:
@@ -138,6 +166,12 @@ def _exhausted(number: int, error: BaseException) -> RunAgainError:
     )
 
 
+# As Python writes it in a traceback, and what Beam adds: "[while running 'Score']".
+_TOLD = re.compile(
+    r"belka\.errors\.(?P<kind>[A-Z]\w*Error): (?P<problem>[^\n]+)"
+    r"(?P<parts>(?:\n  (?:received|expected|to do): [^\n]*)*)"
+)
+_OF_BEAM = " [while running '"
 # As the loader of glibc says it, to ctypes (OSError) and to the import of extensions.
 _SHARED_LIBRARY = re.compile(r"(\S+\.so\S*): cannot open shared object file")
 _PACKAGES_OF_DEBIAN = "the packages of Debian and Ubuntu are libgomp1 (LightGBM), libxrender1 and libxext6 (RDKit)"

@@ -20,12 +20,11 @@ from apache_beam.runners.portability.portable_runner import TERMINAL_STATES
 
 from belka.beam_flags import flag_value, is_local
 from belka.code_version import code_version
-from belka.errors import BelkaError, InputError, RunAgainError
+from belka.errors import BelkaError, InputError, RunAgainError, told_in
 
 ANSWER_SECONDS: Final = 30.0  # a job server that is there answers within milliseconds
 CANCEL_SECONDS: Final = 8.0  # less than a command that was told to end may take
 _NAME_OPTION: Final = "beam:option:job_name:v1"
-_UNFIT: Final = "The workers of the engine run other code than the step that sends them work."
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ class EnginePipeline(beam.Pipeline):
 
         Raises:
             RunAgainError: The job server was lost, or somebody else cancelled the job.
-            InputError: The workers run other code.
+            BelkaError: What a worker raised, such as that it runs other code.
         """
         try:
             super().__exit__(kind, error, trace)
@@ -137,16 +136,13 @@ class EnginePipeline(beam.Pipeline):
         if isinstance(failure, grpc.RpcError | grpc.FutureTimeoutError):
             return self._server.lost(failure)
         text = str(failure)
-        if _UNFIT in text:
-            lines = text.partition(_UNFIT)[2].splitlines()
-            return unfit(next((line.partition("received: ")[2] for line in lines if "received: " in line), ""))
         if "failed in state CANCELLED" in text:
             return RunAgainError(
                 "Somebody cancelled the job on the engine.",
                 received=text.splitlines()[0],
                 action="Run the same command again; the engine's own pages say who did it.",
             )
-        return None
+        return told_in(text)
 
 
 def check_worker(expected: str) -> None:
@@ -160,14 +156,9 @@ def check_worker(expected: str) -> None:
     """
     found = code_version()
     if found != expected:
-        raise unfit(f"{found}, and the step has {expected}")
-
-
-def unfit(received: str) -> InputError:
-    """What a user is told when workers run other code; it is found again in what the engine says of its workers."""
-    return InputError(
-        _UNFIT,
-        received=received,
-        expected="one version of this project and its packages on both sides",
-        action="Give the workers the image, or the environment, that the step runs in (docs/flink.md).",
-    )
+        raise InputError(
+            "The workers of the engine run other code than the step that sends them work.",
+            received=f"{found}, and the step has {expected}",
+            expected="one version of this project and its packages on both sides",
+            action="Give the workers the image, or the environment, that the step runs in (docs/flink.md).",
+        )

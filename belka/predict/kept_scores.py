@@ -56,10 +56,13 @@ class KeptScores:
         output_file: The output.
         code: Version of the code that scores.
         standardise: As in `predict_file`.
+
+    Attributes:
+        folder: Where they are.
     """
 
     def __init__(self, model: ModelFolder, output_file: Path, *, code: str, standardise: bool) -> None:
-        self._folder = output_file.absolute().with_name(f".{output_file.name}.scored")
+        self.folder = output_file.absolute().with_name(f".{output_file.name}.scored")
         self._results = pa.schema(result_columns(model))
         self._schema = pa.schema([*self._results, _REFUSED, _NEW_BLOCKS])
         made_by = [folder_digest(model.path), str(standardise), code]
@@ -82,7 +85,7 @@ class KeptScores:
     def find(self, name: str) -> ScoredRows | None:
         """The rows of a chunk that was scored before; None where it was not, or its file is damaged."""
         try:
-            content = (self._folder / name).read_bytes()
+            content = (self.folder / name).read_bytes()
         except FileNotFoundError:
             return None
         if _digest(content[_DIGEST_BYTES:]) != content[:_DIGEST_BYTES]:
@@ -96,6 +99,10 @@ class KeptScores:
             [None if row is None else tuple(map(frozenset, row)) for row in blocks.to_pylist()],
         )
 
+    def keep_all(self) -> None:
+        """Keep the first chunk of this process as well: it may be any of the input, and others wait for it."""
+        self._is_first = False
+
     def keep(self, name: str, rows: ScoredRows) -> None:
         """Keep a chunk. The first one of a run is not: most inputs have no other."""
         if self._is_first:
@@ -107,12 +114,12 @@ class KeptScores:
         with pa.ipc.new_stream(stream, self._schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
             writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
         content = stream.getvalue()
-        with atomic_path(self._folder / name) as temporary:
+        with atomic_path(self.folder / name) as temporary:
             temporary.write_bytes(_digest(content) + content)
 
     def remove(self) -> None:
         """Remove all, once the output is whole."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _digest(content: bytes) -> bytes:

@@ -1,30 +1,26 @@
 """Predict the affinities of single SMILES, or of a file of any length."""
 
 import tempfile
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from belka.code_version import code_version
 from belka.errors import InputError
 from belka.models.folder import ModelFolder, open_model_folder
-from belka.predict.check import CheckedSmiles, CheckSettings, SmilesChecker
+from belka.predict.check import CheckSettings, SmilesChecker
 from belka.predict.check_pool import CheckPool
-from belka.predict.input_table import InputTable, open_input, read_rows, smiles_of
-from belka.predict.kept_scores import KeptScores, ScoredRows
+from belka.predict.chunks import chunks_of, kept_scores, scored_chunks
+from belka.predict.input_table import InputTable, open_input
+from belka.predict.kept_scores import KeptScores
 from belka.predict.output_table import open_output
 from belka.predict.predictor import Predictor, result_columns, score_checked
-from belka.predict.rows import Rows
 from belka.predict.select_rows import RowSelector, Wish
 
-# Chunks checked ahead of the one being scored; memory grows with it, not with the file.
-_AHEAD: Final = 3
 _SELECTED_ROWS: Final = 1_024  # read at a time once the selection is known
 
 
@@ -133,9 +129,7 @@ def predict_file(
         model = open_model_folder(model_dir)
         selector = RowSelector(model, select) if select else None
         settings = CheckSettings.of(model, standardise=standardise)
-        kept = None
-        if output_file is not None:
-            kept = KeptScores(model, output_file, code=code_version(__name__), standardise=standardise)
+        kept = kept_scores(model, output_file, standardise=standardise) if output_file is not None else None
         with CheckPool(settings, n_workers) as checks:
             return _predict_table(model, table, output_file, checks, selector, kept, on_progress)
 
@@ -155,7 +149,7 @@ def _predict_table(
     rows = scored = warned = 0
     schema = pa.schema([*table.schema, *added])
     with _open_table(output_file, schema, selector) as writer:
-        for batch, found in _scored(_named(read_rows(table), table, kept), checks, predictor, kept):
+        for batch, found in scored_chunks(chunks_of(table, kept), checks, predictor, kept):
             if selector is not None:
                 selector.add(found)
             writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns, *found.batch.columns], schema=schema))
@@ -192,58 +186,6 @@ def _open_table(output_file: Path | None, schema: pa.Schema, selector: RowSelect
                     pa.RecordBatch.from_arrays([*batch.columns, *selector.selected(start, stop)], schema=whole)
                 )
                 start = stop
-
-
-class _Chunk(NamedTuple):
-    """Rows to score.
-
-    Attributes:
-        rows: As read.
-        texts: Their SMILES.
-        name: What their scores are kept as; empty where they are not.
-    """
-
-    rows: Rows
-    texts: list[str | None]
-    name: str
-
-
-def _named(read: Iterable[Rows], table: InputTable, kept: KeptScores | None) -> Iterator[_Chunk]:
-    for rows in read:
-        texts = smiles_of(rows.batch, table)
-        yield _Chunk(rows, texts, kept.name(texts, rows.problems) if kept else "")
-
-
-def _scored(
-    chunks: Iterable[_Chunk], checks: CheckPool, predictor: Predictor, kept: KeptScores | None
-) -> Iterator[tuple[pa.RecordBatch, ScoredRows]]:
-    """Each chunk with its scores, in order: those of an earlier run, or new ones."""
-    waiting: deque[tuple[_Chunk, Callable[[], ScoredRows]]] = deque()
-    schema = pa.schema(result_columns(predictor.model))
-
-    def begin(chunk: _Chunk) -> Callable[[], ScoredRows]:
-        if kept is not None and (found := kept.find(chunk.name)):
-            return lambda: found
-        results = checks.submit(chunk.texts)
-
-        def end() -> ScoredRows:
-            both = zip(results(), chunk.rows.problems, strict=True)
-            checked = [CheckedSmiles("", problem) if problem else item for item, problem in both]
-            batch = pa.RecordBatch.from_arrays(score_checked(checked, predictor), schema=schema)
-            scored = ScoredRows.of(checked, batch)
-            if kept is not None:
-                kept.keep(chunk.name, scored)
-            return scored
-
-        return end
-
-    for chunk in chunks:
-        waiting.append((chunk, begin(chunk)))
-        if len(waiting) > _AHEAD:
-            first, scores = waiting.popleft()
-            yield first.rows.batch, scores()
-    for chunk, scores in waiting:
-        yield chunk.rows.batch, scores()
 
 
 def _check_output(table: InputTable, output_file: Path | None, added: Sequence[pa.Field]) -> None:

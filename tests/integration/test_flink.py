@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -76,6 +77,39 @@ def test_flink_writes_the_examples_that_the_local_runner_writes(
     log = (log_dir / "job-server.log").read_text(encoding="utf-8")
     assert "switched from state RUNNING to FINISHED" in log
     assert "Starting worker " in (log_dir / "worker-pool.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.timeout(600)
+def test_workers_of_flink_predict_what_one_process_predicts(
+    session: tuple[tuple[str, ...], Path], tmp_path: Path
+) -> None:
+    from tests.unit.belka.conftest import write_length_model
+
+    options, log_dir = session
+    source, model = tmp_path / "in.csv", write_length_model(tmp_path / "model" / "17")
+    source.write_text("smiles\n" + "".join(f"{'C' * (1 + n % 50)}\n" for n in range(30_000)))
+    common = ["predict", "--model", str(model), "--input", str(source)]
+    belka(*common, "--output", str(tmp_path / "alone.csv"))
+    jobs = (log_dir / "job-server.log").read_text(encoding="utf-8").count("switched from state RUNNING to FINISHED")
+    engine = ("--set", "beam.runner=PortableRunner", "--set", f"beam.options={json.dumps(options)}")
+    belka(*common, "--output", str(tmp_path / "shared.csv"), *engine)
+    assert (tmp_path / "shared.csv").read_bytes() == (tmp_path / "alone.csv").read_bytes()
+    log = (log_dir / "job-server.log").read_text(encoding="utf-8")
+    assert log.count("switched from state RUNNING to FINISHED") > jobs
+
+
+@pytest.mark.timeout(300)
+def test_a_session_that_is_told_to_end_leaves_no_process(session: tuple[tuple[str, ...], Path]) -> None:
+    del session  # it skips where there are no jars
+    command = [sys.executable, "-m", "pipeline.runners.flink.session", "--jars", str(JARS)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as started:
+        assert started.stdout is not None
+        assert started.stdout.readline().startswith("Flink is ready")
+        children = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text(encoding="ascii").split()
+        assert len(children) == 2
+        started.send_signal(signal.SIGTERM)
+        assert "Flink has ended." in started.stdout.read()
+    assert not any(Path("/proc", child).exists() for child in children)
 
 
 def test_a_changed_jar_is_named(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from belka.errors import BelkaError, InputError, causes, explained
+from belka.errors import BelkaError, InputError, RunAgainError, causes, explained, told_in
 
 
 def test_all_parts_in_order() -> None:
@@ -25,6 +25,23 @@ def test_the_reason_is_found_behind_the_errors_of_beam_and_tfx() -> None:
     wrapped.__cause__ = reason
     assert explained(wrapped) is reason
     assert explained(ValueError("unknown")) is None
+
+
+def test_the_error_of_a_worker_is_read_from_what_its_engine_says() -> None:
+    raised = InputError("The file cannot be read.", received="a.csv: line 1", expected="a table", action="Export it.")
+    text = f"Job failed: Traceback (most recent call last):\n  File x\nbelka.errors.InputError: {raised}"
+    # As Beam does, which closes a worker's error with where it was.
+    told = explained(RuntimeError(f"{text} [while running 'Score']\n\nanother line"))
+    assert isinstance(told, InputError)
+    assert str(told) == str(raised)
+    assert str(told_in("belka.errors.BelkaError: It ended. [while running 'Score']")) == "It ended."
+    damaged = told_in("belka.errors.DamagedError: It was changed.\n  to do: Run it again.")
+    assert isinstance(damaged, RunAgainError)
+    assert damaged.action == "Run it again."
+    assert told_in("ValueError: 3") is None
+    own = RunAgainError("This process says so itself.")
+    own.__cause__ = RuntimeError(text)
+    assert explained(own) is own
 
 
 def test_the_chain_of_causes_ends_where_it_closes() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from belka.models.folder import open_model_folder
+from belka.predict import chunks as module
 from belka.predict import input_table as tables
-from belka.predict import predict as module
 from belka.predict.check import CheckedSmiles
 from belka.predict.kept_scores import KeptScores
 from belka.predict.predict import predict_file

@@ -7,7 +7,7 @@ from rich.console import Console
 from belka.events.event import Amount, Event, State, from_line
 from pipeline.cli.lines import SECONDS_BETWEEN
 from pipeline.cli.options import LogFormat
-from pipeline.cli.predict import _shown
+from pipeline.cli.predicted_file import _shown
 
 AMOUNT = Event(State.RUNNING, "predict", progress=Amount("scoring", 4096, None, "rows", 2000.0))
 
