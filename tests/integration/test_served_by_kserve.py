@@ -25,6 +25,7 @@ from belka.provenance import Record, write_provenance
 from belka.serving.export import Exported, export_champion
 from benchmarks.kserve_servers import kserve_server, kserve_servers, server_command, server_environment
 from benchmarks.served_linear import export_linear
+from tests.promtool import promtool
 
 pytestmark = [pytest.mark.serving, pytest.mark.slow]
 
@@ -97,10 +98,14 @@ class Served:
         assert all(each["shape"] == [len(smiles)] for each in answer["outputs"])
         return {each["name"]: each["data"] for each in answer["outputs"]}
 
+    def metrics(self) -> list[str]:
+        """Lines of /metrics that are ours."""
+        lines = _HTTP.request("GET", f"{self.address}/metrics").data.decode().splitlines()
+        return [line for line in lines if "belka_served" in line.partition("{")[0]]
+
     def counters(self) -> dict[str, float]:
         """What /metrics says of what was served."""
-        lines = _HTTP.request("GET", f"{self.address}/metrics").data.decode().splitlines()
-        samples = (line.rsplit(" ", 1) for line in lines if line.startswith("belka_served"))
+        samples = (line.rsplit(" ", 1) for line in self.metrics() if not line.startswith("#"))
         return {name: float(value) for name, value in samples}
 
 
@@ -200,6 +205,11 @@ def test_what_is_served_is_counted_by_how_new_it_is(served: Served) -> None:
     grown.pop('belka_served_far_blocks_total{model="belka"}', None)
     assert grown == {name(str(n)): new.count(n) for n in {*new} - {0}}
     assert sum(new) > 0
+
+
+def test_prometheus_reads_the_counters_without_a_complaint(served: Served) -> None:
+    served.predict([*PRODUCTS[:2], "C1CC"])
+    assert promtool("check", "metrics", given="\n".join(served.metrics()) + "\n") == ""
 
 
 def test_a_predictor_of_another_version_gives_no_scores(served: Served, tmp_path: Path) -> None:

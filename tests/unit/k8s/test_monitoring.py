@@ -2,17 +2,15 @@
 
 import json
 import re
-import shutil
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
 import yaml
 
 from belka.events.event import Amount, Event, State
 from belka.serving import drift
 from pipeline.events.metrics_file import HELP, MetricsFile
+from tests.promtool import promtool
 
 MONITORING = Path(__file__).parents[3] / "k8s" / "monitoring"
 METRIC = re.compile(r"belka_[a-z_]+")
@@ -45,20 +43,9 @@ def test_the_dashboard_shows_every_metric() -> None:
     assert {name for expression in _panels() for name in METRIC.findall(expression)} == HELP.keys()
 
 
-def _promtool(*arguments: str | Path, given: str = "") -> str:
-    program = shutil.which("promtool")
-    if program is None:
-        pytest.skip("promtool is absent; Debian's package prometheus has it")
-    done = subprocess.run(
-        [program, *map(str, arguments)], input=given, cwd=MONITORING, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
 def test_promtool_accepts_the_rules_and_each_fires_when_it_should() -> None:
-    _promtool("check", "rules", "alerts.yaml")
-    _promtool("test", "rules", "alerts_test.yaml")
+    promtool("check", "rules", "alerts.yaml", folder=MONITORING)
+    promtool("test", "rules", "alerts_test.yaml", folder=MONITORING)
 
 
 def test_promtool_reads_the_file_of_a_run_without_a_complaint(tmp_path: Path) -> None:
@@ -71,4 +58,4 @@ def test_promtool_reads_the_file_of_a_run_without_a_complaint(tmp_path: Path) ->
     keep(Event(State.FAILED, run="a", exit_code=75, time=now))
     text = (tmp_path / "belka.prom").read_text(encoding="utf-8")
     assert {line.split()[2] for line in text.splitlines() if line.startswith("# HELP")} == HELP.keys()
-    assert _promtool("check", "metrics", given=text) == ""
+    assert promtool("check", "metrics", given=text) == ""
