@@ -110,6 +110,7 @@ def predict(
     trust = trusted_models() if trust_model else nullcontext()
     with own_stderr() as terminal, trust:
         console = open_console(terminal, quiet=quiet)
+        notes = open_console(terminal, quiet=quiet or log_format == "json")
         texts = _explained_texts(smiles, input_file, column) if explain else []
         if input_file:
             wanted = PredictedFile(
@@ -125,10 +126,10 @@ def predict(
             )
             predict_whole_file(wanted, console, log_format)
         else:
-            _predict_few(model, smiles or [], console, standardise=standardise)
+            _predict_few(model, smiles or [], notes, standardise=standardise)
         sys.stdout.flush()
         if explain:
-            _explain(model, texts, explain, console, standardise=standardise)
+            _explain(model, texts, explain, notes, standardise=standardise)
 
 
 def _explained_texts(smiles: list[str] | None, input_file: Path | None, column: str | None) -> list[str | None]:

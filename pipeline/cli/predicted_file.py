@@ -45,7 +45,7 @@ def predict_whole_file(wanted: PredictedFile, console: Console, log_format: LogF
         log_format: Of progress.
     """
     if wanted.engine:
-        _score_on_engine(wanted, console)
+        _score_on_engine(wanted, console, log_format)
     from belka.predict.predict import predict_file
     from belka.predict.select_rows import Wish
 
@@ -90,7 +90,7 @@ def predict_whole_file(wanted: PredictedFile, console: Console, log_format: LogF
     tell(console, done.note)
 
 
-def _score_on_engine(wanted: PredictedFile, console: Console) -> None:
+def _score_on_engine(wanted: PredictedFile, console: Console, log_format: LogFormat) -> None:
     """Have an engine's workers score the file; writing the output finds their scores."""
     from belka.predict.shares import shared_prediction
     from components.engine_prediction import score_on_engine, share_count
@@ -109,7 +109,8 @@ def _score_on_engine(wanted: PredictedFile, console: Console) -> None:
         trust_model=wanted.trust_model,
         n_shares=share_count(flags),
     ) as whole:
-        tell(console, f"{whole.n_shares} shares are scored by Beam's runner {config.beam.runner}")
+        if log_format == "text":
+            tell(console, f"{whole.n_shares} shares are scored by Beam's runner {config.beam.runner}")
         score_on_engine(whole, flags)
 
 

@@ -1,5 +1,8 @@
 """`belka predict --set beam...`: workers of an engine score the file, and wrong use is told before."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +47,18 @@ def test_the_output_is_that_of_this_process(tmp_path: Path, monkeypatch: pytest.
     predict("--model", "model/17", "--input", "in.csv", "--output", "alone.csv")
     predict("--model", "model/17", *FILES, "--workers", "1", "--set", "beam.runner=local")
     assert Path("out.csv").read_bytes() == Path("alone.csv").read_bytes()
+
+
+def test_events_are_alone_on_their_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.unit.belka.conftest import write_length_model
+
+    monkeypatch.chdir(tmp_path)
+    write_length_model(tmp_path / "model" / "17")
+    Path("in.csv").write_text("smiles\nC\nCC\n")
+    belka = [sys.executable, "-m", "belka", "predict", "--model", "model/17", "--log-format", "json"]
+    files = [*FILES, "--workers", "1", "--set", "beam.runner=local", "--explain", "why.csv"]
+    for words in (["CCO", "--explain", "few.csv"], files):
+        done = subprocess.run([*belka, *words], capture_output=True, text=True, check=True)
+        lines = done.stderr.splitlines()
+        assert all(json.loads(line) for line in lines), lines
+    assert lines
