@@ -1,5 +1,6 @@
 """A step or a run that is killed at a random moment: the same command again succeeds, with equal bytes."""
 
+import shutil
 import signal
 import subprocess
 import time
@@ -31,10 +32,15 @@ def _kill(place: Place, words: tuple[str, ...], sign: signal.Signals, after: flo
     return time.monotonic() - start, process.returncode, said
 
 
-def _inject(place: Place, kind: str, words: tuple[str, ...], random: Any, seconds: float) -> Fault:
+def _inject(place: Place, words: tuple[str, ...], random: Any, seconds: float, *, is_first: bool = False) -> Fault:
+    """Kill a command that computes everything, in an empty output directory or beside whole outputs; begin again."""
     sign = SIGNALS[random.integers(len(SIGNALS))]
     after = float(random.uniform(0.5, seconds))
-    place.restore()
+    if is_first:
+        shutil.rmtree(place.output)
+        place.output.mkdir()
+    else:
+        place.restore()
     ended, code, said = _kill(place, (*words, "--no-resume"), sign, after)
     problem = ""
     # 0 and 3: it had finished before, or while the signal came.
@@ -46,7 +52,8 @@ def _inject(place: Place, kind: str, words: tuple[str, ...], random: Any, second
     stuck = again.returncode not in {0, 3}
     if stuck:
         problem += again.stderr
-    detail = f"{sign.name} after {after:.2f} of {seconds:.1f} s, exit code {code}"
+    detail = f"{sign.name} after {after:.2f} of {seconds:.1f} s, exit code {code}" + ", a first run" * is_first
+    kind = f"kill of a {words[0]}"
     return Fault(kind, " ".join(words), detail, ended, stuck, place.differences(), problem=problem).record()
 
 
@@ -55,11 +62,12 @@ def test_a_step_that_is_killed_is_started_again(place: Place, step: Step) -> Non
     random, words = generator(step), ("step", str(step))
     seconds = place.undisturbed_seconds(*words, "--no-resume")
     n_faults = max(1, how_many(6) // len(Step))
-    assert_none_failed([_inject(place, "kill of a step", words, random, seconds) for _ in range(n_faults)])
+    assert_none_failed([_inject(place, words, random, seconds) for _ in range(n_faults)])
 
 
 def test_a_run_that_is_killed_is_started_again(place: Place) -> None:
     random = generator("run")
     seconds = place.undisturbed_seconds("run", "--no-resume")
     n_faults = max(1, how_many(4) // 4)
-    assert_none_failed([_inject(place, "kill of a run", ("run",), random, seconds) for _ in range(n_faults)])
+    faults = [_inject(place, ("run",), random, seconds, is_first=number % 2 == 0) for number in range(n_faults)]
+    assert_none_failed(faults)
