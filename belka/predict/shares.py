@@ -6,8 +6,7 @@ finds every chunk scored. A share that is scored again, after a failure, finds w
 
 import itertools
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -50,7 +49,6 @@ class SharedPrediction:
     sign: str
 
 
-@contextmanager
 def shared_prediction(
     model_dir: Path,
     input_file: Path,
@@ -60,7 +58,7 @@ def shared_prediction(
     standardise: bool,
     trust_model: bool,
     n_shares: int,
-) -> Iterator[SharedPrediction]:
+) -> SharedPrediction:
     """Look at model and input, and make the folder in which shares are kept.
 
     Args:
@@ -98,7 +96,7 @@ def shared_prediction(
     )
     with atomic_path(sign) as temporary:
         temporary.write_text(whole.sign, encoding="ascii")
-    yield whole
+    return whole
 
 
 def score_share(share: int, whole: SharedPrediction) -> int:

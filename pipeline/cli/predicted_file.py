@@ -100,7 +100,7 @@ def _score_on_engine(wanted: PredictedFile, console: Console, log_format: LogFor
     config, output = load_config(None, wanted.engine), wanted.output
     assert output is not None
     flags = beam_pipeline_args(config.beam, wanted.n_workers)
-    with shared_prediction(
+    whole = shared_prediction(
         wanted.model,
         wanted.input,
         output,
@@ -108,10 +108,10 @@ def _score_on_engine(wanted: PredictedFile, console: Console, log_format: LogFor
         standardise=wanted.standardise,
         trust_model=wanted.trust_model,
         n_shares=share_count(flags),
-    ) as whole:
-        if log_format == "text":
-            tell(console, f"{whole.n_shares} shares are scored by Beam's runner {config.beam.runner}")
-        score_on_engine(whole, flags)
+    )
+    if log_format == "text":
+        tell(console, f"{whole.n_shares} shares are scored by Beam's runner {config.beam.runner}")
+    score_on_engine(whole, flags)
 
 
 @contextmanager

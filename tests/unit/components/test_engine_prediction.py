@@ -33,8 +33,8 @@ def test_an_engine_scores_a_file(
     source.write_text("smiles\n" + "".join(f"{'C' * (1 + n % 50)}\n" for n in range(75)))
     alone = predict_file(model, source, tmp_path / "alone.csv", n_workers=1)
     places = (model, source, tmp_path / "out.csv")
-    with shared_prediction(*places, column=None, standardise=False, trust_model=False, n_shares=3) as whole:
-        score_on_engine(whole, engine_flags)
+    whole = shared_prediction(*places, column=None, standardise=False, trust_model=False, n_shares=3)
+    score_on_engine(whole, engine_flags)
     monkeypatch.setattr(chunks, "score_checked", None)
     assert predict_file(model, source, tmp_path / "out.csv", n_workers=1) == alone
     assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "alone.csv").read_bytes()
@@ -44,10 +44,10 @@ def test_what_a_worker_cannot_read_is_told_as_it_says_it(model: Path, engine_fla
     source = tmp_path / "in.csv"
     source.write_text("smiles\nC\n")
     places = (model, source, tmp_path / "out.csv")
-    with shared_prediction(*places, column=None, standardise=False, trust_model=False, n_shares=1) as whole:
-        source.unlink()
-        with pytest.raises(InputError) as caught:
-            score_on_engine(whole, engine_flags)
+    whole = shared_prediction(*places, column=None, standardise=False, trust_model=False, n_shares=1)
+    source.unlink()
+    with pytest.raises(InputError) as caught:
+        score_on_engine(whole, engine_flags)
     told = explained(caught.value)
     assert isinstance(told, InputError)
     assert "in.csv" in told.received

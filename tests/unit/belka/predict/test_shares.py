@@ -1,10 +1,8 @@
 """Shares of a prediction, each scored by another process, are together what one process scores."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,25 +21,27 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def shared(length_model: Path, tmp_path: Path) -> Callable[..., Any]:
+def shared(length_model: Path, tmp_path: Path) -> Callable[..., SharedPrediction]:
     (tmp_path / "in.csv").write_text("smiles\n" + "".join(f"{text}\n" for text in ROWS))
 
-    @contextmanager
-    def begin(n_shares: int = 3) -> Iterator[SharedPrediction]:
+    def begin(n_shares: int = 3) -> SharedPrediction:
         places = (length_model, tmp_path / "in.csv", tmp_path / "out.csv")
-        with shared_prediction(*places, column=None, standardise=False, trust_model=False, n_shares=n_shares) as whole:
-            yield whole
+        return shared_prediction(*places, column=None, standardise=False, trust_model=False, n_shares=n_shares)
 
     return begin
 
 
 @pytest.mark.parametrize("n_shares", [1, 3, 20])
 def test_the_output_is_that_of_one_process_and_nothing_is_scored_twice(
-    length_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: Callable[..., Any], n_shares: int
+    length_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    shared: Callable[..., SharedPrediction],
+    n_shares: int,
 ) -> None:
     alone = predict_file(length_model, tmp_path / "in.csv", tmp_path / "alone.csv", n_workers=1)
-    with shared(n_shares) as whole:
-        assert sum(score_share(share, whole) for share in range(n_shares)) == len(ROWS)
+    whole = shared(n_shares)
+    assert sum(score_share(share, whole) for share in range(n_shares)) == len(ROWS)
 
     def scored(*_: object) -> None:
         raise AssertionError("a chunk that no share kept")
@@ -53,8 +53,9 @@ def test_the_output_is_that_of_one_process_and_nothing_is_scored_twice(
     assert not list(tmp_path.glob(".*")), "what was kept is removed"
 
 
-def test_a_worker_that_sees_another_folder_says_so(shared: Callable[..., Any]) -> None:
-    with shared() as whole, pytest.raises(InputError, match="does not reach the folder") as caught:
+def test_a_worker_that_sees_another_folder_says_so(shared: Callable[..., SharedPrediction]) -> None:
+    whole = shared()
+    with pytest.raises(InputError, match="does not reach the folder") as caught:
         score_share(0, replace(whole, sign="of another machine"))
     assert whole.sign in caught.value.received
     (whole.output.with_name(".out.csv.scored") / "sign").unlink()
@@ -64,9 +65,6 @@ def test_a_worker_that_sees_another_folder_says_so(shared: Callable[..., Any]) -
 
 def test_standard_input_cannot_be_shared(length_model: Path, tmp_path: Path) -> None:
     places = (length_model, Path("-"), tmp_path / "out.csv")
-    with (
-        pytest.raises(InputError, match="Standard input cannot be shared"),
-        shared_prediction(*places, column=None, standardise=False, trust_model=False, n_shares=2),
-    ):
-        pass
+    with pytest.raises(InputError, match="Standard input cannot be shared"):
+        shared_prediction(*places, column=None, standardise=False, trust_model=False, n_shares=2)
     assert list(tmp_path.iterdir()) == []
