@@ -1,9 +1,8 @@
 """A real HTTP server that answers as the API servers of Kubeflow Pipelines and of Kubernetes do."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -102,17 +101,13 @@ def api(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatc
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_port}"
+    from tests.unit.pipeline.conftest import listening  # collected by the time a test runs
+
     file = tmp_path_factory.mktemp("kubectl") / "config"
-    file.write_text(yaml.safe_dump(_kubectl_config(state.url)), encoding="utf-8")
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(file))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(Handler) as state.url:
+        file.write_text(yaml.safe_dump(_kubectl_config(state.url)), encoding="utf-8")
+        yield state
 
 
 def _kubectl_config(url: str) -> dict[str, Any]:
