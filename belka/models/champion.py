@@ -5,6 +5,7 @@ own folder, so that the folder can be moved.
 """
 
 import hashlib
+import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,12 @@ from belka.state_files import read_state, write_state
 _READ_BYTES: Final = 1 << 20
 _PROBLEM: Final = "The pointer to the model in production cannot be read."
 _EXPECTED: Final = '{"version": "<folder>", "digest": "<sha256>"}'
-_ACTION: Final = "Restore the file; or delete it, and the next model is judged by the absolute floors alone."
+_ACTION: Final = (
+    "Restore the file; or delete it, and the next model is judged by the absolute floors alone (`belka champion set` "
+    "names one again)."
+)
+_CHECK: Final = "check"  # SHA-256 of all else; absent in what earlier versions of this program, or a user, wrote
+_KEYS: Final = {"version", "digest", "history", _CHECK}
 # What a SavedModel is made of; files that a push adds beside it do not change its digest.
 _MODEL_FILES: Final = (SAVED_MODEL_FILE, "variables/*", "assets/*")
 
@@ -76,6 +82,26 @@ def read_champion(models_dir: Path) -> Champion | None:
     return Champion(version, digest)
 
 
+def check_champion(models_dir: Path, champion: Champion) -> None:
+    """Check that the files of the model in production are those that were put there.
+
+    Args:
+        models_dir: Folder of the pushed versions.
+        champion: What champion.json names.
+
+    Raises:
+        InputError: They are not.
+    """
+    folder = models_dir / champion.version
+    if (found := model_digest(folder)) != champion.digest:
+        raise InputError(
+            "The model in production is not the one that was put there.",
+            received=f"{folder}: digest {found}",
+            expected=f"digest {champion.digest}",
+            action="Restore it, or choose another version with belka champion set.",
+        )
+
+
 def write_champion(models_dir: Path, champion: Champion, *, reason: str = "pushed") -> None:
     """Make a pushed model the one in production, and add that to the history.
 
@@ -89,7 +115,8 @@ def write_champion(models_dir: Path, champion: Champion, *, reason: str = "pushe
     """
     change = ChampionChange(**asdict(champion), at=datetime.now(UTC).isoformat(timespec="seconds"), reason=reason)
     history = [asdict(each) for each in (*champion_history(models_dir), change)]
-    write_state(models_dir / CHAMPION_FILE, {**asdict(champion), "history": history})
+    content = {**asdict(champion), "history": history}
+    write_state(models_dir / CHAMPION_FILE, {**content, _CHECK: _check_of(content)})
 
 
 def champion_history(models_dir: Path) -> tuple[ChampionChange, ...]:
@@ -110,7 +137,17 @@ def champion_history(models_dir: Path) -> tuple[ChampionChange, ...]:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    return read_state(file, problem=_PROBLEM, expected=_EXPECTED, action=_ACTION)
+    content = read_state(file, problem=_PROBLEM, expected=_EXPECTED, action=_ACTION)
+    if unknown := content.keys() - _KEYS:
+        raise _unreadable(file, f"unknown {', '.join(sorted(unknown))}")
+    check = content.pop(_CHECK, None)
+    if check is not None and check != _check_of(content):
+        raise _unreadable(file, "it was changed since it was written")
+    return content
+
+
+def _check_of(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _unreadable(file: Path, received: str) -> InputError:

@@ -6,7 +6,7 @@ from pathlib import Path
 from belka.chemistry.fingerprints import FingerprintSettings
 from belka.contract import CHAMPION_FILE, SAVED_MODEL_FILE, SERVING_FOLDER
 from belka.errors import InputError
-from belka.models.champion import read_champion
+from belka.models.champion import check_champion, read_champion
 from belka.models.description import MODEL_ACTION, read_description, unreadable_description
 from belka.models.members import TRANSFORMER, needs_blocks
 
@@ -89,13 +89,15 @@ def find_saved_model(folder: Path) -> Path:
     """Find the SavedModel in a folder as users name it, see `open_model_folder`.
 
     Raises:
-        InputError: There is none.
+        InputError: There is none, or the one in production is not what was put there.
     """
     champion = read_champion(folder)
-    candidates = [folder, folder / SERVING_FOLDER, *([folder / champion.version] if champion else [])]
-    for candidate in candidates:
+    for candidate in (folder, folder / SERVING_FOLDER):
         if (candidate / SAVED_MODEL_FILE).is_file():
             return candidate
+    if champion is not None and (folder / champion.version / SAVED_MODEL_FILE).is_file():
+        check_champion(folder, champion)
+        return folder / champion.version
     raise InputError(
         "There is no exported model.",
         received=f"{folder.absolute()}" + ("" if folder.exists() else " (does not exist)"),

@@ -11,7 +11,7 @@ from pathlib import Path
 from belka.contract import PROVENANCE_FILE, SERVED_CONFIG_FILE
 from belka.errors import InputError
 from belka.files import atomic_path
-from belka.models.champion import Champion, model_digest, read_champion
+from belka.models.champion import Champion, check_champion, read_champion
 from belka.models.folder import open_model_folder
 from belka.models.operations import check_model
 from belka.provenance import check_whole
@@ -53,13 +53,7 @@ def export_champion(models: Path, folder: Path) -> Exported:
     source = models / champion.version
     check_whole(source)
     check_model(source)
-    if model_digest(source) != champion.digest:
-        raise InputError(
-            "The model in production is not the one that was put there.",
-            received=f"{source}: digest {model_digest(source)}",
-            expected=f"digest {champion.digest}",
-            action="Restore it, or choose another version with belka champion set.",
-        )
+    check_champion(models, champion)
     place = folder / MODEL_NAME
     others = _earlier(place, champion.version)
     with atomic_path(place / champion.version) as version:

@@ -11,7 +11,7 @@ from ml_metadata.proto import metadata_store_pb2
 from typer.testing import CliRunner
 
 from belka.errors import InputError
-from belka.models.champion import model_digest
+from belka.models.champion import Champion, model_digest, write_champion
 from belka.provenance import Input, Record, read_inputs, write_provenance
 from pipeline.cli.lineage import _lines
 from pipeline.config.settings import Config
@@ -90,7 +90,7 @@ def output(tmp_path: Path) -> Path:
         save_model(folder / f"trained{number}" / "Format-Serving", content)
     pushed = save_model(folder / "model" / "17", "second")
     (pushed / "belka.json").write_text(json.dumps({"code": "0.1.0+sources.abc"}))
-    (folder / "model" / "champion.json").write_text(json.dumps({"version": "17", "digest": "x"}))
+    write_champion(folder / "model", Champion("17", model_digest(pushed)))
     copy = store.artifact("PushedModel", folder / "pushed", model_digest=model_digest(pushed))
     store.execution("pusher", {"model": model}, {"pushed_model": copy})
     return folder

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from belka.errors import BelkaError, InputError
+from belka.models.champion import Champion, model_digest, write_champion
 from belka.models.folder import open_model_folder
 from belka.predict import check_pool
 from belka.predict import input_table as tables
@@ -188,7 +189,7 @@ def test_model_folder(length_model: Path, tmp_path: Path) -> None:
     shutil.copytree(length_model, tmp_path / "model" / "18")
     with pytest.raises(InputError, match=r"no exported model(.|\n)*champion\.json"):
         open_model_folder(tmp_path / "model")
-    (tmp_path / "model" / "champion.json").write_text('{"version": "18", "digest": "x"}')
+    write_champion(tmp_path / "model", Champion("18", model_digest(tmp_path / "model" / "18")))
     model = open_model_folder(tmp_path / "model")
     assert (model.path.name, model.targets, model.max_length) == ("18", ("BRD4", "HSA", "sEH"), 128)
     with pytest.raises(InputError, match="does not exist"):
