@@ -33,6 +33,7 @@ WORLDS: Final[Mapping[Cluster, Mapping[str, str]]] = {
     Cluster.PATCHED: _PATCH,
 }
 BUCKETS: Final = REPOSITORY / ".envs" / "backend" / "bin" / "moto_server"
+BUCKET_KEYS: Final = ("minio", "minio123")  # those of Kubeflow's own manifests; moto takes any
 CONTROLLER: Final = "workflow-controller"
 PROGRAMS: Final = ("argoexec", CONTROLLER)
 BACKEND_PROGRAMS: Final = ("driver", "launcher-v2", "kfp-apiserver", "kfp-persistence-agent")
@@ -225,7 +226,8 @@ def _install(cluster: ControlPlane, ports: Ports) -> dict[tuple[str, str], Any]:
     documents["ConfigMap", "metadata-grpc-configmap"]["data"] = address
     database = {"mysqlHost": "127.0.0.1", "mysqlPort": str(ports.database)}
     documents["ConfigMap", "pipeline-install-config"]["data"] |= database
-    secret = {"stringData": {"accesskey": "minio", "secretkey": "minio123"}, "kind": "Secret", "apiVersion": "v1"}
+    keys = dict(zip(("accesskey", "secretkey"), BUCKET_KEYS, strict=True))
+    secret = {"stringData": keys, "kind": "Secret", "apiVersion": "v1"}
     documents["Secret", "-"] = {**secret, "metadata": {"name": "mlpipeline-minio-artifact", "namespace": NAMESPACE}}
     root = {"data": {"ca.crt": (cluster.kubeconfig.parent / "apiserver.crt").read_text(encoding="utf-8")}}
     head = {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "kube-root-ca.crt", "namespace": NAMESPACE}}

@@ -18,6 +18,7 @@ from tests.kubeflow.pod_files import Json, PodFiles, expand
 from tests.kubeflow.sandbox import Mount, Sandbox
 
 NODE: Final = "this-machine"
+SCHEDULER: Final = "default-scheduler"  # which every pod has that names no other
 PAUSE: Final = 0.1
 MESSAGE_BYTES: Final = 4096
 
@@ -218,7 +219,8 @@ class Kubelet(threading.Thread):
             return
         uid, known = pod["metadata"]["uid"], self.workers.get(pod["metadata"]["uid"])
         if known is None:
-            if event["type"] == "ADDED" and "nodeName" not in pod["spec"]:
+            ours = pod["spec"].get("schedulerName") == SCHEDULER and "nodeName" not in pod["spec"]
+            if event["type"] == "ADDED" and ours:
                 self.workers[uid] = PodWorker(pod, self.api, self._machine)
                 self.workers[uid].start()
         elif event["type"] == "DELETED" or "deletionTimestamp" in pod["metadata"]:

@@ -19,7 +19,7 @@ from pipeline.runners.kubeflow.kubernetes_api import nodes_of
 from pipeline.runners.kubeflow.pipeline_file import read_pipeline
 from pipeline.runners.kubeflow.simulator.retries import Cluster
 from tests.e2e.conftest import BELKA, Demo
-from tests.kubeflow.backend import CLAIM, NAMESPACE, WORLDS, Backend
+from tests.kubeflow.backend import BUCKET_KEYS, CLAIM, NAMESPACE, WORLDS, Backend
 
 pytestmark = [pytest.mark.kubeflow, pytest.mark.slow, pytest.mark.timeout(3600)]
 IMAGE: Final = "registry.example/belka@sha256:" + "0" * 64
@@ -66,7 +66,9 @@ class Submitter:
     def submissions(self) -> list[bytes]:
         """Each submission.csv in the bucket of the backend."""
         address = f"127.0.0.1:{self.backend.ports.buckets}"
-        store = pyarrow.fs.S3FileSystem(anonymous=True, scheme="http", endpoint_override=address)
+        access, secret = BUCKET_KEYS
+        where = {"scheme": "http", "endpoint_override": address}
+        store = pyarrow.fs.S3FileSystem(access_key=access, secret_key=secret, **where)
         found = store.get_file_info(pyarrow.fs.FileSelector("mlpipeline", recursive=True))
         files = [file.path for file in found if file.base_name == SUBMISSION_FILE]
         return [store.open_input_stream(file).read() for file in files]

@@ -64,7 +64,9 @@ def _pod(name: str, node: str, status: dict[str, Any]) -> tuple[dict[str, Any], 
         "labels": {RUN_LABEL: RUN},
         "annotations": {NODE_ANNOTATION: node},
     }
-    spec = {"containers": [{"name": "main", "image": "belka"}], "automountServiceAccountToken": False}
+    # The test alone says what becomes of it, also where something runs pods.
+    containers = [{"name": "main", "image": "belka"}]
+    spec = {"containers": containers, "schedulerName": "nobody", "automountServiceAccountToken": False}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}, status
 
 
