@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from belka.demo.generate import make_demo_data
+from belka.models.champion import model_digest
 
 if TYPE_CHECKING:
     from tests.stores.conftest import Bucket
@@ -130,7 +131,7 @@ def test_the_champion_is_set_there(bucket: "Bucket", small_model: Path) -> None:
 
 def test_a_file_there_is_predicted_to_a_file_there(bucket: "Bucket", small_model: Path, tmp_path: Path) -> None:
     bucket.put_folder(small_model, "run/model/17")
-    bucket.put("run/model/champion.json", json.dumps({"version": "17", "digest": "x"}))
+    bucket.put("run/model/champion.json", json.dumps({"version": "17", "digest": model_digest(small_model)}))
     bucket.put("in/x.csv", "smiles\nCCO\nC1CC1\nno molecule\n")
     places = [f"{bucket.uri}/{name}" for name in ("in/x.csv", "out/y.csv", "run/model")]
     arguments = ("--input", places[0], "--output", places[1], "--model", places[2])
