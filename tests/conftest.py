@@ -1,6 +1,29 @@
-"""How Hypothesis runs here: a loaded machine makes no test fail."""
+"""How Hypothesis runs here: a loaded machine makes no test fail; and Prometheus' own checks."""
 
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("belka", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("belka")
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Callable[..., str]:
+    """promtool: arguments, standard input, folder -> what it says of what it accepts; skips where it is absent."""
+    program = shutil.which("promtool")
+    if program is None:
+        pytest.skip("promtool is absent; Debian's package prometheus has it")
+
+    def check(*arguments: str, given: str = "", folder: Path | None = None) -> str:
+        done = subprocess.run(
+            [program, *arguments], input=given, cwd=folder, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    return check

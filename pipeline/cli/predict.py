@@ -91,7 +91,7 @@ def predict(
         bool, typer.Option("--trust-model", help="Load a model that you wrote, whatever operations it holds.")
     ] = False,
     explain: ExplainOption = None,
-    overrides: EngineOption = None,
+    engine: EngineOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and the results asked for.")] = False,
     log_format: LogFormatOption = "text",
 ) -> None:
@@ -103,7 +103,7 @@ def predict(
     """
     if smiles == ["-"] and input_file is None:
         smiles, input_file = None, Path("-")
-    _check_arguments(smiles, input_file, output_file, select, overrides)
+    _check_arguments(smiles, input_file, output_file, select, engine)
     _check_outputs(output_file, explain)
     from belka.models.operations import trusted_models
 
@@ -114,15 +114,7 @@ def predict(
         texts = _explained_texts(smiles, input_file, column) if explain else []
         if input_file:
             wanted = PredictedFile(
-                model,
-                input_file,
-                output_file,
-                column,
-                n_workers,
-                standardise,
-                tuple(select or ()),
-                trust_model,
-                tuple(overrides or ()),
+                model, input_file, output_file, column, n_workers, standardise, select or (), trust_model, engine or ()
             )
             predict_whole_file(wanted, console, log_format)
         else:
@@ -152,12 +144,12 @@ def _check_arguments(
     input_file: Path | None,
     output_file: Path | None,
     select: Sequence[str] | None,
-    overrides: Sequence[str] | None,
+    engine: Sequence[str] | None,
 ) -> None:
-    if overrides and not (input_file and output_file and all(text.startswith("beam.") for text in overrides)):
+    if engine and not (input_file and output_file and all(text.startswith("beam.") for text in engine)):
         raise InputError(
             "An engine scores a file into a file, and is all that --set describes here.",
-            received=f"--input {input_file}, --output {output_file}, --set {', '.join(overrides)}",
+            received=f"--input {input_file}, --output {output_file}, --set {', '.join(engine)}",
             expected="--input and --output on storage that every worker reaches, --set beam.runner and beam.options",
             action="See docs/flink.md.",
         )

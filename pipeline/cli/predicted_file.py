@@ -1,7 +1,7 @@
 """`belka predict --input`: a file, scored here or on an engine."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +31,9 @@ class PredictedFile:
     column: str | None
     n_workers: int
     standardise: bool
-    select: tuple[str, ...]
+    select: Sequence[str]
     trust_model: bool
-    engine: tuple[str, ...]
+    engine: Sequence[str]
 
 
 def predict_whole_file(wanted: PredictedFile, console: Console, log_format: LogFormat) -> None:

@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,6 @@ from belka.provenance import Record, write_provenance
 from belka.serving.export import Exported, export_champion
 from benchmarks.kserve_servers import kserve_server, kserve_servers, server_command, server_environment
 from benchmarks.served_linear import export_linear
-from tests.promtool import promtool
 
 pytestmark = [pytest.mark.serving, pytest.mark.slow]
 
@@ -207,7 +206,7 @@ def test_what_is_served_is_counted_by_how_new_it_is(served: Served) -> None:
     assert sum(new) > 0
 
 
-def test_prometheus_reads_the_counters_without_a_complaint(served: Served) -> None:
+def test_prometheus_reads_the_counters_without_a_complaint(served: Served, promtool: Callable[..., str]) -> None:
     served.predict([*PRODUCTS[:2], "C1CC"])
     assert promtool("check", "metrics", given="\n".join(served.metrics()) + "\n") == ""
 

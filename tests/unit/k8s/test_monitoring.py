@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import yaml
 from belka.events.event import Amount, Event, State
 from belka.serving import drift
 from pipeline.events.metrics_file import HELP, MetricsFile
-from tests.promtool import promtool
 
 MONITORING = Path(__file__).parents[3] / "k8s" / "monitoring"
 METRIC = re.compile(r"belka_[a-z_]+")
@@ -43,12 +43,12 @@ def test_the_dashboard_shows_every_metric() -> None:
     assert {name for expression in _panels() for name in METRIC.findall(expression)} == HELP.keys()
 
 
-def test_promtool_accepts_the_rules_and_each_fires_when_it_should() -> None:
+def test_promtool_accepts_the_rules_and_each_fires_when_it_should(promtool: Callable[..., str]) -> None:
     promtool("check", "rules", "alerts.yaml", folder=MONITORING)
     promtool("test", "rules", "alerts_test.yaml", folder=MONITORING)
 
 
-def test_promtool_reads_the_file_of_a_run_without_a_complaint(tmp_path: Path) -> None:
+def test_promtool_reads_the_file_of_a_run_without_a_complaint(tmp_path: Path, promtool: Callable[..., str]) -> None:
     keep = MetricsFile(tmp_path / "belka.prom")
     now = datetime(2026, 11, 27, tzinfo=UTC)
     progress = Amount('clf "epoch" 2\\3', 40, 312, "batches", rate=3.1, figures={"loss": 0.21})

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from belka.contract import Node
-from belka.models.champion import Champion, write_champion
+from belka.models.champion import Champion, model_digest, write_champion
 from belka.places.names import place_of
 from belka.provenance import Input, Record, read_inputs, write_provenance
 from belka.settings import DataSettings, SystemSettings
@@ -74,7 +74,7 @@ def write_run(output: Path) -> None:
     pushed = _folder(output / "model" / "17", "weights")
     sent = Record(step=Node.PUSHER, run=RUN, output="pushed_model", delivered={"gs://bucket/models/17": "dd" * 32})
     write_provenance(pushed, at(40, sent), read_inputs({"model": [trained], "model_blessing": [blessing]}))
-    write_champion(output / "model", Champion("17", "x"))
+    write_champion(output / "model", Champion("17", model_digest(pushed)))
 
 
 @pytest.fixture
