@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from belka.files import atomic_path
 from belka.places.names import named_places
 from pipeline.config.files import load_config
 from pipeline.config.settings import Config
@@ -32,8 +33,8 @@ def config(tmp_path: Path) -> Config:
 
 def _validated(config: Config, stage: str, rows: list[dict[str, float]], execution: int = 7) -> Path:
     file = config.output_dir / "pipeline_root" / f"trainer-{stage}" / "model_run" / str(execution) / "history.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(rows), encoding="utf-8")
+    with atomic_path(file) as temporary:  # as training does, while it is read
+        temporary.write_text(json.dumps(rows), encoding="utf-8")
     return file
 
 
