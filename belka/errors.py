@@ -132,7 +132,7 @@ def told_in(text: str) -> BelkaError | None:
 
 def _of_system(error: BaseException) -> BelkaError | None:
     """Explain what no program can help: a place that is not there or not writable, a full disk, no memory."""
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or (isinstance(error, OSError | ImportError) and _NO_MEMORY.search(str(error))):
         return RunAgainError(
             "There is not enough memory.",
             received=str(error) or "the system gave no more",
@@ -172,6 +172,8 @@ _TOLD = re.compile(
     r"(?P<parts>(?:\n  (?:received|expected|to do): [^\n]*)*)"
 )
 _OF_BEAM = " [while running '"
+# As the loader of glibc says it where address space or memory is limited.
+_NO_MEMORY = re.compile(r"failed to map segment from shared object|cannot allocate memory", re.IGNORECASE)
 # As the loader of glibc says it, to ctypes (OSError) and to the import of extensions.
 _SHARED_LIBRARY = re.compile(r"(\S+\.so\S*): cannot open shared object file")
 _PACKAGES_OF_DEBIAN = "the packages of Debian and Ubuntu are libgomp1 (LightGBM), libxrender1 and libxext6 (RDKit)"

@@ -2,11 +2,17 @@
 
 import math
 import os
+import resource
 from pathlib import Path
 from typing import Final
 
+from belka.errors import InputError
+
 CGROUP: Final = Path("/sys/fs/cgroup")
 CGROUP_CPU_LIMIT: Final = CGROUP / "cpu.max"
+# Address space that TensorFlow 2.21 (CPU) needs to be loaded and to score one molecule, with a little more: with 4.0 GB
+# it ended in three ways, none with a message of its own; with 4.2 GB it went.
+ADDRESS_SPACE: Final = 5 << 30
 
 
 def worker_count(n_workers: int, cgroup_limit: Path = CGROUP_CPU_LIMIT) -> int:
@@ -51,3 +57,20 @@ def available_memory(cgroup: Path = CGROUP) -> int:
     except (OSError, ValueError, StopIteration):  # no cgroup v2 here: no limit is known
         return available
     return max(0, min(available, left))
+
+
+def check_address_space() -> None:
+    """Refuse to begin where TensorFlow cannot be loaded: it would abort, or the kernel end it, without a reason.
+
+    Raises:
+        InputError: The limit of address space is below `ADDRESS_SPACE`.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY or limit >= ADDRESS_SPACE:
+        return
+    raise InputError(
+        "The limit of address space is too small to load TensorFlow.",
+        received=f"{limit / 2**30:.1f} GiB (ulimit -v)",
+        expected=f"at least {ADDRESS_SPACE / 2**30:.0f} GiB; training needs more",
+        action="Lift it (`ulimit -v unlimited`), and bound memory by system.memory_limit_gb or the container's limit.",
+    )

@@ -13,6 +13,7 @@ from typing import IO, Final, TextIO
 
 from rich.console import Console
 
+from belka.machine import check_address_space
 from belka.state_files import RECOVERY
 from belka.texts import for_terminal
 from pipeline.cli.consoles import open_console
@@ -52,7 +53,11 @@ def open_session(output_dir: Path, *, log_level: str, keep_logs: int, quiet: boo
 
     Yields:
         Where the run writes to.
+
+    Raises:
+        InputError: There is not the address space that TensorFlow, which these commands load, needs.
     """
+    check_address_space()
     logs = output_dir / LOGS
     logs.mkdir(parents=True, exist_ok=True)
     run = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
@@ -155,7 +160,11 @@ def own_stderr() -> Iterator[TextIO]:
 
     Yields:
         Standard error.
+
+    Raises:
+        InputError: There is not the address space that TensorFlow, which these commands load, needs.
     """
+    check_address_space()
     if logging.getLogger().isEnabledFor(logging.DEBUG) or not _has_descriptor(sys.stderr):
         yield sys.stderr
         return

@@ -44,6 +44,12 @@ def test_the_error_of_a_worker_is_read_from_what_its_engine_says() -> None:
     assert explained(own) is own
 
 
+def test_a_library_that_finds_no_room_is_no_defect_of_the_program() -> None:
+    told = explained(ImportError("libtensorflow_cc.so.2: failed to map segment from shared object"))
+    assert isinstance(told, RunAgainError)
+    assert "libtensorflow_cc" in told.received
+
+
 def test_the_chain_of_causes_ends_where_it_closes() -> None:
     first, second, third = ValueError("first"), KeyError("second"), OSError("third")
     first.__cause__, first.__context__, second.__context__ = second, RuntimeError("not why"), third

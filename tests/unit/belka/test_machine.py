@@ -1,6 +1,8 @@
 """Workers from the setting, the cores and the container's limit; memory from the machine and the container's limit."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -51,3 +53,14 @@ def test_memory_of_the_machine_where_no_limit_is_lower(tmp_path: Path, limit: st
     (tmp_path / "memory.stat").write_text("inactive_file 0\n", encoding="ascii")
     total = psutil.virtual_memory().total
     assert 0.01 * total < available_memory(tmp_path) <= total
+
+
+@pytest.mark.parametrize("gib", [1.2, 2.5, 3.5, 4.0])
+def test_a_limit_of_address_space_is_told_before_tensorflow_aborts(gib: float) -> None:
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({int(gib * 2**30)},) * 2)"
+    code = f"{limit}; from pipeline.cli.main import program; program()"
+    command = [sys.executable, "-c", code, "predict", "--model", "absent", "CCO"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "200"})
+    assert done.returncode == 2, done.stderr
+    assert "The limit of address space is too small to load TensorFlow." in done.stderr
+    assert f"{gib:.1f} GiB (ulimit -v)" in done.stderr
