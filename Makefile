@@ -130,12 +130,15 @@ test-stores: $(INSTALLED) .envs/stores/.installed ## Run commands and a whole pi
 # How many faults of each kind; where they begin; a file of JSON lines that later runs extend.
 BELKA_FAULTS ?= 60
 BELKA_FAULTS_SEED ?= 1
-# Files that each reader is given.
+# Files that each reader is given, and again as many until the seconds have passed.
 BELKA_FUZZ_EXAMPLES ?= 200
+BELKA_FUZZ_SECONDS ?= 0
 BELKA_FAULTS_RESULTS ?= faults.jsonl
 
 test-faults: $(INSTALLED) ## Kill, fill the disk, flip, cut and feed readers at random: BELKA_FAULTS of each kind
-	BELKA_FUZZ_EXAMPLES=$(BELKA_FUZZ_EXAMPLES) BELKA_FAULTS=$(BELKA_FAULTS) BELKA_FAULTS_SEED=$(BELKA_FAULTS_SEED) BELKA_FAULTS_RESULTS=$(abspath $(BELKA_FAULTS_RESULTS)) \
+	BELKA_FUZZ_EXAMPLES=$(BELKA_FUZZ_EXAMPLES) BELKA_FUZZ_SECONDS=$(BELKA_FUZZ_SECONDS) \
+	  BELKA_FAULTS=$(BELKA_FAULTS) BELKA_FAULTS_SEED=$(BELKA_FAULTS_SEED) \
+	  BELKA_FAULTS_RESULTS=$(abspath $(BELKA_FAULTS_RESULTS)) \
 	  $(BIN)/pytest -m faults
 
 # Mutants to look at, those in the file of results included; a file of JSON lines that later runs extend.

@@ -1,18 +1,21 @@
 """Every reader of a file that a user or the network gives, fed with damaged, hostile and random bytes.
 
 A reader may take what it is given, or refuse it with an error that says what is wrong; anything else would be told as a
-defect of the program. `make test` gives each a few files, `make test-faults` as many as BELKA_FUZZ_EXAMPLES says.
+defect of the program. `make test` gives each a few files, `make test-faults` as many as BELKA_FUZZ_EXAMPLES says, and
+again as many until BELKA_FUZZ_SECONDS have passed.
 """
 
 import csv
+import functools
 import io
 import itertools
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -33,14 +36,15 @@ from belka.settings import DataSettings, SystemSettings
 from components.parquet_merge.validate import validate_raw_files
 from pipeline.config.files import load_config
 from pipeline.runners.kubeflow.pipeline_file import read_pipeline
+from tests.faults.conftest import Fault
 
 pytestmark = pytest.mark.faults
 
 EXAMPLES: Final = int(os.environ.get("BELKA_FUZZ_EXAMPLES", "5"))
+SECONDS: Final = float(os.environ.get("BELKA_FUZZ_SECONDS", "0"))
 GOLDEN: Final = Path(__file__).parents[1] / "integration" / "golden" / "kubeflow_form.yaml"
 CHECKER: Final = SmilesChecker(CheckSettings(frozenset(), 128))
 _NUMBERS: Final = itertools.count()
-fuzz = settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), deadline=None, print_blob=True)
 
 # What parsers stumble over: numbers of their limits, escapes, references, ends of text, paths.
 TOKENS: Final = [
@@ -75,6 +79,36 @@ def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
         else:
             content[place:place] = draw(st.binary(max_size=20))
     return bytes(content)
+
+
+def fuzz(**strategies: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Decorator: give a test what is drawn, `EXAMPLES` times and then until `SECONDS` have passed; record how often."""
+
+    def decorate(test: Callable[..., None]) -> Callable[..., None]:
+        inputs = itertools.count()
+
+        @functools.wraps(test)
+        def counted(*args: Any, **kwargs: Any) -> None:
+            next(inputs)
+            test(*args, **kwargs)
+
+        drawn = settings(
+            max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), deadline=None, print_blob=True
+        )(given(**strategies)(counted))
+
+        @functools.wraps(drawn)
+        def rounds(*args: Any, **kwargs: Any) -> None:
+            start, before = time.monotonic(), next(inputs)
+            drawn(*args, **kwargs)
+            while time.monotonic() - start < SECONDS:  # each round draws anew
+                drawn(*args, **kwargs)
+            seconds, parts = time.monotonic() - start, [text for text in kwargs.values() if isinstance(text, str)]
+            where = " ".join([test.__name__.removeprefix("test_"), *parts])
+            Fault("damaged and random input", where, f"{next(inputs) - before - 1} inputs", seconds).record()
+
+        return rounds
+
+    return decorate
 
 
 def fresh(below: Path) -> Path:
@@ -122,8 +156,7 @@ CONFIGURATION: Final = b"data:\n  targets: [BRD4, HSA]\n  seed: 42\ntraining:\n 
 LIBRARY: Final = b"position,smiles\n1,O=C(O)CNC(=O)OCC1c2ccccc2-c2ccccc21\n2,NCc1ccccc1\n3,NCCO\n"
 
 
-@fuzz
-@given(content=damaged(CHAMPION) | st.binary(max_size=200))
+@fuzz(content=damaged(CHAMPION) | st.binary(max_size=200))
 def test_champion(tmp_path: Path, content: bytes) -> None:
     folder = fresh(tmp_path)
     (folder / CHAMPION_FILE).write_bytes(content)
@@ -131,16 +164,14 @@ def test_champion(tmp_path: Path, content: bytes) -> None:
     read(lambda: champion_history(folder))
 
 
-@fuzz
-@given(content=damaged(DESCRIPTION) | st.binary(max_size=200))
+@fuzz(content=damaged(DESCRIPTION) | st.binary(max_size=200))
 def test_description_of_a_model(tmp_path: Path, content: bytes) -> None:
     folder = fresh(tmp_path)
     (folder / DESCRIPTION_FILE).write_bytes(content)
     read(lambda: read_description(folder))
 
 
-@fuzz
-@given(data=st.data())
+@fuzz(data=st.data())
 def test_provenance(tmp_path: Path, data: st.DataObject) -> None:
     folder = fresh(tmp_path)
     (folder / "table").write_bytes(b"rows")
@@ -151,24 +182,21 @@ def test_provenance(tmp_path: Path, data: st.DataObject) -> None:
     read(lambda: changed_files(folder))
 
 
-@fuzz
-@given(content=damaged(CONFIGURATION) | st.binary(max_size=200))
+@fuzz(content=damaged(CONFIGURATION) | st.binary(max_size=200))
 def test_configuration(tmp_path: Path, content: bytes) -> None:
     path = fresh(tmp_path) / "config.yaml"
     path.write_bytes(content)
     read(lambda: load_config(path))
 
 
-@fuzz
-@given(content=damaged(GOLDEN.read_bytes()))
+@fuzz(content=damaged(GOLDEN.read_bytes()))
 def test_compiled_pipeline(tmp_path: Path, content: bytes) -> None:
     path = fresh(tmp_path) / "pipeline.yaml"
     path.write_bytes(content)
     read(lambda: read_pipeline(path))
 
 
-@fuzz
-@given(texts=st.lists(st.text(max_size=60) | st.text(st.sampled_from("CNOcn()[]=#@+-123%/\\.DyH$*"), max_size=60)))
+@fuzz(texts=st.lists(st.text(max_size=60) | st.text(st.sampled_from("CNOcn()[]=#@+-123%/\\.DyH$*"), max_size=60)))
 def test_smiles(texts: list[str]) -> None:
     read(lambda: CHECKER.check_all(texts))
 
@@ -189,16 +217,14 @@ def _parquet() -> bytes:
     ("name", "whole"),
     [("in.csv", SMILES_TABLE), ("in.sdf", SDF), ("in.smi", b"CCO ethanol\nCC ethane\n"), ("in.parquet", _parquet())],
 )
-@fuzz
-@given(data=st.data())
+@fuzz(data=st.data())
 def test_molecules_to_predict(tmp_path: Path, name: str, whole: bytes, data: st.DataObject) -> None:
     path = fresh(tmp_path) / name
     path.write_bytes(data.draw(damaged(whole) | st.binary(max_size=200)))
     read(lambda: _read_all(path))
 
 
-@fuzz
-@given(content=damaged(LIBRARY) | st.binary(max_size=200))
+@fuzz(content=damaged(LIBRARY) | st.binary(max_size=200))
 def test_library_to_enumerate(tmp_path: Path, content: bytes) -> None:
     path = fresh(tmp_path) / "library.csv"
     path.write_bytes(content)
@@ -223,8 +249,7 @@ def raw_tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("kind", ["parquet", "csv"])
 @pytest.mark.parametrize("hurt", ["train", "test"])
-@fuzz
-@given(data=st.data())
+@fuzz(data=st.data())
 def test_raw_files(tmp_path: Path, raw_tables: dict[str, bytes], kind: str, hurt: str, data: st.DataObject) -> None:
     folder = fresh(tmp_path)
     for name in ("train", "test"):
