@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 # Name of a temporary file or folder: whose it is, so that what a kill leaves behind is told from what is being written.
 _TEMPORARY: Final = re.compile(r"\.tmp-(?P<machine>[0-9a-f]{12})-(?P<process>\d+)-[0-9a-f]{12}-.+", re.DOTALL)
+_TEMPORARY_VARIABLE: Final = "TMPDIR"  # where processes that this one starts look for the folder for temporary files
 _being_written: set[Path] = set()
 _looked_into: set[Path] = set()  # folders in which this process has looked for what others left
 
@@ -57,6 +59,38 @@ def atomic_path(target: Path) -> Iterator[Path]:
     finally:
         remove(temporary)
         _being_written.discard(temporary)
+
+
+@contextmanager
+def own_temporary_folder() -> Iterator[None]:
+    """Have what this process and those it starts put into the system's folder for temporary files lie in one folder.
+
+    Beam, TensorFlow and multiprocessing leave files there when they are killed, and some when they are not. The folder
+    goes when the block ends; that of a killed process goes with the next command of the same user.
+    """
+    try:
+        system = Path(tempfile.gettempdir())
+        for left in abandoned(system):
+            with suppress(OSError):  # another user's
+                remove(left)
+        folder = _temporary(system / "belka")
+        folder.mkdir(mode=0o700)
+    except OSError:  # a disk that is full or read-only: whoever needs such a file says so
+        yield
+        return
+    before, variable = tempfile.tempdir, os.environ.get(_TEMPORARY_VARIABLE)
+    _being_written.add(folder)
+    tempfile.tempdir = os.environ[_TEMPORARY_VARIABLE] = str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+        if variable is None:
+            del os.environ[_TEMPORARY_VARIABLE]
+        else:
+            os.environ[_TEMPORARY_VARIABLE] = variable
+        shutil.rmtree(folder, ignore_errors=True)  # a thread of a library may still write to it
+        _being_written.discard(folder)
 
 
 def remove_half_written() -> None:

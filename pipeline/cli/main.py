@@ -18,6 +18,7 @@ from typer.exceptions import TyperException
 
 from belka.errors import BelkaError, explained
 from belka.exit_codes import MEANINGS, ExitCode
+from belka.files import own_temporary_folder
 from belka.interrupts import leave, stop_of, stoppable, stopped_error
 from belka.texts import for_terminal
 from pipeline.cli import (
@@ -193,7 +194,7 @@ def main() -> int:
         The exit code.
     """
     try:
-        with stoppable():
+        with stoppable(), own_temporary_folder():
             return _run()
     except KeyboardInterrupt as stop:  # while an error was told
         return stopped_error(stop, action=_AGAIN).exit_code

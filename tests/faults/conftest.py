@@ -95,6 +95,16 @@ class Place:
     output: Path
     kept: Path
 
+    @property
+    def temporary(self) -> Path:
+        """The folder for temporary files of its commands."""
+        return self.kept.with_name("temporary")
+
+    def environment(self) -> dict[str, str]:
+        """The variables of its commands."""
+        self.temporary.mkdir(exist_ok=True)
+        return {**os.environ, "TMPDIR": str(self.temporary)}
+
     def restore(self) -> None:
         """Put it back as the undisturbed run left it."""
         shutil.rmtree(self.output, ignore_errors=True)
@@ -108,7 +118,8 @@ class Place:
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Run such a command to its end."""
-        return subprocess.run(self.command(*words), cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        command, environment = self.command(*words), self.environment()
+        return subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
 
     def undisturbed_seconds(self, *words: str) -> float:
         """Seconds that such a command takes on what the undisturbed run left."""

@@ -22,7 +22,14 @@ def _kill(place: Place, words: tuple[str, ...], sign: signal.Signals, after: flo
     """Start, kill, wait; seconds to the end, exit code, what it said."""
     # Whoever starts the tests in the background has them ignore Ctrl-C, and what they start as well.
     command = ["env", "--default-signal=INT", *place.command(*words)]
-    process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=REPOSITORY,
+        env=place.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         process.wait(timeout=after)
     except subprocess.TimeoutExpired:
@@ -52,6 +59,8 @@ def _inject(place: Place, words: tuple[str, ...], random: Any, seconds: float, *
     stuck = again.returncode not in {0, 3}
     if stuck:
         problem += again.stderr
+    if left := [path.name for path in place.temporary.iterdir()]:
+        problem += f"left among the temporary files: {left}"
     detail = f"{sign.name} after {after:.2f} of {seconds:.1f} s, exit code {code}" + ", a first run" * is_first
     kind = f"kill of a {words[0]}"
     return Fault(kind, " ".join(words), detail, ended, stuck, place.differences(), problem=problem).record()

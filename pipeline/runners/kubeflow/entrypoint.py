@@ -31,6 +31,7 @@ from typing import Final
 
 from belka.beam_flags import with_job_name
 from belka.errors import explained
+from belka.files import own_temporary_folder
 from belka.interrupts import leave, stop_of, stoppable, stopped_error
 from pipeline.log_records import told_to
 from pipeline.runners.kubeflow.displays import Display, fill_displays
@@ -65,7 +66,8 @@ def main(argv: Sequence[str] | None = None, environment: Mapping[str, str] = os.
     # The pod's log holds what the components say, not only warnings; their events are among it.
     logging.basicConfig(level=logging.INFO, handlers=[told_to(logging.StreamHandler())])
     try:
-        run_component(sys.argv[1:] if argv is None else argv, Path(environment.get(STORE_ROOT_VARIABLE, "/")))
+        with own_temporary_folder():
+            run_component(sys.argv[1:] if argv is None else argv, Path(environment.get(STORE_ROOT_VARIABLE, "/")))
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last place that can say why the pod failed
         traceback.print_exc()
         stop = stop_of(error)

@@ -1,13 +1,16 @@
 """A file or folder appears whole or not at all."""
 
 import glob
+import os
+import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from belka.files import abandoned, atomic_path, literal_pattern
+from belka.files import abandoned, atomic_path, literal_pattern, own_temporary_folder, remove_half_written
 
 
 def _fail_halfway(target: Path) -> None:
@@ -68,6 +71,49 @@ def test_the_next_writer_removes_what_a_kill_left_and_nothing_else(tmp_path: Pat
         assert abandoned(tmp_path) == []
         assert set(tmp_path.iterdir()) == {mine, others}
     assert set(tmp_path.iterdir()) == {tmp_path / "b.txt", others}
+
+
+# A library that leaves a folder, and one of a process that was started.
+LEFT = """
+import os, subprocess, sys, tempfile
+from belka.files import own_temporary_folder
+with own_temporary_folder():
+    tempfile.mkdtemp(prefix="beam-")
+    subprocess.run([sys.executable, "-c", "import tempfile; tempfile.mkdtemp(prefix='child-')"], check=True)
+    if len(sys.argv) > 1:
+        os.kill(os.getpid(), int(sys.argv[1]))
+"""
+
+
+def test_what_libraries_leave_in_the_folder_for_temporary_files_goes(tmp_path: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    killed = subprocess.run([sys.executable, "-c", LEFT, str(int(signal.SIGKILL))], check=False, env=environment)
+    assert killed.returncode == -signal.SIGKILL
+    assert sorted(path.name[:5] for path in tmp_path.glob("*/*")) == ["beam-", "child"]
+    others = tmp_path / "of-another-program"
+    others.touch()
+    subprocess.run([sys.executable, "-c", LEFT], check=True, env=environment)
+    assert list(tmp_path.iterdir()) == [others]
+
+
+def test_a_process_that_is_not_waited_for_leaves_no_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with own_temporary_folder():
+        assert Path(tempfile.mkdtemp()).parent.parent == tmp_path
+        remove_half_written()
+        assert list(tmp_path.iterdir()) == []
+    assert tempfile.gettempdir() == os.environ["TMPDIR"] == str(tmp_path)
+
+
+def test_a_folder_for_temporary_files_that_cannot_be_written_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    with own_temporary_folder():
+        assert tempfile.gettempdir() == str(tmp_path / "absent")
 
 
 def test_the_pattern_of_a_path_matches_it_alone(tmp_path: Path) -> None:
