@@ -1,5 +1,6 @@
 """Atomic writes: a file or folder appears under its name whole, or not at all; and paths as patterns."""
 
+import errno
 import functools
 import glob
 import hashlib
@@ -7,12 +8,15 @@ import logging
 import os
 import re
 import shutil
+import stat
 import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
+
+from belka.errors import InputError
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +37,17 @@ def atomic_path(target: Path) -> Iterator[Path]:
     What killed processes of this machine left in the same folder is removed.
 
     Args:
-        target: File or folder to be written; its parent is made if needed. An existing one is replaced.
+        target: File or folder to be written; its parent is made if needed. An existing one is replaced by its like:
+            a file never takes the place of a folder, whose content would be gone.
 
     Yields:
         The temporary path. The block creates a file or a folder there.
+
+    Raises:
+        InputError: The target is a device or a pipe.
+        IsADirectoryError: The block made a file, and the target is a folder.
     """
+    _refuse_device(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.parent not in _looked_into:
         _looked_into.add(target.parent)
@@ -49,10 +59,12 @@ def atomic_path(target: Path) -> Iterator[Path]:
         yield temporary
         _sync(temporary)
         if target.is_dir():
+            if not temporary.is_dir():
+                raise _folder_there(target)
             before = _temporary(target)
             target.rename(before)
             temporary.replace(target)
-            shutil.rmtree(before)
+            remove(before)  # a link goes, not what it leads to
         else:
             temporary.replace(target)
         _sync_folder(target.parent)
@@ -91,6 +103,37 @@ def own_temporary_folder() -> Iterator[None]:
             os.environ[_TEMPORARY_VARIABLE] = variable
         shutil.rmtree(folder, ignore_errors=True)  # a thread of a library may still write to it
         _being_written.discard(folder)
+
+
+def check_file_place(target: Path) -> None:
+    """Say before the work that a file cannot be written where something else lies.
+
+    Raises:
+        InputError: A device or a pipe lies there.
+        IsADirectoryError: A folder lies there.
+    """
+    _refuse_device(target)
+    if target.is_dir():
+        raise _folder_there(target)
+
+
+def _folder_there(target: Path) -> IsADirectoryError:
+    return IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+
+
+def _refuse_device(target: Path) -> None:
+    """Keep /dev/null, /dev/stdout and the like from being replaced by a file, which is what a rename does."""
+    try:
+        mode = target.stat().st_mode
+    except OSError:  # nothing there, or writing will say what is wrong
+        return
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise InputError(
+            "A device or a pipe lies where a file is needed.",
+            received=str(target),
+            expected="a file, or nothing yet: what is written is renamed to it when it is whole",
+            action="Name another place.",
+        )
 
 
 def remove_half_written() -> None:

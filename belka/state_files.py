@@ -62,11 +62,11 @@ def read_or_set_aside(file: Path) -> dict[str, Any]:
     Returns:
         Its content; empty where there is none, or it was damaged.
     """
-    if not file.is_file():
+    if not file.exists():
         return {}
     try:
         return _parsed(file, dict)
-    except ValueError as error:
+    except (ValueError, IsADirectoryError) as error:
         logger.warning(
             "%s is damaged (%s): it is now %s, and the run goes on without it.", file, error, set_aside(file)
         )

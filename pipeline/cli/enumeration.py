@@ -12,9 +12,8 @@ from rich.console import Console
 
 from belka.errors import InputError
 from belka.places.names import place_of
-from belka.places.uri import local_place
 from pipeline.cli.consoles import open_console
-from pipeline.cli.places import PATH, read_model, read_place
+from pipeline.cli.places import PATH, file_written_here, read_model, read_place
 
 if TYPE_CHECKING:
     from belka.enumeration.enumerate import Enumerated, Source
@@ -62,7 +61,7 @@ def enumerate_(
     top: Annotated[int, typer.Option("--top", min=1, help="How many molecules.")],
     out: Annotated[
         Path,
-        typer.Option("--out", parser=local_place, metavar=PATH, help=".parquet, .csv or .tsv (or .gz, .zst)."),
+        typer.Option("--out", parser=file_written_here, metavar=PATH, help=".parquet, .csv or .tsv (or .gz, .zst)."),
     ],
     library: LibraryOption = None,
     block1: Block1Option = None,

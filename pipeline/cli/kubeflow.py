@@ -16,7 +16,7 @@ from belka.places.uri import local_place
 from pipeline.cli.cells import cell
 from pipeline.cli.consoles import open_console
 from pipeline.cli.options import ConfigOption, QuietOption, SetOption
-from pipeline.cli.places import PATH
+from pipeline.cli.places import PATH, file_written_here
 from pipeline.cli.session import own_stderr
 from pipeline.runners.kubeflow.simulator.retries import Cluster
 
@@ -30,7 +30,7 @@ NoCacheOption = Annotated[bool, typer.Option("--cache/--no-cache", help="--no-ca
 
 
 def compile_(
-    out: Annotated[Path, typer.Option(parser=local_place, metavar=PATH, help="YAML file to write.")] = Path(
+    out: Annotated[Path, typer.Option(parser=file_written_here, metavar=PATH, help="YAML file to write.")] = Path(
         "pipeline.yaml"
     ),
     config: ConfigOption = None,

@@ -9,7 +9,7 @@ from belka.contract import MODELS_FOLDER, RESOLVED_CONFIG
 from belka.errors import InputError
 from belka.files import is_pattern
 from belka.places.uri import is_uri, local_place
-from pipeline.cli.places import PATH, changed_folder, place_text, run_folder
+from pipeline.cli.places import PATH, changed_folder, file_written_here, place_text, run_folder
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
@@ -42,7 +42,7 @@ MetricsFileOption = Annotated[
     Path | None,
     typer.Option(
         "--metrics-file",
-        parser=local_place,
+        parser=file_written_here,
         metavar=PATH,
         help="Keep the run's state in this file, for Prometheus (.prom).",
     ),

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from belka.places.uri import StoreUri, is_uri, store_uri
+from belka.files import check_file_place
+from belka.places.uri import StoreUri, is_uri, local_place, store_uri
 from pipeline.cli.amounts import shown_amount
 from pipeline.cli.consoles import open_console
 
@@ -66,10 +67,24 @@ def changed_folder(text: str | Path) -> Path:
 
 
 def written_file(text: str | Path) -> Path:
-    """A file that the command writes."""
+    """A file that the command writes.
+
+    Raises:
+        InputError: A device or a pipe lies there.
+        IsADirectoryError: A folder lies there.
+    """
     from belka.places.copies import sent_file
 
-    return _here(text, sent_file)
+    path = _here(text, sent_file)
+    check_file_place(path)
+    return path
+
+
+def file_written_here(text: str | Path) -> Path:
+    """A file on this machine that the command writes, see `written_file`."""
+    path = local_place(text)
+    check_file_place(path)
+    return path
 
 
 def run_folder(text: str | Path) -> Path:

@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from belka.files import abandoned, atomic_path, literal_pattern, own_temporary_folder, remove_half_written
+from belka.errors import InputError
+from belka.files import (
+    abandoned,
+    atomic_path,
+    check_file_place,
+    literal_pattern,
+    own_temporary_folder,
+    remove_half_written,
+)
 
 
 def _fail_halfway(target: Path) -> None:
@@ -46,6 +54,44 @@ def test_folder_replaces_an_older_folder_whole(tmp_path: Path) -> None:
         temporary.mkdir()
         (temporary / "fresh").touch()
     assert [path.name for path in target.iterdir()] == ["fresh"]
+
+
+def test_a_file_never_takes_the_place_of_a_folder(tmp_path: Path) -> None:
+    target = tmp_path / "table.csv"
+    target.mkdir()
+    (target / "precious").touch()
+    with pytest.raises(IsADirectoryError) as caught, atomic_path(target) as temporary:
+        temporary.touch()
+    assert str(target) in str(caught.value)
+    assert [path.name for path in target.iterdir()] == ["precious"]
+    assert list(tmp_path.iterdir()) == [target]
+    with pytest.raises(IsADirectoryError):
+        check_file_place(target)
+
+
+def test_a_link_to_a_folder_is_replaced_and_the_folder_stays(tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    target = tmp_path / "link"
+    target.symlink_to("precious")
+    with atomic_path(target) as temporary:
+        temporary.mkdir()
+    assert not target.is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "precious"]
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_device_or_pipe_is_never_replaced_by_a_file(tmp_path: Path, linked: bool) -> None:
+    pipe = target = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    if linked:  # as /dev/stdout is
+        target = tmp_path / "link"
+        target.symlink_to(pipe)
+    with pytest.raises(InputError, match="pipe"), atomic_path(target) as temporary:
+        temporary.touch()
+    with pytest.raises(InputError, match="pipe"):
+        check_file_place(target)
+    assert pipe.is_fifo()
+    assert target.is_symlink() == linked
 
 
 KILLED = """

@@ -51,6 +51,15 @@ def test_a_damaged_file_is_set_aside_and_its_new_name_told(
     assert read_or_set_aside(file) == {"steps": {}}
 
 
+def test_a_folder_in_the_place_of_a_file_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "state.json"
+    (file / "within").mkdir(parents=True)
+    with caplog.at_level(logging.WARNING):
+        assert read_or_set_aside(file) == {}
+    assert (tmp_path / "state.json.damaged-1" / "within").is_dir()
+    assert "state.json.damaged-1" in caplog.text
+
+
 def test_a_missing_file_is_no_state(tmp_path: Path) -> None:
     assert read_or_set_aside(tmp_path / "state.json") == {}
     with pytest.raises(InputError, match="cannot be read"):

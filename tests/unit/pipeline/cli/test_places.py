@@ -32,6 +32,32 @@ def test_an_output_that_cannot_be_written(tmp_path: Path, place: str) -> None:
     assert str(out)[:200] in done.stderr.replace("\n", "")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["predict", "--model", "model", "CCO", "--output"],
+        ["predict", "--model", "model", "CCO", "--explain"],
+        ["report", "one", "two", "--out"],
+        ["lineage", "model", "--openlineage"],
+        ["lineage", "model", "--croissant"],
+        ["enrichment", "--out"],
+        ["enumerate", "--top", "1", "--out"],
+        ["compile", "--out"],
+        ["run", "--metrics-file"],
+    ],
+    ids=" ".join,
+)
+def test_a_folder_where_a_file_is_to_be_written_keeps_its_content(tmp_path: Path, command: list[str]) -> None:
+    place = tmp_path / "place.csv"
+    place.mkdir()
+    (place / "precious").touch()
+    done = belka(*command, place, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert "A folder lies where a file is needed." in done.stderr
+    assert str(place) in done.stderr
+    assert [path.name for path in place.iterdir()] == ["precious"]
+
+
 def test_a_reader_that_leaves() -> None:
     command = f"'{BELKA}' config show --explain | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
