@@ -24,6 +24,7 @@ from belka.state_files import RECOVERY, set_aside
 BACKUP: Final = f"{METADATA_FILE}.backup"
 # What SQLite keeps beside a database that is being written.
 _BESIDE: Final = ("-journal", "-wal", "-shm")
+_OWN_TABLE: Final = "MLMDEnv"  # the version of its schema, which every version of ML Metadata writes
 _WAIT_SECONDS: Final = 30.0
 _LEAST_ROOM: Final = 1 << 22  # bytes: SQLite wants some for its journal, and gives them back when it fails
 
@@ -114,9 +115,9 @@ def mend(database: Path) -> None:
     Args:
         database: The file. An empty one is removed, a damaged one renamed; the copy takes its place where there is one.
     """
-    if not database.is_file():
+    if not database.exists():
         return
-    is_empty = database.stat().st_size == 0
+    is_empty = database.is_file() and database.stat().st_size == 0
     damage = "it is empty" if is_empty else _damage(database)
     if not damage:
         return
@@ -169,12 +170,18 @@ def of_full_disk(error: BaseException, database: Path) -> RunAgainError | None:
 
 
 def _damage(database: Path) -> str:
-    """What SQLite finds wrong with a file; empty where it is whole."""
+    """What is wrong with a store; empty where it is whole."""
+    if database.is_dir():
+        return "it is a folder"
     try:
         with closing(sqlite3.connect(database, timeout=_WAIT_SECONDS)) as base:
             found = base.execute("PRAGMA quick_check(1)").fetchone()[0]
+            tables = {name for (name,) in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     except sqlite3.OperationalError:
         return ""  # locked, or not to be written: no damage
     except sqlite3.DatabaseError as error:
         return str(error)
-    return "" if found == "ok" else str(found).splitlines()[0]
+    if found != "ok":
+        return str(found).splitlines()[0]
+    # ML Metadata would add its own tables to them, and know of no earlier result. Without any it was just begun.
+    return "" if not tables or _OWN_TABLE in tables else "it is a database of something else"

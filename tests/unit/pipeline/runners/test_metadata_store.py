@@ -140,6 +140,26 @@ def test_a_damaged_store_is_set_aside_and_its_copy_serves(
     assert set(read_outcomes(database, "belka")) == {"merge"}
 
 
+@pytest.mark.parametrize("place", ["a folder", "a database of something else"])
+def test_what_is_no_store_at_all_is_set_aside_and_the_copy_serves(
+    database: Path, place: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    back_up(database)
+    before = connect(database).get_executions()
+    database.unlink()
+    if place == "a folder":
+        (database / "within").mkdir(parents=True)
+    else:
+        with closing(sqlite3.connect(database)) as base:
+            base.execute("CREATE TABLE notes (text)")
+    with caplog.at_level(logging.WARNING):
+        mend(database)
+    assert connect(database).get_executions() == before
+    kept = database.with_name("metadata.db.damaged-1")
+    assert kept.exists()
+    assert f"{kept}" in caplog.text
+
+
 def test_without_a_copy_the_run_starts_with_an_empty_store(database: Path, caplog: pytest.LogCaptureFixture) -> None:
     database.write_bytes(b"no database at all, " * 4000)
     mend(database)
