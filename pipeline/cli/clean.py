@@ -29,12 +29,15 @@ def clean(
             expected="the folder that --output-dir named in `belka run`",
             action="Correct the path.",
         )
+    from belka.contract import METADATA_FILE
     from pipeline.runners.leftovers import find_leftovers, remove_leftovers
+    from pipeline.runners.metadata_store import mend
     from pipeline.runners.output_lock import only_run_in
 
     output_dir = output_dir.absolute()
     console = open_console()
     with only_run_in(output_dir):
+        mend(output_dir / METADATA_FILE)  # as the next run would: only a whole store knows what counts
         leftovers = find_leftovers(output_dir)
         if not leftovers:
             console.print("nothing to remove")

@@ -17,7 +17,7 @@ from ml_metadata import errors, metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
 from belka.contract import METADATA_FILE
-from belka.errors import RunAgainError, causes
+from belka.errors import InputError, RunAgainError, causes
 from belka.files import atomic_path
 from belka.state_files import RECOVERY, set_aside
 
@@ -50,10 +50,11 @@ def reading(database: Path) -> Iterator[metadata_store.MetadataStore]:
     """Open a store to read it while the block runs, wherever it lies.
 
     Args:
-        database: The file. Where it may not be written and needs recovery, a copy is recovered and read.
+        database: The file. Where it may not be written and needs recovery, a copy is recovered and read. Where it is
+            damaged, the copy beside it is read, which the next run puts in its place.
 
     Raises:
-        sqlite3.DatabaseError: It is damaged.
+        InputError: It is damaged, and so is its copy or there is none.
     """
     with _recovered(database) as whole:
         yield connect(whole, read_only=True)
@@ -68,7 +69,7 @@ def copy_store(source: Path, target: Path) -> None:
 
     Raises:
         OSError: The target cannot be written.
-        sqlite3.Error: The source is damaged.
+        InputError: See `reading`.
     """
     with (
         _recovered(source) as whole,
@@ -81,7 +82,10 @@ def copy_store(source: Path, target: Path) -> None:
 
 @contextmanager
 def _recovered(database: Path) -> Iterator[Path]:
-    """The file after its recovery, or a copy where it may not be written."""
+    """The file after its recovery, or a copy where it may not be written or is damaged."""
+    if database.is_dir():
+        yield _whole_copy(database, _damage(database))
+        return
     try:
         recover_in_place(database)
     except sqlite3.OperationalError as error:
@@ -95,7 +99,24 @@ def _recovered(database: Path) -> Iterator[Path]:
             recover_in_place(copy)
             yield copy
         return
-    yield database
+    except sqlite3.DatabaseError as error:
+        yield _whole_copy(database, str(error))
+        return
+    damage = _damage(database)
+    yield _whole_copy(database, damage) if damage else database
+
+
+def _whole_copy(database: Path, damage: str) -> Path:
+    copy = database.with_name(BACKUP)
+    if not is_store(copy) or copy == database or _damage(copy):
+        raise InputError(
+            "The metadata store cannot be read.",
+            received=f"{database}: {damage}",
+            expected="the SQLite file that a run wrote",
+            action="`belka run` sets it aside and makes all again; where an option names it, name another.",
+        )
+    logger.warning("The metadata store %s is damaged (%s): its copy %s is read.", database, damage, copy)
+    return copy
 
 
 def recover_in_place(database: Path) -> None:
@@ -140,11 +161,17 @@ def mend(database: Path) -> None:
         logger.warning("The metadata store %s is damaged (%s); it is %s. %s", database, damage, kept, after)
 
 
+def store_of_next_run(database: Path) -> Path | None:
+    """What `mend` would leave at this place, before it does: the store, or its copy; None where all is lost."""
+    found = (each for each in (database, database.with_name(BACKUP)) if is_store(each) and not _damage(each))
+    return next(found, None) if database.exists() else None
+
+
 def back_up(database: Path) -> None:
     """Copy a store beside it, whole or not at all; a failure is logged, for the run needs no copy."""
     try:
         copy_store(database, database.with_name(BACKUP))
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, InputError) as error:
         logger.warning("The copy of %s could not be made: %s.", database, error)
 
 

@@ -24,7 +24,7 @@ from components.recording import CODE_VERSION, plain_settings
 from pipeline.config.settings import Config
 from pipeline.create_pipeline import beam_pipeline_args, create_pipeline
 from pipeline.runners.last_outputs import complete_last_run, missing_results
-from pipeline.runners.metadata_store import copy_store, is_store
+from pipeline.runners.metadata_store import copy_store, store_of_next_run
 from pipeline.runners.outcomes import NodeOutcome, forget_lost_results, read_outcomes
 from pipeline.runners.plan_reasons import changes
 from pipeline.runners.store.cache_keys import keyed_by_places
@@ -64,7 +64,7 @@ def plan_run(config: Config, nodes: Sequence[str] | None = None) -> list[Planned
     """
     with tempfile.TemporaryDirectory(prefix="belka-plan-") as folder:
         database = Path(folder) / METADATA_FILE
-        if is_store(store := config.output_dir / METADATA_FILE):
+        if store := store_of_next_run(config.output_dir / METADATA_FILE):
             copy_store(store, database)
         lost = set(forget_lost_results(database))
         before = read_outcomes(database, config.pipeline_name)

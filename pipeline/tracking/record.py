@@ -17,9 +17,10 @@ from belka.contract import (
     RESOLVED_CONFIG,
     Node,
 )
+from belka.errors import InputError
 from belka.models.champion import read_champion
 from belka.places.names import place_of
-from belka.provenance import folder_digest
+from belka.provenance import check_whole, folder_digest
 from belka.state_files import read_or_set_aside
 from pipeline.config.flat import flat, flat_settings
 from pipeline.config.settings import Config
@@ -87,17 +88,27 @@ def read_run(config: Config) -> RunRecord:
         if (node := trainer_node(mode)) in outcomes
     )
     evaluation = metrics.get(_EVALUATION) or {}
+    try:
+        figures = (*_evaluated(evaluation), *_costs(metrics.get("steps") or {}))
+        tags, model = _tags(evaluation, output), _pushed(evaluation, output / MODELS_FOLDER)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise InputError(
+            "The figures of the run cannot be read.",
+            received=f"{output / METRICS_FILE}: {error!r}",
+            expected="the file as `belka run` wrote it",
+            action="Run the same `belka run` again: it takes all from the cache and writes the file anew.",
+        ) from error
     card = output_file(outcomes, Node.AFFINITY_EVALUATOR, _EVALUATION, MODEL_CARD_FILE)
     files = (output / REPORT_FILE, output / METRICS_FILE, output / RESOLVED_CONFIG, *([card] if card else []))
     return RunRecord(
         name=run_name(config),
         digest=_digest(outcomes),
         params=flat_settings(config),
-        metrics=(*_evaluated(evaluation), *_costs(metrics.get("steps") or {})),
-        tags=_tags(evaluation, output),
+        metrics=figures,
+        tags=tags,
         files=tuple(file for file in files if file.is_file()),
         stages=stages,
-        model=_pushed(evaluation, output / MODELS_FOLDER),
+        model=model,
     )
 
 
@@ -123,6 +134,8 @@ def curves(history: Sequence[Mapping[str, object]]) -> tuple[Metric, ...]:
 def _stage(mode: Mode, config: Config, outcome: NodeOutcome) -> RunRecord:
     folder = outcome.outputs["model_run"]
     file = folder / HISTORY_FILE
+    if file.is_file():
+        check_whole(folder, [file.name])
     history = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
     values = config.training.for_mode(mode).model_dump(mode="json")
     return RunRecord(

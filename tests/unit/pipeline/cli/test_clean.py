@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from belka.files import machine
 from pipeline.cli.main import app
 from pipeline.runners.last_outputs import complete_last_run
-from pipeline.runners.metadata_store import connect
+from pipeline.runners.metadata_store import back_up, connect
 from pipeline.runners.outcomes import read_outcomes
 
 Execution, Artifact, Event = metadata_store_pb2.Execution, metadata_store_pb2.Artifact, metadata_store_pb2.Event
@@ -86,6 +86,18 @@ def test_without_a_store_no_output_is_taken_for_a_leftover(output: Path) -> None
     (output / "metadata.db").write_bytes(b"")
     CliRunner().invoke(app, ["clean", "--output-dir", str(output), "--yes"])
     assert len([name for name in files(output) if name.endswith("shard")]) == 3
+
+
+@pytest.mark.parametrize("has_copy", [True, False])
+def test_a_damaged_store_is_set_aside_first(output: Path, has_copy: bool) -> None:
+    if has_copy:
+        back_up(output / "metadata.db")
+    (output / "metadata.db").write_text("no database at all", encoding="utf-8")
+    done = CliRunner().invoke(app, ["clean", "--output-dir", str(output), "--yes"])
+    assert (done.exit_code, done.exception) == (0, None)
+    # What the store did not tell of is not known to be left over.
+    left = [name for name in files(output) if name.endswith("shard")]
+    assert left == ["pipeline_root/merge/molecules/2/shard"] if has_copy else len(left) == 3
 
 
 def test_no_such_folder(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from pipeline.runners.metadata_store import (
     of_full_disk,
     reading,
     recover_in_place,
+    store_of_next_run,
 )
 from pipeline.runners.outcomes import forget_lost_results, read_outcomes
 
@@ -158,6 +159,26 @@ def test_what_is_no_store_at_all_is_set_aside_and_the_copy_serves(
     kept = database.with_name("metadata.db.damaged-1")
     assert kept.exists()
     assert f"{kept}" in caplog.text
+
+
+def test_readers_of_a_damaged_store_read_its_copy_and_leave_both(
+    database: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    database.with_name(BACKUP).write_text("hardly a copy", encoding="utf-8")
+    whole = database.read_bytes()
+    database.write_text("no database at all", encoding="utf-8")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_outcomes(database, "belka")
+    assert store_of_next_run(database) is None
+    database.with_name(BACKUP).write_bytes(whole)
+    with caplog.at_level(logging.WARNING):
+        assert set(read_outcomes(database, "belka")) == {"merge"}
+    assert str(database.with_name(BACKUP)) in caplog.text
+    copied = tmp_path / "elsewhere.db"
+    copy_store(database, copied)
+    assert set(read_outcomes(copied, "belka")) == {"merge"}
+    assert store_of_next_run(database) == database.with_name(BACKUP)
+    assert database.read_text(encoding="utf-8") == "no database at all"
 
 
 def test_without_a_copy_the_run_starts_with_an_empty_store(database: Path, caplog: pytest.LogCaptureFixture) -> None:
