@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end every command, whatever its libraries do with signals.
+"""Ctrl-C, SIGTERM and a closed terminal end every command, whatever its libraries do with signals.
 
 RDKit puts a handler of its own in the place of Python's for SIGINT at every search for a substructure and leaves it
 there, so that Ctrl-C is lost. So SIGINT is blocked in all threads, which keeps any handler from running, and a thread
@@ -29,16 +29,40 @@ _ENDED: Final = (
     b"error: The command was stopped while a library computed, and did not wait for it.\n"
     b"  to do: Run the same command again. What was half-written is removed; what was finished stays.\n"
 )
-_CODES: Final = {signal.SIGINT: InterruptedRunError.exit_code, signal.SIGTERM: TerminatedError.exit_code}
+_CODES: Final = {
+    signal.SIGINT: InterruptedRunError.exit_code,
+    signal.SIGTERM: TerminatedError.exit_code,
+    signal.SIGHUP: TerminatedError.exit_code,
+}
 
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM. Libraries clean up after a KeyboardInterrupt and let it pass."""
 
 
+class HungUp(Terminated):
+    """SIGHUP: the terminal was closed, or the connection to it lost."""
+
+
+_RAISED: Final[dict[int, type[KeyboardInterrupt]]] = {
+    signal.SIGINT: KeyboardInterrupt,
+    signal.SIGTERM: Terminated,
+    signal.SIGHUP: HungUp,
+}
+_asked: list[KeyboardInterrupt] = []  # the requests to stop that came while `stoppable` runs
+
+
 def stop_of(error: BaseException | None) -> KeyboardInterrupt | None:
-    """The request to stop in a chain of causes: TFX raises errors of its own while it cleans up after one."""
-    return next((each for each in causes(error) if isinstance(each, KeyboardInterrupt)), None)
+    """The request to stop because of which an error was raised; None where there is none.
+
+    TFX raises errors of its own while it cleans up after one, with the request among their causes. DuckDB loses it: its
+    "Query interrupted" names no cause. So any error after a request, but one that says that all was saved, is of it.
+    """
+    chain = list(causes(error))
+    found = next((each for each in chain if isinstance(each, KeyboardInterrupt)), None)
+    if found is None and not any(isinstance(each, InterruptedRunError | TerminatedError) for each in chain):
+        found = next(iter(_asked), None)
+    return found
 
 
 def stopped_error(stop: KeyboardInterrupt, *, action: str) -> BelkaError:
@@ -48,6 +72,8 @@ def stopped_error(stop: KeyboardInterrupt, *, action: str) -> BelkaError:
         stop: What was raised.
         action: What to do next.
     """
+    if isinstance(stop, HungUp):
+        return TerminatedError("The command was stopped: its terminal was closed (SIGHUP).", action=action)
     if isinstance(stop, Terminated):
         return TerminatedError("The command was stopped by SIGTERM.", action=action)
     return InterruptedRunError("The command was stopped by the user.", action=action)
@@ -55,7 +81,7 @@ def stopped_error(stop: KeyboardInterrupt, *, action: str) -> BelkaError:
 
 @contextmanager
 def stoppable(*, patience: float = PATIENCE_SECONDS) -> Iterator[None]:
-    """Have SIGINT and SIGTERM raise in the main thread while the block runs, and end the process where it stays busy.
+    """Have SIGINT, SIGTERM and SIGHUP raise in the main thread while the block runs; end the process if it stays busy.
 
     A second signal ends it at once.
 
@@ -65,8 +91,11 @@ def stoppable(*, patience: float = PATIENCE_SECONDS) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before: dict[int, Any] = {signal.SIGTERM: signal.signal(signal.SIGTERM, _terminate)}
-    takes_sigint = signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, None)  # ignored: started with nohup or &
+    _asked.clear()
+    # Ignored: SIGINT where it was started with &, SIGHUP with nohup.
+    taken = [number for number in _RAISED if signal.getsignal(number) not in (signal.SIG_IGN, None)]
+    before: dict[int, Any] = {number: signal.signal(number, _stop) for number in {*taken, signal.SIGTERM}}
+    takes_sigint = signal.SIGINT in taken
     if takes_sigint:  # first: threads take over what is blocked from the one that starts them
         before[_WAKE] = signal.signal(_WAKE, lambda *_: None)
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -91,6 +120,7 @@ def stoppable(*, patience: float = PATIENCE_SECONDS) -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         for number, handler in before.items():
             signal.signal(number, handler)
+        _asked.clear()
 
 
 def leave(code: int) -> NoReturn:
@@ -107,7 +137,7 @@ def leave(code: int) -> NoReturn:
         del number, frame
         os._exit(code)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _RAISED:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, end)
     atexit._run_exitfuncs()  # noqa: SLF001 - the module offers no other way to run them
@@ -118,9 +148,11 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    del number, frame
-    raise Terminated
+def _stop(number: int, frame: FrameType | None) -> None:
+    del frame
+    request = _RAISED[number]()
+    _asked.append(request)
+    raise request
 
 
 def _take_sigint(over: threading.Event) -> None:

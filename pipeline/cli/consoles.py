@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 import textwrap
 from typing import Final, TextIO, cast
 
@@ -28,6 +29,21 @@ def open_console(file: TextIO | None = None, *, stderr: bool = False, quiet: boo
         console.width = _UNFOLDED
         console.file = cast("TextIO", _Trimmed(cast("TextIO", console.file)))
     return console
+
+
+def open_standard_streams() -> None:
+    """Open the null device where a standard stream was closed, as some schedulers start programs.
+
+    Otherwise the next file that is opened gets the stream's number, and what libraries print there goes into it.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is not None:
+            continue
+        opened = os.open(os.devnull, os.O_RDWR)  # the least number that is free: this one, unless it is in use
+        if opened != number:
+            os.dup2(opened, number)
+            os.close(opened)
+        setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
 
 
 def folded(text: str, width: int) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from belka.contract import METADATA_FILE, RAW_READERS, RESOLVED_CONFIG, Node
-from belka.errors import BelkaError, DamagedError, explained
+from belka.errors import BelkaError, DamagedError, InterruptedRunError, TerminatedError, explained
 from belka.interrupts import stop_of, stopped_error
 from pipeline.cli.places import results_published, with_raw_here
 from pipeline.cli.progress import StepTable
@@ -128,7 +128,8 @@ def _run(config: Config, nodes: Sequence[str] | None, table: StepTable, log_file
     except KeyboardInterrupt as stop:
         raise stopped_error(stop, action=_CONTINUE) from stop
     except Exception as error:
-        if (stopped := stop_of(error)) and not explained(error):
+        told = isinstance(explained(error), InterruptedRunError | TerminatedError)  # by a training, with what it saved
+        if not told and (stopped := stop_of(error)):
             raise stopped_error(stopped, action=_CONTINUE) from error
         logger.exception("The run failed.")
         table.print_final()

@@ -6,7 +6,7 @@ import platform
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from importlib.metadata import entry_points
 from typing import Annotated, Any, Final, Literal, NoReturn
@@ -16,7 +16,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from belka.errors import BelkaError, explained
+from belka.errors import BelkaError, InterruptedRunError, TerminatedError, explained
 from belka.exit_codes import MEANINGS, ExitCode
 from belka.files import own_temporary_folder
 from belka.interrupts import leave, stop_of, stoppable, stopped_error
@@ -37,7 +37,7 @@ from pipeline.cli import (
     tune,
     worker,
 )
-from pipeline.cli.consoles import folded
+from pipeline.cli.consoles import folded, open_standard_streams
 from pipeline.cli.help_pages import make_readable
 from pipeline.cli.options import ConfigOption, OutputDirOption, RawDirOption, SetOption, build_config
 from pipeline.cli.places import places_at_hand
@@ -50,7 +50,7 @@ _AGAIN: Final = "Run the same command again. What it had begun to write is remov
 
 
 class _Commands(TyperGroup):
-    """The commands; each ends on Ctrl-C and SIGTERM with what to type to go on."""
+    """The commands; each ends on Ctrl-C, SIGTERM and a closed terminal with what to type to go on."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # as below
         """Read the options of the program itself; --help prints here."""
@@ -63,9 +63,11 @@ class _Commands(TyperGroup):
         try:
             with _whole_output(), places_at_hand():
                 result = super().invoke(ctx)
+        except typer.Exit:
+            raise  # it has ended as it wanted
         except (KeyboardInterrupt, Exception) as error:
             # Libraries raise errors of their own while they clean up after a request to stop.
-            stop = None if isinstance(error, BelkaError) else stop_of(error)
+            stop = None if isinstance(error, InterruptedRunError | TerminatedError) else stop_of(error)
             if stop is None:
                 raise
             raise stopped_error(stop, action=_AGAIN) from error
@@ -193,6 +195,7 @@ def main() -> int:
     Returns:
         The exit code.
     """
+    open_standard_streams()
     try:
         with stoppable(), own_temporary_folder():
             return _run()
@@ -230,5 +233,6 @@ def _told(cause: Exception) -> int:
     if logging.getLogger().isEnabledFor(logging.DEBUG):
         console.print(without_secrets("".join(traceback.format_exception(cause))))
     told = f"error: {for_terminal(without_secrets(str(error)))}"
-    console.print(folded(told, console.width) if console.is_terminal else told, style="red")
+    with suppress(OSError):  # standard error may be full, or its terminal closed; the exit code still tells
+        console.print(folded(told, console.width) if console.is_terminal else told, style="red")
     return error.exit_code

@@ -94,7 +94,7 @@ class ToldRun:
 
 def _exit_code(error: BaseException) -> int:
     """The exit code that the command line makes of an error."""
-    if not isinstance(error, BelkaError) and (stop := stop_of(error)):
+    if stop := stop_of(error):
         return stopped_error(stop, action="").exit_code
     known = explained(error)
     return BelkaError.exit_code if known is None else known.exit_code

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT while a stage trains: the step is finished, its state is saved, and the process ends."""
+"""SIGTERM, SIGINT and SIGHUP while a stage trains: the step is finished, its state is saved, and the process ends."""
 
 import logging
 import os
@@ -15,8 +15,11 @@ logger = logging.getLogger(__name__)
 
 # A pod is killed 30 s after its SIGTERM by default; a step that takes longer than this is not waited for.
 PATIENCE_SECONDS: Final = 10.0
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
-_ENDS: Final[dict[int, type[BelkaError]]] = {signal.SIGTERM: TerminatedError, signal.SIGINT: InterruptedRunError}
+_ENDS: Final[dict[int, type[BelkaError]]] = {
+    signal.SIGTERM: TerminatedError,
+    signal.SIGINT: InterruptedRunError,
+    signal.SIGHUP: TerminatedError,  # the terminal was closed
+}
 
 
 class StopRequest:
@@ -53,7 +56,9 @@ class StopRequest:
     def __enter__(self) -> Self:
         # Handlers belong to the main thread; elsewhere the signals keep their meaning.
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+            # Who started it with nohup or & ignores some of them on purpose.
+            taken = [number for number in _ENDS if signal.getsignal(number) is not signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._note) for number in taken}
             self._reader, self._writer = socket.socketpair()
             self._writer.settimeout(0)
             self._wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)

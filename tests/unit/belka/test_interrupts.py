@@ -54,10 +54,35 @@ def stopped(body: str, *signals: int, program: str = PROGRAM) -> tuple[int, str,
 
 
 @pytest.mark.parametrize("body", [WAITS, SEARCHES], ids=["waiting", "after a search of RDKit"])
-@pytest.mark.parametrize(("number", "told"), [(signal.SIGINT, "KeyboardInterrupt"), (signal.SIGTERM, "Terminated")])
-def test_a_signal_ends_the_program(body: str, number: int, told: str) -> None:
+@pytest.mark.parametrize(
+    ("number", "told", "wanted"),
+    [(signal.SIGINT, "KeyboardInterrupt", 130), (signal.SIGTERM, "Terminated", 143), (signal.SIGHUP, "HungUp", 143)],
+)
+def test_a_signal_ends_the_program(body: str, number: int, told: str, wanted: int) -> None:
     code, output, errors = stopped(body, number)
-    assert (code, output, errors) == (128 + number, told + "\n", "")
+    assert (code, output, errors) == (wanted, told + "\n", "")
+
+
+# As DuckDB does, which asks for signals while a query runs: its error does not name the request.
+LOSES = """
+import sys, time
+from contextlib import suppress
+from belka.interrupts import stop_of, stoppable, stopped_error
+with stoppable():
+    try:
+        with suppress(KeyboardInterrupt):
+            {body}
+        raise RuntimeError("Query interrupted")
+    except RuntimeError as error:
+        assert error.__context__ is None
+        stop = stop_of(error)
+        sys.exit(stopped_error(stop, action="").exit_code if stop else 1)
+"""
+
+
+def test_an_error_after_a_signal_is_of_the_signal() -> None:
+    assert stopped(WAITS, signal.SIGINT, program=LOSES) == (130, "", "")
+    assert stopped(WAITS, signal.SIGTERM, program=LOSES) == (143, "", "")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -120,6 +145,20 @@ def test_whoever_ignored_ctrl_c_before_still_does() -> None:
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=30)[0] == "done\n"
     assert process.returncode == 0
+
+
+def test_nohup_goes_on_when_the_terminal_is_closed() -> None:
+    body = "print('ready', flush=True); time.sleep(1); print('done')"
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.format(body=body)],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),  # noqa: PLW1509 - as nohup does
+    )
+    assert process.stdout
+    process.stdout.readline()
+    process.send_signal(signal.SIGHUP)
+    assert (process.communicate(timeout=30)[0], process.returncode) == ("done\n", 0)
 
 
 def test_afterwards_everything_is_as_it_was() -> None:

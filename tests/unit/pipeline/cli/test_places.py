@@ -72,6 +72,31 @@ def test_a_full_disk_behind_standard_output() -> None:
     assert "The disk is full." in done.stderr
 
 
+def test_without_any_standard_stream(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    command = f"'{BELKA}' make-demo-data --molecules 100 --out '{raw}' <&- >&- 2>&-"
+    assert subprocess.run(["bash", "-c", command], check=False).returncode == 0
+    assert (raw / "train.parquet").is_file()
+    command = f"'{BELKA}' validate --raw-dir '{raw}' <&- >&- 2>&-"
+    assert subprocess.run(["bash", "-c", command], check=False).returncode == 0
+    assert subprocess.run(["bash", "-c", command.replace(f"{raw}", f"{raw}/none")], check=False).returncode == 2
+
+
+def test_a_question_without_standard_input(tmp_path: Path) -> None:
+    (tmp_path / "metrics.json.damaged-1").touch()
+    done = subprocess.run(
+        ["bash", "-c", f"'{BELKA}' clean --output-dir '{tmp_path}' <&-"], capture_output=True, text=True, check=False
+    )
+    assert "Remove them?" in done.stdout
+    assert (done.returncode, done.stderr) == (1, "")
+    assert (tmp_path / "metrics.json.damaged-1").exists()
+
+
+def test_an_error_that_cannot_be_told_keeps_its_exit_code(tmp_path: Path) -> None:
+    command = f"'{BELKA}' validate --raw-dir '{tmp_path}' 2> /dev/full"
+    assert subprocess.run(["bash", "-c", command], check=False).returncode == 2
+
+
 def test_without_standard_output() -> None:
     done = subprocess.run(["bash", "-c", f"'{BELKA}' config show >&-"], capture_output=True, text=True, check=False)
     assert "defect" not in done.stderr

@@ -106,7 +106,12 @@ def test_no_memory_for_one_row_ends_with_what_to_set(train_small: TrainSmall, mo
 
 
 @pytest.mark.parametrize(
-    ("number", "kind", "code"), [(signal.SIGTERM, TerminatedError, 143), (signal.SIGINT, InterruptedRunError, 130)]
+    ("number", "kind", "code"),
+    [
+        (signal.SIGTERM, TerminatedError, 143),
+        (signal.SIGINT, InterruptedRunError, 130),
+        (signal.SIGHUP, TerminatedError, 143),
+    ],
 )
 def test_a_signal_saves_the_step_and_a_rerun_ends_like_an_undisturbed_run(
     train_small: TrainSmall,
