@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 # terminal shows.
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _MARKDOWN: Final = (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|"), ("`", "\\`"), ("](", "]\\("))
-# What spreadsheets compute, unless it is a number.
-_FORMULA: Final = r"^[=+\-@\t\r]"
+# What spreadsheets compute, unless it is a number; those of East Asia take signs of full width, too.
+_FORMULA: Final = r"^[=+\-@\t\r\n\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}]"
 _NUMBER: Final = r"^[+\-]?(\d+\.?\d*|\.\d+)([eE][+\-]?\d+)?$"
 
 
@@ -60,6 +60,14 @@ def for_spreadsheet(batch: "pa.RecordBatch") -> "pa.RecordBatch":
 
     columns = [_plain(column) if _is_text(column.type) else column for column in batch.columns]
     return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
+
+
+def names_for_spreadsheet(schema: "pa.Schema") -> "pa.Schema":
+    """The columns under names that a spreadsheet does not run: its first line is cells like all others."""
+    import pyarrow as pa
+
+    names = _plain(pa.array(schema.names, pa.string())).to_pylist()
+    return pa.schema([field.with_name(name) for field, name in zip(schema, names, strict=True)])
 
 
 def _is_text(kind: "pa.DataType") -> bool:

@@ -32,6 +32,8 @@ _FORMATS: Final = {
 }
 _EXPECTED: Final = "names that end with .csv, .tsv, .smi, .smiles, .sdf (each also with .gz or .zst) or .parquet"
 _SHOWN: Final = 5
+_SHOWN_COLUMNS: Final = 50
+_MAX_COLUMNS: Final = 10_000
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,13 @@ def _open(path: Path, files: tuple[Path, ...], kind: Format, column: str | None,
         schema, smiles_column = kind.open(files, column)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, error) from error
+    if len(schema) > _MAX_COLUMNS:  # each costs time and memory in every part of the file
+        raise InputError(
+            "The input has too many columns.",
+            received=f"{path}: {len(schema):,} columns",
+            expected=f"at most {_MAX_COLUMNS:,}",
+            action="Keep the column of SMILES and those that name a row.",
+        )
     if smiles_column is None or column is not None:
         smiles_column = _smiles_column(path, schema, column)
     return InputTable(path, files, kind, schema, smiles_column, note)
@@ -193,15 +202,15 @@ def _smiles_column(path: Path, schema: pa.Schema, column: str | None) -> str:
                 return str(name)
     raise InputError(
         "There is no column with SMILES.",
-        received=f"{path} with the columns {', '.join(schema.names)}",
+        received=f"{path} with the columns {_shortened(schema.names, _SHOWN_COLUMNS)}",
         expected=f"a column {' or '.join(wanted)}",
         action="Name the column with --column.",
     )
 
 
-def _shortened(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+def _shortened(names: list[str], shown: int = _SHOWN) -> str:
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:

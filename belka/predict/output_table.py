@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from belka.errors import InputError
 from belka.files import atomic_path
-from belka.texts import for_spreadsheet
+from belka.texts import for_spreadsheet, names_for_spreadsheet
 
 _DELIMITERS: Final = {".csv": ",", ".tsv": "\t"}
 _CODECS: Final = {".gz": "gzip", ".zst": "zstd"}
@@ -38,7 +38,7 @@ def open_output(path: Path | None, schema: pa.Schema) -> Iterator[Any]:
         _check_plain(schema)
     options = pc.WriteOptions(delimiter=_DELIMITERS.get(suffix, ","))
     if path is None:
-        with pc.CSVWriter(sys.stdout.buffer, schema, write_options=options) as writer:
+        with pc.CSVWriter(sys.stdout.buffer, names_for_spreadsheet(schema), write_options=options) as writer:
             yield _ForSpreadsheets(writer)
         return
     with atomic_path(path) as temporary:
@@ -49,7 +49,7 @@ def open_output(path: Path | None, schema: pa.Schema) -> Iterator[Any]:
         codec = _CODECS.get(path.suffix.lower())
         with (
             pa.output_stream(str(temporary), compression=codec) as sink,
-            pc.CSVWriter(sink, schema, write_options=options) as writer,
+            pc.CSVWriter(sink, names_for_spreadsheet(schema), write_options=options) as writer,
         ):
             yield _ForSpreadsheets(writer)
 
@@ -72,7 +72,8 @@ class _ForSpreadsheets:
 
     def write_batch(self, batch: pa.RecordBatch) -> None:
         """Write some rows."""
-        self._writer.write_batch(for_spreadsheet(batch))
+        schema = names_for_spreadsheet(batch.schema)
+        self._writer.write_batch(for_spreadsheet(batch).rename_columns(schema.names))
 
 
 def _suffix(path: Path) -> str:

@@ -178,8 +178,7 @@ def _check_outputs(output_file: Path | None, explain: Path | None) -> None:
 
 
 def _predict_few(model: Path, smiles: Sequence[str], console: Console, *, standardise: bool) -> None:
-    import pyarrow.csv as pc
-
+    from belka.predict.output_table import open_output
     from belka.predict.predict import LoadedModel
 
     loaded = LoadedModel(model, standardise=standardise)
@@ -187,5 +186,7 @@ def _predict_few(model: Path, smiles: Sequence[str], console: Console, *, standa
     if sys.stdout.isatty():
         print_scores(open_console(), scores, loaded.targets)
     else:
-        pc.write_csv(scores, sys.stdout.buffer)
+        with open_output(None, scores.schema) as writer:
+            for batch in scores.to_batches():
+                writer.write_batch(batch)
     tell(console, loaded.notes)

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from belka.texts import for_markdown, for_spreadsheet, for_terminal
+from belka.texts import for_markdown, for_spreadsheet, for_terminal, names_for_spreadsheet
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2Jname\u202eexe.\x9b31m\r"
 
@@ -39,3 +39,16 @@ def test_a_spreadsheet_gets_no_formulas() -> None:
         None,
         "7",
     ]
+
+
+def test_signs_of_full_width_and_line_ends_begin_formulas_too() -> None:
+    texts = ["\uff1d1+1", "\uff0b1", "\uff0d1", "\uff20SUM(A1)", "\n=1", "C\uff1dO"]
+    cleaned = for_spreadsheet(pa.RecordBatch.from_pydict({"text": texts})).column("text").to_pylist()
+    assert cleaned == [*(f"'{text}" for text in texts[:-1]), texts[-1]]
+
+
+def test_names_of_columns_are_cells_as_well() -> None:
+    schema = pa.schema([pa.field("smiles", pa.string()), pa.field("=1+1", pa.int8(), nullable=False)])
+    cleaned = names_for_spreadsheet(schema)
+    assert cleaned.names == ["smiles", "'=1+1"]
+    assert cleaned.types == schema.types

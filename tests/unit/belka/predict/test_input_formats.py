@@ -15,6 +15,8 @@ import zstandard
 from rdkit import Chem
 
 from belka.errors import InputError
+from belka.predict.input_table import open_input
+from belka.predict.output_table import open_output
 from belka.predict.predict import predict_file
 from belka.predict.smiles_input import SMILES_LINES
 from belka.predict.table_input import CHUNK_ROWS
@@ -251,3 +253,25 @@ def test_a_line_of_smiles_is_cut_by_the_rule_of_a_smiles(tmp_path: Path) -> None
     (rows,) = SMILES_LINES.read(file, schema)
     assert rows.batch.column(0).to_pylist() == ["CCO\u00a0ethanol", "CCN", "CCC"]
     assert rows.batch.column(1).to_pylist() == ["", "amine\u00a0one", "propane"]
+
+
+@pytest.mark.parametrize("name", ["wide.csv", "wide.parquet"])
+def test_a_table_of_endless_width_is_refused(tmp_path: Path, name: str) -> None:
+    names = ["smiles", *map(str, range(10_000))]
+    if name == "wide.csv":
+        (tmp_path / name).write_text(",".join(names) + "\n", encoding="utf-8")
+    else:
+        pq.write_table(pa.table(dict.fromkeys(names, pa.array(["CCO"]))), tmp_path / name)
+    with pytest.raises(InputError, match="too many columns") as caught, open_input(tmp_path / name, None):
+        pass
+    assert "10,001 columns" in caught.value.received
+
+
+def test_no_cell_of_written_csv_is_a_formula(tmp_path: Path) -> None:
+    batch = pa.RecordBatch.from_pydict({"=1+1": ["=2+2", "CCO"], "smiles": ["CCO", "@x"]})
+    with open_output(tmp_path / "out.csv", batch.schema) as writer:
+        writer.write_batch(batch)
+    with open_output(tmp_path / "out.parquet", batch.schema) as writer:
+        writer.write_batch(batch)
+    assert pc.read_csv(tmp_path / "out.csv").to_pydict() == {"'=1+1": ["'=2+2", "CCO"], "smiles": ["CCO", "'@x"]}
+    assert pq.read_table(tmp_path / "out.parquet").to_pydict() == batch.to_pydict()
