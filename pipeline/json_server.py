@@ -1,6 +1,7 @@
 """A server that is asked and answers in JSON over HTTP; what to say where it does not is its subclass's."""
 
 import json
+import logging
 from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,8 @@ class JsonServer(ABC):
     def __init__(self, uri: str, headers: Mapping[str, str], *, timeout: float) -> None:
         self.uri = uri.rstrip("/")
         self._headers = dict(headers)
+        # Its warnings of each new attempt hold the address as it is, a token within; what fails for good is told here.
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
         self._pool = urllib3.PoolManager(timeout=timeout, retries=urllib3.Retry(2, redirect=0))
 
     def ask(

@@ -6,12 +6,16 @@ from typing import Any
 
 import yaml
 
+from belka.redaction import HIDDEN, is_secret, without_secrets
 from pipeline.config.files import dump_config
 from pipeline.config.settings import Config
 
 
 def flat_settings(config: Config) -> dict[str, str]:
-    """Name of each setting that has a value, as `--set` takes it -> the value as text."""
+    """Name of each setting that has a value, as `--set` takes it -> its text, without what looks like a secret.
+
+    Pages and other tools show them.
+    """
     return dict(flat(yaml.safe_load(dump_config(config))))
 
 
@@ -21,4 +25,6 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
         if isinstance(value, Mapping):
             yield from flat(value, f"{prefix}{name}.")
         elif value is not None:
-            yield f"{prefix}{name}", value if isinstance(value, str) else json.dumps(value)
+            text = value if isinstance(value, str) else json.dumps(value)
+            cleaned = without_secrets(text)
+            yield f"{prefix}{name}", HIDDEN if cleaned == text and is_secret(name, text) else cleaned

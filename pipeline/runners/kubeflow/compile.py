@@ -19,7 +19,7 @@ from pipeline.create_pipeline import beam_pipeline_args, create_pipeline
 from pipeline.runners.kubeflow import postprocess
 from pipeline.runners.kubeflow.displays import HTML, METRICS, Display
 from pipeline.runners.kubeflow.engine import ENGINE_NODES, check_engine, send_to_engine
-from pipeline.runners.kubeflow.lint import check_folders, check_local, check_settings, check_spec
+from pipeline.runners.kubeflow.lint import check_beam_options, check_folders, check_local, check_settings, check_spec
 from pipeline.runners.kubeflow.platform import platform_document
 from pipeline.runners.kubeflow.runtime_settings import expose_settings
 from pipeline.runners.kubeflow.settings import KubeflowSettings
@@ -117,6 +117,7 @@ def compile_pipeline(
     """
     nodes = [component.id for component in pipeline.components]
     warnings = check_settings(settings, nodes)
+    check_beam_options(pipeline.beam_pipeline_args)
     images = {node: settings.node_image(node) for node in nodes}
     runner = KubeflowV2DagRunner(
         config=KubeflowV2DagRunnerConfig(

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from belka.errors import InputError
-from belka.redaction import is_secret
+from belka.redaction import is_secret, without_secrets
 from pipeline.runners.kubeflow.pipeline_file import SCHEMA_VERSION, component_of, executor_of, parameters_of, tasks_of
 from pipeline.runners.kubeflow.postprocess import condition_inputs
 from pipeline.runners.kubeflow.protocol import Json, check_bucket, title_of
@@ -90,6 +90,25 @@ def check_env(settings: KubeflowSettings) -> None:
             expected="secrets in a Kubernetes Secret, named in kubeflow.secrets",
             action=f"Make one: kubectl create secret generic {ENV_SECRET} -n {settings.namespace} {literals}; take the "
             f"value out of kubeflow.env and name the secret instead: kubeflow.secrets=[{entries}].",
+        )
+
+
+def check_beam_options(options: Sequence[object]) -> None:
+    """Check that no option of Beam holds a secret: every task of the compiled file has them all.
+
+    Args:
+        options: The options; what is no text has its value at run time only.
+
+    Raises:
+        InputError: One looks like a secret; its value is not repeated.
+    """
+    found = [without_secrets(each) for each in options if isinstance(each, str) and without_secrets(each) != each]
+    if found:
+        raise InputError(
+            "A value of beam.options looks like a secret: whoever sees the pipeline or a run would read it.",
+            received=f"beam.options: {', '.join(found)}",
+            expected="options that anybody may read; secrets in a Kubernetes Secret, named in kubeflow.secrets",
+            action="Take the option out, and let the workers of the engine read the secret from their environment.",
         )
 
 

@@ -1,5 +1,6 @@
 """What a network does to telling a tracking server of a run: an error that names the address, and no half-told run."""
 
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,3 +25,9 @@ def test_every_fault_is_explained(stub: "Stub", monkeypatch: pytest.MonkeyPatch,
     assert uri in str(told.value)
     assert told.value.action
     assert not stub.sent("runs/set-tag"), "a run that was not told whole is told anew"
+
+
+def test_a_token_in_an_address_is_in_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING), pytest.raises(BelkaError):
+        track_run(MlflowServer("http://127.0.0.1:9/mlflow?token=pa55"), "belka", RunRecord("run", "digest"))
+    assert "pa55" not in caplog.text

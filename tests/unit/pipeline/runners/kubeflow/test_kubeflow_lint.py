@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from belka.errors import InputError
-from pipeline.runners.kubeflow.lint import check_folders, check_image, check_settings, check_spec
+from pipeline.runners.kubeflow.lint import check_beam_options, check_folders, check_image, check_settings, check_spec
 from pipeline.runners.kubeflow.settings import KubeflowSettings
 
 DIGEST = "@sha256:" + "a1" * 32
@@ -158,3 +158,11 @@ def test_every_problem_of_a_spec_is_named() -> None:
         "parameter 'p' of 'Make_It' comes from 'make_task', which is no task",
     ):
         assert part in caught.value.received
+
+
+def test_an_option_of_beam_never_brings_a_secret_into_the_compiled_file() -> None:
+    check_beam_options(["--runner=FlinkRunner", "--job_name=screen", 17])
+    with pytest.raises(InputError, match="secret") as caught:
+        check_beam_options(["--runner=FlinkRunner", "--password=pa55"])
+    assert "pa55" not in str(caught.value)
+    assert "--password=" in caught.value.received
