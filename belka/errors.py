@@ -145,6 +145,13 @@ def _of_system(error: BaseException) -> BelkaError | None:
             expected=f"{missing[1]}, which a Python package was linked against",
             action=f"Install it; {_PACKAGES_OF_DEBIAN}.",
         )
+    if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:  # so Python takes bytes that are no text
+        return InputError(
+            "A name or a value is no text in UTF-8.",
+            received=repr(error.object)[:200],
+            expected="UTF-8; the system hands over names of files and arguments as bytes",
+            action="Give the file or the value another spelling, or set the locale that it was typed in.",
+        )
     number = error.errno if isinstance(error, OSError) else None
     if number in _REFUSED:
         problem, expected = _REFUSED[number]

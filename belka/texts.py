@@ -24,6 +24,11 @@ def for_terminal(text: str) -> str:
     return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
+def from_bytes(text: str) -> str:
+    r"""A text of the command line as UTF-8, whatever the locale says; bytes that are none are shown, `\xff`."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def for_markdown(value: object) -> str:
     """One line of Markdown that shows a value: no markup, no link, no end of a table's cell."""
     text = for_terminal(str(value)).replace("\n", " ")

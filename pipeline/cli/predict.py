@@ -11,6 +11,7 @@ from rich.console import Console
 
 from belka.errors import InputError
 from belka.places.names import place_of
+from belka.texts import from_bytes
 from pipeline.cli.consoles import open_console
 from pipeline.cli.options import LogFormatOption
 from pipeline.cli.places import PATH, read_model, read_place, written_file
@@ -182,7 +183,7 @@ def _predict_few(model: Path, smiles: Sequence[str], console: Console, *, standa
     from belka.predict.predict import LoadedModel
 
     loaded = LoadedModel(model, standardise=standardise)
-    scores = loaded.predict(smiles)
+    scores = loaded.predict(list(map(from_bytes, smiles)))
     if sys.stdout.isatty():
         print_scores(open_console(), scores, loaded.targets)
     else:

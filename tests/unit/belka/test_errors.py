@@ -122,3 +122,12 @@ def test_a_library_that_the_system_lacks_is_named_with_its_packages(error: Excep
     assert str(error).partition(":")[0] in str(known)
     assert "libgomp1" in known.action
     assert explained(ImportError("cannot import name 'train'")) is None
+
+
+def test_bytes_that_are_no_text_are_the_input_s_fault() -> None:
+    with pytest.raises(UnicodeEncodeError) as caught:
+        "a\udcff.csv".encode()
+    error = explained(caught.value)
+    assert isinstance(error, InputError)
+    assert "UTF-8" in error.problem
+    error.received.encode()

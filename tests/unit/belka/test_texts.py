@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from belka.texts import for_markdown, for_spreadsheet, for_terminal, names_for_spreadsheet
+from belka.texts import for_markdown, for_spreadsheet, for_terminal, from_bytes, names_for_spreadsheet
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2Jname\u202eexe.\x9b31m\r"
 
@@ -52,3 +52,10 @@ def test_names_of_columns_are_cells_as_well() -> None:
     cleaned = names_for_spreadsheet(schema)
     assert cleaned.names == ["smiles", "'=1+1"]
     assert cleaned.types == schema.types
+
+
+def test_an_argument_is_read_as_utf_8_whatever_the_locale() -> None:
+    as_in_locale_c = "CC\u00e9".encode().decode("ascii", "surrogateescape")
+    assert from_bytes(as_in_locale_c) == "CC\u00e9"
+    assert from_bytes("CC\udcff") == "CC\\xff"
+    assert from_bytes("CC\u00e9") == "CC\u00e9"
