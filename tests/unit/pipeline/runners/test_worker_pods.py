@@ -49,6 +49,7 @@ def test_a_worker_takes_metadata_that_are_being_written_as_of_the_last_transacti
     (own / METADATA_FILE).write_text("of an earlier start", encoding="utf-8")
     with closing(sqlite3.connect(there / METADATA_FILE)) as writer:
         writer.execute("PRAGMA cache_size = 1")  # pages of an open transaction reach the file
+        writer.execute("CREATE TABLE MLMDEnv (schema_version INTEGER)")  # what tells a store of ML Metadata
         writer.execute("CREATE TABLE t (x TEXT)")
         writer.execute("INSERT INTO t VALUES ('whole')")
         writer.commit()
