@@ -1,5 +1,6 @@
 """What this machine, or the container the process runs in, lets it use."""
 
+import ctypes
 import math
 import os
 import resource
@@ -57,6 +58,16 @@ def available_memory(cgroup: Path = CGROUP) -> int:
     except (OSError, ValueError, StopIteration):  # no cgroup v2 here: no limit is known
         return available
     return max(0, min(available, left))
+
+
+def release_freed_memory() -> None:
+    """Give memory that was freed back to the system.
+
+    glibc keeps it for the thread that had it. Where the sizes change from batch to batch, what is kept grows for long.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's own
+    if trim is not None:
+        trim(0)
 
 
 def check_address_space() -> None:

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 
 from belka.code_version import code_version
+from belka.machine import release_freed_memory
 from belka.models.folder import ModelFolder
 from belka.predict.check import CheckedSmiles
 from belka.predict.check_pool import CheckPool
@@ -81,5 +82,6 @@ def scored_chunks(
         if len(waiting) > _AHEAD:
             first, scores = waiting.popleft()
             yield first.rows.batch, scores()
+            release_freed_memory()
     for chunk, scores in waiting:
         yield chunk.rows.batch, scores()

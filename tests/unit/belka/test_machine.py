@@ -10,6 +10,18 @@ import pytest
 
 from belka.machine import available_memory, worker_count
 
+# 256 MB in pieces that the allocator does not map one by one, freed but for one in sixteen, as batches leave them.
+FREED = """
+import psutil
+from belka.machine import release_freed_memory
+process, before = psutil.Process(), psutil.Process().memory_info().rss
+pieces = [b"x" * 16_384 for _ in range(16_384)]
+kept = pieces[::16]
+del pieces
+freed = process.memory_info().rss
+release_freed_memory()
+print(freed - before, process.memory_info().rss - before)
+"""
 CORES = len(os.sched_getaffinity(0))
 
 
@@ -64,3 +76,10 @@ def test_a_limit_of_address_space_is_told_before_tensorflow_aborts(gib: float) -
     assert done.returncode == 2, done.stderr
     assert "The limit of address space is too small to load TensorFlow." in done.stderr
     assert f"{gib:.1f} GiB (ulimit -v)" in done.stderr
+
+
+def test_freed_memory_goes_back_to_the_system() -> None:
+    done = subprocess.run([sys.executable, "-c", FREED], capture_output=True, text=True, check=True)
+    before, after = map(int, done.stdout.split())
+    assert before > 200e6
+    assert after < 100e6
