@@ -234,8 +234,15 @@ def _check_readable(file: RawFile, path: Path) -> None:
     if file.is_text:
         return
     try:
-        pq.read_metadata(path)
-    except (OSError, pa.ArrowInvalid) as error:
+        pq.read_schema(path)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"A column of the raw {file.source} file has a name that is no text in UTF-8.",
+            received=f"{path}: {error.object[:100]!r}",
+            expected="names that are text",
+            action="Fetch the file again, or write it with other names.",
+        ) from error
+    except (OSError, pa.ArrowException) as error:
         raise InputError(
             f"The raw {file.source} file is not a whole parquet file; it may be truncated.",
             received=f"{path}: {str(error).splitlines()[0]}",

@@ -163,7 +163,7 @@ def _open_standard_input(path: Path, column: str | None) -> InputTable:
 def _open(path: Path, files: tuple[Path, ...], kind: Format, column: str | None, note: str) -> InputTable:
     try:
         schema, smiles_column = kind.open(files, column)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last: names of columns that are no text
         raise _unreadable(path, error) from error
     if len(schema) > _MAX_COLUMNS:  # each costs time and memory in every part of the file
         raise InputError(

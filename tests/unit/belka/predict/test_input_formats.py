@@ -275,3 +275,12 @@ def test_no_cell_of_written_csv_is_a_formula(tmp_path: Path) -> None:
         writer.write_batch(batch)
     assert pc.read_csv(tmp_path / "out.csv").to_pydict() == {"'=1+1": ["'=2+2", "CCO"], "smiles": ["CCO", "'@x"]}
     assert pq.read_table(tmp_path / "out.parquet").to_pydict() == batch.to_pydict()
+
+
+def test_a_name_of_a_column_that_is_no_text_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "in.parquet"
+    pq.write_table(pa.table({"smiles": ["CCO"], "number": [1]}), path)
+    path.write_bytes(path.read_bytes().replace(b"number", b"n\xf3mber"))
+    with pytest.raises(InputError, match="cannot be read") as caught, open_input(path, None):
+        pass
+    assert str(path) in caught.value.received

@@ -146,6 +146,16 @@ def test_truncated_parquet(merge: Merge, raw_dir: Path) -> None:
     also_refused_by_validation(raw_dir, message)
 
 
+@pytest.mark.parametrize("name", ["train", "test"])
+def test_a_name_of_a_column_that_is_no_text(merge: Merge, raw_dir: Path, name: str) -> None:
+    path = raw_dir / f"{name}.parquet"
+    path.write_bytes(path.read_bytes().replace(b"protein_name", b"protein_n\xf3me"))
+    message = refused(merge, raw_dir)
+    assert message.startswith(f"A column of the raw {name} file has a name that is no text in UTF-8.")
+    assert r"protein_n\xf3me" in message
+    also_refused_by_validation(raw_dir, message)
+
+
 def test_damaged_parquet_pages(
     merge: Merge, raw_dir: Path, row: Callable[..., dict[str, Any]], write_raw: Callable[..., Path]
 ) -> None:
