@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from zipfile import BadZipFile
 
 from belka.code_version import code_version
 from belka.contract import CHECKPOINT_STATE_FILE, Node
@@ -28,6 +27,7 @@ logger = logging.getLogger(__name__)
 _VARIABLES: Final = "variables.keras"
 _BEST: Final = "best.keras"
 _KEPT: Final = 2
+_DIGEST_BYTES: Final = 32  # at the end of each file
 # What decides a result, but not what is computed up to a given step.
 _OUTSIDE_KEY: Final = ("epochs", "stages", *MODES)
 _CODE: Final = "trainer_module.run_fn"
@@ -49,6 +49,7 @@ class Progress:
         stopped: Whether training ended by early stopping: more epochs change nothing then.
         history: Scores of each validation.
         callbacks: State of the callbacks, by class name.
+        has_best: Whether weights of a best validation were kept.
     """
 
     epoch: int = 0
@@ -62,6 +63,7 @@ class Progress:
     stopped: bool = False
     history: list[dict[str, float]] = field(default_factory=list)
     callbacks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    has_best: bool = False
 
 
 def run_key(run: RunSettings, files: Sequence[Path], extra: Sequence[str] = ()) -> str:
@@ -88,6 +90,10 @@ def run_key(run: RunSettings, files: Sequence[Path], extra: Sequence[str] = ()) 
 
 class CheckpointStore:
     """The checkpoints of one run: the last two states and the best weights, each written whole or not at all.
+
+    Each file ends with the digest of what is before it: a bit that flips in a count is still a count, and the training
+    would go on from there to another result. Without the best weights a state is worth nothing: its training would end
+    with the last ones, so that it starts over.
 
     Only the chief writes and reads; the other workers receive what it reads, so that all go on from the same bytes.
 
@@ -121,6 +127,8 @@ class CheckpointStore:
             temporary.mkdir()
             model.save(temporary / _VARIABLES)
             (temporary / CHECKPOINT_STATE_FILE).write_text(json.dumps(asdict(progress)), encoding="utf-8")
+            for path in temporary.iterdir():
+                _seal(path)
         for old in self._states()[:-_KEPT]:
             shutil.rmtree(old)
 
@@ -145,22 +153,7 @@ class CheckpointStore:
                 expected="equal settings, data, model to start from and code on every worker",
                 action="Start every worker with the same configuration on the same dataset.",
             )
-        state, weights = b"", b""
-        for folder in reversed(self._states()) if self.writes else ():
-            try:
-                state, weights = (folder / CHECKPOINT_STATE_FILE).read_bytes(), (folder / _VARIABLES).read_bytes()
-                found = Progress(**json.loads(state))
-                if (found.epoch, found.step_in_epoch) > (epochs, 0):
-                    logger.info("Checkpoint %s is past epoch %d: starting over.", folder, epochs)
-                    self.clear()
-                    state = weights = b""
-                    break
-                _load(model, weights)
-            except (OSError, ValueError, TypeError, KeyError, BadZipFile) as error:
-                logger.warning("Checkpoint %s cannot be read (%s); trying the one before.", folder, error)
-                state = weights = b""
-                continue
-            break
+        state, weights = self._newest(model, epochs) if self.writes else (b"", b"")
         state, weights = self._share(state), self._share(weights)
         if not state:
             return None
@@ -169,6 +162,30 @@ class CheckpointStore:
             _load(model, weights)
         logger.info("Continuing at epoch %d, step %d: %s.", progress.epoch, progress.step, _named(weights))
         return progress
+
+    def _newest(self, model: Belka, epochs: int) -> tuple[bytes, bytes]:
+        """Load the newest readable checkpoint; its state and weights, empty where the training starts over."""
+        for folder in reversed(self._states()):
+            try:
+                state, weights = _unsealed(folder / CHECKPOINT_STATE_FILE), _unsealed(folder / _VARIABLES)
+                found = Progress(**json.loads(state))
+            except (OSError, ValueError, TypeError) as error:
+                logger.warning("Checkpoint %s cannot be read (%s); trying the one before.", folder, error)
+                continue
+            if (found.epoch, found.step_in_epoch) > (epochs, 0):
+                logger.info("Checkpoint %s is past epoch %d: starting over.", folder, epochs)
+                self.clear()
+                break
+            try:
+                if found.has_best:
+                    _unsealed(self.folder / _BEST)
+            except (OSError, ValueError) as error:
+                logger.warning("The weights of the best validation cannot be read (%s): starting over.", error)
+                self.clear()
+                break
+            _load(model, weights)
+            return state, weights
+        return b"", b""
 
     def save_best(self, model: Belka) -> None:
         """Keep the weights of the best validation.
@@ -180,13 +197,28 @@ class CheckpointStore:
             return
         with self._written(_BEST) as temporary:
             model.save(temporary)
+            _seal(temporary)
 
-    def restore_best(self, model: Belka) -> None:
-        """Load the weights of the best validation, if there are any; on every worker the same."""
-        best = self.folder / _BEST
-        if weights := self._share(best.read_bytes() if self.writes and best.is_file() else b""):
-            _load(model, weights)
-            logger.info("The weights of the best validation: %s.", _named(weights))
+    def restore_best(self, model: Belka, progress: Progress) -> None:
+        """Load the weights of the best validation, if there are any; on every worker the same.
+
+        Raises:
+            RunAgainError: If they are damaged or gone.
+        """
+        if not progress.has_best:
+            return
+        try:
+            own = _unsealed(self.folder / _BEST) if self.writes else b""
+        except (OSError, ValueError) as error:
+            raise RunAgainError(
+                "The weights of the best validation cannot be read.",
+                received=str(error),
+                expected="the file as the training wrote it",
+                action="Start the same command again: this stage starts over.",
+            ) from error
+        weights = self._share(own)
+        _load(model, weights)
+        logger.info("The weights of the best validation: %s.", _named(weights))
 
     def _states(self) -> list[Path]:
         return sorted(self.folder.glob("step-*")) if self.folder.is_dir() else []
@@ -204,6 +236,26 @@ class CheckpointStore:
                 action="Free space or move the output directory, then start the same command again: it continues from "
                 "the last whole checkpoint.",
             ) from error
+
+
+def _seal(path: Path) -> None:
+    """Add its digest to the end of a file."""
+    with path.open("r+b") as stream:
+        digest = hashlib.file_digest(stream, "sha256").digest()
+        stream.write(digest)  # at the end: all before it was read
+
+
+def _unsealed(path: Path) -> bytes:
+    """The content of a file.
+
+    Raises:
+        OSError: There is none.
+        ValueError: It is not what its digest names.
+    """
+    content = path.read_bytes()
+    if hashlib.sha256(content[:-_DIGEST_BYTES]).digest() != content[-_DIGEST_BYTES:]:
+        raise ValueError(f"{path} is not as it was written")
+    return content[:-_DIGEST_BYTES]
 
 
 def _load(model: Belka, weights: bytes) -> None:

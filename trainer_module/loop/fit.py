@@ -95,7 +95,7 @@ class Fit:
         self._saved_step = self._progress.step
         if not self._progress.stopped and self._progress.epoch < self._settings.epochs:
             self._train()
-        self._store.restore_best(self._model)
+        self._store.restore_best(self._model, self._progress)
         self._write_history()
         return self._progress.history
 
@@ -243,6 +243,7 @@ class Fit:
         progress.validations += 1
         if best:
             self._store.save_best(self._model)
+            progress.has_best = True
         self._write_history()
         text = ", ".join(f"{name} {value:.4g}" for name, value in scores.items() if name not in {"epoch", "step"})
         logger.info("%s epoch %d step %d: %s%s", self._run.mode, scores["epoch"], progress.step, text, " (best)" * best)
