@@ -30,13 +30,9 @@ def complete_last_run(database: Path, pipeline_name: str) -> list[str]:
     if not is_store(database):
         return []
     store = connect(database)
-    pipeline = store.get_context_by_type_and_name("pipeline", pipeline_name)
-    kinds = {kind.name: kind.id for kind in store.get_context_types()}
-    children = store.get_children_contexts_by_context(pipeline.id) if pipeline else []
-    runs = [context for context in children if context.type_id == kinds.get("pipeline_run")]
-    if not runs:
+    latest = _latest_run(store, pipeline_name)
+    if latest is None:
         return []
-    latest = max(runs, key=lambda run: (run.create_time_since_epoch, run.id))
     present = {execution.id for execution in store.get_executions_by_context(latest.id)}
     added = {}
     for context in store.get_contexts_by_type("node"):
@@ -54,6 +50,26 @@ def complete_last_run(database: Path, pipeline_name: str) -> list[str]:
     return sorted(added)
 
 
+def without_input(database: Path, pipeline_name: str) -> list[str]:
+    """The nodes that the latest run, which ended without an error, could not begin.
+
+    Where what a node needs was forgotten, being damaged or gone, TFX notes an execution that failed and raises nothing.
+
+    Args:
+        database: The SQLite file of ML Metadata.
+        pipeline_name: Name of the pipeline.
+
+    Returns:
+        Their ids.
+    """
+    store = connect(database)
+    latest = _latest_run(store, pipeline_name)
+    executions = store.get_executions_by_context(latest.id) if latest else []
+    failed = [each.id for each in executions if each.last_known_state == _State.FAILED]
+    contexts = [context.name for each in sorted(failed) for context in store.get_contexts_by_execution(each)]
+    return [name.partition(".")[2] for name in contexts if name.startswith(f"{pipeline_name}.")]
+
+
 def missing_results(nodes: Sequence[str], output_dir: Path, received: str) -> InputError:
     """What to say where nodes need the output of one that never ran here.
 
@@ -68,6 +84,15 @@ def missing_results(nodes: Sequence[str], output_dir: Path, received: str) -> In
         expected=f"the earlier steps' results below {output_dir.absolute()}",
         action="Run the earlier steps first (`belka run --to ...` or one `belka step ...` after the other).",
     )
+
+
+def _latest_run(store: Any, pipeline_name: str) -> Any:
+    """The context of the run that began last; None where there is none."""
+    pipeline = store.get_context_by_type_and_name("pipeline", pipeline_name)
+    kinds = {kind.name: kind.id for kind in store.get_context_types()}
+    children = store.get_children_contexts_by_context(pipeline.id) if pipeline else []
+    runs = [context for context in children if context.type_id == kinds.get("pipeline_run")]
+    return max(runs, key=lambda run: (run.create_time_since_epoch, run.id), default=None)
 
 
 def _is_whole(store: Any, execution: int) -> bool:

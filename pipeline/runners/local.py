@@ -23,7 +23,7 @@ from belka.state_files import RECOVERY
 from pipeline.config.files import load_config_from_environment, with_found_targets, with_raw_digest
 from pipeline.config.settings import Config
 from pipeline.create_pipeline import beam_pipeline_args, create_pipeline
-from pipeline.runners.last_outputs import complete_last_run, missing_results
+from pipeline.runners.last_outputs import complete_last_run, missing_results, without_input
 from pipeline.runners.metadata_store import back_up, mend, of_full_disk
 from pipeline.runners.node_events import observe_nodes
 from pipeline.runners.outcomes import forget, forget_lost_results
@@ -82,6 +82,8 @@ def _run(config: Config, nodes: Sequence[str] | None, database: Path) -> None:
         ):
             options = None if nodes is None else RunOptions(from_nodes=nodes, to_nodes=nodes)
             LocalDagRunner().run(pipeline, run_options=options)
+    if unmet := without_input(database, config.pipeline_name):
+        raise missing_results(unmet, config.output_dir, "a result that is damaged or gone, and so no longer counts")
 
 
 def _keep(database: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.runners.last_outputs import complete_last_run
+from pipeline.runners.last_outputs import complete_last_run, without_input
 from pipeline.runners.metadata_store import connect
 
 Execution, Artifact, Event = metadata_store_pb2.Execution, metadata_store_pb2.Artifact, metadata_store_pb2.Event
@@ -87,3 +87,13 @@ def test_what_never_finished_stays_missing(runs: Runs, tmp_path: Path) -> None:
     assert complete_last_run(runs.folder / "metadata.db", "belka") == []
     assert complete_last_run(runs.folder / "metadata.db", "another") == []
     assert complete_last_run(tmp_path / "none" / "metadata.db", "belka") == []
+
+
+def test_what_the_latest_run_could_not_begin_is_named_in_its_order(runs: Runs) -> None:
+    runs.run("1", merge=Execution.FAILED)
+    assert without_input(runs.folder / "metadata.db", "belka") == ["merge"]
+    runs.run("2", vocab=Execution.FAILED, merge=Execution.COMPLETE, clf=Execution.FAILED)
+    assert without_input(runs.folder / "metadata.db", "belka") == ["vocab", "clf"]
+    assert without_input(runs.folder / "metadata.db", "another") == []
+    runs.run("3", merge=Execution.COMPLETE)
+    assert without_input(runs.folder / "metadata.db", "belka") == []
