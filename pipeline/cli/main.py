@@ -16,7 +16,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from belka.errors import BelkaError, InterruptedRunError, TerminatedError, explained
+from belka.errors import BelkaError, InputError, InterruptedRunError, TerminatedError, explained
 from belka.exit_codes import MEANINGS, ExitCode
 from belka.files import own_temporary_folder
 from belka.interrupts import leave, stop_of, stoppable, stopped_error
@@ -68,10 +68,21 @@ class _Commands(TyperGroup):
         except (KeyboardInterrupt, Exception) as error:
             # Libraries raise errors of their own while they clean up after a request to stop.
             stop = None if isinstance(error, InterruptedRunError | TerminatedError) else stop_of(error)
-            if stop is None:
-                raise
-            raise stopped_error(stop, action=_AGAIN) from error
+            if stop is not None:
+                raise stopped_error(stop, action=_AGAIN) from error
+            if isinstance(error, typer.Abort):  # typer's word for the end of standard input, too
+                raise _unanswered() from error
+            raise
         return result
+
+
+def _unanswered() -> InputError:
+    return InputError(
+        "A question was not answered, and nothing was done.",
+        received="the end of standard input",
+        expected="y or n",
+        action="Run it in a terminal, or with --yes where the command has that option.",
+    )
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2
 from typer.testing import CliRunner
 
+from belka.errors import InputError
 from belka.files import machine
 from pipeline.cli.main import app
 from pipeline.runners.last_outputs import complete_last_run
@@ -62,6 +63,14 @@ def test_it_lists_with_sizes_and_asks(output: Path) -> None:
     assert "merge/molecules/3" in shown.output
     assert "merge/molecules/2" not in shown.output
     assert "2,005" in shown.output  # two outputs of 1,000 bytes, one of 4, one of 1
+    assert files(output) == before
+
+
+def test_where_nobody_answers_it_says_so_and_removes_nothing(output: Path) -> None:
+    before = files(output)
+    shown = CliRunner().invoke(app, ["clean", "--output-dir", str(output)], input="")
+    assert isinstance(shown.exception, InputError)
+    assert "--yes" in str(shown.exception)
     assert files(output) == before
 
 
