@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from belka.errors import BelkaError
+from belka.interrupts import stopped_error
 from pipeline.runners.kubeflow.connection import CONNECTION_ERRORS, explain_connection, explain_refusal, told_id
 from pipeline.runners.kubeflow.kubernetes_api import RUN_LABEL, KubernetesApi, Pod
 from pipeline.runners.kubeflow.settings import KubeflowSettings
@@ -45,8 +46,24 @@ def wait(
 
     Raises:
         InputError: The server refuses, or has not answered for `LOST_LOOKS` looks; the run itself goes on.
+        InterruptedRunError, TerminatedError: The command was stopped; the run itself goes on.
         BelkaError: The run did not succeed; the message names the tasks, how to see their logs and how to retry.
     """
+    try:
+        _follow(client, run, settings, observe, poll_seconds)
+    except KeyboardInterrupt as stop:
+        # Not what other commands say: the same command again would start a second run beside this one.
+        action = f"The run goes on: {run.url} (watch or terminate it there). The same command would start another run."
+        raise stopped_error(stop, action=action) from stop
+
+
+def _follow(
+    client: Any,
+    run: SubmittedRun,
+    settings: KubeflowSettings,
+    observe: Callable[[str, str], None],
+    poll_seconds: float,
+) -> None:
     seen: dict[str, str] = {}
     kubernetes = KubernetesApi.find()
     while True:

@@ -3,6 +3,8 @@
 import base64
 import gzip
 import json
+import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from belka.errors import BelkaError, InputError
+from belka.errors import BelkaError, InputError, InterruptedRunError
 from pipeline.cli import kubeflow
 from pipeline.runners.kubeflow.follow import task_of, task_states, wait
 from pipeline.runners.kubeflow.settings import KubeflowSettings
@@ -169,3 +171,8 @@ def test_a_connection_that_is_lost_for_a_while_does_not_end_the_waiting(api: "Ap
     api.drop = 1000
     with pytest.raises(InputError, match=r"Nothing answers[\s\S]*The run goes on: u"):
         wait(client, RUN, settings, lambda *_: None, poll_seconds=0.0)
+
+
+def test_a_command_that_is_stopped_says_that_the_run_goes_on(api: "Api") -> None:
+    with pytest.raises(InterruptedRunError, match=r"The run goes on: u \(.*would start another run"):
+        wait(connect(_settings(api)), RUN, _settings(api), lambda *_: os.kill(os.getpid(), signal.SIGINT), 0.0)
