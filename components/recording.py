@@ -91,6 +91,7 @@ class Recording(BaseExecutor):
         node, modules = exec_properties.get(NODE, ""), executed_modules(type(self), exec_properties)
         settings = plain_settings(exec_properties)
         folders = {name: [Path(each.uri) for each in artifacts] for name, artifacts in input_dict.items()}
+        _refuse_unmet(folders)
         if path := (settings.get("custom_config") or {}).get("model_path"):
             folders["model_path"] = [Path(path)]
         for name, paths in folders.items():
@@ -112,6 +113,21 @@ class Recording(BaseExecutor):
             for artifact in artifacts:
                 _record(artifact, made.model_copy(update={"output": name}), read)
         return result
+
+
+def _refuse_unmet(folders: dict[str, list[Path]]) -> None:
+    """Refuse an input that is wired to another node and is not there.
+
+    TFX calls some inputs of its own components optional, so that a stage of training whose model to start from was
+    forgotten, being damaged, would start from nothing without a word.
+    """
+    if unmet := [name for name, paths in folders.items() if not paths]:
+        raise InputError(
+            "What an earlier step leaves is not in the output directory.",
+            received=f"no {', '.join(unmet)}: damaged or gone, and so no longer counted",
+            expected="the results of all steps before",
+            action="Run the earlier steps first (`belka run --to ...` or one `belka step ...` after the other).",
+        )
 
 
 def recorded(executor: Any) -> Any:

@@ -12,6 +12,7 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types.standard_artifacts import PushedModel, Schema
 from tfx.utils import io_utils
 
+from belka.errors import InputError
 from belka.places.names import named_places
 from belka.provenance import Record, changed_files, read_provenance, write_provenance
 from components.artifact_types import Molecules, Vocabulary
@@ -147,3 +148,10 @@ def test_a_schema_with_provenance_is_still_the_only_file_that_tfx_sees(tmp_path:
 def test_the_class_keeps_its_name(executor: Any) -> None:
     assert issubclass(executor, Recording)
     assert getattr(importlib.import_module(executor.__module__), executor.__name__) is executor
+
+
+def test_an_input_that_is_wired_and_not_there_is_refused_though_tfx_calls_it_optional(tmp_path: Path) -> None:
+    out = artifact(PushedModel, tmp_path / "out")
+    with pytest.raises(InputError, match=r"no base_model(.|\n)*Run the earlier steps first"):
+        Push().Do({"base_model": []}, {"pushed_model": [out]}, {"node": "push", "to": str(tmp_path), "content": "x"})
+    assert not list((tmp_path / "out").iterdir())
