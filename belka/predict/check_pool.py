@@ -1,14 +1,17 @@
 """Check the SMILES of a file in worker processes."""
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Final
 
 from belka.machine import worker_count
 from belka.predict.check import CheckedSmiles, CheckSettings, SmilesChecker
+from belka.predict.table_input import CHUNK_ROWS
 from belka.workers import WorkerPool
 
 _PART_ROWS: Final = 1_024
+_PARTS_EACH: Final = 2  # for a process: the one it checks, and the next
 
 _checker: SmilesChecker | None = None  # of a worker process
 
@@ -29,6 +32,11 @@ class CheckPool(ExitStack):
     Args:
         settings: What checking depends on.
         n_workers: Processes; 0 = all cores.
+
+    Attributes:
+        settings: As given.
+        ahead: Chunks to check ahead of the one being scored, so that no process waits. What is checked and not yet
+            scored takes memory, so no more than that.
     """
 
     def __init__(self, settings: CheckSettings, n_workers: int) -> None:
@@ -36,6 +44,7 @@ class CheckPool(ExitStack):
         self.settings = settings
         self._own = SmilesChecker(settings)
         self._workers = worker_count(n_workers)
+        self.ahead = math.ceil(_PARTS_EACH * self._workers * _PART_ROWS / CHUNK_ROWS)
         self._pool: WorkerPool | None = None
         self._chunks = 0
 

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -16,9 +16,6 @@ from belka.predict.input_table import InputTable, read_rows, smiles_of
 from belka.predict.kept_scores import KeptScores, ScoredRows
 from belka.predict.predictor import Predictor, result_columns, score_checked
 from belka.predict.rows import Rows
-
-# Chunks checked ahead of the one being scored; memory grows with it, not with the file.
-_AHEAD: Final = 3
 
 
 class Chunk(NamedTuple):
@@ -79,7 +76,7 @@ def scored_chunks(
 
     for chunk in chunks:
         waiting.append((chunk, begin(chunk)))
-        if len(waiting) > _AHEAD:
+        if len(waiting) > checks.ahead:
             first, scores = waiting.popleft()
             yield first.rows.batch, scores()
             release_freed_memory()
