@@ -6,7 +6,6 @@ from its place among the trials, so that a study that was interrupted goes on as
 """
 
 import json
-import logging
 import os
 import socket
 from collections.abc import Mapping
@@ -22,21 +21,18 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock, JournalStorage
+from optuna.storages.journal import JournalStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from belka.errors import InputError
-from belka.state_files import RECOVERY
+from pipeline.tuning.journal import CheckedJournal
 from pipeline.tuning.space import Dimension, is_whole
 
-JOURNAL: Final = "study.journal"
 _NAME: Final = "belka"
 _IDENTITY: Final = "identity"
 _WORKER: Final = "worker"
 _INTERRUPTED: Final = "interrupted-{}"
 _STARTUP_TRIALS: Final = 5  # before which none is stopped early
-
-recovery = logging.getLogger(RECOVERY)
 
 
 class SeededByPlace(optuna.samplers.BaseSampler):
@@ -92,18 +88,15 @@ def open_study(
         identity: What must be equal for trials to be comparable, by name.
 
     Raises:
-        InputError: The folder holds a study of something else.
+        InputError: The folder holds a study of something else, or a damaged one.
     """
     optuna.logging.disable_default_handler()
     optuna.logging.enable_propagation()
-    file = folder / JOURNAL
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = JournalFileSymlinkLock(str(file))
-    _mend(file, lock)
+    journal = CheckedJournal(folder)
     is_tried = all(dimension.holds(untuned[key]) for key, dimension in space.items())
     first = {key: _stored(dimension, untuned[key]) for key, dimension in space.items()} if is_tried else None
     study = optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(file), lock)),
+        storage=JournalStorage(journal),
         sampler=SeededByPlace(seed, first),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP_TRIALS),
         study_name=_NAME,
@@ -198,18 +191,3 @@ def _runs(pid: int, started: float) -> bool:
         return pid != os.getpid() and abs(psutil.Process(pid).create_time() - started) < 1.0
     except (psutil.NoSuchProcess, ValueError):
         return False
-
-
-def _mend(file: Path, lock: JournalFileSymlinkLock) -> None:
-    """Cut a line that a full disk left unfinished: Optuna would refuse the file once another line follows."""
-    if not file.is_file():
-        return
-    lock.acquire()
-    try:
-        content = file.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if whole != content:
-            os.truncate(file, len(whole))
-            recovery.warning("%s ended within a line; what that line said is lost.", file)
-    finally:
-        lock.release()

@@ -2,13 +2,15 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 from optuna.trial import TrialState
 
 from belka.errors import InputError
+from pipeline.tuning.journal import JOURNAL
 from pipeline.tuning.space import Dimension
-from pipeline.tuning.study import JOURNAL, ask, finished_trials, importance, interrupt, open_study
+from pipeline.tuning.study import ask, finished_trials, importance, interrupt, open_study
 
 SPACE = {
     "ensemble.kernel_penalty": Dimension(low=0.03, high=3.0, log=True),
@@ -91,6 +93,25 @@ def test_a_journal_that_ends_within_a_line_goes_on(tmp_path: Path, caplog: pytes
     study = _open(tmp_path)
     assert "ended within a line" in caplog.text
     _tried(study, 1)
+    assert len(finished_trials(_open(tmp_path))) == 3
+
+
+def test_no_flipped_bit_of_the_journal_is_believed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    _tried(_open(tmp_path), 3)
+    file = tmp_path / JOURNAL
+    whole = file.read_bytes()
+    random = np.random.default_rng(1)
+    for place in [*random.integers(len(whole) - 1, size=100), whole.rfind(b"\n", 0, -1)]:
+        content = bytearray(whole)
+        content[place] ^= 1 << int(random.integers(8))
+        file.write_bytes(content)
+        line = whole[:place].count(b"\n") + 1
+        with pytest.raises(InputError, match=f"line {line}(.|\n)*Keep the {line - 1} lines before it"):
+            _open(tmp_path)
+    file.write_bytes(whole[:-1] + b"\x0b")
+    _open(tmp_path)
+    assert "ended within a line" in caplog.text
+    file.write_bytes(whole)
     assert len(finished_trials(_open(tmp_path))) == 3
 
 
