@@ -25,5 +25,5 @@ MEANINGS: Final = {
     ExitCode.RUN_AGAIN: "stopped by a full disk, memory or a lost worker: the same command goes on",
     ExitCode.INTERRUPTED: "stopped by Ctrl-C: the same command goes on",
     ExitCode.READER_GONE: "whoever read standard output went away, as with `| head`",
-    ExitCode.TERMINATED: "stopped by SIGTERM or a closed terminal, its state saved: the same command goes on",
+    ExitCode.TERMINATED: "stopped by SIGTERM or a closed terminal: the same command goes on",
 }

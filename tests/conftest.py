@@ -1,6 +1,7 @@
-"""How Hypothesis runs here: a loaded machine makes no test fail; and Prometheus' own checks."""
+"""How Hypothesis runs here: a loaded machine makes no test fail; signals as in a terminal; Prometheus' own checks."""
 
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,13 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile("belka", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("belka")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_as_in_a_terminal() -> None:
+    """Whoever starts the tests in the background has them ignore two signals, and what they start as well."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -20,10 +20,8 @@ PATIENCE: Final = 20.0  # seconds; the product promises 11
 
 def _kill(place: Place, words: tuple[str, ...], sign: signal.Signals, after: float) -> tuple[float, int, str]:
     """Start, kill, wait; seconds to the end, exit code, what it said."""
-    # Whoever starts the tests in the background has them ignore Ctrl-C, and what they start as well.
-    command = ["env", "--default-signal=INT", *place.command(*words)]
     process = subprocess.Popen(
-        command,
+        place.command(*words),
         cwd=REPOSITORY,
         env=place.environment(),
         stdout=subprocess.DEVNULL,

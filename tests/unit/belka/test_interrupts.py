@@ -41,8 +41,6 @@ def stopped(body: str, *signals: int, program: str = PROGRAM) -> tuple[int, str,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A test run in the background of a shell ignores SIGINT, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - no threads here
     )
     assert process.stdout
     assert process.stdout.readline() == "ready\n"

@@ -88,7 +88,8 @@ def test_a_question_without_standard_input(tmp_path: Path) -> None:
         ["bash", "-c", f"'{BELKA}' clean --output-dir '{tmp_path}' <&-"], capture_output=True, text=True, check=False
     )
     assert "Remove them?" in done.stdout
-    assert (done.returncode, done.stderr) == (1, "")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: A question was not answered, and nothing was done.")
     assert (tmp_path / "metrics.json.damaged-1").exists()
 
 
