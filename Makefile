@@ -42,8 +42,9 @@ demo: $(INSTALLED) ## Make demo data and run the whole pipeline on it (results i
 	@printf '  %s\n' "$(BIN)/belka predict --model $(DEMO)/output/model 'CC(F)(F)CNc1nc(Nc2ccccc2)nc(NCC(=O)N[Dy])n1'" \
 	  "$(BIN)/belka enrichment --output-dir $(DEMO)/output --level pair" "$(BIN)/belka lineage $(DEMO)/output/model"
 
+# A worker that dies is not replaced: xdist would wait for the dead one's last tests for ever, and not say which test it was.
 test: $(INSTALLED) .envs/stores/.installed ## Run the tests that finish within minutes, TEST_WORKERS at a time
-	$(BIN)/pytest -m "not slow" --numprocesses $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/pytest -m "not slow" --numprocesses $(TEST_WORKERS) --dist loadfile --max-worker-restart 0 $(PYTEST_ARGS)
 
 test-slow: $(INSTALLED) ## Run the tests that take minutes each
 	$(BIN)/pytest -m slow
