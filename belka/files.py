@@ -106,15 +106,21 @@ def own_temporary_folder() -> Iterator[None]:
 
 
 def check_file_place(target: Path) -> None:
-    """Say before the work that a file cannot be written where something else lies.
+    """Say before the work that a file cannot be written.
 
     Raises:
         InputError: A device or a pipe lies there.
-        IsADirectoryError: A folder lies there.
+        OSError: A folder lies there; or the folder that it comes to is a file or may not be written.
     """
     _refuse_device(target)
     if target.is_dir():
         raise _folder_there(target)
+    folder = next(parent for parent in target.absolute().parents if parent.exists())  # the rest is made
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
+        number = errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
+        raise OSError(number, os.strerror(number), str(folder))
 
 
 def _folder_there(target: Path) -> IsADirectoryError:

@@ -273,7 +273,7 @@ def check_whole(folder: Path, names: Sequence[str] | None = None, *, others: boo
             folder=str(folder),
             received=f"{folder}: {', '.join(wrong[:5])}{' and others' if len(wrong) > 5 else ''}",  # noqa: PLR2004
             expected=f"the content that its {PROVENANCE_FILE} names",
-            action="Run the same command again: the step that makes it runs again. Of a model: copy it again.",
+            action="Run the pipeline again: the step that makes it runs again. Of a model: copy it again.",
         )
     _known_whole.update({folder / name: (digest, _state(folder / name)) for name, digest in found.items() if digest})
 

@@ -71,7 +71,7 @@ def written_file(text: str | Path) -> Path:
 
     Raises:
         InputError: A device or a pipe lies there.
-        IsADirectoryError: A folder lies there.
+        OSError: A folder lies there, or it may not be written.
     """
     from belka.places.copies import sent_file
 

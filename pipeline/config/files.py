@@ -54,7 +54,8 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Conf
     values = _read_yaml(path) if path else {}
     for override in overrides:
         _apply_override(values, override)
-    return validate_config(values, source=str(path) if path else "the defaults")
+    source = str(path) if path else "the defaults"
+    return validate_config(values, source=f"{source} and what --set changes" if overrides else source)
 
 
 def load_config_from_environment(environment: Mapping[str, str] = os.environ) -> Config:

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -92,6 +93,29 @@ def test_a_device_or_pipe_is_never_replaced_by_a_file(tmp_path: Path, linked: bo
         check_file_place(target)
     assert pipe.is_fifo()
     assert target.is_symlink() == linked
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    check_file_place(tmp_path / "new" / "deep" / "table.csv")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError) as caught:
+        check_file_place(tmp_path / "file" / "deep" / "table.csv")
+    assert caught.value.filename == str(tmp_path / "file")
+
+
+def test_a_folder_without_the_right_to_write_is_refused_before_the_work() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # not pytest's, which nobody else may enter
+        Path(folder).chmod(0o555)
+        own = os.geteuid()
+        try:
+            if own == 0:  # root may write everywhere
+                os.seteuid(pwd.getpwnam("nobody").pw_uid)
+            with pytest.raises(PermissionError) as caught:
+                check_file_place(Path(folder) / "new" / "table.csv")
+        finally:
+            os.seteuid(own)
+    assert caught.value.filename == folder
 
 
 KILLED = """

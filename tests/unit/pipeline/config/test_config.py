@@ -83,7 +83,7 @@ def test_on_and_off_are_words() -> None:
         (["training.epocs=3"], r"training\.epocs: unknown key"),
         (["trainin.epochs=3"], r"trainin: unknown key"),
         (["training.epochs=three"], r"training\.epochs: .*valid integer.*'three'"),
-        (["training.epochs=0"], r"training\.epochs: .*greater than or equal to 1"),
+        (["training.epochs=0"], r"the defaults and what --set changes[\s\S]*epochs: .*greater than or equal to 1"),
         (["training.epochs=2.5"], r"training\.epochs: .*valid integer"),
         (["data.use_extra_data=1"], r"data\.use_extra_data: .*valid boolean"),
         (["data.targets=[HSA, HSA]"], r"targets must be distinct"),
