@@ -27,6 +27,7 @@ from scipy.special import betainccinv, betaincinv, betaln  # type: ignore[import
 MIN_WEIGHT: Final = 1.0
 MAX_WEIGHT: Final = 1e6
 CONFIDENCE: Final = 0.95
+_GRID: Final = 57  # weights looked at first, four to each e-fold
 # Where a quantile is 0 in floating point, its log-odds would be infinite.
 _LEAST: Final = float(np.finfo(np.float64).tiny)
 
@@ -96,7 +97,10 @@ def fit_prior(known: Counts, hits: Counts, number: Counts) -> Prior:
         alpha, beta = mean * np.exp(log_weight), (1.0 - mean) * np.exp(log_weight)
         return -float(weights @ (betaln(alpha + h, beta + k - h) - betaln(alpha, beta)))
 
-    bounds = (np.log(MIN_WEIGHT), np.log(MAX_WEIGHT))
+    # Few blocks can give two maxima, of which a search from the middle finds either.
+    grid = np.linspace(np.log(MIN_WEIGHT), np.log(MAX_WEIGHT), _GRID)
+    nearest = int(np.argmin([loss(each) for each in grid]))
+    bounds = (grid[max(nearest - 1, 0)], grid[min(nearest + 1, _GRID - 1)])
     best = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-4})
     return Prior(mean, float(np.exp(best.x)))
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.special import logit  # type: ignore[import-untyped]
 from scipy.stats import beta, betabinom  # type: ignore[import-untyped]
@@ -44,6 +44,7 @@ def test_the_upper_tail_keeps_its_digits() -> None:
     assert odds.high == pytest.approx([-np.log(upper.ppf(0.025))], rel=1e-9)
 
 
+@example([(2, 0), (5, 0), (34, 15)])  # two maxima: 2.8 and 190
 @given(counts)
 def test_the_prior_maximises_the_marginal_likelihood(pairs: list[tuple[int, int]]) -> None:
     known, hits = (np.array(column) for column in zip(*pairs, strict=True))
