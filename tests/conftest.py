@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("belka", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A change is judged by the same examples each time; those of people and of the suite of faults are drawn anew.
+settings.register_profile("ci", parent=settings.get_profile("belka"), derandomize=True, database=None)
 settings.load_profile("belka")
 
 
