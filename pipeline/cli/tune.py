@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipeline.tuning.outcome import Outcome
 
 _MINUTE: Final = 60.0
+_MOST_MINUTES: Final = 1e6  # two years; a clock knows no infinity
 RawFolderOption = Annotated[
     str,
     typer.Option("--raw-dir", parser=place_text, metavar=PATH, help="Folder of train and test (parquet or csv)."),
@@ -50,7 +51,9 @@ def tune(
     ] = "mean-AP",
     draws_choose: Annotated[str, typer.Option("--draws-choose", help="Draws that choose.")] = "1-3",
     draws_report: Annotated[str, typer.Option("--draws-report", help="Draws that report, none of those.")] = "11-15",
-    minutes: Annotated[float, typer.Option("--minutes", min=0.0, help="Time for trials; reporting comes after.")] = 30,
+    minutes: Annotated[
+        float, typer.Option("--minutes", min=0.0, max=_MOST_MINUTES, help="Time for trials; reporting comes after.")
+    ] = 30,
     trials: Annotated[
         int | None, typer.Option("--trials", min=1, help="Most trials, those of earlier commands included.")
     ] = None,

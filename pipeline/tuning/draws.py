@@ -1,5 +1,6 @@
 """Draws by number, and what is measured on one: average precision by protein and split group."""
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -13,6 +14,7 @@ from belka.texts import did_you_mean
 from components.ensemble.blend import mean_precision
 
 MEAN: Final = "mean-AP"
+_SHOWN: Final = 200  # characters
 
 
 def cell_precisions(
@@ -35,15 +37,25 @@ def parse_draws(text: str) -> list[int]:
         InputError: The text is another.
     """
     parts = [re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", part.strip()) for part in text.split(",")]
-    numbers = [number for part in parts if part for number in range(int(part[1]), int(part[2] or part[1]) + 1)]
-    if not all(parts) or not numbers:
+    ranges = [range(int(part[1]), int(part[2] or part[1]) + 1) for part in parts if part]
+    if not all(parts) or not any(ranges):
         raise InputError(
             "The draws are not understood.",
             received=repr(text),
             expected="numbers and ranges with commas between them, such as 11-20 or 1,2,4-8",
             action="Draws 1 to 10 are for choosing, 11 to 20 for what is reported.",
         )
-    return numbers
+    numbers: dict[int, None] = {}
+    for number in itertools.chain.from_iterable(ranges):
+        if number in numbers:
+            raise InputError(
+                "A draw is named twice: it would count as two, and the spread over draws would be too small.",
+                received=f"draw {number}, in {text[:_SHOWN]!r}",
+                expected="each draw once",
+                action="Take it out.",
+            )
+        numbers[number] = None
+    return [*numbers]
 
 
 def check_apart(choose: Sequence[int], report: Sequence[int]) -> None:

@@ -1,6 +1,7 @@
 """The space that is searched: keys of the configuration with a range or with choices."""
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self, get_args
@@ -15,6 +16,7 @@ from pipeline.config.yaml_text import parse_yaml
 
 _EXAMPLE: Final = "ensemble.trees: {low: 50, high: 400}"
 _FEWEST: Final = 2
+_MOST_STEPS: Final = 10**9  # of a range; beyond about 10^28 Optuna's decimals end
 # Makes the configuration with further `section.key=value` texts.
 Configure = Callable[[Sequence[str]], Config]
 
@@ -33,14 +35,18 @@ class Dimension(StrictSection):
         if self.choices is not None:
             if (self.low, self.high, self.step, self.log) != (None, None, None, False):
                 raise ValueError("choices stand alone: low, high, step and log belong to a range")
-            if len(set(map(json.dumps, self.choices))) < max(_FEWEST, len(self.choices)):
+            if len(set(map(_as_json, self.choices))) < max(_FEWEST, len(self.choices)):
                 raise ValueError("choices must be two or more values, each once")
         elif self.low is None or self.high is None:
             raise ValueError("either low and high, or choices, must be given")
         elif self.low >= self.high:
             raise ValueError("low must be below high")
+        elif math.isinf(float(self.high) - float(self.low)):
+            raise ValueError("the distance from low to high is more than a number can be")
         elif self.log and (self.low <= 0 or self.step is not None):
             raise ValueError("log needs low above 0, and no step")
+        elif self.step is not None and not self.step <= self.high - self.low <= self.step * _MOST_STEPS:
+            raise ValueError(f"step must be at most high - low, which must be at most {_MOST_STEPS:,} steps")
         return self
 
     @property
@@ -74,6 +80,13 @@ def read_space(file: Path, configure: Configure) -> dict[str, Dimension]:
     for key, dimension in space.items():
         for value in dimension.ends:
             _refuse_unfit(key, value, file, configure)
+        if dimension.step is not None and is_whole(key) and dimension.step != int(dimension.step):
+            raise InputError(
+                "A step of the space is no whole number, and its key takes no other.",
+                received=f"{file}, {key}: step {dimension.step}",
+                expected="a whole number",
+                action="Correct the step.",
+            )
         kind = kind_of(key)
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             raise InputError(
@@ -113,7 +126,17 @@ def value_of(config: Config, key: str) -> Any:
     return found
 
 
+def _as_json(value: Any) -> str:
+    """A choice as the study keeps it; YAML has values that JSON has not, such as dates."""
+    try:
+        return json.dumps(value)
+    except TypeError as error:
+        raise ValueError("choices must be numbers, texts, true, false, null, or lists and mappings of these") from error
+
+
 def _read(file: Path) -> Mapping[str, Any]:
+    if not file.is_file():  # a device has no end, and a pipe nothing to read
+        raise _unreadable(file, "no file")
     try:
         values = parse_yaml(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

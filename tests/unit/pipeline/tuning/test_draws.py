@@ -20,6 +20,12 @@ def test_other_text_is_refused(text: str) -> None:
         parse_draws(text)
 
 
+@pytest.mark.parametrize("text", ["11,11", "1-3,2", ",".join(["0-999999"] * 1000)])
+def test_a_draw_that_is_named_twice_does_not_count_as_two(text: str) -> None:
+    with pytest.raises(InputError, match="named twice"):
+        parse_draws(text)
+
+
 def test_a_draw_that_chooses_does_not_report() -> None:
     check_apart([1, 2], [3])
     with pytest.raises(InputError, match=r"cannot report[\s\S]*2, 3 in --draws-choose"):

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,14 @@ def test_a_space_holds_ranges_and_choices_of_any_kind_sorted_by_key(tmp_path: Pa
         ("ensemble.trees: {choices: [5]}", "two or more values"),
         ("ensemble.trees: {choices: [5, 6], high: 9}", "choices stand alone"),
         ("ensemble.kernel_offset: {low: 0.0, high: 9.0, log: true}", "log needs low above 0"),
+        ("ensemble.trees: {choices: [2020-01-01, 5]}", "must be numbers, texts"),
+        ("ensemble.trees: {choices: [!!binary aGVsbG8=, 5]}", "must be numbers, texts"),
+        ("ensemble.trees: {choices: [!!set {a: null}, 5]}", "must be numbers, texts"),
+        ("ensemble.trees: {choices: [{2020-01-01: 4}, 5]}", "must be numbers, texts"),
+        ("ensemble.trees: {low: 1, high: 9, step: 0.1}", "no whole number"),
+        ("ensemble.trees: {low: 1, high: 9, step: 100}", "step must be at most high - low"),
+        ("ensemble.kernel_penalty: {low: 0.1, high: 1, step: 1e-300}", "steps"),
+        ("ensemble.kernel_penalty: {low: -1e308, high: 1e308}", "more than a number can be"),
         ("ensemble: {choices: [{trees: 5}, {trees: 6}]}", "is a section"),
         ("ensemble.trees: 5", "cannot be read"),
         ("- 5", "cannot be read"),
@@ -58,6 +67,12 @@ def test_what_is_wrong_with_a_space_is_told(tmp_path: Path, text: str, told: str
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot be read[\s\S]*nowhere\.yaml"):
         read_space(tmp_path / "nowhere.yaml", lambda more: load_config(None, more))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_space(tmp_path / "pipe", lambda more: load_config(None, more))
 
 
 def test_numbers_are_whole_where_the_configuration_says_so() -> None:
