@@ -129,16 +129,21 @@ def read_pipeline(path: Path) -> PipelineFile:
             action="Compile first: `belka compile --out pipeline.yaml`.",
         )
     try:
-        documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
-        spec: Json = documents[0]
-        version, tasks = spec["schemaVersion"], tasks_of(spec)
-    except (yaml.YAMLError, UnicodeDecodeError, LookupError, TypeError) as error:
+        return _pipeline(list(yaml.safe_load_all(path.read_text(encoding="utf-8"))))
+    # Whatever a text can hold in the place of a mapping, a name or a number; UnicodeDecodeError is a ValueError.
+    except (yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise InputError(
             "This is no compiled pipeline.",
             received=f"{path}: {type(error).__name__}: {error}",
             expected="the YAML file of `belka compile`",
             action="Compile again.",
         ) from error
+
+
+def _pipeline(documents: list[Any]) -> PipelineFile:
+    """The pipeline that documents of YAML describe; any error of Python's where they do not."""
+    spec: Json = documents[0]
+    version, tasks = spec["schemaVersion"], tasks_of(spec)
     if version != SCHEMA_VERSION:
         raise InputError(
             "The API server of Kubeflow Pipelines refuses this schema.",
@@ -148,12 +153,15 @@ def read_pipeline(path: Path) -> PipelineFile:
         )
     platform = documents[1] if len(documents) > 1 else {}
     declared: Json = spec["root"].get("inputDefinitions", {}).get("parameters", {})
+    name, root = spec["pipelineInfo"]["name"], spec.get("defaultPipelineRoot")
+    if not isinstance(name, str) or not isinstance(root, str | None):
+        raise TypeError(f"a pipeline named {name!r} with the root {root!r}")
     return PipelineFile(
-        name=spec["pipelineInfo"]["name"],
+        name=name,
         parameters={name: definition.get("defaultValue") for name, definition in declared.items()},
         parameter_types={name: definition["parameterType"] for name, definition in declared.items()},
         tasks=tuple(_task(spec, platform, name) for name in _order(tasks)),
-        pipeline_root=spec.get("defaultPipelineRoot"),
+        pipeline_root=root,
     )
 
 
@@ -204,7 +212,11 @@ def _task(spec: Json, platform: Json, name: str) -> TaskSpec:
     mounts = executors.get(component["executorLabel"], {}).get("pvcMount", ())
     # Copies: nothing that one task's run changes may reach another task.
     parts = copy.deepcopy((tasks_of(spec)[name], component, executor["container"]))
-    return TaskSpec(name, *parts, {mount["constant"]: mount["mountPath"] for mount in mounts})
+    if not all(isinstance(part, dict) for part in parts):
+        raise TypeError(f"the task {name} is no mapping")
+    task = TaskSpec(name, *parts, {mount["constant"]: mount["mountPath"] for mount in mounts})
+    _ = task.upstream, task.attempts, task.cached  # read later, where an error would be one of the program
+    return task
 
 
 def _typed(name: str, kind: str, value: Any) -> Any:
