@@ -4,9 +4,11 @@ Source: https://www.tensorflow.org/tfx/serving/serving_config (a server takes th
 model) and https://www.tensorflow.org/tfx/serving/saved_model_warmup.
 """
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from belka.contract import PROVENANCE_FILE, SERVED_CONFIG_FILE
 from belka.errors import InputError
@@ -16,6 +18,8 @@ from belka.models.folder import open_model_folder
 from belka.models.operations import check_model
 from belka.provenance import check_whole
 from belka.serving.warm_up import MODEL_NAME, WARM_UP_FILE, write_warm_up
+
+_LONGEST_CONFIG: Final = 4096  # bytes; an own one has about 150
 
 
 @dataclass(frozen=True)
@@ -46,16 +50,17 @@ def export_champion(models: Path, folder: Path) -> Exported:
 
     Raises:
         InputError: No model is in production, it is not what champion.json names, its version is no number, or the
-            folder holds what no export wrote.
+            folder holds what no export wrote, or lies in that of the models.
         DamagedError: A file of the model is not as it was written.
     """
+    _refuse_within(models, folder)
     champion = _champion(models)
     source = models / champion.version
     check_whole(source)
     check_model(source)
     check_champion(models, champion)
     place = folder / MODEL_NAME
-    others = _earlier(place, champion.version)
+    others = _earlier(folder, champion.version)
     with atomic_path(place / champion.version) as version:
         shutil.copytree(source, version)
         requests = write_warm_up(open_model_folder(source), version / WARM_UP_FILE)
@@ -99,10 +104,24 @@ def _champion(models: Path) -> Champion:
     return champion
 
 
-def _earlier(place: Path, version: str) -> list[Path]:
+def _refuse_within(models: Path, folder: Path) -> None:
+    """A version with a file more is no longer what was pushed, and is not believed."""
+    if models.resolve() in (folder.resolve(), *folder.resolve().parents):
+        raise InputError(
+            "The folder lies in that of the pushed models.",
+            received=str(folder.absolute()),
+            expected=f"one outside {models.absolute()}",
+            action="Name another folder.",
+        )
+
+
+def _earlier(folder: Path, version: str) -> list[Path]:
     """Folders of other versions that an export left."""
+    place, config = folder / MODEL_NAME, folder / SERVED_CONFIG_FILE
     found = sorted(place.iterdir()) if place.is_dir() else []
-    strangers = [each for each in found if not (each.name.isdecimal() and (each / PROVENANCE_FILE).is_file())]
+    strangers = [each for each in found if not _is_exported(each)]
+    if (config.exists() or config.is_symlink()) and not _is_own_config(config):
+        strangers.append(config)  # it may name models of others to the server
     if strangers:
         raise InputError(
             "The folder holds what no export wrote.",
@@ -111,6 +130,20 @@ def _earlier(place: Path, version: str) -> list[Path]:
             action="Name another folder.",
         )
     return [each for each in found if each.name != version]
+
+
+def _is_exported(version: Path) -> bool:
+    """Whether an export wrote it: a copy of a pushed version has no warm-up file, and a link leads elsewhere."""
+    whole = (version / PROVENANCE_FILE).is_file() and (version / WARM_UP_FILE).is_file()
+    return version.name.isdecimal() and whole and not version.is_symlink()
+
+
+def _is_own_config(file: Path) -> bool:
+    if not file.is_file() or file.is_symlink():
+        return False
+    text = file.read_bytes()[:_LONGEST_CONFIG].decode(errors="replace")
+    named = re.search(r"versions: (\d+) ", text)
+    return not text.strip("\0 \n") or (named is not None and text == _config(named[1]))
 
 
 def _config(version: str) -> str:

@@ -146,6 +146,34 @@ def test_what_no_export_wrote_stays_and_stops_it(models: Path, tmp_path: Path) -
     assert [path.name for path in stranger.parent.iterdir()] == ["16"]
 
 
+def test_files_of_others_stay_and_stop_it(models: Path, tmp_path: Path) -> None:
+    """A copy of a pushed version, a link, and a models.config that names other models: each is somebody's."""
+    place = tmp_path / "served" / "belka"
+    place.mkdir(parents=True)
+    shutil.copytree(models / "18", place / "18")
+    with pytest.raises(InputError, match=r"holds what no export wrote[\s\S]*belka/18"):
+        export_champion(models, tmp_path / "served")
+    shutil.rmtree(place / "18")
+    (place / "16").symlink_to(models / "18")
+    with pytest.raises(InputError, match=r"holds what no export wrote[\s\S]*belka/16"):
+        export_champion(models, tmp_path / "served")
+    (place / "16").unlink()
+    config = tmp_path / "served" / "models.config"
+    config.write_text('model_config_list { config { name: "other" base_path: "/models/other" } }\n')
+    with pytest.raises(InputError, match=r"holds what no export wrote[\s\S]*models\.config"):
+        export_champion(models, tmp_path / "served")
+    assert "other" in config.read_text()
+    assert (models / "18" / "belka.json").is_file()
+
+
+def test_a_folder_within_that_of_the_models_is_refused(models: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(models)
+    for folder in (models, models / "17", models / "served", tmp_path / "link" / "17"):
+        with pytest.raises(InputError, match="lies in that of the pushed models"):
+            export_champion(models, folder)
+    assert sorted(path.name for path in models.iterdir()) == ["17", "18", "champion.json"]
+
+
 def test_no_champion_another_one_and_a_damaged_one_are_not_exported(models: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No model is in production that a server can take"):
         export_champion(tmp_path / "none", tmp_path / "served")
