@@ -52,7 +52,8 @@ class Calibration:
         """
         slopes, offsets = (tuple(map(float, stored[name])) for name in ("slopes", "offsets"))
         molecules = tuple(map(int, stored["molecules"]))
-        if not len(slopes) == len(offsets) == len(molecules) or not min(slopes, default=1.0) > 0:
+        finite = np.isfinite([*slopes, *offsets]).all()
+        if not len(slopes) == len(offsets) == len(molecules) or not finite or not min(slopes, default=1.0) > 0:
             raise ValueError("a calibration has a slope above 0, an offset and a number of molecules for each target")
         return cls(slopes, offsets, molecules)
 

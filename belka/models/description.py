@@ -1,6 +1,7 @@
 """belka.json: what an exported model is made of, what its inputs and outputs mean, and which code trained it."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from belka.contract import DESCRIPTION_FILE, SAVED_MODEL_FILE
 from belka.errors import InputError
 from belka.models.calibration import Calibration
 from belka.models.members import MEMBERS, TRANSFORMER, needs_blocks, needs_ecfp
+from belka.settings import TARGET_PATTERN
 from belka.state_files import read_state
 
 MODEL_ACTION: Final = (
@@ -89,16 +91,17 @@ def read_description(folder: Path) -> ModelDescription | None:
         ecfp, calibration = content.get("ecfp"), content.get("calibration")
         description = ModelDescription(
             dict(content.get("model", {})),
-            tuple(content.get("vocabulary", ())),
-            tuple(content.get("targets", ())),
+            _distinct_texts(content, "vocabulary", ()),
+            _distinct_texts(content, "targets", ()),
             FingerprintSettings.parse(ecfp, source="its fingerprint", action=MODEL_ACTION) if ecfp else None,
             code=str(content.get("code", "")),
             spelling=str(content.get("spelling", "")),
             rdkit=str(content.get("rdkit", "")),
-            members=tuple(content.get("members", (TRANSFORMER,))),
+            members=_distinct_texts(content, "members", (TRANSFORMER,)),
             blend=dict(content.get("blend", {})),
             calibration=None if calibration is None else Calibration.of(calibration),
         )
+        _refuse_unfit(description)
     except InputError as error:
         raise unreadable_description(folder, f"{error.problem} {error.received}") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -106,6 +109,29 @@ def read_description(folder: Path) -> ModelDescription | None:
     if unknown := sorted(set(description.members) - MEMBERS.keys()):
         raise unreadable_description(folder, f"unknown members {', '.join(unknown)}; known are {', '.join(MEMBERS)}")
     return description
+
+
+def _distinct_texts(content: Mapping[str, Any], name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    texts = content.get(name, default)
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"{name} is no list of texts")
+    if len(set(texts)) != len(texts):
+        raise ValueError(f"{name} has one text twice")
+    return tuple(texts)
+
+
+def _refuse_unfit(description: ModelDescription) -> None:
+    """Refuse what no training writes: names of targets become columns, and lengths are counted with."""
+    if odd := [target for target in description.targets if not re.fullmatch(TARGET_PATTERN, target)]:
+        raise ValueError(f"{odd[0]!r} is no name of a target")
+    if not description.members:  # another signature would be asked than the model was exported for
+        raise ValueError("members is empty")
+    length = description.model.get("max_length", 1)
+    if type(length) is not int or length < 1:
+        raise ValueError(f"max_length is {length!r}")
+    lines = description.calibration
+    if lines is not None and description.targets and len(lines.slopes) != len(description.targets):
+        raise ValueError(f"{len(lines.slopes)} lines of a calibration for {len(description.targets)} targets")
 
 
 def unreadable_description(folder: Path, received: str) -> InputError:

@@ -1,14 +1,16 @@
 """Load an exported model: the one place that opens SavedModels to score with them."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from belka.contract import OUTPUT_PROBABILITIES
-from belka.errors import BelkaError
+from belka.contract import DESCRIPTION_FILE, OUTPUT_PROBABILITIES
+from belka.errors import BelkaError, InputError
 from belka.models.operations import check_model
+
+_LONGEST: Final = 300  # characters of what a graph says
 
 
 class Signature:
@@ -32,6 +34,7 @@ class Signature:
         inputs: tuple[str, ...] | None = None,
         outputs: tuple[str, ...] = (OUTPUT_PROBABILITIES,),
     ) -> None:
+        self._model_dir = model_dir
         # A signature holds its variables by weak references only: the loaded object must stay.
         self._loaded = load_saved_model(model_dir)
         signature = self._loaded.signatures.get(name)
@@ -62,7 +65,15 @@ class Signature:
         import tensorflow as tf
 
         tensors = (tf.convert_to_tensor(value, tf.string) for value in values)
-        outputs = self._signature(**dict(zip(self._inputs, tensors, strict=True)))
+        try:
+            outputs = self._signature(**dict(zip(self._inputs, tensors, strict=True)))
+        except tf.errors.InvalidArgumentError as error:
+            raise InputError(
+                "The model refuses what it is asked: it and its description do not fit.",
+                received=f"{self._model_dir}: {_said(str(error))}",
+                expected=f"the {DESCRIPTION_FILE} that was exported with the model",
+                action="Copy the model again, or give another version.",
+            ) from error
         return tuple(np.asarray(outputs[name].numpy(), dtype=np.float32) for name in self._outputs)
 
 
@@ -85,6 +96,12 @@ def load_saved_model(model_dir: Path) -> Any:
             expected="a whole SavedModel as the trainer exports it",
             action="Copy the model again, give another version, or run the training step again.",
         ) from error
+
+
+def _said(text: str) -> str:
+    """What an assertion of the graph says, of TensorFlow's many lines; the first where none does."""
+    lines = text.splitlines()
+    return next((line for line in lines if line.startswith("assertion failed")), lines[0] if lines else "")[:_LONGEST]
 
 
 def _described(signatures: Any) -> str:

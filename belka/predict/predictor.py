@@ -18,6 +18,7 @@ from belka.contract import (
     probability_name,
     spread_name,
 )
+from belka.models.description import unreadable_description
 from belka.models.folder import ModelFolder
 from belka.models.loader import Signature
 from belka.predict.check import CheckedSmiles
@@ -85,13 +86,20 @@ class Predictor:
 
         Returns:
             The scores.
+
+        Raises:
+            InputError: The model and its description do not fit.
         """
         if not smiles:
             nothing = np.empty((0, len(self.model.targets)), np.float32)
             return Scores(nothing, nothing if self.model.is_ensemble else None)
         # An ensemble takes all three; what none of its members reads is empty.
         values = [list(value) or [b""] * len(smiles) for value in (smiles, ecfp, blocks)]
-        return Scores(*self._signature.outputs(*values[: self._n_inputs]))
+        scores = Scores(*self._signature.outputs(*values[: self._n_inputs]))
+        if scores[0].shape[1] != len(self.model.targets):
+            received = f"{len(self.model.targets)} targets, where the model has {scores[0].shape[1]}"
+            raise unreadable_description(self.model.path, received)
+        return scores
 
 
 def result_columns(model: ModelFolder) -> list[pa.Field]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import shutil
 import time
 from collections.abc import Mapping
@@ -10,13 +11,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from belka.errors import InputError
-from belka.state_files import read_or_set_aside, write_state
+from belka.state_files import RECOVERY, read_or_set_aside, set_aside, write_state
 from pipeline.tuning.draw_task import DrawTask
 from pipeline.tuning.space import Configure, override_of
 from pipeline.tuning.worker import OnValidation, TrialFailedError, Worker
 
 SCORES_FOLDER: Final = "scores"
 WORK_FOLDER: Final = "work"
+_CHECK: Final = "check"  # as of the journal's lines: a bit that flips in a score is still a score
+
+recovery = logging.getLogger(RECOVERY)
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,8 @@ class Scorer:
         """
         name = self._name(values, draw)
         file = self.output_dir / SCORES_FOLDER / f"{name}.json"
-        if kept := read_or_set_aside(file):
-            return dict(kept["cells"])
+        if (kept := _kept(file)) is not None:
+            return kept
         work_dir = self.output_dir / WORK_FOLDER / name
         try:
             config = self.configure([override_of(key, value) for key, value in values.items()])
@@ -68,12 +72,12 @@ class Scorer:
         task = DrawTask(config, draw, self.transformer, self.output_dir, work_dir)
         cells = self.worker.score(task, on_validation, deadline)
         content = {"draw": draw, "values": dict(values), "cells": cells, "seconds": time.monotonic() - start}
-        write_state(file, content)
+        write_state(file, {**content, _CHECK: _digest(content)})
         shutil.rmtree(work_dir, ignore_errors=True)
         return cells
 
     def has(self, values: Mapping[str, Any], draw: int) -> bool:
-        """Whether a score is there."""
+        """Whether a score is there; a damaged one is found when it is read."""
         return (self.output_dir / SCORES_FOLDER / f"{self._name(values, draw)}.json").is_file()
 
     def forget_work(self, values: Mapping[str, Any], draw: int) -> None:
@@ -83,3 +87,18 @@ class Scorer:
     def _name(self, values: Mapping[str, Any], draw: int) -> str:
         content = [sorted(self.identity.items()), sorted(values.items()), draw]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+def _kept(file: Path) -> dict[str, float] | None:
+    """A score as it was written; a damaged one is set aside and computed anew."""
+    content = read_or_set_aside(file)
+    check = content.pop(_CHECK, None)
+    if content and check == _digest(content):
+        return dict(content["cells"])
+    if file.exists():
+        recovery.warning("%s is damaged: it is now %s, and the draw is scored anew.", file, set_aside(file))
+    return None
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
