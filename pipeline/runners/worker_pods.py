@@ -18,6 +18,9 @@ from belka.contract import METADATA_FILE
 from belka.errors import InputError
 from pipeline.runners.metadata_store import copy_store
 
+MOST_WORKERS: Final = 10_000  # far more than train one model; each is told the addresses of all
+_LAST_PORT: Final = 65_535
+_DIGITS: Final = 6  # more than a port has, and Python reads no number of thousands of digits
 INDEX_MARK: Final = "{index}"  # stands for the index in the pattern of the pods' addresses
 FAREWELL_SECONDS: Final = 60.0
 _BETWEEN_TRIALS: Final = 0.5  # seconds
@@ -44,6 +47,13 @@ class WorkerPod:
 
     def __post_init__(self) -> None:
         """Check what the platform gave."""
+        if not 1 <= self.n_workers <= MOST_WORKERS:
+            raise InputError(
+                "The number of workers is none that can train together.",
+                received=str(self.n_workers),
+                expected=f"1 to {MOST_WORKERS}",
+                action="Correct --workers (WORKERS): the Job's completions, the TrainJob's numNodes.",
+            )
         if not 0 <= self.index < self.n_workers:
             raise InputError(
                 "The index of this worker is not one of the workers'.",
@@ -52,7 +62,8 @@ class WorkerPod:
                 action="Give --workers (WORKERS) the number of pods: the Job's completions, the TrainJob's numNodes.",
             )
         host, _, port = self.address.rpartition(":")
-        whole = host and port.replace(INDEX_MARK, "0").isdecimal()
+        last = port.replace(INDEX_MARK, str(self.n_workers - 1))  # the highest of all
+        whole = host and last.isascii() and last.isdecimal() and 0 < int(last[:_DIGITS]) <= _LAST_PORT
         if not whole or (self.n_workers > 1 and INDEX_MARK not in self.address):
             raise InputError(
                 "The address of the workers names no port, or the same one for all of them.",

@@ -28,7 +28,12 @@ def test_tensorflow_is_told_all_workers_and_which_one_this_is(index: int) -> Non
     [
         (2, 2, "j-{index}.s:2222", "index 2 of 2"),
         (-1, 2, "j-{index}.s:2222", "index -1 of 2"),
-        (0, 0, "j-{index}.s:2222", "index 0 of 0"),
+        (0, 0, "j-{index}.s:2222", "0"),
+        (0, 10**9, "j-{index}.s:2222", "1000000000"),
+        (0, 2, "j-{index}.s:99999", "j-{index}.s:99999"),
+        (0, 2, "j-{index}.s:0", "j-{index}.s:0"),
+        (0, 200, "j.s:655{index}", "j.s:655{index}"),
+        (0, 2, "j-{index}.s:" + "9" * 5000, "j-{index}.s:" + "9" * 5000),
         (0, 2, "j-0.s:2222", "j-0.s:2222"),
         (0, 2, "j-{index}.s", "j-{index}.s"),
         (0, 2, ":22{index}", ":22{index}"),
