@@ -204,7 +204,7 @@ def _smiles_column(path: Path, schema: pa.Schema, column: str | None) -> str:
         "There is no column with SMILES.",
         received=f"{path} with the columns {_shortened(schema.names, _SHOWN_COLUMNS)}",
         expected=f"a column {' or '.join(wanted)}",
-        action="Name the column with --column.",
+        action="Name the column so in the file, or name it with --column where the command has that option.",
     )
 
 

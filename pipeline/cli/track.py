@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from belka.contract import METADATA_FILE
 from belka.errors import InputError
 from pipeline.cli.options import RunFolderOption, build_config, used_config
 
@@ -26,6 +27,13 @@ def track(
             received="neither --uri nor tracking.uri",
             expected="the address of an MLflow server",
             action="Add --uri http://localhost:5000, where `mlflow server` listens.",
+        )
+    if not (settings.output_dir / METADATA_FILE).is_file():  # the server would have a run that never was
+        raise InputError(
+            "There is no run to tell of.",
+            received=f"{settings.output_dir.absolute()} without {METADATA_FILE}",
+            expected="the output directory of `belka run`",
+            action="Correct --output-dir.",
         )
     from pipeline.tracking.track import tell  # reads ML Metadata: too slow for --help
 

@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from belka.chemistry.fingerprints import FingerprintSettings
+from belka.errors import InputError
 from belka.models.description import ModelDescription, write_description
+from pipeline.cli.main import app
 from pipeline.tracking.record import Metric, RunRecord
 from pipeline.tracking.server import MlflowServer
 from pipeline.tracking.track import DIGEST_TAG, PARENT_TAG, track_run
@@ -52,6 +55,14 @@ def test_the_digest_is_said_last_so_that_a_run_that_was_cut_off_is_told_anew(stu
     paths = [path for _, path, _ in stub.calls]
     assert paths.index("runs/set-tag") == len(paths) - 2
     assert all(DIGEST not in str(sent) for sent in stub.sent("runs/create"))
+
+
+def test_a_folder_without_a_run_is_told_to_nobody(stub: "Stub", tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        result = CliRunner().invoke(app, ["track", "--output-dir", str(folder), "--uri", stub.uri])
+        assert isinstance(result.exception, InputError)
+        assert "no run to tell of" in str(result.exception)
+    assert not stub.calls
 
 
 def test_a_run_that_is_known_is_not_told_again(stub: "Stub", tmp_path: Path) -> None:
