@@ -179,9 +179,11 @@ def _watch(reader: socket.socket, patience: float, terminal: int) -> None:
             except TimeoutError:
                 again = number
         if again is not None:
-            remove_half_written()
-            os.write(terminal, _ENDED)
-            os._exit(_CODES[signal.Signals(again)])
+            try:
+                remove_half_written()
+                os.write(terminal, _ENDED)
+            finally:  # whoever read the terminal may have gone first
+                os._exit(_CODES[signal.Signals(again)])
     finally:
         os.close(terminal)
 

@@ -3,20 +3,25 @@
 import ctypes
 import os
 import signal
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context, resource_tracker
+from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Any, Final
 
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
+_BETWEEN_LOOKS: Final = 1.0  # seconds
 
 
 class WorkerPool(ProcessPoolExecutor):
     """A pool of processes; make it in the thread that lives as long as the work.
 
     They are started anew and not forked: a forked copy of a process that runs other threads, as TensorFlow does, may
-    hang. Where the `with` block ends with an error, Ctrl-C included, what they do is not waited for.
+    hang. Where the `with` block ends with an error, Ctrl-C included, what they do is not waited for. When one dies, the
+    futures have `BrokenProcessPool`, also where it died half-way through an answer: the executor alone waits for the
+    rest of it for ever, since it and the other workers hold the pipe's end that writes.
 
     Args:
         n_workers: Processes, >= 1.
@@ -30,15 +35,30 @@ class WorkerPool(ProcessPoolExecutor):
         start_tracker()
         started = (os.getpid(), initializer, initargs)
         super().__init__(n_workers, get_context("spawn"), initializer=_start, initargs=started)
+        self._answers = self._result_queue._writer  # type: ignore[attr-defined]  # noqa: SLF001 - see the class
+        self._over = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the workers: when they are done, or at once where there was an error."""
+        self._over.set()
         if kind is not None:
-            for worker in list((self._processes or {}).values()):
-                worker.kill()
+            self._kill()
         self.shutdown(cancel_futures=True)
+
+    def _watch(self) -> None:
+        while not self._over.wait(_BETWEEN_LOOKS):
+            workers = list((self._processes or {}).values())
+            if wait([worker.sentinel for worker in workers], timeout=0) and not self._over.is_set():
+                self._kill()
+                return
+
+    def _kill(self) -> None:
+        for worker in list((self._processes or {}).values()):
+            worker.kill()
+        self._answers.close()
 
 
 def start_tracker() -> None:

@@ -89,6 +89,8 @@ class StopRequest:
             self._end(received[0])
 
     def _end(self, number: int) -> None:
-        logger.warning("%s: the step is not waited for; %s.", signal.Signals(number).name, self._last_saved())
-        logging.shutdown()
-        os._exit(_ENDS[number].exit_code)
+        try:
+            logger.warning("%s: the step is not waited for; %s.", signal.Signals(number).name, self._last_saved())
+            logging.shutdown()
+        finally:  # whoever reads the log may have gone first
+            os._exit(_ENDS[number].exit_code)

@@ -90,6 +90,18 @@ def test_a_program_that_does_not_answer_is_ended(number: int) -> None:
     assert "stopped while a library computed" in errors
 
 
+def test_it_is_ended_also_where_nobody_reads_what_it_says() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.format(body=HANGS)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    assert process.stderr
+    assert process.stdout.readline() == "ready\n"
+    process.stderr.close()
+    process.terminate()
+    assert process.wait(timeout=30) == 143
+
+
 def test_what_it_had_half_written_is_removed(tmp_path: Path) -> None:
     writes = (
         "from pathlib import Path; from belka.files import atomic_path; "
