@@ -6,10 +6,13 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Any, Final
+
+from belka.errors import RunAgainError
 
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 _BETWEEN_LOOKS: Final = 1.0  # seconds
@@ -20,8 +23,9 @@ class WorkerPool(ProcessPoolExecutor):
 
     They are started anew and not forked: a forked copy of a process that runs other threads, as TensorFlow does, may
     hang. Where the `with` block ends with an error, Ctrl-C included, what they do is not waited for. When one dies, the
-    futures have `BrokenProcessPool`, also where it died half-way through an answer: the executor alone waits for the
-    rest of it for ever, since it and the other workers hold the pipe's end that writes.
+    futures have `BrokenProcessPool`, which the end of the block turns into an answer; also where it died half-way
+    through an answer of its own: the executor alone waits for the rest of that for ever, since it and the other workers
+    hold the pipe's end that writes.
 
     Args:
         n_workers: Processes, >= 1.
@@ -42,11 +46,22 @@ class WorkerPool(ProcessPoolExecutor):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the workers: when they are done, or at once where there was an error."""
+        """End the workers: when they are done, or at once where there was an error.
+
+        Raises:
+            RunAgainError: One of them died.
+        """
         self._over.set()
         if kind is not None:
             self._kill()
         self.shutdown(cancel_futures=True)
+        if isinstance(error, BrokenProcessPool):
+            raise RunAgainError(
+                "A worker process ended before its work was done.",
+                received=f"{error} (most often the system killed it, where memory ran out)",
+                expected="processes that end with the command",
+                action="Run the same command again; where memory ran out, with fewer workers.",
+            ) from error
 
     def _watch(self) -> None:
         while not self._over.wait(_BETWEEN_LOOKS):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 PROGRAM = """
 import os, struct, sys, time
-from concurrent.futures.process import BrokenProcessPool
+from belka.errors import RunAgainError
 from belka.workers import WorkerPool
 
 def half_an_answer(then):
@@ -20,13 +20,13 @@ if __name__ == "__main__":
 """
 # The other worker is busy: the pool alone can tell that the first has died.
 DIES = """
-    with WorkerPool(2) as pool:
-        other = pool.submit(time.sleep, 600)
-        pool.submit(half_an_answer, "die")
-        try:
+    try:
+        with WorkerPool(2) as pool:
+            other = pool.submit(time.sleep, 600)
+            pool.submit(half_an_answer, "die")
             other.result()
-        except BrokenProcessPool:
-            sys.exit(75)
+    except RunAgainError as error:
+        sys.exit(error.exit_code)
 """
 # What is still to be sent to the workers is more than the pipe holds.
 IS_STOPPED = """
