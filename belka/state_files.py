@@ -3,6 +3,7 @@
 A kill, a full disk or a bad copy leaves them empty, cut or full of something else.
 """
 
+import hashlib
 import itertools
 import json
 import logging
@@ -77,6 +78,11 @@ def write_state(file: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON object whole or not at all."""
     with atomic_path(file) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def content_digest(content: Mapping[str, Any]) -> str:
+    """SHA-256 of a JSON object, whatever the order of its keys: what a bit flips in is still JSON."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def set_aside(file: Path) -> Path:

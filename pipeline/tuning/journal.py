@@ -3,7 +3,6 @@
 A bit that flips in a score is still a score, and the study would go on with it.
 """
 
-import hashlib
 import json
 import logging
 import os
@@ -13,7 +12,7 @@ from typing import Any, Final
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 from belka.errors import InputError
-from belka.state_files import RECOVERY
+from belka.state_files import RECOVERY, content_digest
 
 JOURNAL: Final = "study.journal"
 _CHECK: Final = "check"  # a key of each line that Optuna does not look at
@@ -46,7 +45,7 @@ class CheckedJournal(JournalFileBackend):
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Add lines, see Optuna."""
-        super().append_logs([{**log, _CHECK: _digest(log)} for log in logs])
+        super().append_logs([{**log, _CHECK: content_digest(log)} for log in logs])
 
 
 def _mend(file: Path) -> None:
@@ -62,7 +61,7 @@ def _check(file: Path) -> None:
     for number, line in enumerate(file.read_bytes().splitlines(), start=1):
         try:
             log = json.loads(line)
-            is_whole = log.pop(_CHECK) == _digest(log)
+            is_whole = log.pop(_CHECK) == content_digest(log)
         except (ValueError, LookupError, AttributeError, TypeError):
             is_whole = False
         if not is_whole:
@@ -73,7 +72,3 @@ def _check(file: Path) -> None:
                 action=f"Keep the {number - 1} lines before it to go on from there (`head -n {number - 1}`), or name "
                 "another folder with --output-dir.",
             )
-
-
-def _digest(log: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(log, sort_keys=True).encode()).hexdigest()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from belka.errors import InputError
-from belka.state_files import RECOVERY, read_or_set_aside, set_aside, write_state
+from belka.state_files import RECOVERY, content_digest, read_or_set_aside, set_aside, write_state
 from pipeline.tuning.draw_task import DrawTask
 from pipeline.tuning.space import Configure, override_of
 from pipeline.tuning.worker import OnValidation, TrialFailedError, Worker
@@ -72,7 +72,7 @@ class Scorer:
         task = DrawTask(config, draw, self.transformer, self.output_dir, work_dir)
         cells = self.worker.score(task, on_validation, deadline)
         content = {"draw": draw, "values": dict(values), "cells": cells, "seconds": time.monotonic() - start}
-        write_state(file, {**content, _CHECK: _digest(content)})
+        write_state(file, {**content, _CHECK: content_digest(content)})
         shutil.rmtree(work_dir, ignore_errors=True)
         return cells
 
@@ -93,12 +93,8 @@ def _kept(file: Path) -> dict[str, float] | None:
     """A score as it was written; a damaged one is set aside and computed anew."""
     content = read_or_set_aside(file)
     check = content.pop(_CHECK, None)
-    if content and check == _digest(content):
+    if content and check == content_digest(content):
         return dict(content["cells"])
     if file.exists():
         recovery.warning("%s is damaged: it is now %s, and the draw is scored anew.", file, set_aside(file))
     return None
-
-
-def _digest(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
